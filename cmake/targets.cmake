@@ -1,0 +1,25 @@
+# How tests and examples are declared: weft_add_suite, weft_add_example.
+set(WEFT_RUN ${PROJECT_SOURCE_DIR}/tests/support/run)
+
+# weft_add_suite(UNIT [SOURCE...]): tests/test_UNIT.c, a Criterion suite with private symbols, as
+# the ctest test "unit.UNIT".
+function(weft_add_suite unit)
+  add_executable(test_${unit} test_${unit}.c ${ARGN})
+  target_link_libraries(test_${unit} PRIVATE weft_objects weft_test_support)
+  add_test(NAME unit.${unit}
+    COMMAND ${WEFT_RUN} "--sanitize=${WEFT_SANITIZE}" $<TARGET_FILE:test_${unit}> -j1)
+  set_tests_properties(unit.${unit} PROPERTIES TIMEOUT 300)
+endfunction()
+
+# weft_add_example(NAME [LIBRARY...]): NAME.c, built as a user would, against the public headers
+# only. If NAME.out exists, a ctest test "example.NAME" runs it and compares what it prints.
+function(weft_add_example name)
+  add_executable(${name} ${name}.c)
+  target_link_libraries(${name} PRIVATE weft_static weft_flags ${ARGN})
+  if(WEFT_TESTS AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}.out)
+    add_test(NAME example.${name}
+      COMMAND ${WEFT_RUN} "--sanitize=${WEFT_SANITIZE}"
+              --expect=${CMAKE_CURRENT_SOURCE_DIR}/${name}.out $<TARGET_FILE:${name}>)
+    set_tests_properties(example.${name} PROPERTIES TIMEOUT 300)
+  endif()
+endfunction()
