@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEFT_NET_HTTP_TEXT_H
+#define WEFT_NET_HTTP_TEXT_H
+
+/*
+ * The text of HTTP: character classes, token lists, percent escapes, query strings, status phrases.
+ *
+ * Pure functions on slices, no allocation, no state, no locale. A slice is not NUL-terminated
+ * unless its owner says so. Everything here may be called on any thread.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** A piece of somebody else's bytes. `data` may be NULL only if `len` is 0. */
+struct weft__http_slice {
+    const char *data;
+    size_t len;
+};
+
+/** What a byte may be part of; a byte has several classes. */
+enum {
+    WEFT__HTTP_TCHAR = 1, /* token: methods, header names, codings */
+    WEFT__HTTP_HEX = 2,
+    WEFT__HTTP_HOST = 4,  /* registered name: unreserved and sub-delims (no '%') */
+    WEFT__HTTP_PATH = 8,  /* path as browsers send it: pchar, '/', and [ ] | ^ (no '%') */
+    WEFT__HTTP_QUERY = 16 /* query as browsers send it: PATH, '?', and { } ` \ (no '%') */
+};
+
+extern const uint8_t weft__http_class[256];
+
+static inline bool weft__http_is(char c, int class_bits)
+{
+    return (weft__http_class[(unsigned char)c] & class_bits) != 0;
+}
+
+/**
+ * Are the two texts equal, ASCII letters compared without case?
+ *
+ * Thread:    any.
+ * Ownership: borrows both.
+ * Errors:    none.
+ */
+bool weft__http_equal(struct weft__http_slice a, const char *b, size_t b_len);
+
+/**
+ * Is `token` an element of the comma-separated list `list` (as in `Connection: close, te`)?
+ *
+ * Elements are trimmed of spaces and tabs and compared without case; empty ones are skipped. Quoted
+ * strings are not understood: not for lists whose elements may hold a comma.
+ *
+ * Thread:    any.
+ * Ownership: borrows.
+ * Errors:    none.
+ */
+bool weft__http_list_has(struct weft__http_slice list, const char *token);
+
+/**
+ * Take the next element off a comma-separated list; false at its end. The element is trimmed and
+ * may be empty: "a,,b" has three, "" has one.
+ *
+ * `list` is advanced; when the last element was taken its `data` is NULL.
+ *
+ * Thread:    any.
+ * Ownership: the element points into the list.
+ * Errors:    none.
+ */
+bool weft__http_list_next(struct weft__http_slice *list, struct weft__http_slice *ret);
+
+/**
+ * The value of a hexadecimal digit, or -1.
+ *
+ * Thread: any. Ownership: none. Errors: -1.
+ */
+int weft__http_hex_value(char c);
+
+/**
+ * Decode `%XX` escapes of a path (a '+' stays a '+') into `buf`, with a NUL behind it.
+ *
+ * The result is bytes: not checked to be UTF-8, and an escaped slash ("%2F") has become a slash, so
+ * split a path at its slashes before decoding where the difference matters. Nothing is said about
+ * "..": whoever opens files must.
+ *
+ * Thread:    any.
+ * Ownership: `buf` is the caller's; it may be the very bytes of `text` (decoding in place) if one
+ *            more byte is writable behind them. `cap` > text.len always suffices.
+ * Errors:    -EINVAL: a '%' without two hex digits, or a zero byte, escaped or not. -ENOSPC: `cap`
+ *            is too small. `ret_len` (may be NULL) is untouched then.
+ */
+int weft__http_decode_path(struct weft__http_slice text, char *buf, size_t cap, size_t *ret_len);
+
+/**
+ * As weft__http_decode_path, by the rules of HTML forms: a '+' is a space.
+ *
+ * Thread, Ownership, Errors: as there.
+ */
+int weft__http_decode_form(struct weft__http_slice text, char *buf, size_t cap, size_t *ret_len);
+
+/**
+ * Take the next `name=value` off a query string (without its '?'); false at its end.
+ *
+ * Both come as they were sent, to be decoded with weft__http_decode_form. Empty pieces ("a&&b") are
+ * skipped; a name without '=' has an empty value whose `data` is NULL.
+ *
+ * Thread:    any.
+ * Ownership: the slices point into the query, which is advanced.
+ * Errors:    none.
+ */
+bool weft__http_query_next(struct weft__http_slice *query, struct weft__http_slice *ret_name,
+                           struct weft__http_slice *ret_value);
+
+/**
+ * Find the first parameter whose decoded name is `name` and decode its value into `buf`, with a NUL
+ * behind it.
+ *
+ * Thread:    any.
+ * Ownership: `buf` is the caller's.
+ * Errors:    -ENOENT: no such parameter. -EINVAL, -ENOSPC: as weft__http_decode_form.
+ */
+int weft__http_query_get(struct weft__http_slice query, const char *name, char *buf, size_t cap,
+                         size_t *ret_len);
+
+/**
+ * The reason phrase of a status ("Not Found"), for status lines; "Unknown" for one not in the list.
+ *
+ * Thread: any. Ownership: static text. Errors: none.
+ */
+const char *weft__http_status_text(int status);
+
+#endif
