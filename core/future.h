@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Futures from the inside: the object, who waits for it, and how operations are built on it.
+ *
+ * An operation embeds a weft_future as its first member, keeps one reference for itself until it completes, and gives one to the caller.
+ *
+ *     PENDING --weft__complete()--> DONE          the only transition; it happens once
+ *
+ * While PENDING, `waiters` lists who waits; on completion the whole list moves to the ready queue in one step, in order.
+ */
+#ifndef WEFT_CORE_FUTURE_H
+#define WEFT_CORE_FUTURE_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <weft/future.h>
+#include <weft/loop.h>
+
+#include "core/ready.h"
+
+enum weft__future_state { WEFT__PENDING, WEFT__DONE_STATE };
+
+enum weft__future_flags {
+    WEFT__OBSERVED = 1,   /* somebody looked at how it ended, or will */
+    WEFT__TAKEN = 2,      /* its value was taken */
+    WEFT__PERMANENT = 4,  /* not counted, never freed: the futures for "no memory" and "no loop" */
+    WEFT__NEXT_TICK = 8,  /* completes at the next tick by an item queued already: waiters are queued behind it at once */
+    WEFT__CANCEL_ASKED = 16 /* for operations that complete later than they are cancelled */
+};
+
+/** What kind of operation a future belongs to. */
+struct weft__future_ops {
+    const char *name; /* for reports and dumps: "sleep" */
+    /*
+     * A cancel was asked for while PENDING. True: the request is delivered, now or later, as this future's -ECANCELED (or it was
+     * passed on to what this operation waits for). False: the operation cannot be stopped; who awaits it keeps the request.
+     */
+    bool (*cancel)(weft_future *future);
+    /* The last reference is gone; the future is DONE. Release what the operation holds, then the memory of it all. NULL: weft__free(future). */
+    void (*dispose)(weft_future *future);
+};
+
+/** Somebody who waits: queued in the future's list, then in the ready queue. Owns a reference to the future from weft__wait() on. */
+typedef struct weft__waiter {
+    weft__item item; /* item.next is the link in either list */
+    struct weft__waiter *prev; /* in the future's list */
+    weft_future *future;       /* [loop] what is waited for; NULL: nothing */
+} weft__waiter;
+
+/** All fields are [loop]. */
+struct weft_future {
+    const struct weft__future_ops *ops; /* [const] */
+    weft_loop *loop;                    /* [const] */
+    char *message;                      /* owned; PENDING: reason of a cancel; DONE: message of the failure */
+    uint32_t refs;
+    int32_t status; /* when DONE */
+    uint8_t state;
+    uint8_t flags;
+    uint16_t requests; /* tasks: how many cancels were asked for and not taken back */
+    uint32_t spare;
+    union {
+        struct {
+            weft__waiter *first, *last;
+        } waiters; /* while PENDING */
+        struct {
+            weft_value value;
+            weft_destructor *destructor;
+        } result; /* when DONE */
+    } u;
+};
+
+/** Initialize a pending future of the current loop with `refs` references. */
+void weft__future_init(weft_future *future, weft_loop *loop, const struct weft__future_ops *ops,
+                       uint32_t refs);
+
+/** Allocate `size` zeroed bytes that begin with a pending future; NULL: out of memory. */
+void *weft__future_alloc(weft_loop *loop, const struct weft__future_ops *ops, size_t size,
+                         uint32_t refs);
+
+/** The failed futures that need no memory. */
+weft_future *weft__future_enomem(void);
+weft_future *weft__future_enoloop(void);
+
+static inline bool weft__is_pending(const weft_future *future)
+{
+    return future->state == WEFT__PENDING;
+}
+
+/** Complete with success. Takes over the value. */
+void weft__complete(weft_future *future, weft_value value, weft_destructor *destructor);
+
+/** Complete with a failure; takes over `message` (from weft__malloc(), may be NULL: then the reason of a cancel stays, if any). */
+void weft__complete_failed(weft_future *future, int status, char *message);
+
+/** Complete with what a blocking function returned; takes over the result. */
+void weft__complete_result(weft_future *future, weft_result result);
+
+/** Complete as `source` (done) did: moves its value if nobody else can take it (else borrows), copies its message. */
+void weft__complete_as(weft_future *future, weft_future *source);
+
+/** Ask for a cancel as if by weft_cancel(), but return what ops->cancel says. The future must be PENDING. */
+bool weft__request_cancel(weft_future *future, const char *reason);
+
+/**
+ * Wait for `future`, taking over a reference; waiter->item.run is called at the tick after it is done.
+ * A waiter whose future is done already is queued at once.
+ */
+void weft__wait(weft__waiter *waiter, weft_future *future);
+
+/** Stop waiting for a PENDING future and drop the reference. */
+void weft__unwait(weft__waiter *waiter);
+
+/** True while the waiter is in the list of a future that is not done; false once it is queued to run. */
+static inline bool weft__is_waiting(const weft__waiter *waiter)
+{
+    return waiter->future && weft__is_pending(waiter->future) &&
+           !(waiter->future->flags & WEFT__NEXT_TICK);
+}
+
+/** Status of a done future, marking it observed. */
+int weft__observe(weft_future *future);
+
+/** Take a done future's value without destructor rules: value and destructor move to the caller. */
+weft_value weft__move_value(weft_future *future, weft_destructor **ret_destructor);
+
+/** printf() into memory of weft__malloc(); NULL when out of memory or when `format` is NULL. */
+char *weft__vformat(const char *format, va_list args);
+char *weft__format(const char *format, ...) WEFT_PRINTF(1, 2);
+
+#endif

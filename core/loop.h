@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The loop from the inside. See core/loop.c for the tick.
+ */
+#ifndef WEFT_CORE_LOOP_H
+#define WEFT_CORE_LOOP_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <weft/loop.h>
+
+#include "core/mailbox.h"
+#include "core/ready.h"
+#include "core/timer.h"
+
+struct weft__coro;
+
+/**
+ * A part that another layer adds to a loop (the pool's side of it, say), so that core need not know that layer.
+ * Parts are shut down in the order in which they were added, after the tasks, and freed in the reverse order.
+ */
+struct weft__part {
+    struct weft__part *next; /* [loop] */
+    const struct weft__part_ops *ops;
+};
+
+struct weft__part_ops {
+    const char *name; /* also the key of weft__loop_part() */
+    /* Start settling: drop what has not begun, refuse what is new. Called once. */
+    void (*settle)(struct weft__part *part);
+    /* How much is still under way; the loop ticks until this is 0 or the deadline has passed. */
+    size_t (*pending)(struct weft__part *part);
+    /* Name what is under way: `add` once for each. */
+    void (*list)(struct weft__part *part, void (*add)(void *to, const struct weft_stuck *stuck), void *to);
+    /* The loop ends now: let go of what is still under way, free the part. */
+    void (*free)(struct weft__part *part);
+};
+
+enum weft__phase {
+    WEFT__OPEN,    /* takes everything */
+    WEFT__CLOSING, /* weft_loop_shutdown() is at work */
+    WEFT__CLOSED   /* only weft_loop_free() is left */
+};
+
+/** All fields are [loop] but where it says otherwise. */
+struct weft_loop {
+    weft__ready ready;
+    struct weft__coro *current;  /* the coroutine that runs now */
+    unsigned depth;              /* how many weft_call() are on the C stack */
+    bool running;                /* weft_loop_run() or _run_until() is on the C stack */
+    bool in_tick;                /* a tick is on the C stack */
+    bool stop;
+    enum weft__phase phase;
+    struct event_base *base;     /* [const] */
+    bool attached;               /* [const] the base is the host's */
+    enum weft_clock clock;       /* [const] */
+    weft_ns virtual_now;
+    struct weft__timers timers;
+    struct event *timer_event;   /* on timer_fd */
+    int timer_fd;                /* [const] */
+    weft_ns armed;               /* the deadline that timer_fd is set to; WEFT_FOREVER: none */
+    struct event *tick_event;    /* attached only: runs a tick from the host's dispatch */
+    struct weft__mailbox *mailbox; /* [const]; shared with other threads */
+    struct event *wake_event;    /* on the mailbox's wakeup fd */
+    struct weft__coro *tasks;    /* every task that has not ended, newest first */
+    size_t jobs;                 /* operations under way outside of the loop: virtual time stands still while there are any */
+    struct weft__part *parts;
+    weft_error_fn *error_fn;
+    void *error_arg;
+    weft_future *enomem;         /* the future for "out of memory", allocated in advance */
+};
+
+/** This thread's loop, or NULL. */
+extern _Thread_local weft_loop *weft__loop __attribute__((tls_model("initial-exec")));
+
+/** Queue an item for the next tick (or for this one, when called while the tick still collects). */
+void weft__schedule(weft_loop *loop, weft__item *item);
+void weft__schedule_chain(weft_loop *loop, weft__item *first, weft__item *last);
+
+/** The time of this loop's clock. */
+weft_ns weft__loop_now(const weft_loop *loop);
+
+/** Hand a report to the error handler. */
+void weft__report(weft_loop *loop, const struct weft_error_report *report);
+
+/** The part with these ops, or NULL. */
+struct weft__part *weft__loop_part(weft_loop *loop, const struct weft__part_ops *ops);
+void weft__loop_add_part(weft_loop *loop, struct weft__part *part);
+
+#endif

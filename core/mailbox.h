@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The mailbox: where other threads meet the loop. core/mailbox.c holds the argument that no wakeup is lost.
+ */
+#ifndef WEFT_CORE_MAILBOX_H
+#define WEFT_CORE_MAILBOX_H
+
+#include <stdbool.h>
+
+#include "core/ready.h"
+
+typedef struct weft__mailbox weft__mailbox;
+
+/** A mailbox with one reference; NULL and errno on failure. Thread: any. */
+weft__mailbox *weft__mailbox_new(void);
+
+/** References: the loop holds one, and everybody who may put something later (a pool for each job, say). Thread: any. */
+weft__mailbox *weft__mailbox_ref(weft__mailbox *mailbox);
+void weft__mailbox_unref(weft__mailbox *mailbox);
+
+/**
+ * Put an item; its `run` will be called on the loop's thread. The items of one thread keep their order.
+ * False: the loop is gone; the item is the caller's again. Thread: any.
+ */
+bool weft__mailbox_put(weft__mailbox *mailbox, weft__item *item);
+
+/* ---- The loop's side; Thread: loop ---- */
+
+/** The descriptor that becomes readable when the loop sleeps and something was put. */
+int weft__mailbox_fd(const weft__mailbox *mailbox);
+
+/** The descriptor is readable: consume the byte. */
+void weft__mailbox_woken(weft__mailbox *mailbox);
+
+/** About to sleep. False: there is something in it, do not sleep. */
+bool weft__mailbox_may_sleep(weft__mailbox *mailbox);
+
+/** Not asleep any more. */
+void weft__mailbox_awake(weft__mailbox *mailbox);
+
+/** Take all that was put, oldest first, as a chain linked by `next`; *ret_last is its end. NULL: nothing. */
+weft__item *weft__mailbox_take(weft__mailbox *mailbox, weft__item **ret_last);
+
+/** The loop ends: from now on weft__mailbox_put() refuses. Returns what was put before, as weft__mailbox_take(). */
+weft__item *weft__mailbox_close(weft__mailbox *mailbox, weft__item **ret_last);
+
+#endif

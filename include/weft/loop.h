@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * The loop: one thread's reactor. It polls libevent, fires timers, takes what other threads posted and runs tasks.
+ *
+ * A loop belongs to the thread that made it, and a thread has at most one: calls such as weft_spawn() and weft_sleep()
+ * find it by themselves. Everything a loop owns is touched on that thread only; weft_post() is the way in from others.
+ */
+#ifndef WEFT_LOOP_H
+#define WEFT_LOOP_H
+
+#include <stddef.h>
+#include <weft/future.h>
+#include <weft/macros.h>
+#include <weft/time.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct event_base;
+typedef struct weft_loop weft_loop;
+
+enum weft_clock {
+    WEFT_CLOCK_MONOTONIC, /* real time */
+    WEFT_CLOCK_VIRTUAL    /* for tests: starts at 0 and jumps to the next timer when nothing else is left to do */
+};
+
+/** Zero is the default of every field. */
+struct weft_loop_options {
+    size_t size;           /* sizeof(struct weft_loop_options), or 0 for "this version" */
+    enum weft_clock clock; /* whose time timers follow */
+};
+
+/** A failure that nobody observed, or something else that must not pass in silence. */
+struct weft_error_report {
+    const char *what;       /* what happened: "task failed and nobody looked" */
+    int status;             /* the error */
+    const char *message;    /* its message, or NULL */
+    const char *task;       /* the name of the task or the operation, or NULL */
+    const char *spawned_at; /* "file:line" where it was started, or NULL */
+};
+
+/** Called on the loop's thread; what `report` points to is borrowed for the call. */
+typedef void weft_error_fn(weft_loop *loop, const struct weft_error_report *report, void *arg);
+
+/**
+ * A new loop for this thread, with an event_base of its own.
+ *
+ * Thread:    the one that will run it.
+ * Ownership: the caller's, until weft_loop_free(). `options` may be NULL and is copied.
+ * Errors:    NULL and errno: EEXIST (the thread has a loop), EINVAL, ENOMEM, EMFILE, ENFILE.
+ * Since:     0.1
+ */
+WEFT_PUBLIC weft_loop *weft_loop_new(const struct weft_loop_options *options);
+
+/**
+ * A loop on an event_base that the host dispatches itself; everything works the same.
+ *
+ * The host goes on calling event_base_dispatch(); weft_loop_run() and weft_loop_run_until() may be used in its place.
+ *
+ * Thread:    the one that dispatches the base.
+ * Ownership: the base stays the host's and must outlive the loop.
+ * Errors:    as weft_loop_new(); EINVAL when `base` is NULL.
+ * Since:     0.1
+ */
+WEFT_PUBLIC weft_loop *weft_loop_attach(struct event_base *base);
+
+/** This thread's loop, or NULL. Thread: any. Since: 0.1 */
+WEFT_PUBLIC weft_loop *weft_loop_current(void);
+
+/**
+ * The event_base under a loop, for events of your own. Their callbacks may use weft as any code on the loop.
+ *
+ * Thread:    loop.
+ * Ownership: the loop's (or the host's, when attached).
+ * Errors:    none.
+ * Since:     0.1
+ */
+WEFT_PUBLIC struct event_base *weft_loop_base(weft_loop *loop);
+
+/**
+ * Run until weft_loop_stop() (loop.run_forever).
+ *
+ * Thread:    loop.
+ * Ownership: nothing changes hands.
+ * Errors:    -EDEADLK when the loop runs already; -EIO when libevent cannot poll.
+ * Since:     0.1
+ */
+WEFT_PUBLIC int weft_loop_run(weft_loop *loop);
+
+/**
+ * Run until `future` is done (loop.run_until_complete).
+ *
+ * Thread:    loop.
+ * Ownership: consumes the reference; weft_ref() first to read the value or the message.
+ * Errors:    the future's own; -EDEADLK when the loop runs already; -EINTR when it was stopped before; -EIO.
+ * Since:     0.1
+ */
+WEFT_PUBLIC int weft_loop_run_until(weft_loop *loop, weft_future *future);
+
+/**
+ * Make weft_loop_run() or weft_loop_run_until() return at the end of this tick.
+ *
+ * Thread:    loop.
+ * Ownership: nothing changes hands.
+ * Errors:    none.
+ * Since:     0.1
+ */
+WEFT_PUBLIC void weft_loop_stop(weft_loop *loop);
+
+/** Zero is the default of every field. */
+struct weft_shutdown_options {
+    size_t size;           /* sizeof(struct weft_shutdown_options), or 0 for "this version" */
+    weft_ns tasks_timeout; /* how long cancelled tasks may take to end; 0: 10 s */
+    weft_ns jobs_timeout;  /* how long running jobs may take to return; 0: 10 s */
+};
+
+/** What did not end in time: one entry each, in weft_stuck_list. */
+struct weft_stuck {
+    const char *kind;       /* "task", "job" */
+    const char *name;       /* of the coroutine or the blocking function */
+    const char *spawned_at; /* "file:line" */
+    const char *waits_at;   /* "file:line" of a task's await, else NULL */
+};
+
+struct weft_stuck_list {
+    size_t count;
+    struct weft_stuck stuck[];
+};
+
+/**
+ * Orderly end: cancel every task and run them to their end; settle the jobs while the loop still serves them.
+ *
+ * Each phase has its deadline. What is stuck then is reported to the error handler by name and returned. Tasks that are
+ * started while the others end get a second round of cancelling. Afterwards only weft_loop_free() makes sense.
+ *
+ * Thread:    loop; not from a task.
+ * Ownership: `ret` (may be NULL) gets the list of what is stuck, or NULL if nothing is: free() it.
+ * Errors:    0; WEFT_ESTUCK; -EDEADLK when called inside a tick; -ENOMEM (the list; the shutdown itself was done).
+ * Since:     0.1
+ */
+WEFT_PUBLIC int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_options *options,
+                                   struct weft_stuck_list **ret);
+
+/**
+ * Free a loop; shuts it down first, with the default deadlines, if that was not done. NULL is nothing.
+ *
+ * A job that is stuck on a worker finishes without the loop: its value's destructor runs there.
+ * All references to futures of this loop must be gone, or are void from now on.
+ *
+ * Thread:    loop; not from a task.
+ * Ownership: consumes the loop.
+ * Errors:    none (a call inside a tick is reported to the error handler and does nothing).
+ * Since:     0.1
+ */
+WEFT_PUBLIC void weft_loop_free(weft_loop *loop);
+
+/**
+ * Who hears of failures that nobody observed; NULL restores the default, which prints one line to stderr.
+ *
+ * Thread:    loop.
+ * Ownership: `arg` is borrowed until the loop is freed or the handler is replaced.
+ * Errors:    none.
+ * Since:     0.1
+ */
+WEFT_PUBLIC void weft_loop_set_error_handler(weft_loop *loop, weft_error_fn *fn, void *arg);
+
+/**
+ * Call `fn(arg)` on the loop's thread, from any thread (loop.call_soon_threadsafe). Calls of one thread keep their order.
+ *
+ * The loop must not be freed while the call is made; what was posted when it is freed has been called before.
+ *
+ * Thread:    any.
+ * Ownership: `arg` is borrowed until the call.
+ * Errors:    -ENOMEM, -EINVAL, -ESHUTDOWN (the loop is closing; `fn` will not be called).
+ * Since:     0.1
+ */
+WEFT_PUBLIC WEFT_MUST_CHECK int weft_post(weft_loop *loop, weft_call_fn *fn, void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
