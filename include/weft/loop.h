@@ -125,7 +125,7 @@ struct weft_stuck {
 
 struct weft_stuck_list {
     size_t count;
-    struct weft_stuck stuck[];
+    struct weft_stuck *stuck; /* in the same block of memory, as are the strings */
 };
 
 /**

@@ -19,8 +19,8 @@
 /** The compiler warns when the caller ignores what the function returns. */
 #define WEFT_MUST_CHECK WEFT_ATTRIBUTE((warn_unused_result))
 
-/** Argument `format` is a printf format for the arguments from `first` on; both count from 1. */
-#define WEFT_PRINTF(format, first) WEFT_ATTRIBUTE((format(printf, format, first)))
+/** Argument `at` is a printf format for the arguments from `first` on; both count from 1. */
+#define WEFT_PRINTF(at, first) WEFT_ATTRIBUTE((format(printf, at, first)))
 
 /** Ends a case that goes on into the next one on purpose. */
 #define WEFT_FALLTHROUGH WEFT_ATTRIBUTE((fallthrough))
