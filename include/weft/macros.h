@@ -14,15 +14,15 @@
 #endif
 
 /** Part of the library's interface: visible in the shared library. All else is hidden. */
-#define WEFT_PUBLIC WEFT_ATTRIBUTE((visibility("default")))
+#define WEFT_PUBLIC WEFT_ATTRIBUTE((__visibility__("default")))
 
 /** The compiler warns when the caller ignores what the function returns. */
-#define WEFT_MUST_CHECK WEFT_ATTRIBUTE((warn_unused_result))
+#define WEFT_MUST_CHECK WEFT_ATTRIBUTE((__warn_unused_result__))
 
-/** Argument `at` is a printf format for the arguments from `first` on; both count from 1. */
-#define WEFT_PRINTF(at, first) WEFT_ATTRIBUTE((format(printf, at, first)))
+/** Argument `text` is a printf format for the arguments from `first` on; both count from 1. */
+#define WEFT_PRINTF(text, first) WEFT_ATTRIBUTE((__format__(__printf__, text, first)))
 
 /** Ends a case that goes on into the next one on purpose. */
-#define WEFT_FALLTHROUGH WEFT_ATTRIBUTE((fallthrough))
+#define WEFT_FALLTHROUGH WEFT_ATTRIBUTE((__fallthrough__))
 
 #endif
