@@ -1,13 +1,31 @@
 # The two libraries, and what is installed: headers, CMake package, pkg-config file.
+include(CMakePackageConfigHelpers)
+
 add_library(weft SHARED $<TARGET_OBJECTS:weft_objects>)
 add_library(weft_static STATIC $<TARGET_OBJECTS:weft_objects>)
-set_target_properties(weft PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0 LINKER_LANGUAGE C)
-set_target_properties(weft_static PROPERTIES OUTPUT_NAME weft LINKER_LANGUAGE C)
+set_target_properties(weft PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
+set_target_properties(weft_static PROPERTIES OUTPUT_NAME weft)
 target_link_libraries(weft PRIVATE $<BUILD_INTERFACE:weft_flags>)
 foreach(library weft weft_static)
+  set_target_properties(${library} PROPERTIES LINKER_LANGUAGE C)
   add_library(weft::${library} ALIAS ${library})
   target_include_directories(${library} INTERFACE
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_link_libraries(${library} PRIVATE PkgConfig::LIBEVENT_CORE Threads::Threads)
 endforeach()
+
+set(package ${CMAKE_INSTALL_LIBDIR}/cmake/weft)
+install(TARGETS weft weft_static EXPORT weft)
+install(DIRECTORY include/weft TYPE INCLUDE FILES_MATCHING PATTERN "*.h")
+install(EXPORT weft NAMESPACE weft:: FILE weft-targets.cmake DESTINATION ${package})
+
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/weft-config-version.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES cmake/weft-config.cmake ${PROJECT_BINARY_DIR}/weft-config-version.cmake
+  DESTINATION ${package})
+
+# Found from where the file lies, so that an installed tree can be moved.
+file(RELATIVE_PATH prefix_from_pc /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+configure_file(cmake/weft.pc.in weft.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/weft.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

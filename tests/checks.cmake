@@ -1,0 +1,16 @@
+# What can be said of the sources and of the finished library. One plain build of each compiler is
+# enough.
+if(CMAKE_C_COMPILER_ID STREQUAL GNU)
+  find_program(WEFT_CXX_COMPILER g++ REQUIRED)
+else()
+  find_program(WEFT_CXX_COMPILER clang++ REQUIRED)
+endif()
+
+set(checks ${CMAKE_CURRENT_SOURCE_DIR})
+add_test(NAME check.headers
+  COMMAND ${checks}/check_headers ${CMAKE_C_COMPILER} ${WEFT_CXX_COMPILER} ${WEFT_WARNINGS})
+add_test(NAME check.layers COMMAND ${checks}/check_layers)
+add_test(NAME check.banned COMMAND ${checks}/check_banned)
+add_test(NAME check.symbols COMMAND ${checks}/check_symbols $<TARGET_FILE:weft>)
+add_subdirectory(compile_fail)
+add_subdirectory(install)
