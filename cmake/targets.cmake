@@ -1,4 +1,4 @@
-# How tests and examples are declared: weft_add_suite, weft_add_example.
+# How programs are declared: weft_add_suite, weft_add_example, weft_add_fuzzer, weft_add_bench.
 set(WEFT_RUN ${PROJECT_SOURCE_DIR}/tests/support/run)
 
 # weft_add_suite(UNIT [SOURCE...]): tests/test_UNIT.c, a Criterion suite with private symbols, as
@@ -22,4 +22,26 @@ function(weft_add_example name)
               --expect=${CMAKE_CURRENT_SOURCE_DIR}/${name}.out $<TARGET_FILE:${name}>)
     set_tests_properties(example.${name} PROPERTIES TIMEOUT 300)
   endif()
+endfunction()
+
+# weft_add_fuzzer(NAME): fuzz_NAME.c with its LLVMFuzzerTestOneInput, private symbols and inputs in
+# corpus/NAME. A fuzzer in the fuzz preset; elsewhere the ctest test "fuzz.NAME" replays the corpus.
+function(weft_add_fuzzer name)
+  add_executable(fuzz_${name} fuzz_${name}.c)
+  target_link_libraries(fuzz_${name} PRIVATE weft_objects)
+  if(WEFT_FUZZ)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    target_sources(fuzz_${name} PRIVATE replay.c)
+    add_test(NAME fuzz.${name}
+      COMMAND ${WEFT_RUN} "--sanitize=${WEFT_SANITIZE}"
+              $<TARGET_FILE:fuzz_${name}> ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${name})
+  endif()
+endfunction()
+
+# weft_add_bench(NAME [LIBRARY...]): NAME.c, built as a user would.
+function(weft_add_bench name)
+  add_executable(${name} ${name}.c)
+  target_compile_definitions(${name} PRIVATE _GNU_SOURCE)
+  target_link_libraries(${name} PRIVATE weft_static weft_flags ${ARGN})
 endfunction()
