@@ -9,6 +9,7 @@ endif()
 set(checks ${CMAKE_CURRENT_SOURCE_DIR})
 add_test(NAME check.headers
   COMMAND ${checks}/check_headers ${CMAKE_C_COMPILER} ${WEFT_CXX_COMPILER} ${WEFT_WARNINGS})
+add_test(NAME check.dev COMMAND ${checks}/check_dev)
 add_test(NAME check.layers COMMAND ${checks}/check_layers)
 add_test(NAME check.banned COMMAND ${checks}/check_banned)
 add_test(NAME check.symbols COMMAND ${checks}/check_symbols $<TARGET_FILE:weft>)
