@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * Streams: connected sockets that are read and written without blocking (asyncio's StreamReader and
+ * StreamWriter in one). <weft/listen.h> has the other end: servers.
+ *
+ *     struct ask { WEFT_FRAME; weft_stream *stream; weft_bytes *line; };
+ *
+ *     static WEFT_ASYNC(ask)
+ *     {
+ *         WEFT_BEGIN;
+ *         WEFT_AWAIT_INTO(self->stream, weft_connect("localhost:7"));
+ *         weft_write(self->stream, "hello\n", 6);
+ *         WEFT_AWAIT_INTO(self->line, weft_read_line(self->stream, 0));
+ *         printf("%s", self->line->data);
+ *         WEFT_FINALLY;
+ *         weft_bytes_free(self->line);
+ *         weft_stream_free(self->stream);
+ *         WEFT_END;
+ *     }
+ *
+ * Addresses are texts: "127.0.0.1:8080", "[::1]:8080", "[fe80::1%eth0]:80", "localhost:8080"
+ * (127.0.0.1, then ::1; never looked up), "example.org:80" (looked up on a worker),
+ * "unix:/run/some.sock", "unix:@name" (Linux's abstract names).
+ *
+ * Reading: what arrives is kept in the stream's buffer until somebody reads it, up to `read_high`
+ * bytes; then the stream stops reading and the peer has to wait. A read that was cancelled, timed
+ * out (weft_wait_for()), met its limit or the end too early has taken nothing: the bytes are there
+ * for the next one. An error of the connection is met after all that arrived before it. One read at
+ * a time.
+ *
+ * Writing: weft_write() sends at once what the kernel takes and keeps a copy of the rest. Await
+ * weft_drain() after each write, or after some: it waits while the peer is slow, which keeps memory
+ * bounded. Who never does meets -ENOBUFS in the end.
+ *
+ * A stream belongs to one owner, who ends it by weft_close() (what was written is sent first) or by
+ * weft_stream_free() (at once). What is left when its loop is freed is freed with it.
+ */
+#ifndef WEFT_STREAM_H
+#define WEFT_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <weft/future.h>
+#include <weft/macros.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct weft_stream weft_stream;
+
+/** Bytes that were read. One block of memory; a NUL follows the last byte and is not counted. */
+typedef struct weft_bytes {
+    size_t len;
+    char *data; /* in the same block */
+} weft_bytes;
+
+/** How much a stream keeps in memory. Zero is the default of every field. */
+struct weft_stream_limits {
+    size_t size;        /* sizeof(struct weft_stream_limits), or 0 for "this version" */
+    size_t read_high;   /* stop reading while so many bytes wait to be read; 0: 64 KiB */
+    size_t write_high;  /* weft_drain() waits when more than this waits to be sent; 0: 64 KiB */
+    size_t write_low;   /* … until no more than this does; 0: a quarter of write_high */
+    size_t write_limit; /* weft_write() refuses when more than this waits to be sent; 0: 1 MiB, or
+                           write_high if that is more */
+};
+
+/**
+ * Connect to an address (asyncio.open_connection); the value is a weft_stream.
+ *
+ * Each address that a name stands for is tried in turn. The message of a failure names every
+ * attempt and why it failed; the status is that of the last one. Nagle's algorithm is off
+ * (TCP_NODELAY).
+ *
+ * Thread:    loop.
+ * Ownership: returns one reference, never NULL. The address is copied. The value's destructor is
+ *            weft_stream_free(): whoever takes the stream closes it.
+ * Errors:    by the future: -EINVAL (not an address), -ECONNREFUSED and what else connect() has to
+ * say, WEFT_ERESOLVE, -EMFILE, -ENFILE, -ENOMEM, -ECANCELED, WEFT_ENOLOOP. Since:     0.1
+ */
+WEFT_PUBLIC weft_future *weft_connect(const char *address);
+
+/**
+ * A stream over a stream socket that is connected already: of a socketpair(), or inherited.
+ *
+ * The socket is made non-blocking and close-on-exec.
+ *
+ * Thread:    loop.
+ * Ownership: the caller's, until weft_close() or weft_stream_free(). Takes over `socket`, unless it
+ * fails. Errors:    NULL and errno: EBADF, EINVAL (not a connected stream socket), ENOMEM,
+ * -WEFT_ENOLOOP. Since:     0.1
+ */
+WEFT_PUBLIC weft_stream *weft_stream_new(int socket);
+
+/**
+ * Set how much the stream may keep in memory. What is there already stays.
+ *
+ * Thread:    loop.
+ * Ownership: `limits` is copied; NULL restores the defaults.
+ * Errors:    -EINVAL unless write_low <= write_high <= write_limit.
+ * Since:     0.1
+ */
+WEFT_PUBLIC int weft_stream_set_limits(weft_stream *stream,
+                                       const struct weft_stream_limits *limits);
+
+/**
+ * Address of the peer: "127.0.0.1:40312", "[::1]:40312", "unix:/run/some.sock", "unix:" (no name).
+ *
+ * Thread:    loop.
+ * Ownership: borrowed, as long as the stream is there; never NULL.
+ * Errors:    "?" when out of memory or when the address is not known.
+ * Since:     0.1
+ */
+WEFT_PUBLIC const char *weft_stream_peer(weft_stream *stream);
+
+/** Address of this end; else as weft_stream_peer(). Thread: loop. Since: 0.1 */
+WEFT_PUBLIC const char *weft_stream_local(weft_stream *stream);
+
+/* ---- Reading ---- */
+
+/**
+ * Read what is there, at least one byte and at most `size` (StreamReader.read); the value is how
+ * many, 0 at the end of the stream.
+ *
+ * Thread:    loop.
+ * Ownership: returns one reference, never NULL. `buffer` is borrowed until the future is done.
+ * Errors:    by the future: -EBUSY (another read is under way), -ECONNRESET and what else recv()
+ * has to say, WEFT_ECLOSED (the stream was closed meanwhile), -EINVAL (`size` is 0), -ENOMEM,
+ * -ECANCELED. Since:     0.1
+ */
+WEFT_PUBLIC weft_future *weft_read(weft_stream *stream, void *buffer, size_t size);
+
+/**
+ * Read `size` bytes, no fewer (StreamReader.readexactly); the value is `size`.
+ *
+ * Thread:    loop.
+ * Ownership: as weft_read().
+ * Errors:    by the future: WEFT_EOF when the stream ends before: nothing is taken then,
+ * weft_read() still has what came. Else as weft_read(); a `size` of 0 is a success. Since:     0.1
+ */
+WEFT_PUBLIC weft_future *weft_read_exactly(weft_stream *stream, void *buffer, size_t size);
+
+/**
+ * Read a line (StreamReader.readline); the value is a weft_bytes that ends with the '\n'.
+ *
+ * At the end of the stream it is the last line without one, and then it is empty: `len` is 0.
+ *
+ * Thread:    loop.
+ * Ownership: returns one reference, never NULL. The value has a destructor: take it and call
+ *            weft_bytes_free().
+ * Errors:    by the future: WEFT_ELIMIT when the line, '\n' included, would be longer than `limit`
+ * bytes (0: 64 KiB): nothing is taken then. Else as weft_read(). Since:     0.1
+ */
+WEFT_PUBLIC weft_future *weft_read_line(weft_stream *stream, size_t limit);
+
+/**
+ * Read up to and including a separator (StreamReader.readuntil); the value is a weft_bytes.
+ *
+ * Thread:    loop.
+ * Ownership: as weft_read_line(); the separator is copied.
+ * Errors:    by the future: WEFT_EOF when the stream ends before: nothing is taken then;
+ * WEFT_ELIMIT as for weft_read_line(); -EINVAL (an empty separator). Else as weft_read(). Since:
+ * 0.1
+ */
+WEFT_PUBLIC weft_future *weft_read_until(weft_stream *stream, const void *separator,
+                                         size_t separator_len, size_t limit);
+
+/**
+ * Free what a read returned. NULL is nothing.
+ *
+ * Thread:    any.
+ * Ownership: consumes `bytes`.
+ * Errors:    none.
+ * Since:     0.1
+ */
+WEFT_PUBLIC void weft_bytes_free(weft_bytes *bytes);
+
+/** True once the peer has ended the stream and all of it was read (at_eof). Thread: loop. Since:
+ * 0.1 */
+WEFT_PUBLIC bool weft_at_eof(const weft_stream *stream);
+
+/* ---- Writing ---- */
+
+/**
+ * Write (StreamWriter.write): sent at once as far as the kernel takes it; the rest follows by
+ * itself.
+ *
+ * All or nothing is taken. No signal is raised when the peer is gone. Success does not say that the
+ * peer got it. A failure of the connection is kept: every later write and drain fails with it.
+ *
+ * Thread:    loop.
+ * Ownership: `data` is copied as far as it is not sent at once.
+ * Errors:    -ENOBUFS: more than `write_limit` bytes wait already, await weft_drain() first; -EPIPE
+ * (the peer is gone, or after weft_write_eof()), -ECONNRESET and what else send() has to say;
+ *            -ENOMEM: when a part of it was sent already, the connection has failed with that.
+ * Since:     0.1
+ */
+WEFT_PUBLIC int weft_write(weft_stream *stream, const void *data, size_t len);
+
+/**
+ * Wait until the peer has caught up (StreamWriter.drain).
+ *
+ * Done at once unless more than `write_high` bytes wait to be sent; then it is done when no more
+ * than `write_low` do. A task that writes without end to a fast peer gets a turn's pause here now
+ * and then, so that others get theirs. Cancelling it takes nothing back that was written.
+ *
+ * Thread:    loop.
+ * Ownership: returns one reference, never NULL.
+ * Errors:    by the future: -EBUSY (another drain is under way), the failure of the connection as
+ * for weft_write(), WEFT_ECLOSED (the stream was closed meanwhile), -ENOMEM, -ECANCELED. Since: 0.1
+ */
+WEFT_PUBLIC weft_future *weft_drain(weft_stream *stream);
+
+/** How many bytes wait to be sent. Thread: loop. Since: 0.1 */
+WEFT_PUBLIC size_t weft_write_pending(const weft_stream *stream);
+
+/**
+ * End the writing direction once all that was written is sent (StreamWriter.write_eof); reading
+ * goes on.
+ *
+ * Thread:    loop.
+ * Ownership: nothing changes hands.
+ * Errors:    0, also the second time; the failure of the connection as for weft_write().
+ * Since:     0.1
+ */
+WEFT_PUBLIC int weft_write_eof(weft_stream *stream);
+
+/* ---- The end ---- */
+
+/**
+ * Send what was written, then close (StreamWriter.close and wait_closed).
+ *
+ * A read or drain that is under way fails with WEFT_ECLOSED. Cancelling the future closes at once,
+ * so that `weft_wait_for(weft_close(stream), WEFT_S(5))` never takes longer. Dropping it leaves the
+ * stream to send and close by itself. NULL is nothing.
+ *
+ * Thread:    loop.
+ * Ownership: consumes the stream. Returns one reference, never NULL.
+ * Errors:    by the future, the stream being closed in any case: the failure of the connection as
+ * for weft_write() if something that was written could not be sent; -ENOMEM (the same), -ECANCELED.
+ * Since:     0.1
+ */
+WEFT_PUBLIC weft_future *weft_close(weft_stream *stream);
+
+/**
+ * Close at once; what was not sent is dropped. A read or drain that is under way fails with
+ * WEFT_ECLOSED. NULL is nothing.
+ *
+ * Thread:    loop.
+ * Ownership: consumes the stream.
+ * Errors:    none.
+ * Since:     0.1
+ */
+WEFT_PUBLIC void weft_stream_free(weft_stream *stream);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

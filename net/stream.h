@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Streams from the inside: the object, and what those build on who want no copies (the HTTP
+ * server). net/stream.c has the design comment.
+ */
+#ifndef WEFT_NET_STREAM_H
+#define WEFT_NET_STREAM_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/uio.h>
+#include <weft/stream.h>
+
+#include "core/future.h"
+#include "net/address.h"
+#include "net/buffer.h"
+
+struct weft__net;
+struct weft__connection;
+struct weft__stream_op;
+
+/* ---- The object; nothing of it is for those who use streams. ---- */
+
+enum weft__stream_flags {
+    WEFT__STREAM_READ_ARMED = 1,  /* read_event is added */
+    WEFT__STREAM_WRITE_ARMED = 2, /* write_event is added: the kernel said EAGAIN */
+    WEFT__STREAM_CORKED = 4,
+    WEFT__STREAM_EOF_ASKED = 8, /* weft_write_eof(): shut down once `out` is empty */
+    WEFT__STREAM_PAUSED = 16,   /* more than write_high wait(ed): drains wait for write_low */
+    WEFT__STREAM_CLOSING = 32,  /* weft_close(): the stream is its own owner now */
+    WEFT__STREAM_DEAD = 64      /* closed by the end of the loop; only weft_stream_free() is left */
+};
+
+/** All fields are [loop]. */
+struct weft_stream {
+    struct weft__net *net;     /* [const] */
+    weft_stream *next, **link; /* in net->streams */
+    int fd;                    /* -1 when DEAD */
+    uint32_t flags;
+    struct event read_event, write_event;
+    weft__buffer in, out;
+    size_t read_high, write_high, write_low, write_limit;
+    int read_end;    /* what follows the bytes in `in`: 0: more; WEFT_EOF; an error */
+    int write_error; /* 0, or what every write fails with */
+    size_t unpaused; /* bytes written since a drain last let others run */
+    struct weft__stream_op *reader, *drainer,
+        *closer; /* under way, or NULL; each holds a reference */
+    struct weft__connection
+        *connection;              /* whom to tell when it is closed: a listener's record, or NULL */
+    struct weft__address peer;    /* len 0: not known */
+    char *peer_text, *local_text; /* made when asked for; owned */
+};
+
+/* ---- For those who build a protocol on a stream. Thread: loop, all of them. ---- */
+
+/**
+ * The bytes that wait to be read, in one piece; NULL and 0 if there are none.
+ *
+ * Borrowed until the next consume, read or wait on this stream, and until this task awaits
+ * anything.
+ */
+const char *weft__stream_peek(const weft_stream *stream, size_t *ret_len);
+
+/** The first `len` of them are dealt with. The buffer is given back when it is empty: an idle
+ * stream holds none. */
+void weft__stream_consume(weft_stream *stream, size_t len);
+
+/**
+ * Wait until more than `have` bytes wait to be read; the value is how many (int64). Done at once if
+ * there are.
+ *
+ * `have` is what the caller has seen and left there: 0 if it consumed everything. The buffer grows
+ * past `read_high` for it. Counts as a read: -EBUSY if there is another. Fails with WEFT_EOF at the
+ * end of the stream, else as weft_read(); what is there stays there.
+ */
+weft_future *weft__stream_wait(weft_stream *stream, size_t have);
+
+/** weft_write() of several pieces, sent by one system call. Any `count`. */
+int weft__stream_writev(weft_stream *stream, const struct iovec *pieces, size_t count);
+
+/**
+ * Between cork and uncork, writes are collected and nothing is sent; uncork sends. They do not
+ * nest. An uncork returns as weft_write() does. Beyond write_high, a corked stream sends all the
+ * same.
+ */
+void weft__stream_cork(weft_stream *stream);
+int weft__stream_uncork(weft_stream *stream);
+
+/** The failure of the writing direction, kept; 0 if there was none. -EPIPE after weft_write_eof().
+ */
+int weft__stream_write_error(const weft_stream *stream);
+
+/** True once the peer's end of stream or an error has arrived, even if there are still bytes to
+ * read. */
+static inline bool weft__stream_input_ended(const weft_stream *stream)
+{
+    return stream->read_end != 0;
+}
+
+/* ---- For net/listener.c, net/connect.c and net/net.c. ---- */
+
+/**
+ * A stream over a connected, non-blocking socket. Takes over `fd`, unless it fails: -ENOMEM or
+ * libevent's -EIO. `limits` is NULL or valid; `peer` is copied, NULL: not known.
+ */
+int weft__stream_open(struct weft__net *net, int fd, const struct weft_stream_limits *limits,
+                      const struct weft__address *peer, weft_stream **ret);
+
+/** 0, or -EINVAL if weft_stream_set_limits() would refuse them. NULL is fine. */
+int weft__stream_check_limits(const struct weft_stream_limits *limits);
+
+/** The loop ends: close the socket, fail what is under way with -ECANCELED, keep the memory. */
+void weft__stream_kill(weft_stream *stream);
+
+#endif
