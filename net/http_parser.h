@@ -63,27 +63,6 @@ enum weft__http_event {
     WEFT__HTTP_ERROR
 };
 
-/** Methods are case-sensitive: "get" is OTHER. CONNECT never gets here, it is refused with 501. */
-enum weft__http_method {
-    WEFT__HTTP_METHOD_OTHER, /* well-formed but not in this list; see request.method */
-    WEFT__HTTP_METHOD_GET,
-    WEFT__HTTP_METHOD_HEAD,
-    WEFT__HTTP_METHOD_POST,
-    WEFT__HTTP_METHOD_PUT,
-    WEFT__HTTP_METHOD_DELETE,
-    WEFT__HTTP_METHOD_OPTIONS,
-    WEFT__HTTP_METHOD_PATCH,
-    WEFT__HTTP_METHOD_TRACE
-};
-
-/** Both texts are NUL-terminated, hold no NUL, and the value is trimmed. */
-struct weft__http_header {
-    const char *name;
-    const char *value;
-    uint32_t name_len;
-    uint32_t value_len;
-};
-
 /**
  * A request as it was read. Complete and constant from HEAD on, except `trailers`, which is
  * complete at DONE. All of it lives in the memory given to weft__http_parser_begin.
@@ -122,23 +101,23 @@ struct weft__http_parser {
     struct weft__http_limits limits; /* [const] defaults filled in */
     struct weft__http_header *fields;
     char *head;
-    size_t head_len;   /* bytes of the head taken so far, line ends included */
-    size_t line_start; /* where in `head` the current line begins */
-    size_t field_count;
+    size_t head_len;    /* bytes of the head taken so far, line ends included */
+    size_t line_start;  /* where in `head` the current line begins */
+    size_t field_count; /* headers and trailers so far, also those that were ignored */
     uint64_t body_limit;
     uint64_t body_left; /* of the body, or of this chunk */
-    uint64_t body_seen; /* sizes of the chunks so far */
+    uint64_t body_seen; /* the sizes of all chunks so far */
     size_t chunk_line_len;
     size_t extension_len; /* of all chunks of this body */
     uint8_t state;
-    uint8_t host_count;
-    uint8_t transfer_codings; /* how Transfer-Encoding reads so far; see the source */
+    uint8_t codings; /* what Transfer-Encoding has said so far */
     bool saw_cr;
     bool saw_empty_line;
+    bool saw_host;
     bool saw_close;
     bool saw_keep_alive;
-    bool saw_expect;
-    bool expectation_failed;
+    bool saw_continue;
+    bool saw_other_expectation;
 };
 
 /**
@@ -207,17 +186,14 @@ void weft__http_parser_set_body_limit(struct weft__http_parser *parser, uint64_t
  */
 static inline bool weft__http_parser_is_idle(const struct weft__http_parser *parser)
 {
-    return parser->head_len == 0;
+    return parser->head_len == 0 && parser->error_status == 0;
 }
 
-/**
- * The first header field of that name (compared without case), or NULL.
- *
- * Thread:    any.
- * Ownership: borrows from the request.
- * Errors:    none.
- */
-const struct weft__http_header *weft__http_find_header(const struct weft__http_request *request,
-                                                       const char *name);
+/** The first header field of that name (compared without case), or NULL; see weft__http_find. */
+static inline const struct weft__http_header *
+weft__http_find_header(const struct weft__http_request *request, const char *name)
+{
+    return weft__http_find(request->headers, request->header_count, name);
+}
 
 #endif

@@ -19,6 +19,34 @@ struct weft__http_slice {
     size_t len;
 };
 
+/** Methods are case-sensitive: "get" is OTHER. CONNECT is not served, so it is OTHER too. */
+enum weft__http_method {
+    WEFT__HTTP_METHOD_OTHER, /* well-formed but not in this list; see the text */
+    WEFT__HTTP_METHOD_GET,
+    WEFT__HTTP_METHOD_HEAD,
+    WEFT__HTTP_METHOD_POST,
+    WEFT__HTTP_METHOD_PUT,
+    WEFT__HTTP_METHOD_DELETE,
+    WEFT__HTTP_METHOD_OPTIONS,
+    WEFT__HTTP_METHOD_PATCH,
+    WEFT__HTTP_METHOD_TRACE
+};
+
+/** Both texts are NUL-terminated, hold no NUL, and the value is trimmed. */
+struct weft__http_header {
+    const char *name;
+    const char *value;
+    uint32_t name_len;
+    uint32_t value_len;
+};
+
+/** Where a request target points; slices of it. */
+struct weft__http_target {
+    struct weft__http_slice path;  /* begins with '/' */
+    struct weft__http_slice query; /* without '?'; data == NULL if there was no '?' */
+    struct weft__http_slice host;  /* host[:port]; data == NULL in the origin form */
+};
+
 /** What a byte may be part of; a byte has several classes. */
 enum {
     WEFT__HTTP_TCHAR = 1, /* token: methods, header names, codings */
@@ -67,6 +95,55 @@ bool weft__http_list_has(struct weft__http_slice list, const char *token);
  * Errors:    none.
  */
 bool weft__http_list_next(struct weft__http_slice *list, struct weft__http_slice *ret);
+
+/**
+ * Skip bytes that are of the class or part of a sound escape ("%" and two hex digits, but not
+ * "%00"); returns the first other byte, or `end`.
+ *
+ * Thread: any. Ownership: borrows. Errors: none.
+ */
+const char *weft__http_skip_escaped(const char *at, const char *end, int class_bits);
+
+/**
+ * Is this `host` or `host:port`? A name (not empty, escapes allowed) or an IPv6 address in
+ * brackets; a port of at most 65535, which may be empty as in "a:" (RFC 3986). No user, no IPv6
+ * zone.
+ *
+ * Thread: any. Ownership: borrows. Errors: none.
+ */
+bool weft__http_is_authority(struct weft__http_slice text);
+
+/**
+ * Take a request target of the origin form ("/path?query") or of the absolute form
+ * ("http://host:port/path?query", also https) apart; false if it is neither or malformed. A missing
+ * path of the absolute form is "/" (static text).
+ *
+ * Thread: any. Ownership: borrows; `ret` points into the text. Errors: false, `ret` undefined.
+ */
+bool weft__http_split_target(struct weft__http_slice text, struct weft__http_target *ret);
+
+/**
+ * Which method has this name, letter for letter?
+ *
+ * Thread: any. Ownership: borrows. Errors: WEFT__HTTP_METHOD_OTHER.
+ */
+enum weft__http_method weft__http_method_id(const char *name);
+
+/**
+ * The first of `count` header fields that has this name (compared without case), or NULL.
+ *
+ * Thread: any. Ownership: borrows. Errors: NULL.
+ */
+const struct weft__http_header *weft__http_find(const struct weft__http_header *headers,
+                                                size_t count, const char *name);
+
+/**
+ * May a field of this name be a trailer? Not what frames or routes the message, authenticates, or
+ * should have been known before the body was read (RFC 9110, 6.5.1).
+ *
+ * Thread: any. Ownership: borrows. Errors: none.
+ */
+bool weft__http_may_be_trailer(struct weft__http_slice name);
 
 /**
  * The value of a hexadecimal digit, or -1.
