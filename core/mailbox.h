@@ -1,11 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The mailbox: where other threads meet the loop. core/mailbox.c holds the argument that no wakeup is lost.
+ * The mailbox: where other threads meet the loop. core/mailbox.c holds the argument that no wakeup
+ * is lost.
+ *
+ * The loop's round, as far as the mailbox is concerned:
+ *
+ *     block = nothing is ready && weft__mailbox_may_sleep(mailbox);
+ *     poll(weft__mailbox_fd(mailbox) and others, block);    readable: weft__mailbox_woken(mailbox)
+ *     weft__mailbox_awake(mailbox);
+ *     run what weft__mailbox_take(mailbox) returns;
+ *
+ * The order awake, then take, matters: what is put after the take finds the loop awake and writes
+ * nothing, and the next weft__mailbox_may_sleep() sees it.
  */
 #ifndef WEFT_CORE_MAILBOX_H
 #define WEFT_CORE_MAILBOX_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "core/ready.h"
 
@@ -14,13 +26,20 @@ typedef struct weft__mailbox weft__mailbox;
 /** A mailbox with one reference; NULL and errno on failure. Thread: any. */
 weft__mailbox *weft__mailbox_new(void);
 
-/** References: the loop holds one, and everybody who may put something later (a pool for each job, say). Thread: any. */
+/**
+ * References: the loop holds one, and everybody who may put something later (a pool for each job,
+ * say). The descriptors are closed with the last one. Thread: any.
+ */
 weft__mailbox *weft__mailbox_ref(weft__mailbox *mailbox);
 void weft__mailbox_unref(weft__mailbox *mailbox);
 
 /**
- * Put an item; its `run` will be called on the loop's thread. The items of one thread keep their order.
- * False: the loop is gone; the item is the caller's again. Thread: any.
+ * Put an item; its `run` will be called on the loop's thread. The items of one thread keep their
+ * order. False: the loop is gone; the item is the caller's again.
+ *
+ * Lock-free, leaves errno alone, and may be called by a signal handler (which owns its item, and
+ * puts it again only after it was run). When it returns true the item may have been run and freed
+ * already. Thread: any.
  */
 bool weft__mailbox_put(weft__mailbox *mailbox, weft__item *item);
 
@@ -38,10 +57,17 @@ bool weft__mailbox_may_sleep(weft__mailbox *mailbox);
 /** Not asleep any more. */
 void weft__mailbox_awake(weft__mailbox *mailbox);
 
-/** Take all that was put, oldest first, as a chain linked by `next`; *ret_last is its end. NULL: nothing. */
+/** Take all that was put, oldest first, as a chain linked by `next`; *ret_last is its end. NULL:
+ * nothing. */
 weft__item *weft__mailbox_take(weft__mailbox *mailbox, weft__item **ret_last);
 
-/** The loop ends: from now on weft__mailbox_put() refuses. Returns what was put before, as weft__mailbox_take(). */
+/** The loop ends: from now on weft__mailbox_put() refuses. Returns what was put before, as
+ * weft__mailbox_take(). */
 weft__item *weft__mailbox_close(weft__mailbox *mailbox, weft__item **ret_last);
+
+/* ---- For tests ---- */
+
+/** write(), or what a test puts in its place before any other thread runs. */
+extern ssize_t (*weft__mailbox_write)(int fd, const void *bytes, size_t count);
 
 #endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mailbox: the only place where other threads meet the loop.
+ *
+ * Two atomics. `head` is a stack of items: any thread pushes with a compare-and-swap, the loop
+ * takes the whole stack with one exchange and reverses it, so that the items of one thread keep
+ * their order. (Pushing links to whatever the head is and taking empties it, so a head that went
+ * away and came back harms nobody.) `wake` says who owes whom a byte in the wakeup pipe:
+ *
+ *     state      meaning                                   left by
+ *     AWAKE      the loop runs; puts write nothing         loop -> ASLEEP   before it polls
+ *     ASLEEP     the loop polls, or is about to            loop -> AWAKE    after it polled, or has
+ * seen an item putter -> NOTIFIED, and the winner writes one byte NOTIFIED   one byte is in the
+ * pipe or will be soon   loop -> AWAKE    when it has read the byte
+ *
+ * At most one byte in flight: only the putter that moves ASLEEP to NOTIFIED writes, ASLEEP comes
+ * only from AWAKE, and NOTIFIED becomes AWAKE only by reading that byte. So there is one wakeup per
+ * batch, and none while the loop is awake.
+ *
+ * No wakeup is lost. All accesses to both atomics that matter are sequentially consistent, so they
+ * have one total order. A putter (P) and the loop (L) do
+ *
+ *     P1  head: push item                    L1  wake: AWAKE -> ASLEEP
+ *     P2  wake: read                         L2  head: read; if it is empty, poll
+ *
+ * Were the item left in the box with the loop asleep and no byte owed, L2 would have read an empty
+ * head, hence L2 < P1, so L1 < L2 < P1 < P2, and P2 read ASLEEP or what came after it:
+ *   - ASLEEP: P moves it to NOTIFIED and writes; or another was faster, which is the next case.
+ *   - NOTIFIED: its putter's byte is in the pipe or will be, and it is this sleep's, since NOTIFIED
+ *     lasts until the byte is read: the loop wakes.
+ *   - AWAKE: the loop has left this sleep before P2. It takes the box after it said so, and if that
+ *     take came before P1, the next sleep begins after P2 (its L1 overwrites what P2 read), so its
+ *     L2 sees the item.
+ * The loop that finds NOTIFIED before it polls may block: the byte comes, however long its putter
+ * is held up between the compare-and-swap and the write.
+ *
+ * The fields of an item are published by the push and acquired by the exchange. Pushes are
+ * read-modify-writes, so the exchange synchronizes with every push below the head it reads.
+ *
+ * Closing exchanges the head for a mark that no put can link to: an item is either among those
+ * which the close returns, or refused. A putter may still be about to write its byte then, hence
+ * the references: the descriptors are closed with the last one, and no late byte can hit a foreign
+ * descriptor.
+ *
+ * When the write fails: EINTR, again. EAGAIN, somebody has filled the pipe: it is readable, all is
+ * well. ENOMEM, the kernel has no page for the pipe's buffer just now: again, after a millisecond,
+ * as giving up would lose the wakeup. (The page is kept by the kernel after a first byte went
+ * through, which weft__mailbox_new() sends.) Anything else means that the host closed our
+ * descriptor: the claim is handed back, so that each later put tries again.
+ *
+ * tests/model/mailbox.pml is this protocol for Spin; each of its mutants drops one of the lines.
+ */
+#include "core/mailbox.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#ifdef WEFT_WAKEUP_EVENTFD
+#include <sys/eventfd.h>
+typedef uint64_t wakeup_byte;
+#else
+typedef char wakeup_byte;
+#endif
+
+#include "core/memory.h"
+
+enum wake_state { AWAKE, ASLEEP, NOTIFIED };
+
+struct weft__mailbox {
+    _Atomic(weft__item *) head; /* [atomic] newest first; see above */
+    atomic_int wake;            /* [atomic] enum wake_state; see above */
+    atomic_uint refs;           /* [atomic] the last decrement acquires what the others released */
+    int read_fd, write_fd;      /* [const] the same one for an eventfd */
+};
+
+ssize_t (*weft__mailbox_write)(int fd, const void *bytes, size_t count) = write;
+
+static weft__item closed; /* its address stands in `head` once the mailbox is closed */
+
+static int open_wakeup(weft__mailbox *mailbox)
+{
+#ifdef WEFT_WAKEUP_EVENTFD
+    mailbox->read_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    mailbox->write_fd = mailbox->read_fd;
+    return mailbox->read_fd < 0 ? -1 : 0;
+#else
+    int fds[2];
+    if (pipe2(fds, O_NONBLOCK | O_CLOEXEC) < 0)
+        return -1;
+    mailbox->read_fd = fds[0];
+    mailbox->write_fd = fds[1];
+    return 0;
+#endif
+}
+
+static void close_wakeup(weft__mailbox *mailbox)
+{
+    close(mailbox->read_fd);
+    if (mailbox->write_fd != mailbox->read_fd)
+        close(mailbox->write_fd);
+}
+
+/** True if a byte was there. */
+static bool read_byte(weft__mailbox *mailbox)
+{
+    wakeup_byte byte;
+    ssize_t got;
+    do
+        got = read(mailbox->read_fd, &byte, sizeof(byte));
+    while (got < 0 && errno == EINTR);
+    return got > 0;
+}
+
+/** For the putter that moved the state to NOTIFIED. */
+static void write_byte(weft__mailbox *mailbox)
+{
+    static const wakeup_byte byte = 1;
+    while (weft__mailbox_write(mailbox->write_fd, &byte, sizeof(byte)) < 0) {
+        if (errno == EINTR)
+            continue;
+        if (errno == EAGAIN)
+            return;
+        if (errno != ENOMEM && errno != ENOBUFS) {
+            int notified = NOTIFIED;
+            atomic_compare_exchange_strong(&mailbox->wake, &notified, ASLEEP);
+            return;
+        }
+        poll(NULL, 0, 1);
+    }
+}
+
+weft__mailbox *weft__mailbox_new(void)
+{
+    weft__mailbox *mailbox = weft__malloc(sizeof(*mailbox));
+    if (!mailbox) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    if (open_wakeup(mailbox) < 0) {
+        weft__free(mailbox);
+        return NULL;
+    }
+    atomic_init(&mailbox->head, NULL);
+    atomic_init(&mailbox->wake, NOTIFIED);
+    atomic_init(&mailbox->refs, 1);
+    write_byte(mailbox);
+    weft__mailbox_woken(mailbox);
+    return mailbox;
+}
+
+weft__mailbox *weft__mailbox_ref(weft__mailbox *mailbox)
+{
+    atomic_fetch_add_explicit(&mailbox->refs, 1, memory_order_relaxed);
+    return mailbox;
+}
+
+void weft__mailbox_unref(weft__mailbox *mailbox)
+{
+    if (!mailbox || atomic_fetch_sub_explicit(&mailbox->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    close_wakeup(mailbox);
+    weft__free(mailbox);
+}
+
+/** Wake the loop if it sleeps; errno stays, for signal handlers. */
+static void wake_loop(weft__mailbox *mailbox)
+{
+    int state = atomic_load(&mailbox->wake); /* P2 */
+    if (state != ASLEEP || !atomic_compare_exchange_strong(&mailbox->wake, &state, NOTIFIED))
+        return;
+    int saved = errno;
+    write_byte(mailbox);
+    errno = saved;
+}
+
+bool weft__mailbox_put(weft__mailbox *mailbox, weft__item *item)
+{
+    weft__item *head = atomic_load_explicit(&mailbox->head, memory_order_relaxed);
+    do {
+        if (head == &closed)
+            return false;
+        item->next = head;
+    } while (!atomic_compare_exchange_weak(&mailbox->head, &head, item)); /* P1 */
+    wake_loop(mailbox);
+    return true;
+}
+
+int weft__mailbox_fd(const weft__mailbox *mailbox)
+{
+    return mailbox->read_fd;
+}
+
+/* With no byte there yet, NOTIFIED stays: its putter still owes it. */
+void weft__mailbox_woken(weft__mailbox *mailbox)
+{
+    if (read_byte(mailbox))
+        atomic_store(&mailbox->wake, AWAKE);
+}
+
+static bool is_empty(weft__mailbox *mailbox)
+{
+    weft__item *head = atomic_load(&mailbox->head);
+    return !head || head == &closed;
+}
+
+bool weft__mailbox_may_sleep(weft__mailbox *mailbox)
+{
+    if (!is_empty(mailbox))
+        return false;
+    int state = AWAKE;
+    if (!atomic_compare_exchange_strong(&mailbox->wake, &state, ASLEEP) &&
+        state == NOTIFIED) /* L1 */
+        return true;
+    if (is_empty(mailbox)) /* L2 */
+        return true;
+    weft__mailbox_awake(mailbox);
+    return false;
+}
+
+/* A putter may have been faster: then NOTIFIED stays, as its byte must be read before another is
+ * written. */
+void weft__mailbox_awake(weft__mailbox *mailbox)
+{
+    int state = ASLEEP;
+    atomic_compare_exchange_strong(&mailbox->wake, &state, AWAKE);
+}
+
+/** Oldest first, of a stack that is newest first. */
+static weft__item *reverse(weft__item *head, weft__item **ret_last)
+{
+    weft__item *reversed = NULL;
+    *ret_last = head;
+    while (head) {
+        weft__item *next = head->next;
+        head->next = reversed;
+        reversed = head;
+        head = next;
+    }
+    return reversed;
+}
+
+weft__item *weft__mailbox_take(weft__mailbox *mailbox, weft__item **ret_last)
+{
+    if (is_empty(mailbox)) {
+        *ret_last = NULL;
+        return NULL;
+    }
+    return reverse(atomic_exchange(&mailbox->head, NULL), ret_last);
+}
+
+weft__item *weft__mailbox_close(weft__mailbox *mailbox, weft__item **ret_last)
+{
+    weft__item *head = atomic_exchange(&mailbox->head, &closed);
+    assert(head != &closed);
+    return reverse(head, ret_last);
+}
