@@ -2,16 +2,17 @@
 /*
  * Futures from the inside: the object, who waits for it, and how operations are built on it.
  *
- * An operation embeds a weft_future as its first member, keeps one reference for itself until it completes, and gives one to the caller.
+ * An operation embeds a weft_future as its first member, keeps one reference for itself until it
+ * completes, and gives one to the caller.
  *
  *     PENDING --weft__complete()--> DONE          the only transition; it happens once
  *
- * While PENDING, `waiters` lists who waits; on completion the whole list moves to the ready queue in one step, in order.
+ * While PENDING, `waiters` lists who waits; on completion the whole list moves to the ready queue
+ * in one step, in order.
  */
 #ifndef WEFT_CORE_FUTURE_H
 #define WEFT_CORE_FUTURE_H
 
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <weft/future.h>
@@ -22,10 +23,11 @@
 enum weft__future_state { WEFT__PENDING, WEFT__DONE_STATE };
 
 enum weft__future_flags {
-    WEFT__OBSERVED = 1,   /* somebody looked at how it ended, or will */
-    WEFT__TAKEN = 2,      /* its value was taken */
-    WEFT__PERMANENT = 4,  /* not counted, never freed: the futures for "no memory" and "no loop" */
-    WEFT__NEXT_TICK = 8,  /* completes at the next tick by an item queued already: waiters are queued behind it at once */
+    WEFT__OBSERVED = 1,  /* somebody looked at how it ended */
+    WEFT__TAKEN = 2,     /* its value, which has a destructor, was taken */
+    WEFT__PERMANENT = 4, /* never freed: the futures for "no memory" and "no loop" */
+    WEFT__NEXT_TICK =
+        8, /* completes at the next tick by an item that is queued: waiters are queued behind it */
     WEFT__CANCEL_ASKED = 16 /* for operations that complete later than they are cancelled */
 };
 
@@ -33,17 +35,20 @@ enum weft__future_flags {
 struct weft__future_ops {
     const char *name; /* for reports and dumps: "sleep" */
     /*
-     * A cancel was asked for while PENDING. True: the request is delivered, now or later, as this future's -ECANCELED (or it was
-     * passed on to what this operation waits for). False: the operation cannot be stopped; who awaits it keeps the request.
+     * A cancel was asked for while PENDING. True: the request is delivered, now or later, as this
+     * future's -ECANCELED (or it was passed on to what this operation waits for). False: the
+     * operation cannot be stopped; who awaits it keeps the request.
      */
     bool (*cancel)(weft_future *future);
-    /* The last reference is gone; the future is DONE. Release what the operation holds, then the memory of it all. NULL: weft__free(future). */
+    /* The last reference is gone; the future is DONE. Release what the operation holds; the caller
+     * frees the memory. May be NULL. */
     void (*dispose)(weft_future *future);
 };
 
-/** Somebody who waits: queued in the future's list, then in the ready queue. Owns a reference to the future from weft__wait() on. */
+/** Somebody who waits: queued in the future's list, then in the ready queue. Owns a reference to
+ * the future from weft__wait() on. */
 typedef struct weft__waiter {
-    weft__item item; /* item.next is the link in either list */
+    weft__item item;           /* item.next is the link in either list */
     struct weft__waiter *prev; /* in the future's list */
     weft_future *future;       /* [loop] what is waited for; NULL: nothing */
 } weft__waiter;
@@ -52,7 +57,7 @@ typedef struct weft__waiter {
 struct weft_future {
     const struct weft__future_ops *ops; /* [const] */
     weft_loop *loop;                    /* [const] */
-    char *message;                      /* owned; PENDING: reason of a cancel; DONE: message of the failure */
+    char *message; /* owned; PENDING: reason of a cancel; DONE: message of the failure */
     uint32_t refs;
     int32_t status; /* when DONE */
     uint8_t state;
@@ -78,9 +83,17 @@ void weft__future_init(weft_future *future, weft_loop *loop, const struct weft__
 void *weft__future_alloc(weft_loop *loop, const struct weft__future_ops *ops, size_t size,
                          uint32_t refs);
 
-/** The failed futures that need no memory. */
-weft_future *weft__future_enomem(void);
+/**
+ * The failed futures that need no memory: each loop has one for "out of memory", each thread one
+ * for "no loop here". They are PERMANENT: handed out any number of times, reported when one of the
+ * holders drops it unobserved.
+ */
+weft_future *weft__future_enomem(weft_loop *loop);
 weft_future *weft__future_enoloop(void);
+
+/** Allocate a PERMANENT future that has failed; NULL: out of memory. It is freed by weft__free().
+ */
+weft_future *weft__future_permanent(weft_loop *loop, int status);
 
 static inline bool weft__is_pending(const weft_future *future)
 {
@@ -90,42 +103,51 @@ static inline bool weft__is_pending(const weft_future *future)
 /** Complete with success. Takes over the value. */
 void weft__complete(weft_future *future, weft_value value, weft_destructor *destructor);
 
-/** Complete with a failure; takes over `message` (from weft__malloc(), may be NULL: then the reason of a cancel stays, if any). */
+/** Complete with a failure; takes over `message` (from weft__malloc(), may be NULL: then the reason
+ * of a cancel stays, if any). */
 void weft__complete_failed(weft_future *future, int status, char *message);
 
 /** Complete with what a blocking function returned; takes over the result. */
 void weft__complete_result(weft_future *future, weft_result result);
 
-/** Complete as `source` (done) did: moves its value if nobody else can take it (else borrows), copies its message. */
+/** Complete as `source` (done) did: moves its value if nobody else can take it (else borrows),
+ * copies its message. */
 void weft__complete_as(weft_future *future, weft_future *source);
 
-/** Ask for a cancel as if by weft_cancel(), but return what ops->cancel says. The future must be PENDING. */
+/** Ask for a cancel as if by weft_cancel(), but return what ops->cancel says. The future must be
+ * PENDING. */
 bool weft__request_cancel(weft_future *future, const char *reason);
 
 /**
- * Wait for `future`, taking over a reference; waiter->item.run is called at the tick after it is done.
- * A waiter whose future is done already is queued at once.
+ * Wait for `future`, taking over a reference; waiter->item.run is called at the tick after it is
+ * done. A waiter whose future is done already is queued at once.
  */
 void weft__wait(weft__waiter *waiter, weft_future *future);
+
+/** Take a waiter out of the list of a PENDING future; it keeps its reference. */
+void weft__detach(weft__waiter *waiter);
 
 /** Stop waiting for a PENDING future and drop the reference. */
 void weft__unwait(weft__waiter *waiter);
 
-/** True while the waiter is in the list of a future that is not done; false once it is queued to run. */
+/** True while the waiter is in the list of a future that is not done; false once it is queued to
+ * run. */
 static inline bool weft__is_waiting(const weft__waiter *waiter)
 {
     return waiter->future && weft__is_pending(waiter->future) &&
            !(waiter->future->flags & WEFT__NEXT_TICK);
 }
 
+/** Drop a future that cannot be waited for, and return the one that says why. */
+weft_future *weft__refuse(weft_future *future, weft_future *error);
+
 /** Status of a done future, marking it observed. */
 int weft__observe(weft_future *future);
 
-/** Take a done future's value without destructor rules: value and destructor move to the caller. */
-weft_value weft__move_value(weft_future *future, weft_destructor **ret_destructor);
+/** weft_future_take() of a done future that succeeded, with the destructor. */
+int weft__take(weft_future *future, weft_value *ret, weft_destructor **ret_destructor);
 
-/** printf() into memory of weft__malloc(); NULL when out of memory or when `format` is NULL. */
-char *weft__vformat(const char *format, va_list args);
-char *weft__format(const char *format, ...) WEFT_PRINTF(1, 2);
+/** What the error handler is told of a future: the operation's name, or a task's name and place. */
+void weft__report_future(weft_future *future, const char *what);
 
 #endif

@@ -16,8 +16,9 @@
 struct weft__coro;
 
 /**
- * A part that another layer adds to a loop (the pool's side of it, say), so that core need not know that layer.
- * Parts are shut down in the order in which they were added, after the tasks, and freed in the reverse order.
+ * A part that another layer adds to a loop (the pool's side of it, say), so that core need not know
+ * that layer. Parts are shut down in the order in which they were added, after the tasks, and freed
+ * in the reverse order.
  */
 struct weft__part {
     struct weft__part *next; /* [loop] */
@@ -31,7 +32,8 @@ struct weft__part_ops {
     /* How much is still under way; the loop ticks until this is 0 or the deadline has passed. */
     size_t (*pending)(struct weft__part *part);
     /* Name what is under way: `add` once for each. */
-    void (*list)(struct weft__part *part, void (*add)(void *to, const struct weft_stuck *stuck), void *to);
+    void (*list)(struct weft__part *part, void (*add)(void *to, const struct weft_stuck *stuck),
+                 void *to);
     /* The loop ends now: let go of what is still under way, free the part. */
     void (*free)(struct weft__part *part);
 };
@@ -45,29 +47,35 @@ enum weft__phase {
 /** All fields are [loop] but where it says otherwise. */
 struct weft_loop {
     weft__ready ready;
-    struct weft__coro *current;  /* the coroutine that runs now */
-    unsigned depth;              /* how many weft_call() are on the C stack */
-    bool running;                /* weft_loop_run() or _run_until() is on the C stack */
-    bool in_tick;                /* a tick is on the C stack */
+    struct weft__coro *current; /* the coroutine that runs now */
+    unsigned depth;             /* how many weft_call() are on the C stack */
+    bool running;               /* weft_loop_run() or _run_until() is on the C stack */
+    bool in_tick;               /* a tick is on the C stack */
     bool stop;
     enum weft__phase phase;
-    struct event_base *base;     /* [const] */
-    bool attached;               /* [const] the base is the host's */
-    enum weft_clock clock;       /* [const] */
+    struct event_base *base; /* [const] */
+    bool attached;           /* [const] the base is the host's */
+    enum weft_clock clock;   /* [const] */
     weft_ns virtual_now;
     struct weft__timers timers;
-    struct event *timer_event;   /* on timer_fd */
-    int timer_fd;                /* [const] */
-    weft_ns armed;               /* the deadline that timer_fd is set to; WEFT_FOREVER: none */
-    struct event *tick_event;    /* attached only: runs a tick from the host's dispatch */
+    struct event *timer_event; /* on timer_fd */
+    int timer_fd;              /* [const] */
+    weft_ns armed;             /* the deadline that timer_fd is set to; WEFT_FOREVER: none */
+    struct event *tick_event;  /* attached only: runs a tick from the host's dispatch */
+    bool tick_pending;         /* tick_event is armed */
+    unsigned skipped,
+        next_check;        /* items run since the last poll; at how many to look at the clock */
+    weft_ns polled_at;     /* when the last poll ended */
+    weft_ns real_deadline; /* of a shutdown's phase, in real time even if the clock is virtual */
     struct weft__mailbox *mailbox; /* [const]; shared with other threads */
-    struct event *wake_event;    /* on the mailbox's wakeup fd */
-    struct weft__coro *tasks;    /* every task that has not ended, newest first */
-    size_t jobs;                 /* operations under way outside of the loop: virtual time stands still while there are any */
+    struct event *wake_event;      /* on the mailbox's wakeup fd */
+    struct weft__coro *tasks;      /* every task that has not ended, newest first */
+    size_t jobs; /* operations under way outside of the loop: virtual time stands still while there
+                    are any */
     struct weft__part *parts;
     weft_error_fn *error_fn;
     void *error_arg;
-    weft_future *enomem;         /* the future for "out of memory", allocated in advance */
+    weft_future *enomem; /* the future for "out of memory", allocated in advance */
 };
 
 /** This thread's loop, or NULL. */
@@ -77,8 +85,17 @@ extern _Thread_local weft_loop *weft__loop __attribute__((tls_model("initial-exe
 void weft__schedule(weft_loop *loop, weft__item *item);
 void weft__schedule_chain(weft_loop *loop, weft__item *first, weft__item *last);
 
+/** A timer was armed: an attached loop passes an earlier deadline on to the host's base. */
+void weft__loop_rearm(weft_loop *loop);
+
 /** The time of this loop's clock. */
 weft_ns weft__loop_now(const weft_loop *loop);
+
+/** Poll (which may block) and run one tick. 0 or -EIO. */
+int weft__loop_step(weft_loop *loop);
+
+/** Release the loop and what it opened; every task, part and timer is gone. */
+void weft__loop_destroy(weft_loop *loop);
 
 /** Hand a report to the error handler. */
 void weft__report(weft_loop *loop, const struct weft_error_report *report);

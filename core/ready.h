@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ready queue: intrusive, first in first out. Whoever is queued lends the node, so that scheduling allocates nothing.
+ * The ready queue: intrusive, first in first out. Whoever is queued lends the node, so that
+ * scheduling allocates nothing.
  *
- * A queued item cannot be taken out again; its owner replaces `run` (weft__item_ignore) or keeps itself alive until it was run.
+ * A queued item cannot be taken out again; its owner replaces `run` (weft__item_ignore) or keeps
+ * itself alive until it was run.
  */
 #ifndef WEFT_CORE_READY_H
 #define WEFT_CORE_READY_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers: a 4-ary heap ordered by (deadline, order of creation). Adding allocates only when the heap grows.
+ * Timers: a 4-ary heap ordered by (deadline, order of creation). Adding allocates only when the
+ * heap grows.
  */
 #ifndef WEFT_CORE_TIMER_H
 #define WEFT_CORE_TIMER_H
@@ -10,6 +11,7 @@
 #include <stdint.h>
 #include <weft/time.h>
 
+#include "core/future.h"
 #include "core/ready.h"
 
 /** Embedded by whoever wants to be run at a time. The item is queued when the timer is due. */
@@ -17,6 +19,15 @@ typedef struct weft__timer {
     weft__item item;
     size_t slot; /* [loop] 1 + its place in the heap; 0: not armed */
 } weft__timer;
+
+/**
+ * A future with a timer. Every timer sits in one of these, right behind its future, so that a
+ * closing loop can cancel what still waits for a time.
+ */
+struct weft__timed {
+    weft_future future;
+    weft__timer timer;
+};
 
 struct weft__timer_entry {
     weft_ns deadline;
@@ -44,8 +55,14 @@ static inline bool weft__timer_is_armed(const weft__timer *timer)
     return timer->slot != 0;
 }
 
+/** `duration` from now, at most WEFT_FOREVER. */
+weft_ns weft__deadline_after(weft_ns duration);
+
 /** The earliest deadline; WEFT_FOREVER when there is none. */
 weft_ns weft__timers_next(const struct weft__timers *timers);
+
+/** Cancel every operation that waits for a time: the loop ends. */
+void weft__timers_cancel_all(weft_loop *loop);
 
 /** Queue every timer that is due at `now`, in order. */
 void weft__timers_collect(weft_loop *loop, weft_ns now);

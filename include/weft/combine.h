@@ -25,21 +25,22 @@ enum weft_gather_flags {
 /**
  * Wait for several futures: `weft_gather(a, b, c)`; the value is a weft_results.
  *
- * The first failure completes the gather at once with that error and message; the others go on, and their later failures count
- * as observed. Cancelling the gather cancels every future that is not done, and completes once all have ended. The same future may
- * stand there twice (with a reference each; a value with a destructor is then owned by the first place, borrowed by the others).
- * No futures at all give an empty result.
+ * The first failure completes the gather at once with that error and message; the others go on, and
+ * their later failures count as observed. Cancelling the gather cancels every future that is not
+ * done, and completes once all have ended. The same future may stand there twice (with a reference
+ * each; a value with a destructor is then owned by the first place, borrowed by the others). No
+ * futures at all give an empty result.
  *
  * Thread:    loop.
- * Ownership: consumes the references. Returns one, never NULL; its value has a destructor: take it and call weft_results_free().
- * Errors:    by the future: the first failure, -ECANCELED, -ENOMEM, WEFT_ENOLOOP.
- * Since:     0.1
+ * Ownership: consumes the references. Returns one, never NULL; its value has a destructor: take it
+ * and call weft_results_free(). Errors:    by the future: the first failure, -ECANCELED, -ENOMEM,
+ * WEFT_ENOLOOP. Since:     0.1
  */
 #define weft_gather(...) weft_gather_with(WEFT_GATHER_FIRST_ERROR, __VA_ARGS__)
 
 /** weft_gather() with flags: `weft_gather_with(WEFT_GATHER_ALL, a, b)`. */
-#define weft_gather_with(flags, ...)                                                               \
-    weft_gather_array(sizeof((weft_future *[]){NULL, __VA_ARGS__}) / sizeof(weft_future *) - 1,    \
+#define weft_gather_with(flags, ...)                                                            \
+    weft_gather_array(sizeof((weft_future *[]){NULL, __VA_ARGS__}) / sizeof(weft_future *) - 1, \
                       (weft_future *[]){NULL, __VA_ARGS__} + 1, (flags))
 
 /**
@@ -86,10 +87,12 @@ WEFT_PUBLIC weft_value weft_results_take(weft_results *results, size_t index);
 WEFT_PUBLIC void weft_results_free(weft_results *results);
 
 /**
- * Wait for a future for at most `timeout`; then cancel it, wait until it has ended, and fail with -ETIMEDOUT.
+ * Wait for a future for at most `timeout`; then cancel it, wait until it has ended, and fail with
+ * -ETIMEDOUT.
  *
- * If it answers the cancel with a value after all, that value is the result. Waiting for the clean-up may take longer than the
- * timeout. A timeout below zero (or WEFT_FOREVER) is no limit; zero takes only what is done. Cancelling the wait cancels the future.
+ * If it answers the cancel with a value after all, that value is the result. Waiting for the
+ * clean-up may take longer than the timeout. A timeout below zero (or WEFT_FOREVER) is no limit;
+ * zero takes only what is done. Cancelling the wait cancels the future.
  *
  * Thread:    loop.
  * Ownership: consumes the reference; returns one, never NULL.
@@ -99,9 +102,11 @@ WEFT_PUBLIC void weft_results_free(weft_results *results);
 WEFT_PUBLIC weft_future *weft_wait_for(weft_future *future, weft_ns timeout);
 
 /**
- * Wait for a future without passing on a cancel: cancelling the shield leaves what it stands for running.
+ * Wait for a future without passing on a cancel: cancelling the shield leaves what it stands for
+ * running.
  *
- * When that is cancelled itself, the shield shows it. Its failure after the shield was cancelled is reported if nobody observes it.
+ * When that is cancelled itself, the shield shows it. Its failure after the shield was cancelled is
+ * reported if nobody observes it.
  *
  * Thread:    loop.
  * Ownership: consumes the reference; returns one, never NULL.

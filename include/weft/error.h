@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * Errors: 0 or more is success, a negative errno is failure, and where errno has no word for it, one of the codes below.
+ * Errors: 0 or more is success, a negative errno is failure, and where errno has no word for it,
+ * one of the codes below.
  */
 #ifndef WEFT_ERROR_H
 #define WEFT_ERROR_H
@@ -12,15 +13,15 @@ extern "C" {
 #endif
 
 /** weft's own error codes, all below -4096: X(name, number, text). */
-#define WEFT_ERRORS(X)                                                                             \
-    X(WEFT_EOF, -4097, "end of stream")                                                            \
-    X(WEFT_ECLOSED, -4098, "closed")                                                               \
-    X(WEFT_ELIMIT, -4099, "a limit was exceeded")                                                  \
-    X(WEFT_EHTTP, -4100, "unexpected HTTP response")                                               \
-    X(WEFT_EPROTO, -4101, "the peer broke the protocol")                                           \
-    X(WEFT_ERESOLVE, -4102, "name resolution failed")                                              \
-    X(WEFT_ENOLOOP, -4103, "this thread has no loop")                                              \
-    X(WEFT_ESTUCK, -4104, "still running after the deadline of the shutdown")                      \
+#define WEFT_ERRORS(X)                                                        \
+    X(WEFT_EOF, -4097, "end of stream")                                       \
+    X(WEFT_ECLOSED, -4098, "closed")                                          \
+    X(WEFT_ELIMIT, -4099, "a limit was exceeded")                             \
+    X(WEFT_EHTTP, -4100, "unexpected HTTP response")                          \
+    X(WEFT_EPROTO, -4101, "the peer broke the protocol")                      \
+    X(WEFT_ERESOLVE, -4102, "name resolution failed")                         \
+    X(WEFT_ENOLOOP, -4103, "this thread has no loop")                         \
+    X(WEFT_ESTUCK, -4104, "still running after the deadline of the shutdown") \
     X(WEFT_EAWAIT, -4105, "an await stands where it cannot be resumed")
 
 enum weft_error {
@@ -33,9 +34,8 @@ enum weft_error {
  * The symbol of an error: "ECONNREFUSED" for -ECONNREFUSED, "WEFT_EOF" for WEFT_EOF.
  *
  * Thread:    any.
- * Ownership: returns a static string, never NULL; "OK" for 0 and more, "EUNKNOWN" for what has no name.
- * Errors:    none.
- * Since:     0.1
+ * Ownership: returns a static string, never NULL; "OK" for 0 and more, "EUNKNOWN" for what has no
+ * name. Errors:    none. Since:     0.1
  */
 WEFT_PUBLIC const char *weft_error_name(int status);
 

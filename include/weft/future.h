@@ -2,17 +2,20 @@
 /**
  * Futures: the result of an operation that may still be under way.
  *
- * Every operation is a future that completes once, on its loop's thread, and never calls back inside the call that
- * started it. A call that starts one returns it, never NULL; one that could not start is a future that has failed.
+ * Every operation is a future that completes once, on its loop's thread, and never calls back
+ * inside the call that started it. A call that starts one returns it, never NULL; one that could
+ * not start is a future that has failed.
  *
- * Consuming: what takes a future in order to wait for it (an await, weft_then(), weft_gather(), weft_wait_for(),
- * weft_shield(), weft_loop_run_until()) takes over the caller's reference; weft_ref() first to keep one. Dropping a
- * reference never stops the operation; weft_cancel() asks it to stop.
+ * Consuming: what takes a future in order to wait for it (an await, weft_then(), weft_gather(),
+ * weft_wait_for(), weft_shield(), weft_loop_run_until()) takes over the caller's reference;
+ * weft_ref() first to keep one. Dropping a reference never stops the operation; weft_cancel() asks
+ * it to stop.
  *
- * A value may carry a destructor; then one taker gets it (an AWAIT_INTO, weft_future_take(), a gather), and if nobody
- * does, the destructor runs when the last reference goes.
+ * A value may carry a destructor; then one taker gets it (an AWAIT_INTO, weft_future_take(), a
+ * gather), and if nobody does, the destructor runs when the last reference goes.
  *
- * A failure that nobody looks at is reported to the loop's error handler when the last reference goes.
+ * A failure that nobody looks at is reported to the loop's error handler when the last reference
+ * goes.
  */
 #ifndef WEFT_FUTURE_H
 #define WEFT_FUTURE_H
@@ -32,15 +35,15 @@ typedef struct weft_future weft_future;
 typedef void weft_then_fn(weft_future *future, void *arg);
 
 /**
- * A future that completes when somebody calls weft_future_resolve() or weft_future_fail() (loop.create_future).
+ * A future that completes when somebody calls weft_future_resolve() or weft_future_fail()
+ * (loop.create_future).
  *
- * Cancelling it completes it with -ECANCELED at once; whoever would have resolved it learns so from weft_is_done()
- * or from the -EALREADY of weft_future_resolve().
+ * Cancelling it completes it with -ECANCELED at once; whoever would have resolved it learns so from
+ * weft_is_done() or from the -EALREADY of weft_future_resolve().
  *
  * Thread:    loop.
- * Ownership: returns one reference, never NULL. The side that resolves it needs a reference too: weft_ref().
- * Errors:    by the future: -ENOMEM, WEFT_ENOLOOP (it has failed already).
- * Since:     0.1
+ * Ownership: returns one reference, never NULL. The side that resolves it needs a reference too:
+ * weft_ref(). Errors:    by the future: -ENOMEM, WEFT_ENOLOOP (it has failed already). Since: 0.1
  */
 WEFT_PUBLIC weft_future *weft_future_new(void);
 
@@ -48,20 +51,21 @@ WEFT_PUBLIC weft_future *weft_future_new(void);
  * Complete a future with a value. Who waits for it runs at the next tick.
  *
  * Thread:    loop.
- * Ownership: takes over the value, also on failure: then `destructor` (may be NULL) has been called.
- * Errors:    -EALREADY when it is done; -EINVAL when it was not made by weft_future_new().
+ * Ownership: takes over the value, also on failure: then `destructor` (may be NULL) has been
+ * called. Errors:    -EALREADY when it is done; -EINVAL when it was not made by weft_future_new().
  * Since:     0.1
  */
 WEFT_PUBLIC int weft_future_resolve(weft_future *future, weft_value value,
                                     weft_destructor *destructor);
 
 /**
- * Complete a future with the failure `status`, a negative error, and a message as of printf() (NULL: none).
+ * Complete a future with the failure `status`, a negative error, and a message as of printf()
+ * (NULL: none).
  *
  * Thread:    loop.
  * Ownership: the message is copied; out of memory, it is dropped and the status kept.
- * Errors:    -EALREADY when it is done; -EINVAL when `status` is not negative or it was not made by weft_future_new().
- * Since:     0.1
+ * Errors:    -EALREADY when it is done; -EINVAL when `status` is not negative or it was not made by
+ * weft_future_new(). Since:     0.1
  */
 WEFT_PUBLIC int weft_future_fail(weft_future *future, int status, const char *format, ...)
     WEFT_PRINTF(3, 4);
@@ -80,9 +84,8 @@ WEFT_PUBLIC weft_future *weft_future_failed(int status, const char *format, ...)
  * One more reference.
  *
  * Thread:    loop.
- * Ownership: returns `future`, for chaining; each reference is given up by weft_unref() or by a call that consumes it.
- * Errors:    none.
- * Since:     0.1
+ * Ownership: returns `future`, for chaining; each reference is given up by weft_unref() or by a
+ * call that consumes it. Errors:    none. Since:     0.1
  */
 WEFT_PUBLIC weft_future *weft_ref(weft_future *future);
 
@@ -90,9 +93,8 @@ WEFT_PUBLIC weft_future *weft_ref(weft_future *future);
  * Give up a reference; the operation goes on unobserved. NULL is nothing.
  *
  * Thread:    loop.
- * Ownership: consumes the reference. With the last one an untaken value is destroyed and an unobserved failure reported.
- * Errors:    none.
- * Since:     0.1
+ * Ownership: consumes the reference. With the last one an untaken value is destroyed and an
+ * unobserved failure reported. Errors:    none. Since:     0.1
  */
 WEFT_PUBLIC void weft_unref(weft_future *future);
 
@@ -126,14 +128,15 @@ WEFT_PUBLIC weft_value weft_future_value(const weft_future *future);
  * Take the value: its destructor is now the caller's to call.
  *
  * Thread:    loop.
- * Ownership: a value with a destructor can be taken once; one without (a number, a borrowed pointer) any number of times.
- * Errors:    its failure; -EINPROGRESS while under way; -EALREADY when the value was taken. `ret` is then untouched.
- * Since:     0.1
+ * Ownership: a value with a destructor can be taken once; one without (a number, a borrowed
+ * pointer) any number of times. Errors:    its failure; -EINPROGRESS while under way; -EALREADY
+ * when the value was taken. `ret` is then untouched. Since:     0.1
  */
 WEFT_PUBLIC int weft_future_take(weft_future *future, weft_value *ret);
 
 /**
- * The message of its failure, or the reason of the cancel that was asked for; NULL if there is none.
+ * The message of its failure, or the reason of the cancel that was asked for; NULL if there is
+ * none.
  *
  * Thread:    loop.
  * Ownership: borrowed, until the last reference goes.
@@ -143,7 +146,8 @@ WEFT_PUBLIC int weft_future_take(weft_future *future, weft_value *ret);
 WEFT_PUBLIC const char *weft_message(const weft_future *future);
 
 /**
- * Call `fn(future, arg)` when it is done: at the next tick if it is done already (add_done_callback).
+ * Call `fn(future, arg)` when it is done: at the next tick if it is done already
+ * (add_done_callback).
  *
  * Several calls on one future are made in the order in which they were asked for.
  *
@@ -155,7 +159,8 @@ WEFT_PUBLIC const char *weft_message(const weft_future *future);
 WEFT_PUBLIC WEFT_MUST_CHECK int weft_then(weft_future *future, weft_then_fn *fn, void *arg);
 
 /**
- * Ask it to stop. It completes once all the same: with -ECANCELED, or with its result if that came first.
+ * Ask it to stop. It completes once all the same: with -ECANCELED, or with its result if that came
+ * first.
  *
  * A task gets -ECANCELED from the await in which it is; a task that has not started never starts.
  *
@@ -177,7 +182,8 @@ WEFT_PUBLIC bool weft_cancel(weft_future *future);
 WEFT_PUBLIC bool weft_cancel_because(weft_future *future, const char *reason);
 
 /**
- * Take back one request to cancel a task; at zero, one that was not delivered yet is dropped (Task.uncancel).
+ * Take back one request to cancel a task; at zero, one that was not delivered yet is dropped
+ * (Task.uncancel).
  *
  * Thread:    loop.
  * Ownership: nothing changes hands.
@@ -186,7 +192,8 @@ WEFT_PUBLIC bool weft_cancel_because(weft_future *future, const char *reason);
  */
 WEFT_PUBLIC unsigned weft_uncancel(weft_future *task);
 
-/** How many requests to cancel a task stand (Task.cancelling); 0 for what is not a task. Thread: loop. Since: 0.1 */
+/** How many requests to cancel a task stand (Task.cancelling); 0 for what is not a task. Thread:
+ * loop. Since: 0.1 */
 WEFT_PUBLIC unsigned weft_cancelling(const weft_future *task);
 
 #ifdef __cplusplus

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * The loop: one thread's reactor. It polls libevent, fires timers, takes what other threads posted and runs tasks.
+ * The loop: one thread's reactor. It polls libevent, fires timers, takes what other threads posted
+ * and runs tasks.
  *
- * A loop belongs to the thread that made it, and a thread has at most one: calls such as weft_spawn() and weft_sleep()
- * find it by themselves. Everything a loop owns is touched on that thread only; weft_post() is the way in from others.
+ * A loop belongs to the thread that made it, and a thread has at most one: calls such as
+ * weft_spawn() and weft_sleep() find it by themselves. Everything a loop owns is touched on that
+ * thread only; weft_post() is the way in from others.
  */
 #ifndef WEFT_LOOP_H
 #define WEFT_LOOP_H
@@ -22,7 +24,8 @@ typedef struct weft_loop weft_loop;
 
 enum weft_clock {
     WEFT_CLOCK_MONOTONIC, /* real time */
-    WEFT_CLOCK_VIRTUAL    /* for tests: starts at 0 and jumps to the next timer when nothing else is left to do */
+    WEFT_CLOCK_VIRTUAL    /* for tests: starts at 0 and jumps to the next timer when nothing else is
+                             left to do */
 };
 
 /** Zero is the default of every field. */
@@ -56,7 +59,8 @@ WEFT_PUBLIC weft_loop *weft_loop_new(const struct weft_loop_options *options);
 /**
  * A loop on an event_base that the host dispatches itself; everything works the same.
  *
- * The host goes on calling event_base_dispatch(); weft_loop_run() and weft_loop_run_until() may be used in its place.
+ * The host goes on calling event_base_dispatch(); weft_loop_run() and weft_loop_run_until() may be
+ * used in its place.
  *
  * Thread:    the one that dispatches the base.
  * Ownership: the base stays the host's and must outlive the loop.
@@ -69,7 +73,8 @@ WEFT_PUBLIC weft_loop *weft_loop_attach(struct event_base *base);
 WEFT_PUBLIC weft_loop *weft_loop_current(void);
 
 /**
- * The event_base under a loop, for events of your own. Their callbacks may use weft as any code on the loop.
+ * The event_base under a loop, for events of your own. Their callbacks may use weft as any code on
+ * the loop.
  *
  * Thread:    loop.
  * Ownership: the loop's (or the host's, when attached).
@@ -93,8 +98,8 @@ WEFT_PUBLIC int weft_loop_run(weft_loop *loop);
  *
  * Thread:    loop.
  * Ownership: consumes the reference; weft_ref() first to read the value or the message.
- * Errors:    the future's own; -EDEADLK when the loop runs already; -EINTR when it was stopped before; -EIO.
- * Since:     0.1
+ * Errors:    the future's own; -EDEADLK when the loop runs already; -EINTR when it was stopped
+ * before; -EIO. Since:     0.1
  */
 WEFT_PUBLIC int weft_loop_run_until(weft_loop *loop, weft_future *future);
 
@@ -129,21 +134,24 @@ struct weft_stuck_list {
 };
 
 /**
- * Orderly end: cancel every task and run them to their end; settle the jobs while the loop still serves them.
+ * Orderly end: cancel every task and run them to their end; settle the jobs while the loop still
+ * serves them.
  *
- * Each phase has its deadline. What is stuck then is reported to the error handler by name and returned. Tasks that are
- * started while the others end get a second round of cancelling. Afterwards only weft_loop_free() makes sense.
+ * Each phase has its deadline. What is stuck then is reported to the error handler by name and
+ * returned. Tasks that are started while the others end get a second round of cancelling.
+ * Afterwards only weft_loop_free() makes sense.
  *
  * Thread:    loop; not from a task.
  * Ownership: `ret` (may be NULL) gets the list of what is stuck, or NULL if nothing is: free() it.
- * Errors:    0; WEFT_ESTUCK; -EDEADLK when called inside a tick; -ENOMEM (the list; the shutdown itself was done).
- * Since:     0.1
+ * Errors:    0; WEFT_ESTUCK; -EDEADLK when called inside a tick; -ENOMEM (the list; the shutdown
+ * itself was done). Since:     0.1
  */
 WEFT_PUBLIC int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_options *options,
                                    struct weft_stuck_list **ret);
 
 /**
- * Free a loop; shuts it down first, with the default deadlines, if that was not done. NULL is nothing.
+ * Free a loop; shuts it down first, with the default deadlines, if that was not done. NULL is
+ * nothing.
  *
  * A job that is stuck on a worker finishes without the loop: its value's destructor runs there.
  * All references to futures of this loop must be gone, or are void from now on.
@@ -156,7 +164,8 @@ WEFT_PUBLIC int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_o
 WEFT_PUBLIC void weft_loop_free(weft_loop *loop);
 
 /**
- * Who hears of failures that nobody observed; NULL restores the default, which prints one line to stderr.
+ * Who hears of failures that nobody observed; NULL restores the default, which prints one line to
+ * stderr.
  *
  * Thread:    loop.
  * Ownership: `arg` is borrowed until the loop is freed or the handler is replaced.
@@ -166,9 +175,11 @@ WEFT_PUBLIC void weft_loop_free(weft_loop *loop);
 WEFT_PUBLIC void weft_loop_set_error_handler(weft_loop *loop, weft_error_fn *fn, void *arg);
 
 /**
- * Call `fn(arg)` on the loop's thread, from any thread (loop.call_soon_threadsafe). Calls of one thread keep their order.
+ * Call `fn(arg)` on the loop's thread, from any thread (loop.call_soon_threadsafe). Calls of one
+ * thread keep their order.
  *
- * The loop must not be freed while the call is made; what was posted when it is freed has been called before.
+ * The loop must not be freed while the call is made; what was posted when it is freed has been
+ * called before.
  *
  * Thread:    any.
  * Ownership: `arg` is borrowed until the call.

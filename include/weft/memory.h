@@ -21,8 +21,8 @@ struct weft_allocator {
 /**
  * Use other functions than malloc(), realloc() and free() for all that weft allocates from now on.
  *
- * Strings and blocks that weft hands to the caller with "free it" in the documentation come from it too. The functions
- * must be thread-safe and keep the alignment of malloc().
+ * Strings and blocks that weft hands to the caller with "free it" in the documentation come from it
+ * too. The functions must be thread-safe and keep the alignment of malloc().
  *
  * Thread:    any, but before any other call of weft, and while none is under way.
  * Ownership: the struct is copied; NULL restores the functions of the C library.

@@ -2,9 +2,10 @@
 /**
  * Coroutines and tasks: functions that wait without blocking the loop.
  *
- * A coroutine `name` is a function over a frame, `struct name`, whose first member is WEFT_FRAME. What must survive an await
- * lives in the frame and is reached through `self`; a local variable does not survive one (keeping one is refused by the
- * compiler where it can see it). Arguments are fields too, filled in by name when the coroutine is started.
+ * A coroutine `name` is a function over a frame, `struct name`, whose first member is WEFT_FRAME.
+ * What must survive an await lives in the frame and is reached through `self`; a local variable
+ * does not survive one (keeping one is refused by the compiler where it can see it). Arguments are
+ * fields too, filled in by name when the coroutine is started.
  *
  *     struct greet { WEFT_FRAME; const char *name; };
  *
@@ -18,8 +19,9 @@
  *
  *     int main(void) { return weft_run(greet, .name = "world"); }
  *
- * Rules of the body: WEFT_BEGIN is its first statement and WEFT_END its last; one await a line; no await inside a `switch` of
- * your own (caught at run time: the coroutine fails with WEFT_EAWAIT, file and line); no `return`.
+ * Rules of the body: WEFT_BEGIN is its first statement and WEFT_END its last; one await a line; no
+ * await inside a `switch` of your own (caught at run time: the coroutine fails with WEFT_EAWAIT,
+ * file and line); no `return`.
  */
 #ifndef WEFT_TASK_H
 #define WEFT_TASK_H
@@ -37,7 +39,8 @@ extern "C" {
 
 /** The head of every frame. */
 struct weft_frame {
-    int32_t weft_state; /* where the body goes on: 0, the line of the await it is in, or one of the below */
+    int32_t weft_state; /* where the body goes on: 0, the line of the await it is in, or one of the
+                           below */
     uint32_t weft_unused;
 };
 
@@ -64,153 +67,160 @@ typedef struct weft_coroutine {
 /** Declare the coroutine `name`, defined elsewhere with a WEFT_ASYNC(name) that is not static. */
 #define WEFT_ASYNC_DECLARE(name) const weft_coroutine *weft__coroutine_##name(void)
 
-/** Define the coroutine `name` over `struct name`; `static` before it keeps it to this file. The body follows. */
-#define WEFT_ASYNC(name)                                                                           \
-    const weft_coroutine *weft__coroutine_##name(void);                                            \
-    static weft_step weft__body_##name(struct name *self);                                         \
-    static weft_step weft__resume_##name(void *frame)                                              \
-    {                                                                                              \
-        return weft__body_##name((struct name *)frame);                                            \
-    }                                                                                              \
-    const weft_coroutine *weft__coroutine_##name(void)                                             \
-    {                                                                                              \
-        WEFT__STATIC_ASSERT(offsetof(struct name, weft_frame) == 0,                                \
-                            "WEFT_FRAME must be the first member of struct " #name);               \
-        static const weft_coroutine coroutine = {#name, __FILE__, sizeof(struct name),             \
-                                                 weft__resume_##name};                             \
-        return &coroutine;                                                                         \
-    }                                                                                              \
-    WEFT__REFUSE_LOST_LOCALS                                                                       \
+/** Define the coroutine `name` over `struct name`; `static` before it keeps it to this file. The
+ * body follows. */
+#define WEFT_ASYNC(name)                                                               \
+    const weft_coroutine *weft__coroutine_##name(void);                                \
+    static weft_step weft__body_##name(struct name *self);                             \
+    static weft_step weft__resume_##name(void *frame)                                  \
+    {                                                                                  \
+        return weft__body_##name((struct name *)frame);                                \
+    }                                                                                  \
+    const weft_coroutine *weft__coroutine_##name(void)                                 \
+    {                                                                                  \
+        WEFT__STATIC_ASSERT(offsetof(struct name, weft_frame) == 0,                    \
+                            "WEFT_FRAME must be the first member of struct " #name);   \
+        static const weft_coroutine coroutine = {#name, __FILE__, sizeof(struct name), \
+                                                 weft__resume_##name};                 \
+        return &coroutine;                                                             \
+    }                                                                                  \
+    WEFT__REFUSE_LOST_LOCALS                                                           \
     static weft_step weft__body_##name(struct name *self)
 
 /** First statement of a coroutine's body. */
-#define WEFT_BEGIN                                                                                 \
-    switch (self->weft_frame.weft_state) {                                                         \
+#define WEFT_BEGIN                         \
+    switch (self->weft_frame.weft_state) { \
     case 0:
 
 /**
- * What follows runs on return, failure and cancellation alike, and may await; a failure or a WEFT_RETURN in it replaces the outcome.
- * It does not run for a task that was cancelled before its first step: there was no body to clean up after.
+ * What follows runs on return, failure and cancellation alike, and may await; a failure or a
+ * WEFT_RETURN in it replaces the outcome. It does not run for a task that was cancelled before its
+ * first step: there was no body to clean up after.
  */
-#define WEFT_FINALLY                                                                               \
-    weft__leave_body(&self->weft_frame);                                                           \
-    WEFT_FALLTHROUGH;                                                                              \
+#define WEFT_FINALLY                     \
+    weft__leave_body(&self->weft_frame); \
+    WEFT_FALLTHROUGH;                    \
     case WEFT__STATE_FINALLY:
 
 /** Last statement of a coroutine's body; reached, it returns success without a value. */
-#define WEFT_END                                                                                   \
-    return WEFT__STEP(WEFT__DONE);                                                                 \
-    default:                                                                                       \
-        break;                                                                                     \
-        }                                                                                          \
-        return weft__no_such_state(&self->weft_frame) WEFT__REFUSE_LOST_LOCALS_END
+#define WEFT_END                     \
+    return WEFT__STEP(WEFT__DONE);   \
+    default:                         \
+        break;                       \
+        }                            \
+        WEFT__REFUSE_LOST_LOCALS_END \
+        return weft__no_such_state(&self->weft_frame)
 
-/** Wait for a future (consumed); if it failed, this coroutine fails with the same error and message. */
-#define WEFT_AWAIT(future)                                                                         \
-    do {                                                                                           \
-        WEFT__WAIT(future);                                                                        \
-        if (weft__await_end(&self->weft_frame, NULL) < 0)                                          \
-            return weft__fail_as_awaited(&self->weft_frame);                                       \
+/** Wait for a future (consumed); if it failed, this coroutine fails with the same error and
+ * message. */
+#define WEFT_AWAIT(future)                                   \
+    do {                                                     \
+        WEFT__WAIT(future);                                  \
+        if (weft__await_end(&self->weft_frame, NULL) < 0)    \
+            return weft__fail_as_awaited(&self->weft_frame); \
     } while (0)
 
 /** The same, and take its value into `lvalue`: a pointer, an integer or a floating-point object. */
-#define WEFT_AWAIT_INTO(lvalue, future)                                                            \
-    do {                                                                                           \
-        WEFT__WAIT(future);                                                                        \
-        weft_value weft__value;                                                                    \
-        if (weft__await_end(&self->weft_frame, &weft__value) < 0)                                  \
-            return weft__fail_as_awaited(&self->weft_frame);                                       \
-        WEFT__STORE(lvalue, weft__value);                                                          \
+#define WEFT_AWAIT_INTO(lvalue, future)                           \
+    do {                                                          \
+        WEFT__WAIT(future);                                       \
+        weft_value weft__value;                                   \
+        if (weft__await_end(&self->weft_frame, &weft__value) < 0) \
+            return weft__fail_as_awaited(&self->weft_frame);      \
+        WEFT__STORE(lvalue, weft__value);                         \
     } while (0)
 
 /** Wait for a future (consumed) without failing with it: `status` becomes 0 or the error. */
-#define WEFT_CATCH(status, future)                                                                 \
-    do {                                                                                           \
-        WEFT__WAIT(future);                                                                        \
-        (status) = weft__await_end(&self->weft_frame, NULL);                                       \
+#define WEFT_CATCH(status, future)                           \
+    do {                                                     \
+        WEFT__WAIT(future);                                  \
+        (status) = weft__await_end(&self->weft_frame, NULL); \
     } while (0)
 
 /** WEFT_CATCH, and take the value into `lvalue` if there is one; else `lvalue` is untouched. */
-#define WEFT_CATCH_INTO(status, lvalue, future)                                                    \
-    do {                                                                                           \
-        WEFT__WAIT(future);                                                                        \
-        weft_value weft__value;                                                                    \
-        int weft__status = weft__await_end(&self->weft_frame, &weft__value);                       \
-        (status) = weft__status;                                                                   \
-        if (weft__status >= 0)                                                                     \
-            WEFT__STORE(lvalue, weft__value);                                                      \
+#define WEFT_CATCH_INTO(status, lvalue, future)                              \
+    do {                                                                     \
+        WEFT__WAIT(future);                                                  \
+        weft_value weft__value;                                              \
+        int weft__status = weft__await_end(&self->weft_frame, &weft__value); \
+        (status) = weft__status;                                             \
+        if (weft__status >= 0)                                               \
+            WEFT__STORE(lvalue, weft__value);                                \
     } while (0)
 
-/** Message of the failure that the last WEFT_CATCH caught, or NULL; borrowed until the next await. */
+/** Message of the failure that the last WEFT_CATCH caught, or NULL; borrowed until the next await.
+ */
 #define WEFT_CAUGHT_MESSAGE weft__caught_message(&self->weft_frame)
 
 /** Let others run once (await asyncio.sleep(0)); a cancel that was asked for is delivered here. */
-#define WEFT_YIELD                                                                                 \
-    do {                                                                                           \
-        weft__yield(&self->weft_frame, __LINE__);                                                  \
-        return WEFT__STEP(WEFT__SUSPEND);                                                          \
-    case __LINE__:                                                                                 \
-        if (weft__await_end(&self->weft_frame, NULL) < 0)                                          \
-            return weft__fail_as_awaited(&self->weft_frame);                                       \
+#define WEFT_YIELD                                           \
+    do {                                                     \
+        weft__yield(&self->weft_frame, __LINE__);            \
+        return WEFT__STEP(WEFT__SUSPEND);                    \
+    case __LINE__:                                           \
+        if (weft__await_end(&self->weft_frame, NULL) < 0)    \
+            return weft__fail_as_awaited(&self->weft_frame); \
     } while (0)
 
-/** End with a value, and optionally its destructor, by way of WEFT_FINALLY: `WEFT_RETURN(text, free);`. */
+/** End with a value, and optionally its destructor, by way of WEFT_FINALLY: `WEFT_RETURN(text,
+ * free);`. */
 #define WEFT_RETURN(...) WEFT__RETURN(__VA_ARGS__, NULL, ~)
 
-/** End with a failure: `WEFT_FAIL(-EIO);` or with a message, `WEFT_FAIL(-EIO, "%s: short read", path);`. */
-#define WEFT_FAIL(...)                                                                             \
-    return WEFT__PICK(__VA_ARGS__, f, f, f, f, f, f, f, f, f, f, f, f, f, f, f, _bare,             \
+/** End with a failure: `WEFT_FAIL(-EIO);` or with a message, `WEFT_FAIL(-EIO, "%s: short read",
+ * path);`. */
+#define WEFT_FAIL(...)                                                                 \
+    return WEFT__PICK(__VA_ARGS__, f, f, f, f, f, f, f, f, f, f, f, f, f, f, f, _bare, \
                       ~)(&self->weft_frame, __VA_ARGS__)
 
 /* ---- Starting one ---- */
 
 /**
- * Start a task: `weft_spawn(fetch, .url = "…")` (create_task). Its first step runs at the next tick.
+ * Start a task: `weft_spawn(fetch, .url = "…")` (create_task). Its first step runs at the next
+ * tick.
  *
  * Thread:    loop.
- * Ownership: returns one reference, never NULL. The arguments are copied; what they point to is borrowed until it is done.
- * Errors:    by the future: what the coroutine fails with, -ECANCELED, -ENOMEM, WEFT_ENOLOOP, -ESHUTDOWN (loop freed).
- * Since:     0.1
+ * Ownership: returns one reference, never NULL. The arguments are copied; what they point to is
+ * borrowed until it is done. Errors:    by the future: what the coroutine fails with, -ECANCELED,
+ * -ENOMEM, WEFT_ENOLOOP, -ESHUTDOWN (loop freed). Since:     0.1
  */
-#define weft_spawn(...)                                                                            \
-    WEFT__START(weft__spawn, __VA_ARGS__, .weft_frame = {0, 0})
+#define weft_spawn(...) WEFT__START(weft__spawn, __VA_ARGS__, .weft_frame = {0, 0})
 
 /**
- * Call a coroutine within the caller's task: `weft_call(fetch, .url = "…")` (await fetch(…)). It starts at once, and runs under
- * the caller's identity and cancellation.
+ * Call a coroutine within the caller's task: `weft_call(fetch, .url = "…")` (await fetch(…)). It
+ * starts at once, and runs under the caller's identity and cancellation.
  *
  * Thread:    loop; outside of any task it is weft_spawn() with a first step at once.
  * Ownership: as weft_spawn().
  * Errors:    as weft_spawn().
  * Since:     0.1
  */
-#define weft_call(...)                                                                             \
-    WEFT__START(weft__call, __VA_ARGS__, .weft_frame = {0, 0})
+#define weft_call(...) WEFT__START(weft__call, __VA_ARGS__, .weft_frame = {0, 0})
 
 /**
  * Run a program's main coroutine: new loop, run to the end, orderly shutdown (asyncio.run).
  *
- * SIGINT cancels the main task, a second one ends the process as if weft were not there. A failure is reported to stderr.
+ * SIGINT cancels the main task, a second one ends the process as if weft were not there. A failure
+ * is reported to stderr.
  *
  * Thread:    any that has no loop.
  * Ownership: as weft_spawn().
- * Errors:    the exit status: the integer that the coroutine returned (0 if it returned nothing), 1 if it failed or if something was
- *            stuck at shutdown, 130 if it was cancelled by SIGINT.
- * Since:     0.1
+ * Errors:    the exit status: the integer that the coroutine returned (0 if it returned nothing), 1
+ * if it failed or if something was stuck at shutdown, 130 if it was cancelled by SIGINT. Since: 0.1
  */
-#define weft_run(...)                                                                              \
-    WEFT__START(weft__run, __VA_ARGS__, .weft_frame = {0, 0})
+#define weft_run(...) WEFT__START(weft__run, __VA_ARGS__, .weft_frame = {0, 0})
 
 /** The task that runs now, borrowed; NULL outside of one. Thread: loop. Since: 0.1 */
 WEFT_PUBLIC weft_future *weft_current_task(void);
 
-/** The name of a task: its coroutine's; of another operation: what it is ("sleep"). Thread: loop. Since: 0.1 */
+/** The name of a task: its coroutine's; of another operation: what it is ("sleep"). Thread: loop.
+ * Since: 0.1 */
 WEFT_PUBLIC const char *weft_task_name(const weft_future *task);
 
 /** "file:line" where a task was spawned; NULL for another operation. Thread: loop. Since: 0.1 */
 WEFT_PUBLIC const char *weft_task_spawned_at(const weft_future *task);
 
-/** The line of the await in which a task is, in its coroutine's file; 0 before its first await. Thread: loop. Since: 0.1 */
+/** The line of the await in which a task is, in its coroutine's file; 0 before its first await.
+ * Thread: loop. Since: 0.1 */
 WEFT_PUBLIC int weft_task_await_line(const weft_future *task);
 
 /* ---- What the macros expand to; nothing below is for direct use. ---- */
@@ -245,24 +255,28 @@ WEFT_PUBLIC weft_step weft__no_such_state(struct weft_frame *frame);
 #define WEFT__STATIC_ASSERT _Static_assert
 #endif
 
-/* `start` with the coroutine, its arguments in a frame, and the place. The last argument keeps the list from being empty. */
-#define WEFT__START(start, name, ...)                                                              \
+/* `start` with the coroutine, its arguments in a frame, and the place. The last argument keeps the
+ * list from being empty. */
+#define WEFT__START(start, name, ...) \
     start(weft__coroutine_##name(), &(struct name){__VA_ARGS__}, WEFT__HERE)
 
-/* Suspend unless the future is done. The label makes two awaits on one line an error: a duplicate case value. */
-#define WEFT__WAIT(future)                                                                         \
-    if (weft__await(&self->weft_frame, (future), __LINE__))                                        \
-        return WEFT__STEP(WEFT__SUSPEND);                                                          \
-    WEFT_FALLTHROUGH;                                                                              \
+/* Suspend unless the future is done. The label makes two awaits on one line an error: a duplicate
+ * case value. */
+#define WEFT__WAIT(future)                                  \
+    if (weft__await(&self->weft_frame, (future), __LINE__)) \
+        return WEFT__STEP(WEFT__SUSPEND);                   \
+    WEFT_FALLTHROUGH;                                       \
     case __LINE__:
 
-#define WEFT__RETURN(value, destructor, ...)                                                       \
+#define WEFT__RETURN(value, destructor, ...) \
     return weft__return(&self->weft_frame, weft_value_of(value), (destructor))
 
-#define WEFT__PICK(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, which, ...)   \
+#define WEFT__PICK(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, which, \
+                   ...)                                                                          \
     weft__fail##which
 
-#define WEFT__STORE(lvalue, value)                                                                 \
+/* The size is that of !lvalue: of no use but to refuse what is no scalar. */
+#define WEFT__STORE(lvalue, value) \
     _Generic(&(lvalue), float *                                                                    \
              : weft__store_float, double *                                                         \
              : weft__store_double, _Bool *                                                         \
@@ -278,12 +292,13 @@ WEFT_PUBLIC weft_step weft__no_such_state(struct weft_frame *frame);
              : weft__store_ulong, long long *                                                      \
              : weft__store_llong, unsigned long long *                                             \
              : weft__store_ullong, default                                                         \
-             : weft__store_ptr)(&(lvalue), (value))
+             : weft__store_ptr)(&(lvalue), (value), sizeof(!(lvalue)))
 
-#define WEFT__DEFINE_STORE(name, type, field)                                                      \
-    static inline void weft__store_##name(type *slot, weft_value value)                            \
-    {                                                                                              \
-        *slot = (type)value.field;                                                                 \
+#define WEFT__DEFINE_STORE(name, type, field)                                          \
+    static inline void weft__store_##name(type *slot, weft_value value, size_t scalar) \
+    {                                                                                  \
+        (void)scalar;                                                                  \
+        *slot = (type)value.field;                                                     \
     }
 WEFT__DEFINE_STORE(float, float, f64)
 WEFT__DEFINE_STORE(double, double, f64)
@@ -304,23 +319,24 @@ WEFT__DEFINE_STORE(ullong, unsigned long long, i64)
 #undef WEFT__DEFINE_STORE
 
 /* Any object pointer: they share one representation wherever libevent runs. */
-static inline void weft__store_ptr(void *slot, weft_value value)
+static inline void weft__store_ptr(void *slot, weft_value value, size_t scalar)
 {
+    (void)scalar;
     __builtin_memcpy(slot, &value.ptr, sizeof(value.ptr));
 }
 
 /*
- * A local variable with an initializer that an await jumps over is refused: by gcc at the jump, by clang at the use.
- * The settings are undone at WEFT_END.
+ * A local variable with an initializer that an await jumps over is refused: by gcc at the jump, by
+ * clang at the use. The settings are undone at WEFT_END.
  */
 #if defined(__clang__)
-#define WEFT__REFUSE_LOST_LOCALS                                                                   \
-    _Pragma("clang diagnostic push")                                                               \
-    _Pragma("clang diagnostic error \"-Wsometimes-uninitialized\"")                                \
-    _Pragma("clang diagnostic error \"-Wconditional-uninitialized\"")
+#define WEFT__REFUSE_LOST_LOCALS                                        \
+    _Pragma("clang diagnostic push")                                    \
+        _Pragma("clang diagnostic error \"-Wsometimes-uninitialized\"") \
+            _Pragma("clang diagnostic error \"-Wconditional-uninitialized\"")
 #define WEFT__REFUSE_LOST_LOCALS_END _Pragma("clang diagnostic pop")
 #elif defined(__GNUC__)
-#define WEFT__REFUSE_LOST_LOCALS                                                                   \
+#define WEFT__REFUSE_LOST_LOCALS \
     _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic error \"-Wjump-misses-init\"")
 #define WEFT__REFUSE_LOST_LOCALS_END _Pragma("GCC diagnostic pop")
 #else

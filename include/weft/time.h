@@ -51,34 +51,33 @@ WEFT_PUBLIC weft_future *weft_sleep(weft_ns duration);
 /**
  * Call `fn(arg)` at the next tick (loop.call_soon).
  *
- * The future is the handle: it completes when the call has been made; weft_cancel() takes the call back;
- * weft_unref() lets it go its way.
+ * The future is the handle: it completes when the call has been made; weft_cancel() takes the call
+ * back; weft_unref() lets it go its way.
  *
  * Thread:    loop; from another thread see weft_post().
- * Ownership: returns one reference, never NULL. `arg` is borrowed until the call or the cancellation.
- * Errors:    by the future: -ECANCELED, -ENOMEM, WEFT_ENOLOOP; -EINVAL when `fn` is NULL.
- * Since:     0.1
+ * Ownership: returns one reference, never NULL. `arg` is borrowed until the call or the
+ * cancellation. Errors:    by the future: -ECANCELED, -ENOMEM, WEFT_ENOLOOP; -EINVAL when `fn` is
+ * NULL. Since:     0.1
  */
 WEFT_PUBLIC weft_future *weft_call_soon(weft_call_fn *fn, void *arg);
 
 /**
- * Call `fn(arg)` after `delay` (loop.call_later). The future is the handle, as for weft_call_soon().
+ * Call `fn(arg)` after `delay` (loop.call_later). The future is the handle, as for
+ * weft_call_soon().
  *
  * Thread:    loop.
- * Ownership: returns one reference, never NULL. `arg` is borrowed until the call or the cancellation.
- * Errors:    as weft_call_soon().
- * Since:     0.1
+ * Ownership: returns one reference, never NULL. `arg` is borrowed until the call or the
+ * cancellation. Errors:    as weft_call_soon(). Since:     0.1
  */
 WEFT_PUBLIC weft_future *weft_call_later(weft_ns delay, weft_call_fn *fn, void *arg);
 
 /**
- * Call `fn(arg)` at the time `when` (loop.call_at). Calls due at the same time are made in the order in which they
- * were asked for. The future is the handle, as for weft_call_soon().
+ * Call `fn(arg)` at the time `when` (loop.call_at). Calls due at the same time are made in the
+ * order in which they were asked for. The future is the handle, as for weft_call_soon().
  *
  * Thread:    loop.
- * Ownership: returns one reference, never NULL. `arg` is borrowed until the call or the cancellation.
- * Errors:    as weft_call_soon().
- * Since:     0.1
+ * Ownership: returns one reference, never NULL. `arg` is borrowed until the call or the
+ * cancellation. Errors:    as weft_call_soon(). Since:     0.1
  */
 WEFT_PUBLIC weft_future *weft_call_at(weft_ns when, weft_call_fn *fn, void *arg);
 

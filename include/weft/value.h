@@ -13,7 +13,8 @@
 extern "C" {
 #endif
 
-/** A pointer, an integer or a floating-point number. Nothing is recorded of which: both sides agree on it. */
+/** A pointer, an integer or a floating-point number. Nothing is recorded of which: both sides agree
+ * on it. */
 typedef union weft_value {
     void *ptr;
     int64_t i64;
@@ -74,34 +75,34 @@ static inline weft_result weft_err(int status)
  * The failure `status` with a message of its own, as printf() makes it.
  *
  * Thread:    any.
- * Ownership: the result owns the message. Out of memory, the message is dropped and the status kept.
- * Errors:    none.
- * Since:     0.1
+ * Ownership: the result owns the message. Out of memory, the message is dropped and the status
+ * kept. Errors:    none. Since:     0.1
  */
 WEFT_PUBLIC weft_result weft_errf(int status, const char *format, ...) WEFT_PRINTF(2, 3);
 
 #ifndef __cplusplus
 
 /** The weft_value of an expression: a pointer, an integer or a floating-point number. */
-#define weft_value_of(x)                                                                           \
-    _Generic((x), float                                                                            \
-             : weft_value_f64, double                                                              \
-             : weft_value_f64, _Bool                                                               \
-             : weft_value_i64, char                                                                \
-             : weft_value_i64, signed char                                                         \
-             : weft_value_i64, short                                                               \
-             : weft_value_i64, int                                                                 \
-             : weft_value_i64, long                                                                \
-             : weft_value_i64, long long                                                           \
-             : weft_value_i64, unsigned char                                                       \
-             : weft_value_u64, unsigned short                                                      \
-             : weft_value_u64, unsigned                                                            \
-             : weft_value_u64, unsigned long                                                       \
-             : weft_value_u64, unsigned long long                                                  \
-             : weft_value_u64, default                                                             \
+#define weft_value_of(x)                          \
+    _Generic((x), float                           \
+             : weft_value_f64, double             \
+             : weft_value_f64, _Bool              \
+             : weft_value_i64, char               \
+             : weft_value_i64, signed char        \
+             : weft_value_i64, short              \
+             : weft_value_i64, int                \
+             : weft_value_i64, long               \
+             : weft_value_i64, long long          \
+             : weft_value_i64, unsigned char      \
+             : weft_value_u64, unsigned short     \
+             : weft_value_u64, unsigned           \
+             : weft_value_u64, unsigned long      \
+             : weft_value_u64, unsigned long long \
+             : weft_value_u64, default            \
              : weft_value_ptr)(x)
 
-/** Success with a value, and optionally the destructor of what it points to: `weft_ok(text, free)`. */
+/** Success with a value, and optionally the destructor of what it points to: `weft_ok(text, free)`.
+ */
 #define weft_ok(...) WEFT__OK(__VA_ARGS__, NULL, ~)
 #define WEFT__OK(value, destructor, ...) weft__result(weft_value_of(value), (destructor))
 

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls at a later tick or time, and sleeping.
+ *
+ * All four are a future with a timer. A call is made from the ready queue: at once for call_soon,
+ * when the timer is due for the others.
+ *
+ *     WAITING --due or queued--> run: call fn, complete        WAITING --cancel--> complete with
+ * -ECANCELED
+ *
+ * The operation keeps a reference until then. A cancel takes an armed timer out of the heap; an
+ * item that is in the ready queue already cannot be taken out, so it finds the future done when it
+ * runs, and only drops the reference.
+ */
+#include <errno.h>
+#include <weft/time.h>
+
+#include "core/loop.h"
+#include "core/timer.h"
+
+struct call {
+    struct weft__timed timed; /* first */
+    weft_call_fn *fn;         /* NULL for a sleep */
+    void *arg;
+};
+
+static bool cancel(weft_future *future)
+{
+    struct weft__timed *timed = WEFT__CONTAINER(future, struct weft__timed, future);
+    bool queued = !weft__timer_is_armed(&timed->timer);
+    weft__timer_stop(future->loop, &timed->timer);
+    weft__complete_failed(future, -ECANCELED, NULL);
+    if (!queued)
+        weft_unref(future);
+    return true;
+}
+
+static const struct weft__future_ops call_ops = {.name = "call", .cancel = cancel};
+static const struct weft__future_ops sleep_ops = {.name = "sleep", .cancel = cancel};
+
+static void wake(weft__item *item)
+{
+    struct weft__timed *timed = WEFT__CONTAINER(item, struct weft__timed, timer.item);
+    if (weft__is_pending(&timed->future))
+        weft__complete(&timed->future, weft_value_i64(0), NULL);
+    weft_unref(&timed->future);
+}
+
+static void call(weft__item *item)
+{
+    struct call *call = WEFT__CONTAINER(item, struct call, timed.timer.item);
+    if (weft__is_pending(&call->timed.future)) {
+        weft__complete(&call->timed.future, weft_value_i64(0), NULL);
+        call->fn(call->arg);
+    }
+    weft_unref(&call->timed.future);
+}
+
+static weft_future *start(struct weft__timed *timed, weft_ns deadline)
+{
+    weft_loop *loop = timed->future.loop;
+    if (deadline == INT64_MIN) {
+        weft__schedule(loop, &timed->timer.item);
+    } else if (weft__timer_start(loop, &timed->timer, deadline) < 0) {
+        weft__complete_failed(&timed->future, -ENOMEM, NULL);
+        weft_unref(&timed->future);
+    }
+    return &timed->future;
+}
+
+static weft_future *call_at(weft_ns when, weft_call_fn *fn, void *arg)
+{
+    weft_loop *loop = weft__loop;
+    if (!loop)
+        return weft__future_enoloop();
+    if (!fn)
+        return weft_future_failed(-EINVAL, "no function to call");
+    struct call *made = weft__future_alloc(loop, &call_ops, sizeof(*made), 2);
+    if (!made)
+        return weft__future_enomem(loop);
+    made->timed.timer.item.run = call;
+    made->fn = fn;
+    made->arg = arg;
+    return start(&made->timed, when);
+}
+
+weft_future *weft_call_soon(weft_call_fn *fn, void *arg)
+{
+    return call_at(INT64_MIN, fn, arg);
+}
+
+weft_future *weft_call_later(weft_ns delay, weft_call_fn *fn, void *arg)
+{
+    return call_at(weft__deadline_after(delay), fn, arg);
+}
+
+weft_future *weft_call_at(weft_ns when, weft_call_fn *fn, void *arg)
+{
+    return call_at(when == INT64_MIN ? when + 1 : when, fn, arg);
+}
+
+weft_future *weft_sleep(weft_ns duration)
+{
+    weft_loop *loop = weft__loop;
+    if (!loop)
+        return weft__future_enoloop();
+    struct weft__timed *timed = weft__future_alloc(loop, &sleep_ops, sizeof(*timed), 2);
+    if (!timed)
+        return weft__future_enomem(loop);
+    timed->timer.item.run = wake;
+    if (duration <= 0)
+        timed->future.flags |= WEFT__NEXT_TICK;
+    return start(timed, duration <= 0 ? INT64_MIN : weft__deadline_after(duration));
+}

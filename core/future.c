@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Futures: state, references, values and who waits.
+ *
+ * Happy path: an operation allocates its object (a weft_future first), keeps a reference and
+ * returns one. Somebody waits: the waiter takes over the caller's reference and is linked into the
+ * future. The operation ends: weft__complete() stores the value and moves all waiters to the ready
+ * queue. At the next tick the waiter runs, reads the status, takes the value and drops the
+ * reference. The last reference frees the object.
+ *
+ * Failure modes: nobody takes the value (its destructor runs at the last drop); nobody looks at a
+ * failure (it is reported at the last drop); no memory for the object (a permanent future stands
+ * in); a cancel after completion (refused) or before (the operation decides, see ops->cancel).
+ *
+ * Nothing here calls user code, but for destructors and the error handler, both from weft_unref()
+ * as the very last thing.
+ */
+#include "core/future.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <weft/task.h>
+
+#include "core/loop.h"
+#include "core/memory.h"
+#include "core/text.h"
+
+static bool cancel_plain(weft_future *future)
+{
+    weft__complete_failed(future, -ECANCELED, NULL);
+    return true;
+}
+
+static const struct weft__future_ops plain_ops = {.name = "future", .cancel = cancel_plain};
+static const struct weft__future_ops failed_ops = {.name = "operation", .cancel = cancel_plain};
+
+static _Thread_local weft_future no_loop = {
+    .ops = &failed_ops, .state = WEFT__DONE_STATE, .flags = WEFT__PERMANENT};
+
+void weft__future_init(weft_future *future, weft_loop *loop, const struct weft__future_ops *ops,
+                       uint32_t refs)
+{
+    *future = (weft_future){.ops = ops, .loop = loop, .refs = refs};
+}
+
+void *weft__future_alloc(weft_loop *loop, const struct weft__future_ops *ops, size_t size,
+                         uint32_t refs)
+{
+    weft_future *future = weft__calloc(1, size);
+    if (future)
+        weft__future_init(future, loop, ops, refs);
+    return future;
+}
+
+weft_future *weft__future_permanent(weft_loop *loop, int status)
+{
+    weft_future *future = weft__future_alloc(loop, &failed_ops, sizeof(*future), 1);
+    if (!future)
+        return NULL;
+    weft__complete_failed(future, status, NULL);
+    future->flags = WEFT__PERMANENT | WEFT__OBSERVED;
+    return future;
+}
+
+weft_future *weft__future_enomem(weft_loop *loop)
+{
+    loop->enomem->flags &= (uint8_t)~WEFT__OBSERVED;
+    return weft_ref(loop->enomem);
+}
+
+weft_future *weft__future_enoloop(void)
+{
+    no_loop.status = WEFT_ENOLOOP;
+    no_loop.flags &= (uint8_t)~WEFT__OBSERVED;
+    return weft_ref(&no_loop);
+}
+
+weft_future *weft_future_new(void)
+{
+    weft_loop *loop = weft__loop;
+    if (!loop)
+        return weft__future_enoloop();
+    weft_future *future = weft__future_alloc(loop, &plain_ops, sizeof(*future), 1);
+    return future ? future : weft__future_enomem(loop);
+}
+
+weft_future *weft_future_failed(int status, const char *format, ...)
+{
+    weft_loop *loop = weft__loop;
+    if (!loop)
+        return weft__future_enoloop();
+    weft_future *future = weft__future_alloc(loop, &failed_ops, sizeof(*future), 1);
+    if (!future)
+        return weft__future_enomem(loop);
+    va_list args;
+    va_start(args, format);
+    weft__complete_failed(future, status, weft__vformat(format, args));
+    va_end(args);
+    return future;
+}
+
+/* ---- References ---- */
+
+weft_future *weft_ref(weft_future *future)
+{
+    future->refs++;
+    return future;
+}
+
+void weft__report_future(weft_future *future, const char *what)
+{
+    struct weft_error_report report = {
+        .what = what,
+        .status = future->status,
+        .message = future->message,
+        .task = weft_task_name(future),
+        .spawned_at = weft_task_spawned_at(future),
+    };
+    weft__report(future->loop, &report);
+}
+
+static bool failed_unseen(const weft_future *future)
+{
+    return !weft__is_pending(future) && future->status < 0 && future->status != -ECANCELED &&
+           !(future->flags & WEFT__OBSERVED);
+}
+
+static void destroy(weft_future *future)
+{
+    if (!weft__is_pending(future) && future->status >= 0 && future->u.result.destructor &&
+        !(future->flags & WEFT__TAKEN))
+        future->u.result.destructor(future->u.result.value.ptr);
+    if (future->ops->dispose)
+        future->ops->dispose(future);
+    weft__free(future->message);
+    weft__free(future);
+}
+
+void weft_unref(weft_future *future)
+{
+    if (!future)
+        return;
+    assert(future->refs > 0);
+    bool last = future->refs == 1;
+    if ((last || future->flags & WEFT__PERMANENT) && failed_unseen(future)) {
+        weft__report_future(future, "failed, and nobody looked");
+        future->flags |= WEFT__OBSERVED;
+    }
+    future->refs--;
+    if (last && !(future->flags & WEFT__PERMANENT))
+        destroy(future);
+}
+
+/* ---- Completion ---- */
+
+static void become_done(weft_future *future, int status)
+{
+    assert(weft__is_pending(future));
+    weft__waiter *first = future->u.waiters.first;
+    weft__waiter *last = future->u.waiters.last;
+    future->state = WEFT__DONE_STATE;
+    future->status = status;
+    future->u.result.value = weft_value_i64(0);
+    future->u.result.destructor = NULL;
+    if (first)
+        weft__schedule_chain(future->loop, &first->item, &last->item);
+}
+
+static void replace_message(weft_future *future, char *message)
+{
+    weft__free(future->message);
+    future->message = message;
+}
+
+void weft__complete(weft_future *future, weft_value value, weft_destructor *destructor)
+{
+    become_done(future, 0);
+    replace_message(future, NULL);
+    future->u.result.value = value;
+    future->u.result.destructor = destructor;
+}
+
+void weft__complete_failed(weft_future *future, int status, char *message)
+{
+    become_done(future, status < 0 ? status : -EINVAL);
+    if (message || status != -ECANCELED)
+        replace_message(future, message);
+}
+
+void weft__complete_result(weft_future *future, weft_result result)
+{
+    if (result.status < 0) {
+        weft__complete_failed(future, result.status, result.message);
+    } else {
+        weft__complete(future, result.value, result.destructor);
+        weft__free(result.message);
+    }
+}
+
+void weft__complete_as(weft_future *future, weft_future *source)
+{
+    weft_value value;
+    weft_destructor *destructor;
+    int status = weft__observe(source);
+    if (status >= 0)
+        status = weft__take(source, &value, &destructor);
+    if (status < 0)
+        weft__complete_failed(future, status, weft__strdup(source->message));
+    else
+        weft__complete(future, value, destructor);
+}
+
+static int resolvable(const weft_future *future)
+{
+    if (future->ops != &plain_ops)
+        return -EINVAL;
+    return weft__is_pending(future) ? 0 : -EALREADY;
+}
+
+int weft_future_resolve(weft_future *future, weft_value value, weft_destructor *destructor)
+{
+    int refused = resolvable(future);
+    if (refused < 0) {
+        if (destructor)
+            destructor(value.ptr);
+        return refused;
+    }
+    weft__complete(future, value, destructor);
+    return 0;
+}
+
+int weft_future_fail(weft_future *future, int status, const char *format, ...)
+{
+    int refused = status < 0 ? resolvable(future) : -EINVAL;
+    if (refused < 0)
+        return refused;
+    va_list args;
+    va_start(args, format);
+    weft__complete_failed(future, status, weft__vformat(format, args));
+    va_end(args);
+    return 0;
+}
+
+/* ---- Looking ---- */
+
+bool weft_is_done(const weft_future *future)
+{
+    return !weft__is_pending(future);
+}
+
+bool weft_is_cancelled(const weft_future *future)
+{
+    return !weft__is_pending(future) && future->status == -ECANCELED;
+}
+
+int weft__observe(weft_future *future)
+{
+    future->flags |= WEFT__OBSERVED;
+    return future->status;
+}
+
+int weft_future_status(weft_future *future)
+{
+    return weft__is_pending(future) ? -EINPROGRESS : weft__observe(future);
+}
+
+static bool has_value(const weft_future *future)
+{
+    return !weft__is_pending(future) && future->status >= 0 && !(future->flags & WEFT__TAKEN);
+}
+
+weft_value weft_future_value(const weft_future *future)
+{
+    return has_value(future) ? future->u.result.value : weft_value_i64(0);
+}
+
+int weft__take(weft_future *future, weft_value *ret, weft_destructor **ret_destructor)
+{
+    if (!has_value(future))
+        return -EALREADY;
+    *ret = future->u.result.value;
+    *ret_destructor = future->u.result.destructor;
+    if (future->u.result.destructor)
+        future->flags |= WEFT__TAKEN;
+    return 0;
+}
+
+int weft_future_take(weft_future *future, weft_value *ret)
+{
+    int status = weft_future_status(future);
+    weft_destructor *destructor;
+    return status < 0 ? status : weft__take(future, ret, &destructor);
+}
+
+const char *weft_message(const weft_future *future)
+{
+    return future->message;
+}
+
+/* ---- Waiting ---- */
+
+void weft__wait(weft__waiter *waiter, weft_future *future)
+{
+    waiter->future = future;
+    if (!weft__is_waiting(waiter)) {
+        weft__schedule(future->loop ? future->loop : weft__loop, &waiter->item);
+        return;
+    }
+    weft__waiter *last = future->u.waiters.last;
+    waiter->item.next = NULL;
+    waiter->prev = last;
+    if (last)
+        last->item.next = &waiter->item;
+    else
+        future->u.waiters.first = waiter;
+    future->u.waiters.last = waiter;
+}
+
+void weft__detach(weft__waiter *waiter)
+{
+    assert(weft__is_waiting(waiter));
+    weft_future *future = waiter->future;
+    weft__waiter *next =
+        waiter->item.next ? WEFT__CONTAINER(waiter->item.next, weft__waiter, item) : NULL;
+    if (waiter->prev)
+        waiter->prev->item.next = waiter->item.next;
+    else
+        future->u.waiters.first = next;
+    if (next)
+        next->prev = waiter->prev;
+    else
+        future->u.waiters.last = waiter->prev;
+}
+
+void weft__unwait(weft__waiter *waiter)
+{
+    weft__detach(waiter);
+    weft_unref(waiter->future);
+    waiter->future = NULL;
+}
+
+weft_future *weft__refuse(weft_future *future, weft_future *error)
+{
+    weft_unref(future);
+    return error;
+}
+
+struct then {
+    weft__waiter waiter;
+    weft_then_fn *fn;
+    void *arg;
+};
+
+static void run_then(weft__item *item)
+{
+    struct then then = *WEFT__CONTAINER(item, struct then, waiter.item);
+    weft__free(item);
+    weft__observe(then.waiter.future);
+    then.fn(then.waiter.future, then.arg);
+    weft_unref(then.waiter.future);
+}
+
+int weft_then(weft_future *future, weft_then_fn *fn, void *arg)
+{
+    if (!fn)
+        return -EINVAL;
+    if (!weft__loop)
+        return WEFT_ENOLOOP;
+    struct then *then = weft__malloc(sizeof(*then));
+    if (!then)
+        return -ENOMEM;
+    *then = (struct then){.waiter.item.run = run_then, .fn = fn, .arg = arg};
+    weft__wait(&then->waiter, future);
+    return 0;
+}
+
+/* ---- Cancelling (a task's own side is in task.c) ---- */
+
+bool weft__request_cancel(weft_future *future, const char *reason)
+{
+    if (reason && !future->message)
+        future->message = weft__strdup(reason);
+    return future->ops->cancel(future);
+}
+
+bool weft_cancel_because(weft_future *future, const char *reason)
+{
+    if (!weft__is_pending(future))
+        return false;
+    weft__request_cancel(future, reason);
+    return true;
+}
+
+bool weft_cancel(weft_future *future)
+{
+    return weft_cancel_because(future, NULL);
+}

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The loop and its tick.
+ *
+ * One tick:  poll libevent → queue the timers that are due → queue what the mailbox holds → run the
+ * ready items as they stood. What these add runs in the next tick. While there are ready items the
+ * poll does not block, and may be left out for a while: until 256 items were run or the clock,
+ * looked at after 1, 2, 4, 8 … items, shows more than 50 µs. So a storm of ready tasks costs a poll
+ * per 256 of them, and cannot keep I/O, timers or other threads waiting.
+ *
+ * Own base: run() alternates poll and tick. Attached: the host dispatches, and ticks run from
+ * tick_event, a timer of 0 that is armed whenever something becomes ready outside of a tick
+ * (event_active() would be served before the next poll and starve the host's I/O).
+ *
+ * Timers stand behind one descriptor (a timerfd), set only when the earliest deadline moves
+ * forward: libevent's own timers are as coarse as its clock, up to 4 ms late, and making that
+ * precise costs a system call for every poll. A stale setting wakes the loop once, in vain.
+ *
+ * Sleeping: the mailbox is told before a blocking poll, and may refuse; see core/mailbox.c. An
+ * attached loop is "asleep" whenever no tick runs.
+ *
+ * Virtual time stands still while jobs run elsewhere, and else jumps to the next deadline when a
+ * poll found nothing.
+ */
+#include "core/loop.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/memory.h"
+
+enum { ITEMS_PER_POLL = 256 };
+#define TIME_PER_POLL WEFT_US(50)
+
+_Thread_local weft_loop *weft__loop __attribute__((tls_model("initial-exec")));
+
+/* ---- Time ---- */
+
+static weft_ns monotonic_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return WEFT_S(now.tv_sec) + now.tv_nsec;
+}
+
+weft_ns weft__loop_now(const weft_loop *loop)
+{
+    return loop->clock == WEFT_CLOCK_VIRTUAL ? loop->virtual_now : monotonic_now();
+}
+
+weft_ns weft_now(void)
+{
+    return weft__loop ? weft__loop_now(weft__loop) : monotonic_now();
+}
+
+/* ---- Scheduling ---- */
+
+static void want_tick(weft_loop *loop)
+{
+    static const struct timeval at_once = {0, 0};
+    if (!loop->attached || loop->in_tick || loop->tick_pending)
+        return;
+    loop->tick_pending = event_add(loop->tick_event, &at_once) == 0;
+}
+
+void weft__schedule(weft_loop *loop, weft__item *item)
+{
+    weft__ready_push(&loop->ready, item);
+    want_tick(loop);
+}
+
+void weft__schedule_chain(weft_loop *loop, weft__item *first, weft__item *last)
+{
+    weft__ready_append(&loop->ready, first, last);
+    want_tick(loop);
+}
+
+/* ---- The timer's descriptor ---- */
+
+static void set_timer(weft_loop *loop, weft_ns deadline)
+{
+    if (deadline >= loop->armed)
+        return;
+    weft_ns at = deadline > 0 ? deadline : 1;
+    struct itimerspec when = {.it_value = {.tv_sec = at / WEFT_S(1), .tv_nsec = at % WEFT_S(1)}};
+    timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+    loop->armed = deadline;
+}
+
+static void set_next_timer(weft_loop *loop)
+{
+    if (loop->clock == WEFT_CLOCK_MONOTONIC)
+        set_timer(loop, weft__timers_next(&loop->timers));
+    set_timer(loop, loop->real_deadline);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    weft_loop *loop = arg;
+    uint64_t expirations;
+    if (read(fd, &expirations, sizeof(expirations)) > 0)
+        loop->armed = WEFT_FOREVER;
+    want_tick(loop);
+}
+
+void weft__loop_rearm(weft_loop *loop)
+{
+    if (!loop->attached || loop->in_tick)
+        return;
+    set_next_timer(loop);
+    if (loop->clock == WEFT_CLOCK_VIRTUAL)
+        want_tick(loop);
+}
+
+/* ---- The tick ---- */
+
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    weft_loop *loop = arg;
+    weft__mailbox_woken(loop->mailbox);
+    want_tick(loop);
+}
+
+static void collect(weft_loop *loop)
+{
+    weft__item *last;
+    if (loop->timers.count)
+        weft__timers_collect(loop, loop->clock == WEFT_CLOCK_VIRTUAL ? loop->virtual_now
+                                                                     : loop->polled_at);
+    weft__item *first = weft__mailbox_take(loop->mailbox, &last);
+    if (first)
+        weft__ready_append(&loop->ready, first, last);
+}
+
+static unsigned run_ready(weft_loop *loop)
+{
+    unsigned count = 0;
+    weft__item *item = weft__ready_take(&loop->ready);
+    while (item) {
+        weft__item *next = item->next;
+        item->run(item);
+        item = next;
+        count++;
+    }
+    return count;
+}
+
+static void tick(weft_loop *loop, bool polled)
+{
+    loop->in_tick = true;
+    if (polled)
+        collect(loop);
+    loop->skipped += run_ready(loop);
+    loop->in_tick = false;
+}
+
+/* ---- Driving a base of one's own ---- */
+
+static bool may_skip_poll(weft_loop *loop)
+{
+    if (loop->skipped >= ITEMS_PER_POLL)
+        return false;
+    if (loop->skipped < loop->next_check)
+        return true;
+    loop->next_check = loop->skipped * 2;
+    return monotonic_now() - loop->polled_at < TIME_PER_POLL;
+}
+
+static int poll_base(weft_loop *loop, int flags)
+{
+    int polled = event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | flags);
+    loop->skipped = 0;
+    loop->next_check = 1;
+    loop->polled_at = monotonic_now();
+    return polled < 0 ? -EIO : 0;
+}
+
+static bool can_jump(const weft_loop *loop)
+{
+    return loop->clock == WEFT_CLOCK_VIRTUAL && !loop->jobs && loop->timers.count;
+}
+
+static void jump(weft_loop *loop)
+{
+    weft_ns next = weft__timers_next(&loop->timers);
+    if (next > loop->virtual_now)
+        loop->virtual_now = next;
+}
+
+/* Nothing is ready: sleep until something is, or with a virtual clock go on to the next deadline.
+ */
+static int poll_idle(weft_loop *loop)
+{
+    if (loop->clock == WEFT_CLOCK_VIRTUAL) {
+        int status = poll_base(loop, EVLOOP_NONBLOCK);
+        if (status < 0 || loop->ready.head)
+            return status;
+    }
+    set_next_timer(loop);
+    bool sleep = weft__mailbox_may_sleep(loop->mailbox) && !loop->stop;
+    int status = 0;
+    if (sleep && can_jump(loop))
+        jump(loop);
+    else
+        status = poll_base(loop, sleep ? 0 : EVLOOP_NONBLOCK);
+    weft__mailbox_awake(loop->mailbox);
+    return status;
+}
+
+static int step_own(weft_loop *loop)
+{
+    bool polled = false;
+    int status = 0;
+    if (!loop->ready.head) {
+        status = poll_idle(loop);
+        polled = true;
+    } else if (!may_skip_poll(loop)) {
+        status = poll_base(loop, EVLOOP_NONBLOCK);
+        polled = true;
+    }
+    tick(loop, polled);
+    return status;
+}
+
+/* ---- On the host's base ---- */
+
+/* Before the host may block: whatever could not wake it later must have a tick now. */
+static void hand_back(weft_loop *loop)
+{
+    set_next_timer(loop);
+    bool sleep = weft__mailbox_may_sleep(loop->mailbox) && !loop->ready.head;
+    if (sleep && can_jump(loop)) {
+        jump(loop);
+        sleep = false;
+    }
+    if (!sleep)
+        want_tick(loop);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    weft_loop *loop = arg;
+    loop->tick_pending = false;
+    loop->polled_at = monotonic_now();
+    weft__mailbox_awake(loop->mailbox);
+    tick(loop, true);
+    hand_back(loop);
+}
+
+/* ---- Running ---- */
+
+int weft__loop_step(weft_loop *loop)
+{
+    if (!loop->attached)
+        return step_own(loop);
+    int flags = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | (loop->stop ? EVLOOP_NONBLOCK : 0);
+    return event_base_loop(loop->base, flags) < 0 ? -EIO : 0;
+}
+
+int weft_loop_run(weft_loop *loop)
+{
+    int status;
+    if (loop->running || loop->in_tick)
+        return -EDEADLK;
+    loop->running = true;
+    do
+        status = weft__loop_step(loop);
+    while (status == 0 && !loop->stop);
+    loop->stop = false;
+    loop->running = false;
+    return status;
+}
+
+void weft_loop_stop(weft_loop *loop)
+{
+    loop->stop = true;
+}
+
+struct stopper {
+    weft__waiter waiter;
+    weft_loop *loop;
+    bool ran;
+};
+
+static void stop_when_done(weft__item *item)
+{
+    struct stopper *stopper = WEFT__CONTAINER(item, struct stopper, waiter.item);
+    stopper->ran = true;
+    weft_loop_stop(stopper->loop);
+}
+
+int weft_loop_run_until(weft_loop *loop, weft_future *future)
+{
+    if (loop->running || loop->in_tick || (future->loop && future->loop != loop)) {
+        int status = loop->running || loop->in_tick ? -EDEADLK : -EXDEV;
+        weft_unref(future);
+        return status;
+    }
+    struct stopper stopper = {.waiter.item.run = stop_when_done, .loop = loop};
+    weft__wait(&stopper.waiter, future);
+    int status = weft_loop_run(loop);
+    while (!stopper.ran && weft_is_done(future) && status == 0)
+        status = weft_loop_run(loop); /* stopped in the very tick in which it completed */
+    if (!weft_is_done(future)) {
+        weft__unwait(&stopper.waiter);
+        return status < 0 ? status : -EINTR;
+    }
+    status = weft_future_status(future);
+    weft_unref(future);
+    return status;
+}
+
+/* ---- Reports ---- */
+
+static void print_report(const struct weft_error_report *report)
+{
+    fprintf(stderr, "weft: %s%s%s%s%s: %s: %s (%s)%s%s\n", report->task ? report->task : "",
+            report->spawned_at ? " (started at " : "", report->spawned_at ? report->spawned_at : "",
+            report->spawned_at ? ")" : "", report->task ? "" : "loop", report->what,
+            weft_strerror(report->status), weft_error_name(report->status),
+            report->message ? ": " : "", report->message ? report->message : "");
+}
+
+void weft__report(weft_loop *loop, const struct weft_error_report *report)
+{
+    if (loop && loop->error_fn)
+        loop->error_fn(loop, report, loop->error_arg);
+    else
+        print_report(report);
+}
+
+void weft_loop_set_error_handler(weft_loop *loop, weft_error_fn *fn, void *arg)
+{
+    loop->error_fn = fn;
+    loop->error_arg = arg;
+}
+
+/* ---- Parts ---- */
+
+struct weft__part *weft__loop_part(weft_loop *loop, const struct weft__part_ops *ops)
+{
+    struct weft__part *part = loop->parts;
+    while (part && part->ops != ops)
+        part = part->next;
+    return part;
+}
+
+void weft__loop_add_part(weft_loop *loop, struct weft__part *part)
+{
+    struct weft__part **end = &loop->parts;
+    while (*end)
+        end = &(*end)->next;
+    part->next = NULL;
+    *end = part;
+}
+
+/* ---- Making and freeing ---- */
+
+weft_loop *weft_loop_current(void)
+{
+    return weft__loop;
+}
+
+struct event_base *weft_loop_base(weft_loop *loop)
+{
+    return loop->base;
+}
+
+static struct event *add_event(weft_loop *loop, int fd, event_callback_fn fn)
+{
+    struct event *event = event_new(loop->base, fd, EV_READ | EV_PERSIST, fn, loop);
+    if (event && event_add(event, NULL) < 0) {
+        event_free(event);
+        event = NULL;
+    }
+    return event;
+}
+
+/* What weft_loop_new() set up, in any state of completeness. */
+static void destroy(weft_loop *loop)
+{
+    if (loop->tick_event)
+        event_free(loop->tick_event);
+    if (loop->timer_event)
+        event_free(loop->timer_event);
+    if (loop->wake_event)
+        event_free(loop->wake_event);
+    if (loop->base && !loop->attached)
+        event_base_free(loop->base);
+    if (loop->timer_fd >= 0)
+        close(loop->timer_fd);
+    if (loop->mailbox)
+        weft__mailbox_unref(loop->mailbox);
+    weft__timers_fini(&loop->timers);
+    weft__free(loop->enomem);
+    weft__free(loop);
+}
+
+static struct event_base *new_base(void)
+{
+    struct event_config *config = event_config_new();
+    if (!config)
+        return NULL;
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+    struct event_base *base = event_base_new_with_config(config);
+    event_config_free(config);
+    return base;
+}
+
+static bool set_up(weft_loop *loop)
+{
+    errno = ENOMEM; /* what libevent fails with when it leaves errno alone */
+    loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (loop->timer_fd < 0)
+        return false;
+    if (!loop->attached && !(loop->base = new_base()))
+        return false;
+    if (!(loop->mailbox = weft__mailbox_new()))
+        return false;
+    loop->wake_event = add_event(loop, weft__mailbox_fd(loop->mailbox), on_wake);
+    loop->timer_event = add_event(loop, loop->timer_fd, on_timer);
+    loop->tick_event = loop->attached ? evtimer_new(loop->base, on_tick, loop) : NULL;
+    loop->enomem = weft__future_permanent(loop, -ENOMEM);
+    if (!loop->wake_event || !loop->timer_event || !loop->enomem ||
+        (loop->attached && !loop->tick_event))
+        return false;
+    return true;
+}
+
+static weft_loop *make(const struct weft_loop_options *options, struct event_base *base)
+{
+    if (weft__loop) {
+        errno = EEXIST;
+        return NULL;
+    }
+    weft_loop *loop = weft__calloc(1, sizeof(*loop));
+    if (!loop) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    weft__ready_init(&loop->ready);
+    loop->base = base;
+    loop->attached = base != NULL;
+    loop->clock = options ? options->clock : WEFT_CLOCK_MONOTONIC;
+    loop->timer_fd = -1;
+    loop->armed = loop->real_deadline = WEFT_FOREVER;
+    if (!set_up(loop)) {
+        int error = errno;
+        destroy(loop);
+        errno = error;
+        return NULL;
+    }
+    weft__loop = loop;
+    if (loop->attached)
+        hand_back(loop);
+    return loop;
+}
+
+weft_loop *weft_loop_new(const struct weft_loop_options *options)
+{
+    if (options && options->clock != WEFT_CLOCK_MONOTONIC && options->clock != WEFT_CLOCK_VIRTUAL) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return make(options, NULL);
+}
+
+weft_loop *weft_loop_attach(struct event_base *base)
+{
+    if (!base) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return make(NULL, base);
+}
+
+void weft__loop_destroy(weft_loop *loop)
+{
+    weft__loop = NULL;
+    destroy(loop);
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The orderly end of a loop, in phases:
+ *
+ *     tasks    cancel every task, tick until they have ended; tasks that were started meanwhile get
+ * a round of their own parts    the pool: drop what is queued, wait for what runs while the loop
+ * still serves it leftover cancel what waits for a time, call what was posted
+ *
+ * The first two have a deadline each. What is stuck then is reported, listed and given up: a task
+ * completes with WEFT_ESTUCK without running on, a job goes on alone. A deadline is kept by a timer
+ * of the loop; in virtual time, which stands still while jobs run, by the real clock as well.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/loop.h"
+#include "core/memory.h"
+#include "core/task.h"
+
+#define DEFAULT_TIMEOUT WEFT_S(10)
+
+/* ---- Waiting with a deadline ---- */
+
+struct deadline {
+    weft_loop *loop;
+    weft_future *timer;
+    weft_ns real;
+};
+
+static weft_ns real_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return WEFT_S(now.tv_sec) + now.tv_nsec;
+}
+
+static struct deadline deadline_in(weft_loop *loop, weft_ns timeout)
+{
+    if (timeout <= 0)
+        timeout = DEFAULT_TIMEOUT;
+    struct deadline deadline = {loop, weft_sleep(timeout), real_now() + timeout};
+    loop->real_deadline = deadline.real;
+    return deadline;
+}
+
+static bool is_over(const struct deadline *deadline)
+{
+    return weft_is_done(deadline->timer) ||
+           (deadline->loop->clock == WEFT_CLOCK_VIRTUAL && real_now() >= deadline->real);
+}
+
+static void drop_deadline(struct deadline *deadline)
+{
+    deadline->loop->real_deadline = WEFT_FOREVER;
+    weft_cancel(deadline->timer);
+    weft_future_status(deadline->timer);
+    weft_unref(deadline->timer);
+}
+
+/* ---- What is stuck ---- */
+
+struct collector {
+    weft_loop *loop;
+    size_t count;
+    struct weft_stuck_list *list; /* NULL: only report */
+    char *text, *end;             /* room for strings */
+};
+
+static size_t text_size(const struct weft_stuck *stuck)
+{
+    size_t size = strlen(stuck->name) + 1;
+    size += stuck->spawned_at ? strlen(stuck->spawned_at) + 1 : 0;
+    return size + (stuck->waits_at ? strlen(stuck->waits_at) + 1 : 0);
+}
+
+static void measure(void *to, const struct weft_stuck *stuck)
+{
+    size_t *size = to;
+    *size += sizeof(*stuck) + text_size(stuck);
+}
+
+static const char *keep(struct collector *to, const char *text)
+{
+    if (!text)
+        return NULL;
+    char *copy = to->text;
+    size_t size = strlen(text) + 1;
+    memcpy(copy, text, size);
+    to->text += size;
+    return copy;
+}
+
+static void report(void *to, const struct weft_stuck *stuck)
+{
+    struct collector *collector = to;
+    struct weft_error_report report = {
+        .what = "still running after the deadline of the shutdown",
+        .status = WEFT_ESTUCK,
+        .message = stuck->waits_at,
+        .task = stuck->name,
+        .spawned_at = stuck->spawned_at,
+    };
+    collector->count++;
+    weft__report(collector->loop, &report);
+}
+
+static void add(void *to, const struct weft_stuck *stuck)
+{
+    struct collector *collector = to;
+    struct weft_stuck_list *list = collector->list;
+    if (collector->text + text_size(stuck) > collector->end)
+        return;
+    list->stuck[list->count++] = (struct weft_stuck){
+        .kind = stuck->kind,
+        .name = keep(collector, stuck->name),
+        .spawned_at = keep(collector, stuck->spawned_at),
+        .waits_at = keep(collector, stuck->waits_at),
+    };
+}
+
+static void list_tasks(weft_loop *loop, void (*fn)(void *to, const struct weft_stuck *stuck),
+                       void *to)
+{
+    for (weft__coro *task = loop->tasks; task; task = task->next) {
+        char waits_at[PATH_MAX + 16];
+        int line = weft_task_await_line(&task->future);
+        snprintf(waits_at, sizeof(waits_at), "%s:%d", task->code->file, line);
+        struct weft_stuck stuck = {"task", task->code->name, task->spawned_at,
+                                   line ? waits_at : NULL};
+        fn(to, &stuck);
+    }
+}
+
+static void list_stuck(weft_loop *loop, void (*fn)(void *to, const struct weft_stuck *stuck),
+                       void *to)
+{
+    list_tasks(loop, fn, to);
+    for (struct weft__part *part = loop->parts; part; part = part->next)
+        part->ops->list(part, fn, to);
+}
+
+/* The list in one block: entries, then strings. A job may end while it is made: then there are
+ * fewer. */
+static struct weft_stuck_list *make_list(weft_loop *loop)
+{
+    size_t size = sizeof(struct weft_stuck_list);
+    list_stuck(loop, measure, &size);
+    size_t entries = 0;
+    for (weft__coro *task = loop->tasks; task; task = task->next)
+        entries++;
+    for (struct weft__part *part = loop->parts; part; part = part->next)
+        entries += part->ops->pending(part);
+    struct weft_stuck_list *list = weft__calloc(1, size);
+    if (!list)
+        return NULL;
+    list->stuck = (struct weft_stuck *)(void *)(list + 1);
+    struct collector collector = {
+        .list = list, .text = (char *)(list->stuck + entries), .end = (char *)list + size};
+    list_stuck(loop, add, &collector);
+    return list;
+}
+
+/* ---- The phases ---- */
+
+static size_t cancel_round(weft_loop *loop)
+{
+    size_t count = 0;
+    weft__coro *task = loop->tasks;
+    while (task && task->next)
+        task = task->next;
+    for (; task; task = task->prev) { /* oldest first */
+        if (task->seen_by_shutdown)
+            continue;
+        task->seen_by_shutdown = true;
+        weft_cancel_because(&task->future, "the loop shuts down");
+        count++;
+    }
+    return count;
+}
+
+static bool any_task_seen(const weft_loop *loop)
+{
+    for (const weft__coro *task = loop->tasks; task; task = task->next)
+        if (task->seen_by_shutdown)
+            return true;
+    return false;
+}
+
+static int end_tasks(weft_loop *loop, weft_ns timeout)
+{
+    int status = 0;
+    struct deadline deadline = deadline_in(loop, timeout);
+    while (status == 0 && cancel_round(loop) > 0)
+        while (status == 0 && any_task_seen(loop) && !is_over(&deadline))
+            status = weft__loop_step(loop);
+    drop_deadline(&deadline);
+    return status;
+}
+
+static int end_parts(weft_loop *loop, weft_ns timeout)
+{
+    int status = 0;
+    struct deadline deadline = deadline_in(loop, timeout);
+    for (struct weft__part *part = loop->parts; part; part = part->next)
+        part->ops->settle(part);
+    for (struct weft__part *part = loop->parts; part; part = part->next)
+        while (status == 0 && part->ops->pending(part) > 0 && !is_over(&deadline))
+            status = weft__loop_step(loop);
+    drop_deadline(&deadline);
+    return status;
+}
+
+/* Run what is ready without ever blocking. */
+static void run_out(weft_loop *loop)
+{
+    weft__item *last;
+    weft__item *posted = weft__mailbox_take(loop->mailbox, &last);
+    if (posted)
+        weft__schedule_chain(loop, posted, last);
+    for (weft__item *item; (item = weft__ready_take(&loop->ready));) {
+        while (item) {
+            weft__item *next = item->next;
+            item->run(item);
+            item = next;
+        }
+    }
+}
+
+static void give_up_tasks(weft_loop *loop)
+{
+    while (loop->tasks) {
+        weft__coro *task = loop->tasks;
+        weft__task_abandon(task);
+        run_out(loop);
+        if (loop->tasks == task) /* it cannot be moved: forget it */
+            break;
+    }
+}
+
+static void end_leftover(weft_loop *loop)
+{
+    weft__item *last;
+    give_up_tasks(loop);
+    weft__timers_cancel_all(loop);
+    weft__item *posted = weft__mailbox_close(loop->mailbox, &last);
+    if (posted)
+        weft__schedule_chain(loop, posted, last);
+    run_out(loop);
+}
+
+int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_options *options,
+                       struct weft_stuck_list **ret)
+{
+    static const struct weft_shutdown_options defaults;
+    struct collector reporter = {.loop = loop};
+    if (ret)
+        *ret = NULL;
+    if (loop->in_tick || loop->running)
+        return -EDEADLK;
+    if (loop->phase == WEFT__CLOSED)
+        return 0;
+    if (!options)
+        options = &defaults;
+    loop->phase = WEFT__CLOSING;
+    int status = end_tasks(loop, options->tasks_timeout);
+    int parts_status = end_parts(loop, options->jobs_timeout);
+    if (status == 0)
+        status = parts_status;
+    list_stuck(loop, report, &reporter);
+    if (reporter.count) {
+        status = WEFT_ESTUCK;
+        if (ret && !(*ret = make_list(loop)))
+            status = -ENOMEM;
+    }
+    end_leftover(loop);
+    loop->phase = WEFT__CLOSED;
+    return status;
+}
+
+void weft_loop_free(weft_loop *loop)
+{
+    if (!loop)
+        return;
+    if (weft_loop_shutdown(loop, NULL, NULL) == -EDEADLK) {
+        struct weft_error_report report = {.what = "a running loop cannot be freed",
+                                           .status = -EDEADLK};
+        weft__report(loop, &report);
+        return;
+    }
+    while (loop->parts) {
+        struct weft__part *part = loop->parts;
+        loop->parts = part->next;
+        part->ops->free(part);
+    }
+    run_out(loop);
+    weft__loop_destroy(loop);
+}

@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks: running coroutines.
+ *
+ *     NEW --first step--> RUNNING --await--> WAITING --the awaited is done--> QUEUED --tick-->
+ * RUNNING … --> DONE
+ *
+ * A task is queued to start; at each step the body runs until it awaits something that is not done,
+ * or ends. `waiter` tells the states apart: in a future's list (WAITING), in the ready queue (NEW,
+ * QUEUED, or a yield), or in neither (RUNNING).
+ *
+ * A call (weft_call) is a coroutine that runs as its caller's task. When the caller awaits it and
+ * it ends, the caller goes on in the same step, as in Python, where a chain of awaits is one task:
+ * step() is a trampoline over the callers, so that the depth of the C stack does not grow.
+ *
+ * Ending goes through WEFT_FINALLY: the outcome (value or failure) is stored in the coroutine, the
+ * body is entered once more at FINALLY, and at its end the outcome moves into the future. A failure
+ * in FINALLY replaces the outcome and ends at once.
+ *
+ * Cancelling. A request goes to what the task awaits: down the chain of coroutines to the operation
+ * at its end, which completes with -ECANCELED, and each coroutine gets that from its await. If
+ * there is nothing to pass it to (not started, queued, running, or the operation cannot be
+ * stopped), it stays as must_cancel on the task and is delivered at the next await that suspends.
+ * So a result that was ready is never lost.
+ *
+ * References: a coroutine holds one to itself until it is done, a call one to its task, and
+ * `waiter.future` one to what is awaited; a failed future stays there until the next await, for its
+ * message.
+ */
+#include "core/task.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "core/loop.h"
+#include "core/memory.h"
+#include "core/text.h"
+
+/* Calls nested deeper than this start at the next tick, lest the C stack overflow. */
+enum { MAX_DEPTH = 200 };
+
+static const struct weft__future_ops task_ops, call_ops;
+
+weft__coro *weft__coro_of(const weft_future *future)
+{
+    bool is_coroutine = future->ops == &task_ops || future->ops == &call_ops;
+    return is_coroutine ? WEFT__CONTAINER(future, weft__coro, future) : NULL;
+}
+
+static weft__coro *coro_of_frame(struct weft_frame *frame)
+{
+    return WEFT__CONTAINER(frame, weft__coro, frame);
+}
+
+static struct weft_frame *frame_of(weft__coro *coro)
+{
+    return (struct weft_frame *)(void *)coro->frame;
+}
+
+static bool is_call(const weft__coro *coro)
+{
+    return coro->identity != coro;
+}
+
+/* ---- The outcome ---- */
+
+static void set_outcome(weft__coro *coro, int status, weft_value value, weft_destructor *destructor)
+{
+    if (coro->outcome < 0)
+        weft__free(coro->value.ptr);
+    else if (coro->destructor)
+        coro->destructor(coro->value.ptr);
+    coro->outcome = status;
+    coro->value = value;
+    coro->destructor = destructor;
+}
+
+static void set_failure(weft__coro *coro, int status, char *message)
+{
+    set_outcome(coro, status < 0 ? status : -EINVAL, weft_value_ptr(message), NULL);
+}
+
+static weft_step leave(weft__coro *coro)
+{
+    if (coro->in_finally)
+        return WEFT__STEP(WEFT__DONE);
+    coro->in_finally = true;
+    frame_of(coro)->weft_state = WEFT__STATE_FINALLY;
+    return WEFT__STEP(WEFT__AGAIN);
+}
+
+weft_step weft__return(struct weft_frame *frame, weft_value value, weft_destructor *destructor)
+{
+    weft__coro *coro = coro_of_frame(frame);
+    set_outcome(coro, 0, value, destructor);
+    return leave(coro);
+}
+
+weft_step weft__fail_bare(struct weft_frame *frame, int status)
+{
+    weft__coro *coro = coro_of_frame(frame);
+    set_failure(coro, status, NULL);
+    return leave(coro);
+}
+
+weft_step weft__failf(struct weft_frame *frame, int status, const char *format, ...)
+{
+    weft__coro *coro = coro_of_frame(frame);
+    va_list args;
+    va_start(args, format);
+    set_failure(coro, status, weft__vformat(format, args));
+    va_end(args);
+    return leave(coro);
+}
+
+void weft__leave_body(struct weft_frame *frame)
+{
+    coro_of_frame(frame)->in_finally = true;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+weft_step weft__no_such_state(struct weft_frame *frame)
+{
+    weft__coro *coro = coro_of_frame(frame);
+    if (frame->weft_state == WEFT__STATE_FINALLY)
+        return WEFT__STEP(WEFT__DONE); /* the body has no WEFT_FINALLY */
+    return weft__failf(
+        frame, WEFT_EAWAIT,
+        "%s at %s:%d: an await inside a switch of its own, or a break outside a loop",
+        coro->code->name, base_name(coro->code->file), frame->weft_state);
+}
+
+/* ---- Awaiting ---- */
+
+static void drop_awaited(weft__coro *coro)
+{
+    weft_future *future = coro->waiter.future;
+    coro->waiter.future = NULL;
+    weft_unref(future);
+}
+
+/* The pending request to cancel, on the coroutine itself or on its task; NULL: none. */
+static weft__coro *cancel_requested(weft__coro *coro)
+{
+    if (coro->must_cancel)
+        return coro;
+    return coro->identity->must_cancel ? coro->identity : NULL;
+}
+
+static weft_future *awaitable(const weft__coro *coro, weft_future *future)
+{
+    weft_future *refused = NULL;
+    if (!future)
+        return weft_future_failed(-EINVAL, "await of NULL");
+    if (future->loop && future->loop != coro->future.loop)
+        refused = weft_future_failed(-EXDEV, "await of another loop's future");
+    else if (future == &coro->future || future == &coro->identity->future)
+        refused = weft_future_failed(-EDEADLK, "a task cannot await itself");
+    if (!refused)
+        return future;
+    weft_unref(future);
+    return refused;
+}
+
+bool weft__await(struct weft_frame *frame, weft_future *future, int line)
+{
+    weft__coro *coro = coro_of_frame(frame);
+    drop_awaited(coro);
+    frame->weft_state = line;
+    future = awaitable(coro, future);
+    if (!weft__is_pending(future)) {
+        coro->waiter.future = future;
+        return false;
+    }
+    weft__wait(&coro->waiter, future);
+    weft__coro *asked = cancel_requested(coro);
+    if (asked && weft__request_cancel(future, asked->future.message))
+        asked->must_cancel = false;
+    return true;
+}
+
+void weft__yield(struct weft_frame *frame, int line)
+{
+    weft__coro *coro = coro_of_frame(frame);
+    drop_awaited(coro);
+    frame->weft_state = line;
+    weft__schedule(coro->future.loop, &coro->waiter.item);
+}
+
+int weft__await_end(struct weft_frame *frame, weft_value *ret)
+{
+    weft__coro *coro = coro_of_frame(frame);
+    weft_future *future = coro->waiter.future;
+    if (!future) { /* a yield */
+        weft__coro *asked = cancel_requested(coro);
+        if (asked)
+            asked->must_cancel = false;
+        return asked ? -ECANCELED : 0;
+    }
+    int status = weft__observe(future);
+    if (status >= 0 && ret) {
+        weft_destructor *destructor;
+        status = weft__take(future, ret, &destructor);
+    }
+    if (status >= 0)
+        drop_awaited(coro);
+    return status;
+}
+
+/* What weft__await_end() returned last: the awaited future is kept while it has something to say.
+ */
+static int caught_status(const weft__coro *coro)
+{
+    const weft_future *future = coro->waiter.future;
+    if (!future)
+        return -ECANCELED;
+    return future->status < 0 ? future->status : -EALREADY;
+}
+
+weft_step weft__fail_as_awaited(struct weft_frame *frame)
+{
+    weft__coro *coro = coro_of_frame(frame);
+    set_failure(coro, caught_status(coro), weft__strdup(weft__caught_message(frame)));
+    return leave(coro);
+}
+
+const char *weft__caught_message(struct weft_frame *frame)
+{
+    const weft_future *future = coro_of_frame(frame)->waiter.future;
+    return future ? future->message : NULL;
+}
+
+/* ---- Running ---- */
+
+static void resume(weft__item *item);
+
+/* The caller that waits for `call` as the same task and first in line, taken out of the line; NULL:
+ * none. */
+static weft__coro *take_caller(weft__coro *call)
+{
+    weft__waiter *first = is_call(call) ? call->future.u.waiters.first : NULL;
+    if (!first || first->item.run != resume)
+        return NULL;
+    weft__coro *caller = WEFT__CONTAINER(first, weft__coro, waiter);
+    if (caller->identity != call->identity)
+        return NULL;
+    weft__detach(first);
+    return caller;
+}
+
+static void unlink_task(weft__coro *task)
+{
+    if (task->prev)
+        task->prev->next = task->next;
+    else
+        task->future.loop->tasks = task->next;
+    if (task->next)
+        task->next->prev = task->prev;
+}
+
+/* The coroutine has ended: its outcome becomes the future's. Returns who goes on in this step. */
+static weft__coro *finish(weft__coro *coro)
+{
+    weft__coro *identity = is_call(coro) ? coro->identity : NULL;
+    weft__coro *caller = take_caller(coro);
+    frame_of(coro)->weft_state = WEFT__STATE_DONE;
+    drop_awaited(coro);
+    if (!identity)
+        unlink_task(coro);
+    if (coro->outcome < 0)
+        weft__complete_failed(&coro->future, coro->outcome, coro->value.ptr);
+    else
+        weft__complete(&coro->future, coro->value, coro->destructor);
+    weft_unref(&coro->future);
+    if (identity)
+        weft_unref(&identity->future);
+    return caller;
+}
+
+static bool run_body(weft__coro *coro)
+{
+    weft_loop *loop = coro->future.loop;
+    weft__coro *outer = loop->current;
+    weft_step step;
+    loop->current = coro;
+    do
+        step = coro->code->resume(coro->frame);
+    while (step.weft_code == WEFT__AGAIN);
+    loop->current = outer;
+    return step.weft_code == WEFT__DONE;
+}
+
+static void step(weft__coro *coro)
+{
+    while (coro && run_body(coro))
+        coro = finish(coro);
+}
+
+static void resume(weft__item *item)
+{
+    step(WEFT__CONTAINER(item, weft__coro, waiter.item));
+}
+
+static void start(weft__item *item)
+{
+    weft__coro *coro = WEFT__CONTAINER(item, weft__coro, waiter.item);
+    coro->waiter.item.run = resume;
+    if (coro->must_cancel) {
+        set_failure(coro, -ECANCELED, NULL);
+        coro = finish(coro);
+    }
+    step(coro);
+}
+
+/* ---- Starting ---- */
+
+static weft__coro *new_coro(weft_loop *loop, const struct weft__future_ops *ops,
+                            const weft_coroutine *code, const void *frame, const char *place)
+{
+    size_t size = sizeof(weft__coro) + code->frame_size;
+    weft__coro *coro = weft__malloc(size);
+    if (!coro)
+        return NULL;
+    memset(coro, 0, sizeof(*coro));
+    memcpy(coro->frame, frame, code->frame_size);
+    frame_of(coro)->weft_state = 0;
+    weft__future_init(&coro->future, loop, ops, 2);
+    coro->waiter.item.run = start;
+    coro->code = code;
+    coro->spawned_at = place;
+    return coro;
+}
+
+static weft__coro *new_task(weft_loop *loop, const weft_coroutine *code, const void *frame,
+                            const char *place)
+{
+    weft__coro *task = new_coro(loop, &task_ops, code, frame, place);
+    if (!task)
+        return NULL;
+    task->identity = task;
+    task->next = loop->tasks;
+    if (task->next)
+        task->next->prev = task;
+    loop->tasks = task;
+    return task;
+}
+
+static weft__coro *new_call(weft_loop *loop, const weft_coroutine *code, const void *frame,
+                            const char *place)
+{
+    weft__coro *call = new_coro(loop, &call_ops, code, frame, place);
+    if (!call)
+        return NULL;
+    call->identity = loop->current->identity;
+    weft_ref(&call->identity->future);
+    return call;
+}
+
+/* NULL: a coroutine can be started here. */
+static weft_future *refuse(weft_loop *loop)
+{
+    if (!loop)
+        return weft__future_enoloop();
+    if (loop->phase == WEFT__CLOSED)
+        return weft_future_failed(-ESHUTDOWN, "the loop is shut down");
+    return NULL;
+}
+
+weft_future *weft__spawn(const weft_coroutine *coroutine, const void *frame, const char *place)
+{
+    weft_loop *loop = weft__loop;
+    weft_future *refused = refuse(loop);
+    if (refused)
+        return refused;
+    weft__coro *task = new_task(loop, coroutine, frame, place);
+    if (!task)
+        return weft__future_enomem(loop);
+    weft__schedule(loop, &task->waiter.item);
+    return &task->future;
+}
+
+weft_future *weft__call(const weft_coroutine *coroutine, const void *frame, const char *place)
+{
+    weft_loop *loop = weft__loop;
+    weft_future *refused = refuse(loop);
+    if (refused)
+        return refused;
+    weft__coro *coro = loop->current ? new_call(loop, coroutine, frame, place)
+                                     : new_task(loop, coroutine, frame, place);
+    if (!coro)
+        return weft__future_enomem(loop);
+    weft_future *future = &coro->future;
+    if (loop->depth == MAX_DEPTH) {
+        weft__schedule(loop, &coro->waiter.item);
+        return future;
+    }
+    loop->depth++;
+    start(&coro->waiter.item);
+    loop->depth--;
+    return future;
+}
+
+/* ---- Cancelling ---- */
+
+/*
+ * Follow the awaits down to the operation at the end and ask it to stop. `asked` is who keeps the
+ * request if it cannot be delivered: the outermost coroutine of the task in which the chain ends.
+ */
+static bool cancel(weft_future *future)
+{
+    weft__coro *coro = weft__coro_of(future);
+    weft__coro *asked = coro;
+    const char *reason = future->message;
+    weft_future *awaited = NULL;
+    for (; coro; coro = weft__coro_of(awaited)) {
+        if (!is_call(coro)) {
+            coro->future.requests++;
+            asked = coro;
+        }
+        if (!coro->future.message)
+            coro->future.message = weft__strdup(reason);
+        awaited = coro->waiter.future;
+        if (!awaited || !weft__is_pending(awaited)) {
+            awaited = NULL;
+            break;
+        }
+    }
+    if (!awaited || !weft__request_cancel(awaited, reason))
+        asked->must_cancel = true;
+    return true;
+}
+
+static const struct weft__future_ops task_ops = {.name = "task", .cancel = cancel};
+static const struct weft__future_ops call_ops = {.name = "call", .cancel = cancel};
+
+unsigned weft_uncancel(weft_future *future)
+{
+    weft__coro *task = weft__coro_of(future);
+    if (!task || !future->requests)
+        return 0;
+    if (--future->requests == 0)
+        task->must_cancel = false;
+    return future->requests;
+}
+
+unsigned weft_cancelling(const weft_future *task)
+{
+    return task->requests;
+}
+
+void weft__task_abandon(weft__coro *task)
+{
+    weft__coro *coro = task;
+    while (weft__is_waiting(&coro->waiter)) {
+        weft__coro *inner = weft__coro_of(coro->waiter.future);
+        if (!inner || inner->identity != task)
+            break;
+        coro = inner;
+    }
+    while (coro) {
+        if (!weft__is_waiting(&coro->waiter))
+            return; /* it is queued, and goes on by itself */
+        weft__detach(&coro->waiter);
+        set_failure(coro, WEFT_ESTUCK, NULL);
+        coro->future.flags |= WEFT__OBSERVED;
+        coro = finish(coro);
+    }
+}
+
+/* ---- Looking ---- */
+
+weft_future *weft_current_task(void)
+{
+    weft_loop *loop = weft__loop;
+    return loop && loop->current ? &loop->current->identity->future : NULL;
+}
+
+const char *weft_task_name(const weft_future *future)
+{
+    weft__coro *coro = weft__coro_of(future);
+    return coro ? coro->code->name : future->ops->name;
+}
+
+const char *weft_task_spawned_at(const weft_future *future)
+{
+    weft__coro *coro = weft__coro_of(future);
+    return coro ? coro->spawned_at : NULL;
+}
+
+int weft_task_await_line(const weft_future *future)
+{
+    weft__coro *coro = weft__coro_of(future);
+    int line = coro ? frame_of(coro)->weft_state : 0;
+    return line > 0 ? line : 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* Tasks from the inside. See core/task.c. */
+#ifndef WEFT_CORE_TASK_H
+#define WEFT_CORE_TASK_H
+
+#include <stddef.h>
+#include <weft/task.h>
+
+#include "core/future.h"
+
+/**
+ * A running coroutine: a task, or a call within a task. One block of memory, the frame at its end.
+ * All fields are [loop].
+ */
+typedef struct weft__coro {
+    weft_future future;
+    weft__waiter waiter;        /* the await it is in; its item starts and resumes the coroutine */
+    const weft_coroutine *code; /* [const] */
+    struct weft__coro
+        *identity; /* [const] the task it runs as: itself, or for a call its task (a reference) */
+    const char *spawned_at; /* [const] "file:line", static */
+    weft_value value;       /* the outcome: value, or when it failed, its message in value.ptr */
+    weft_destructor *destructor; /* of the outcome's value */
+    int32_t outcome;             /* the outcome: 0 or the error */
+    bool must_cancel;            /* a request was made and not delivered yet */
+    bool in_finally;             /* the outcome is set; what is left is the clean-up */
+    bool seen_by_shutdown;
+    struct weft__coro *prev, *next; /* in loop->tasks; tasks only */
+    _Alignas(max_align_t) unsigned char frame[];
+} weft__coro;
+
+/** The coroutine behind a future, or NULL. */
+weft__coro *weft__coro_of(const weft_future *future);
+
+/** Give up a task that does not end: it completes with WEFT_ESTUCK, its body does not run on. */
+void weft__task_abandon(weft__coro *task);
+
+#endif

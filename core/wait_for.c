@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A limit of time for one future.
+ *
+ *     WAITING --inner done--> done as the inner
+ *     WAITING --deadline--> EXPIRED: inner asked to stop --inner cancelled--> done, -ETIMEDOUT
+ *                                                       --inner ends otherwise--> done as the inner
+ *
+ * A cancel is passed on to the inner; whoever asked from outside wins over the deadline.
+ */
+#include <errno.h>
+#include <weft/combine.h>
+
+#include "core/loop.h"
+#include "core/memory.h"
+#include "core/timer.h"
+
+struct wait_for {
+    struct weft__timed timed; /* first; the operation keeps one reference until the inner is done */
+    weft__waiter waiter;      /* for the inner */
+    bool expired;
+};
+
+/* An armed timer holds a reference, for its item may be queued in the tick in which the inner is
+ * done. */
+static void disarm(struct wait_for *wait)
+{
+    if (!weft__timer_is_armed(&wait->timed.timer))
+        return;
+    weft__timer_stop(wait->timed.future.loop, &wait->timed.timer);
+    weft_unref(&wait->timed.future);
+}
+
+static bool cancel(weft_future *future)
+{
+    struct wait_for *wait = WEFT__CONTAINER(future, struct wait_for, timed.future);
+    weft_future *inner = wait->waiter.future;
+    if (!weft__is_pending(inner) || !weft__request_cancel(inner, future->message))
+        return false;
+    future->flags |= WEFT__CANCEL_ASKED;
+    disarm(wait);
+    return true;
+}
+
+static void dispose(weft_future *future)
+{
+    struct wait_for *wait = WEFT__CONTAINER(future, struct wait_for, timed.future);
+    weft_unref(wait->waiter.future);
+}
+
+static const struct weft__future_ops wait_for_ops = {
+    .name = "wait_for", .cancel = cancel, .dispose = dispose};
+
+static void inner_done(weft__item *item)
+{
+    struct wait_for *wait = WEFT__CONTAINER(item, struct wait_for, waiter.item);
+    weft_future *future = &wait->timed.future;
+    weft_future *inner = wait->waiter.future;
+    disarm(wait);
+    if (wait->expired && weft_is_cancelled(inner) && !(future->flags & WEFT__CANCEL_ASKED))
+        weft__complete_failed(future, -ETIMEDOUT, NULL);
+    else
+        weft__complete_as(future, inner);
+    weft_unref(future);
+}
+
+static void expire(struct wait_for *wait)
+{
+    wait->expired = true;
+    weft_cancel_because(wait->waiter.future, "timed out");
+}
+
+static void on_deadline(weft__item *item)
+{
+    struct wait_for *wait = WEFT__CONTAINER(item, struct wait_for, timed.timer.item);
+    if (weft__is_pending(&wait->timed.future))
+        expire(wait);
+    weft_unref(&wait->timed.future);
+}
+
+weft_future *weft_wait_for(weft_future *inner, weft_ns timeout)
+{
+    weft_loop *loop = weft__loop;
+    bool limited = timeout >= 0 && timeout != WEFT_FOREVER;
+    if (!loop)
+        return weft__refuse(inner, weft__future_enoloop());
+    if (!inner || (inner->loop && inner->loop != loop))
+        return weft__refuse(inner, weft_future_failed(-EINVAL, "wait_for: bad argument"));
+    if (weft_is_done(inner))
+        return inner;
+    struct wait_for *wait = weft__future_alloc(loop, &wait_for_ops, sizeof(*wait), 2);
+    if (!wait)
+        return weft__refuse(inner, weft__future_enomem(loop));
+    wait->timed.timer.item.run = on_deadline;
+    wait->waiter.item.run = inner_done;
+    if (limited && timeout > 0) {
+        if (weft__timer_start(loop, &wait->timed.timer, weft__deadline_after(timeout)) < 0) {
+            weft__free(wait);
+            return weft__refuse(inner, weft__future_enomem(loop));
+        }
+        weft_ref(&wait->timed.future);
+    }
+    weft__wait(&wait->waiter, inner);
+    if (limited && timeout == 0)
+        expire(wait);
+    return &wait->timed.future;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/** All of weft's core: the loop, futures, tasks, combinators and the pool. Streams and HTTP have
+ * headers of their own. */
+#ifndef WEFT_WEFT_H
+#define WEFT_WEFT_H
+
+#include <weft/combine.h>
+#include <weft/error.h>
+#include <weft/future.h>
+#include <weft/loop.h>
+#include <weft/macros.h>
+#include <weft/memory.h>
+#include <weft/task.h>
+#include <weft/time.h>
+#include <weft/value.h>
+#include <weft/version.h>
+
+#endif

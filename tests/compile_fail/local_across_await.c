@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* error: jumps over variable initialization|may be uninitialized|is used uninitialized */
+#include <weft/task.h>
+#include <weft/time.h>
+
+struct sum {
+    WEFT_FRAME;
+    int n;
+};
+
+WEFT_ASYNC_DECLARE(sum);
+WEFT_ASYNC(sum)
+{
+    WEFT_BEGIN;
+#ifdef MISTAKE
+    int n = self->n;
+#else
+    self->n++;
+#endif
+    WEFT_AWAIT(weft_sleep(WEFT_MS(1)));
+#ifdef MISTAKE
+    self->n += n;
+#endif
+    WEFT_RETURN(self->n);
+    WEFT_END;
+}

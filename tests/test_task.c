@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weft/weft.h>
+
+#include "tests/support/heap.h"
+#include "tests/support/loop.h"
+
+TestSuite(task, .init = weft_test_loop_begin, .timeout = 20);
+
+/* What coroutines did, a letter a step. */
+static char trace[256];
+
+static void mark(const char *text)
+{
+    strncat(trace, text, sizeof(trace) - strlen(trace) - 1);
+}
+
+struct value {
+    WEFT_FRAME;
+    int number;
+    int fail;
+};
+
+static WEFT_ASYNC(value)
+{
+    WEFT_BEGIN;
+    WEFT_YIELD;
+    if (self->fail)
+        WEFT_FAIL(self->fail, "number %d", self->number);
+    WEFT_RETURN(self->number);
+    WEFT_END;
+}
+
+struct stepper {
+    WEFT_FRAME;
+    const char *name;
+    int count, i;
+};
+
+static WEFT_ASYNC(stepper)
+{
+    WEFT_BEGIN;
+    for (self->i = 0; self->i < self->count; self->i++) {
+        mark(self->name);
+        WEFT_YIELD;
+    }
+    WEFT_END;
+}
+
+Test(task, starts_at_the_next_tick_and_takes_turns)
+{
+    weft_future *a = weft_spawn(stepper, .name = "a", .count = 3);
+    weft_future *b = weft_spawn(stepper, .name = "b", .count = 3);
+    cr_assert_str_eq(trace, "");
+    cr_assert_eq(weft_test_run(weft_gather(a, b)), 0);
+    cr_assert_str_eq(trace, "ababab");
+    weft_test_loop_end();
+}
+
+Test(task, returns_its_value)
+{
+    weft_value value;
+    weft_future *task = weft_ref(weft_spawn(value, .number = 42));
+    cr_assert_eq(weft_test_run(task), 0);
+    cr_assert_eq(weft_future_take(task, &value), 0);
+    cr_assert_eq(value.i64, 42);
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+Test(task, failure_carries_its_message)
+{
+    weft_future *task = weft_ref(weft_spawn(value, .number = 7, .fail = -EIO));
+    cr_assert_eq(weft_test_run(task), -EIO);
+    cr_assert_str_eq(weft_message(task), "number 7");
+    weft_unref(task);
+    cr_assert_eq(test_reports.count, 0);
+    weft_test_loop_end();
+}
+
+Test(task, unobserved_failure_is_reported_with_name_and_place)
+{
+    weft_unref(weft_spawn(value, .number = 9, .fail = -EPIPE));
+    cr_assert_eq(weft_test_run(weft_sleep(WEFT_MS(1))), 0);
+    cr_assert_eq(test_reports.count, 1);
+    cr_assert_eq(test_reports.status, -EPIPE);
+    cr_assert_str_eq(test_reports.task, "value");
+    cr_assert_str_eq(test_reports.message, "number 9");
+    cr_assert(strstr(test_reports.spawned_at, "test_task.c:"));
+    weft_test_loop_end();
+}
+
+struct adder {
+    WEFT_FRAME;
+    int a, b, status;
+    int sum;
+};
+
+static WEFT_ASYNC(adder)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT_INTO(self->a, weft_call(value, .number = 3));
+    WEFT_AWAIT_INTO(self->b, weft_spawn(value, .number = 4));
+    WEFT_CATCH(self->status, weft_call(value, .number = 5, .fail = -ERANGE));
+    cr_assert_eq(self->status, -ERANGE);
+    cr_assert_str_eq(WEFT_CAUGHT_MESSAGE, "number 5");
+    self->sum = 100;
+    WEFT_CATCH_INTO(self->status, self->sum, weft_call(value, .fail = -EDOM));
+    cr_assert_eq(self->sum, 100);
+    WEFT_RETURN(self->a + self->b);
+    WEFT_END;
+}
+
+Test(task, awaits_calls_and_tasks_and_catches)
+{
+    weft_future *task = weft_ref(weft_spawn(adder));
+    cr_assert_eq(weft_test_run(task), 0);
+    cr_assert_eq(weft_future_value(task).i64, 7);
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+struct nested {
+    WEFT_FRAME;
+    int depth;
+    int below;
+};
+
+static WEFT_ASYNC(nested)
+{
+    WEFT_BEGIN;
+    if (self->depth == 0) {
+        WEFT_YIELD;
+        WEFT_RETURN(0);
+    }
+    WEFT_AWAIT_INTO(self->below, weft_call(nested, .depth = self->depth - 1));
+    WEFT_RETURN(self->below + 1);
+    WEFT_END;
+}
+
+Test(task, call_chain_of_any_depth_returns_in_the_step_in_which_its_leaf_ends)
+{
+    weft_future *task = weft_ref(weft_spawn(nested, .depth = 150));
+    weft_future *witness = weft_ref(weft_spawn(stepper, .name = ".", .count = 10));
+    cr_assert_eq(weft_test_run(task), 0);
+    cr_assert_eq(weft_future_value(task).i64, 150);
+    /* Tick 1 starts, tick 2 goes on after the yield and ends the task, tick 3 stops the loop. */
+    cr_assert_str_eq(trace, "...");
+    cr_assert_eq(weft_test_run(witness), 0);
+    weft_unref(task);
+    weft_unref(witness);
+    weft_test_loop_end();
+}
+
+Test(task, call_chain_deeper_than_the_stack_works)
+{
+    weft_future *task = weft_ref(weft_spawn(nested, .depth = 100000));
+    cr_assert_eq(weft_test_run(task), 0);
+    cr_assert_eq(weft_future_value(task).i64, 100000);
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+struct tidy {
+    WEFT_FRAME;
+    int how; /* 0 end, 1 return, 2 fail, 3 await fails, 4 wait for ever */
+};
+
+static WEFT_ASYNC(tidy)
+{
+    WEFT_BEGIN;
+    mark("b");
+    if (self->how == 1)
+        WEFT_RETURN(5);
+    if (self->how == 2)
+        WEFT_FAIL(-EIO);
+    if (self->how == 3)
+        WEFT_AWAIT(weft_future_failed(-EBADF, "%s", "broken"));
+    if (self->how == 4)
+        WEFT_AWAIT(weft_future_new());
+    WEFT_FINALLY;
+    mark("f");
+    WEFT_YIELD;
+    mark("!");
+    WEFT_END;
+}
+
+static int run_tidy(int how)
+{
+    trace[0] = 0;
+    return weft_test_run(weft_spawn(tidy, .how = how));
+}
+
+Test(task, finally_runs_however_the_body_ends_and_may_await)
+{
+    static const int expected[] = {0, 0, -EIO, -EBADF};
+    for (int how = 0; how < 4; how++) {
+        cr_assert_eq(run_tidy(how), expected[how]);
+        cr_assert_str_eq(trace, "bf!");
+    }
+    weft_test_loop_end();
+}
+
+Test(task, finally_runs_when_cancelled)
+{
+    weft_future *task = weft_ref(weft_spawn(tidy, .how = 4));
+    cr_assert_eq(weft_test_run(weft_sleep(0)), 0);
+    cr_assert(weft_cancel_because(task, "test"));
+    cr_assert_eq(weft_test_run(weft_ref(task)), -ECANCELED);
+    cr_assert_str_eq(trace, "bf!");
+    cr_assert_str_eq(weft_message(task), "test");
+    weft_unref(task);
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+Test(task, cancelled_before_its_first_step_never_runs)
+{
+    weft_future *task = weft_spawn(tidy, .how = 1);
+    cr_assert(weft_cancel(task));
+    cr_assert_eq(weft_test_run(task), -ECANCELED);
+    cr_assert_str_eq(trace, "");
+    weft_test_loop_end();
+}
+
+struct switcher {
+    WEFT_FRAME;
+    int kind;
+};
+
+static WEFT_ASYNC(switcher)
+{
+    WEFT_BEGIN;
+    switch (self->kind) {
+    case 1:
+        WEFT_AWAIT(weft_sleep(1));
+        break;
+    default:
+        break;
+    }
+    mark("never");
+    WEFT_FINALLY;
+    mark("f");
+    WEFT_END;
+}
+
+Test(task, await_in_a_switch_of_its_own_fails_with_file_and_line)
+{
+    weft_future *task = weft_ref(weft_spawn(switcher, .kind = 1));
+    cr_assert_eq(weft_test_run(task), WEFT_EAWAIT);
+    cr_assert(strstr(weft_message(task), "switcher at test_task.c:"));
+    cr_assert_str_eq(trace, "f");
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+struct selfish {
+    WEFT_FRAME;
+    int status;
+};
+
+static WEFT_ASYNC(selfish)
+{
+    WEFT_BEGIN;
+    WEFT_CATCH(self->status, weft_ref(weft_current_task()));
+    WEFT_RETURN(self->status);
+    WEFT_END;
+}
+
+Test(task, awaiting_itself_is_an_error)
+{
+    weft_future *task = weft_ref(weft_spawn(selfish));
+    cr_assert_eq(weft_test_run(task), 0);
+    cr_assert_eq(weft_future_value(task).i64, -EDEADLK);
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+struct taker {
+    WEFT_FRAME;
+    weft_future *source;
+    char *text;
+};
+
+static WEFT_ASYNC(taker)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT_INTO(self->text, weft_ref(self->source));
+    WEFT_FINALLY;
+    free(self->text);
+    WEFT_END;
+}
+
+Test(task, a_value_with_a_destructor_has_one_taker)
+{
+    weft_future *source = weft_future_new();
+    weft_future *first = weft_spawn(taker, .source = source);
+    weft_future *second = weft_spawn(taker, .source = source);
+    cr_assert_eq(weft_future_resolve(source, weft_value_ptr(strdup("x")), free), 0);
+    cr_assert_eq(weft_test_run(first), 0);
+    cr_assert_eq(weft_test_run(second), -EALREADY);
+    weft_unref(source);
+    weft_test_loop_end();
+}
+
+Test(task, survives_every_lack_of_memory)
+{
+    for (size_t n = 1;; n++) {
+        weft_test_heap_fail_at(n);
+        int status = weft_test_run(weft_spawn(nested, .depth = 5));
+        bool failed = weft_test_heap_failed();
+        weft_test_heap_fail_at(0);
+        cr_assert(status == 0 || status == -ENOMEM, "status %d", status);
+        if (!failed)
+            break;
+    }
+    weft_test_loop_end();
+}
