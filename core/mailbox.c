@@ -8,10 +8,11 @@
  * away and came back harms nobody.) `wake` says who owes whom a byte in the wakeup pipe:
  *
  *     state      meaning                                   left by
- *     AWAKE      the loop runs; puts write nothing         loop -> ASLEEP   before it polls
- *     ASLEEP     the loop polls, or is about to            loop -> AWAKE    after it polled, or has
- * seen an item putter -> NOTIFIED, and the winner writes one byte NOTIFIED   one byte is in the
- * pipe or will be soon   loop -> AWAKE    when it has read the byte
+ *     AWAKE      the loop runs; puts write nothing         loop, to ASLEEP, before it polls
+ *     ASLEEP     the loop polls, or is about to            loop, to AWAKE, after it polled or saw
+ *                                                          an item; putter, to NOTIFIED: the
+ *                                                          winner writes one byte
+ *     NOTIFIED   a byte is in the pipe or will be soon     loop, to AWAKE, having read the byte
  *
  * At most one byte in flight: only the putter that moves ASLEEP to NOTIFIED writes, ASLEEP comes
  * only from AWAKE, and NOTIFIED becomes AWAKE only by reading that byte. So there is one wakeup per
