@@ -99,16 +99,14 @@ static const char *copy_text(char *to, const char *at, const char *end)
     while (end - at >= 8) {
         uint64_t word;
         memcpy(&word, at, sizeof word);
-        if (any_control(word)) {
+        if (any_control(word))
             break;
-        }
-        memcpy(to, at, sizeof word);
+        memcpy(to, &word, sizeof word);
         to += sizeof word;
         at += sizeof word;
     }
-    while (at != end && !is_control(*at)) {
+    while (at != end && !is_control(*at))
         *to++ = *at++;
-    }
     return at;
 }
 
@@ -132,29 +130,24 @@ static size_t text_room(const struct weft__http_parser *p)
 /* Take one control character, or text that has no room; false: refused. */
 static bool take_special(struct weft__http_parser *p, char c)
 {
-    if (p->head_len == p->limits.head_bytes) {
+    if (p->head_len == p->limits.head_bytes)
         return head_too_large(p);
-    }
-    if (p->saw_cr) {
+    if (p->saw_cr)
         return c == '\n' || fail(p, 400, "CR without LF");
-    }
     if (c == '\r') {
         p->saw_cr = true;
         p->head[p->head_len++] = '\0';
         return true;
     }
-    if (text_room(p) == 0) {
+    if (text_room(p) == 0)
         return head_too_large(p);
-    }
-    if (c != '\t') {
+    if (c != '\t')
         return fail(p, 400, c == '\n' ? "LF without CR" : "control character in the head");
-    }
     p->head[p->head_len++] = c;
     return true;
 }
 
-/* Read on in the current line; true: it is complete and `*at` is behind it. False: see the state.
- */
+/* Read on in the current line; true: it is complete. False: no more data, or refused. */
 static bool read_line(struct weft__http_parser *p, const char **at, const char *end)
 {
     while (*at != end) {
@@ -164,14 +157,12 @@ static bool read_line(struct weft__http_parser *p, const char **at, const char *
             const char *text = *at;
             *at = copy_text(p->head + p->head_len, text, stop);
             p->head_len += (size_t)(*at - text);
-            if (*at == end) {
+            if (*at == end)
                 return false;
-            }
         }
         bool line_end = p->saw_cr;
-        if (!take_special(p, **at)) {
+        if (!take_special(p, **at))
             return false;
-        }
         (*at)++;
         if (line_end) {
             p->saw_cr = false;
@@ -186,7 +177,7 @@ static bool parse_target(struct weft__http_parser *p)
 {
     struct weft__http_request *r = &p->request;
     struct weft__http_target parts;
-    if (strcmp(r->method.data, "CONNECT") == 0) {
+    if (r->method_id == WEFT__HTTP_METHOD_OTHER && strcmp(r->method.data, "CONNECT") == 0) {
         return weft__http_is_authority(r->target) ? fail(p, 501, "CONNECT is not supported")
                                                   : fail(p, 400, "malformed request target");
     }
@@ -194,9 +185,8 @@ static bool parse_target(struct weft__http_parser *p)
         r->path = r->target;
         return true;
     }
-    if (!weft__http_split_target(r->target, &parts)) {
+    if (!weft__http_split_target(r->target, &parts))
         return fail(p, 400, "malformed request target");
-    }
     r->path = parts.path;
     r->query = parts.query;
     r->host = parts.host;
@@ -206,12 +196,10 @@ static bool parse_target(struct weft__http_parser *p)
 static bool parse_version(struct weft__http_parser *p, const char *at, size_t len)
 {
     if (len != 8 || memcmp(at, "HTTP/", 5) != 0 || at[6] != '.' || at[5] < '0' || at[5] > '9' ||
-        at[7] < '0' || at[7] > '9') {
+        at[7] < '0' || at[7] > '9')
         return fail(p, 400, "malformed HTTP version");
-    }
-    if (at[5] != '1' || at[7] > '1') {
+    if (at[5] != '1' || at[7] > '1')
         return fail(p, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
-    }
     p->request.minor_version = at[7] - '0';
     return true;
 }
@@ -222,20 +210,17 @@ static bool parse_request_line(struct weft__http_parser *p, char *line, size_t l
     struct weft__http_request *r = &p->request;
     char *end = line + len;
     char *at = line;
-    while (weft__http_is(*at, WEFT__HTTP_TCHAR)) {
+    while (weft__http_is(*at, WEFT__HTTP_TCHAR))
         at++;
-    }
-    if (at == line || *at != ' ') {
+    if (at == line || *at != ' ')
         return fail(p, 400, "malformed method");
-    }
     r->method = (struct weft__http_slice){line, (size_t)(at - line)};
     *at++ = '\0';
     r->method_id = weft__http_method_id(line);
 
     char *target_end = memchr(at, ' ', (size_t)(end - at));
-    if (target_end == NULL || target_end == at) {
+    if (target_end == NULL)
         return fail(p, 400, "malformed request line");
-    }
     r->target = (struct weft__http_slice){at, (size_t)(target_end - at)};
     *target_end++ = '\0';
     return parse_version(p, target_end, (size_t)(end - target_end)) && parse_target(p);
@@ -243,16 +228,13 @@ static bool parse_request_line(struct weft__http_parser *p, char *line, size_t l
 
 static bool note_host(struct weft__http_parser *p, struct weft__http_slice value)
 {
-    if (p->saw_host) {
+    if (p->saw_host)
         return fail(p, 400, "more than one Host");
-    }
     p->saw_host = true;
-    if (!weft__http_is_authority(value)) {
+    if (!weft__http_is_authority(value))
         return fail(p, 400, "malformed Host");
-    }
-    if (p->request.host.data == NULL) {
+    if (p->request.host.data == NULL)
         p->request.host = value;
-    }
     return true;
 }
 
@@ -260,14 +242,12 @@ static bool note_host(struct weft__http_parser *p, struct weft__http_slice value
 static bool note_content_length(struct weft__http_parser *p, struct weft__http_slice value)
 {
     uint64_t length = 0;
-    if (p->request.has_content_length) {
+    if (p->request.has_content_length)
         return fail(p, 400, "more than one Content-Length");
-    }
     for (size_t i = 0; i < value.len; i++) {
         uint64_t digit = (uint64_t)(value.data[i] - '0'); /* huge if below '0' */
-        if (digit > 9 || length > ((uint64_t)INT64_MAX - digit) / 10) {
+        if (digit > 9 || length > ((uint64_t)INT64_MAX - digit) / 10)
             return fail(p, 400, "malformed Content-Length");
-        }
         length = length * 10 + digit;
     }
     p->request.has_content_length = true;
@@ -278,12 +258,10 @@ static bool note_content_length(struct weft__http_parser *p, struct weft__http_s
 static uint8_t read_coding(struct weft__http_slice element)
 {
     size_t len = 0;
-    while (len < element.len && weft__http_is(element.data[len], WEFT__HTTP_TCHAR)) {
+    while (len < element.len && weft__http_is(element.data[len], WEFT__HTTP_TCHAR))
         len++;
-    }
-    if (weft__http_equal((struct weft__http_slice){element.data, len}, TEXT("chunked"))) {
+    if (weft__http_equal((struct weft__http_slice){element.data, len}, TEXT("chunked")))
         return len == element.len ? CODING_CHUNKED : CODING_MALFORMED;
-    }
     return len > 0 ? CODING_OTHER : CODING_MALFORMED;
 }
 
@@ -291,20 +269,18 @@ static void note_transfer_encoding(struct weft__http_parser *p, struct weft__htt
 {
     struct weft__http_slice element;
     while (weft__http_list_next(&value, &element)) {
-        if (p->codings & CODING_CHUNKED) {
+        if (p->codings & CODING_CHUNKED)
             p->codings |= CODING_MALFORMED;
-        }
         p->codings |= read_coding(element);
     }
 }
 
 static void note_expect(struct weft__http_parser *p, struct weft__http_slice value)
 {
-    if (weft__http_equal(value, TEXT("100-continue"))) {
+    if (weft__http_equal(value, TEXT("100-continue")))
         p->saw_continue = true;
-    } else {
+    else
         p->saw_other_expectation = true;
-    }
 }
 
 /* The few fields that decide how this message is read. Lengths first: most fields are none. */
@@ -312,12 +288,10 @@ static bool note_field(struct weft__http_parser *p, const struct weft__http_head
 {
     struct weft__http_slice name = {field->name, field->name_len};
     struct weft__http_slice value = {field->value, field->value_len};
-    if (name.len == 4 && weft__http_equal(name, TEXT("host"))) {
+    if (name.len == 4 && weft__http_equal(name, TEXT("host")))
         return note_host(p, value);
-    }
-    if (name.len == 14 && weft__http_equal(name, TEXT("content-length"))) {
+    if (name.len == 14 && weft__http_equal(name, TEXT("content-length")))
         return note_content_length(p, value);
-    }
     if (name.len == 17 && weft__http_equal(name, TEXT("transfer-encoding"))) {
         note_transfer_encoding(p, value);
     } else if (name.len == 10 && weft__http_equal(name, TEXT("connection"))) {
@@ -335,22 +309,17 @@ static bool parse_field(struct weft__http_parser *p, char *line, size_t len,
 {
     char *end = line + len;
     char *colon = line;
-    if (p->field_count == p->limits.headers) {
+    if (p->field_count == p->limits.headers)
         return fail(p, 431, "too many header fields");
-    }
-    while (weft__http_is(*colon, WEFT__HTTP_TCHAR)) {
+    while (weft__http_is(*colon, WEFT__HTTP_TCHAR))
         colon++;
-    }
-    if (colon == line || *colon != ':') {
+    if (colon == line || *colon != ':')
         return fail(p, 400, is_blank(*line) ? "folded header line" : "malformed header name");
-    }
     char *value = colon + 1;
-    while (is_blank(*value)) {
+    while (is_blank(*value))
         value++;
-    }
-    while (end > value && is_blank(end[-1])) {
+    while (end > value && is_blank(end[-1]))
         end--;
-    }
     *colon = '\0';
     *end = '\0';
     p->field_count++;
@@ -366,9 +335,8 @@ static bool parse_field(struct weft__http_parser *p, char *line, size_t len,
 static bool parse_header(struct weft__http_parser *p, char *line, size_t len)
 {
     struct weft__http_header *field = &p->fields[p->request.header_count];
-    if (!parse_field(p, line, len, field)) {
+    if (!parse_field(p, line, len, field))
         return false;
-    }
     p->request.header_count++;
     return note_field(p, field);
 }
@@ -376,12 +344,10 @@ static bool parse_header(struct weft__http_parser *p, char *line, size_t len)
 static bool parse_trailer(struct weft__http_parser *p, char *line, size_t len)
 {
     struct weft__http_header field;
-    if (!parse_field(p, line, len, &field)) {
+    if (!parse_field(p, line, len, &field))
         return false;
-    }
-    if (weft__http_may_be_trailer((struct weft__http_slice){field.name, field.name_len})) {
+    if (weft__http_may_be_trailer((struct weft__http_slice){field.name, field.name_len}))
         p->fields[p->request.header_count + p->request.trailer_count++] = field;
-    }
     return true;
 }
 
@@ -389,21 +355,16 @@ static bool parse_trailer(struct weft__http_parser *p, char *line, size_t len)
 static bool judge_framing(struct weft__http_parser *p)
 {
     struct weft__http_request *r = &p->request;
-    if (p->codings == 0) {
+    if (p->codings == 0)
         return true;
-    }
-    if (r->minor_version == 0) {
+    if (r->minor_version == 0)
         return fail(p, 400, "Transfer-Encoding in HTTP/1.0");
-    }
-    if (r->has_content_length) {
+    if (r->has_content_length)
         return fail(p, 400, "both Content-Length and Transfer-Encoding");
-    }
-    if ((p->codings & CODING_MALFORMED) || !(p->codings & CODING_CHUNKED)) {
+    if ((p->codings & CODING_MALFORMED) || !(p->codings & CODING_CHUNKED))
         return fail(p, 400, "the transfer coding does not end with one chunked");
-    }
-    if (p->codings & CODING_OTHER) {
+    if (p->codings & CODING_OTHER)
         return fail(p, 501, "unknown transfer coding");
-    }
     r->chunked = true;
     return true;
 }
@@ -411,16 +372,13 @@ static bool judge_framing(struct weft__http_parser *p)
 static bool judge_head(struct weft__http_parser *p)
 {
     struct weft__http_request *r = &p->request;
-    if (!judge_framing(p)) {
+    if (!judge_framing(p))
         return false;
-    }
     if (r->minor_version == 1) {
-        if (!p->saw_host) {
+        if (!p->saw_host)
             return fail(p, 400, "no Host");
-        }
-        if (p->saw_other_expectation) {
+        if (p->saw_other_expectation)
             return fail(p, 417, "unknown expectation");
-        }
         r->expect_continue = p->saw_continue && (r->chunked || r->content_length > 0);
     }
     r->keep_alive = !p->saw_close && (r->minor_version == 1 || p->saw_keep_alive);
@@ -439,39 +397,34 @@ static int take_request_line(struct weft__http_parser *p, char *line, size_t len
         p->saw_empty_line = true;
         return GO_ON;
     }
-    if (!parse_request_line(p, line, len)) {
+    if (!parse_request_line(p, line, len))
         return WEFT__HTTP_ERROR;
-    }
     p->state = FIELDS;
     return GO_ON;
 }
 
 static int take_header(struct weft__http_parser *p, char *line, size_t len)
 {
-    if (len > 0) {
+    if (len > 0)
         return parse_header(p, line, len) ? GO_ON : WEFT__HTTP_ERROR;
-    }
-    if (!judge_head(p)) {
+    if (!judge_head(p))
         return WEFT__HTTP_ERROR;
-    }
     p->state = BODY_START;
     return WEFT__HTTP_HEAD;
 }
 
 static int take_trailer(struct weft__http_parser *p, char *line, size_t len)
 {
-    if (len > 0) {
+    if (len > 0)
         return parse_trailer(p, line, len) ? GO_ON : WEFT__HTTP_ERROR;
-    }
     p->state = FINISHED;
     return WEFT__HTTP_DONE;
 }
 
 static int step_line(struct weft__http_parser *p, const char **at, const char *end)
 {
-    if (!read_line(p, at, end)) {
+    if (!read_line(p, at, end))
         return p->state == FAILED ? WEFT__HTTP_ERROR : WEFT__HTTP_NEED_MORE;
-    }
     char *line = p->head + p->line_start;
     size_t len = p->head_len - p->line_start - 2;
     p->line_start = p->head_len;
@@ -503,31 +456,27 @@ static int start_body(struct weft__http_parser *p)
 static int step_data(struct weft__http_parser *p, const char **at, const char *end)
 {
     size_t len = (size_t)(end - *at);
-    if (len == 0) {
+    if (len == 0)
         return WEFT__HTTP_NEED_MORE;
-    }
     len = p->body_left < len ? (size_t)p->body_left : len;
     p->body = (struct weft__http_slice){*at, len};
     *at += len;
     p->body_left -= len;
-    if (p->body_left == 0) {
+    if (p->body_left == 0)
         p->state = p->state == SIZED_BODY ? FINISHED : CHUNK_END_CR;
-    }
     return WEFT__HTTP_BODY;
 }
 
 static bool take_chunk_size(struct weft__http_parser *p, char c)
 {
     if (weft__http_is(c, WEFT__HTTP_HEX)) {
-        if (p->chunk_line_len == CHUNK_SIZE_DIGITS) {
+        if (p->chunk_line_len == CHUNK_SIZE_DIGITS)
             return fail(p, 400, "chunk size too long");
-        }
         p->body_left = p->body_left * 16 + (unsigned)weft__http_hex_value(c);
         return true;
     }
-    if (p->chunk_line_len == 0 || (c != '\r' && c != ';')) {
+    if (p->chunk_line_len == 0 || (c != '\r' && c != ';'))
         return fail(p, 400, "malformed chunk size");
-    }
     p->state = c == '\r' ? CHUNK_LINE_LF : CHUNK_EXTENSION;
     return true;
 }
@@ -538,18 +487,16 @@ static bool take_chunk_extension(struct weft__http_parser *p, char c)
         p->state = CHUNK_LINE_LF;
         return true;
     }
-    if (is_control(c) && c != '\t') {
+    if (is_control(c) && c != '\t')
         return fail(p, 400, "control character in a chunk extension");
-    }
     p->extension_len++;
     return p->extension_len <= p->limits.head_bytes || fail(p, 400, "chunk extensions too long");
 }
 
 static bool end_chunk_line(struct weft__http_parser *p)
 {
-    if (p->body_left > p->body_limit - p->body_seen) {
+    if (p->body_left > p->body_limit - p->body_seen)
         return fail(p, 413, "body too large");
-    }
     p->body_seen += p->body_left;
     p->state = p->body_left > 0 ? CHUNK_DATA : TRAILERS;
     return true;
@@ -560,12 +507,10 @@ static bool take_frame_byte(struct weft__http_parser *p, char c)
     switch (p->state) {
     case CHUNK_SIZE:
     case CHUNK_EXTENSION:
-        if (c != '\r' && p->chunk_line_len == p->limits.chunk_line_bytes) {
+        if (c != '\r' && p->chunk_line_len == p->limits.chunk_line_bytes)
             return fail(p, 400, "chunk line too long");
-        }
-        if (!(p->state == CHUNK_SIZE ? take_chunk_size(p, c) : take_chunk_extension(p, c))) {
+        if (!(p->state == CHUNK_SIZE ? take_chunk_size(p, c) : take_chunk_extension(p, c)))
             return false;
-        }
         p->chunk_line_len++;
         return true;
     case CHUNK_LINE_LF:
@@ -583,12 +528,10 @@ static bool take_frame_byte(struct weft__http_parser *p, char c)
 
 static int step_frame(struct weft__http_parser *p, const char **at, const char *end)
 {
-    if (*at == end) {
+    if (*at == end)
         return WEFT__HTTP_NEED_MORE;
-    }
-    if (!take_frame_byte(p, **at)) {
+    if (!take_frame_byte(p, **at))
         return WEFT__HTTP_ERROR;
-    }
     (*at)++;
     return GO_ON;
 }
@@ -637,9 +580,8 @@ void weft__http_parser_init(struct weft__http_parser *p, const struct weft__http
         .body_bytes = limits->body_bytes != 0 ? limits->body_bytes : 1024 * 1024,
         .chunk_line_bytes = or_default(limits->chunk_line_bytes, 256),
     };
-    if (p->limits.head_bytes > largest_head) {
+    if (p->limits.head_bytes > largest_head)
         p->limits.head_bytes = largest_head;
-    }
 }
 
 size_t weft__http_parser_memory(const struct weft__http_parser *p)

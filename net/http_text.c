@@ -34,14 +34,11 @@ static char lower(char c)
 
 bool weft__http_equal(struct weft__http_slice a, const char *b, size_t b_len)
 {
-    if (a.len != b_len) {
+    if (a.len != b_len)
         return false;
-    }
-    for (size_t i = 0; i < b_len; i++) {
-        if (lower(a.data[i]) != lower(b[i])) {
+    for (size_t i = 0; i < b_len; i++)
+        if (lower(a.data[i]) != lower(b[i]))
             return false;
-        }
-    }
     return true;
 }
 
@@ -56,17 +53,15 @@ static struct weft__http_slice trim(struct weft__http_slice text)
         text.data++;
         text.len--;
     }
-    while (text.len > 0 && is_blank(text.data[text.len - 1])) {
+    while (text.len > 0 && is_blank(text.data[text.len - 1]))
         text.len--;
-    }
     return text;
 }
 
 bool weft__http_list_next(struct weft__http_slice *list, struct weft__http_slice *ret)
 {
-    if (list->data == NULL) {
+    if (list->data == NULL)
         return false;
-    }
     const char *comma = memchr(list->data, ',', list->len);
     struct weft__http_slice element = *list;
     if (comma == NULL) {
@@ -84,26 +79,22 @@ bool weft__http_list_has(struct weft__http_slice list, const char *token)
 {
     size_t token_len = strlen(token);
     struct weft__http_slice element;
-    while (weft__http_list_next(&list, &element)) {
-        if (element.len > 0 && weft__http_equal(element, token, token_len)) {
+    while (weft__http_list_next(&list, &element))
+        if (element.len > 0 && weft__http_equal(element, token, token_len))
             return true;
-        }
-    }
     return false;
 }
 
 const char *weft__http_skip_escaped(const char *at, const char *end, int class_bits)
 {
-    while (at != end) {
-        if (weft__http_is(*at, class_bits)) {
+    while (at != end)
+        if (weft__http_is(*at, class_bits))
             at++;
-        } else if (*at == '%' && end - at >= 3 && weft__http_is(at[1], WEFT__HTTP_HEX) &&
-                   weft__http_is(at[2], WEFT__HTTP_HEX) && (at[1] != '0' || at[2] != '0')) {
+        else if (*at == '%' && end - at >= 3 && weft__http_is(at[1], WEFT__HTTP_HEX) &&
+                 weft__http_is(at[2], WEFT__HTTP_HEX) && (at[1] != '0' || at[2] != '0'))
             at += 3;
-        } else {
+        else
             break;
-        }
-    }
     return at;
 }
 
@@ -111,9 +102,8 @@ static bool is_ipv6(const char *text, size_t len)
 {
     char copy[INET6_ADDRSTRLEN];
     struct in6_addr address;
-    if (len >= sizeof copy) {
+    if (len >= sizeof copy)
         return false;
-    }
     memcpy(copy, text, len);
     copy[len] = '\0';
     return inet_pton(AF_INET6, copy, &address) == 1;
@@ -127,9 +117,8 @@ static const char *skip_host(const char *at, const char *end)
         return name_end == at ? NULL : name_end;
     }
     const char *close = memchr(at, ']', (size_t)(end - at));
-    if (close == NULL || !is_ipv6(at + 1, (size_t)(close - at - 1))) {
+    if (close == NULL || !is_ipv6(at + 1, (size_t)(close - at - 1)))
         return NULL;
-    }
     return close + 1;
 }
 
@@ -137,17 +126,14 @@ bool weft__http_is_authority(struct weft__http_slice text)
 {
     const char *end = text.data + text.len;
     const char *at = skip_host(text.data, end);
-    if (at == NULL || at == end) {
+    if (at == NULL || at == end)
         return at != NULL;
-    }
-    if (*at++ != ':' || end - at > 5) {
+    if (*at++ != ':' || end - at > 5)
         return false;
-    }
     unsigned port = 0;
     for (; at != end; at++) {
-        if (*at < '0' || *at > '9') {
+        if (*at < '0' || *at > '9')
             return false;
-        }
         port = port * 10 + (unsigned)(*at - '0');
     }
     return port <= 65535;
@@ -158,9 +144,8 @@ static bool split_path(const char *at, const char *end, struct weft__http_target
     const char *path_end = weft__http_skip_escaped(at, end, WEFT__HTTP_PATH);
     ret->path = (struct weft__http_slice){at, (size_t)(path_end - at)};
     ret->query = (struct weft__http_slice){NULL, 0};
-    if (path_end == end || *path_end != '?') {
+    if (path_end == end || *path_end != '?')
         return path_end == end;
-    }
     const char *query = path_end + 1;
     const char *query_end = weft__http_skip_escaped(query, end, WEFT__HTTP_QUERY);
     ret->query = (struct weft__http_slice){query, (size_t)(query_end - query)};
@@ -178,27 +163,22 @@ bool weft__http_split_target(struct weft__http_slice text, struct weft__http_tar
     const char *at = text.data;
     const char *end = at + text.len;
     ret->host = (struct weft__http_slice){NULL, 0};
-    if (text.len > 0 && *at == '/') {
+    if (text.len > 0 && *at == '/')
         return split_path(at, end, ret);
-    }
-    if (begins_with(text, "http://", 7)) {
+    if (begins_with(text, "http://", 7))
         at += 7;
-    } else if (begins_with(text, "https://", 8)) {
+    else if (begins_with(text, "https://", 8))
         at += 8;
-    } else {
+    else
         return false;
-    }
     ret->host.data = at;
-    while (at != end && *at != '/' && *at != '?') {
+    while (at != end && *at != '/' && *at != '?')
         at++;
-    }
     ret->host.len = (size_t)(at - ret->host.data);
-    if (!weft__http_is_authority(ret->host) || !split_path(at, end, ret)) {
+    if (!weft__http_is_authority(ret->host) || !split_path(at, end, ret))
         return false;
-    }
-    if (ret->path.len == 0) {
+    if (ret->path.len == 0)
         ret->path = (struct weft__http_slice){"/", 1};
-    }
     return true;
 }
 
@@ -210,11 +190,9 @@ enum weft__http_method weft__http_method_id(const char *name)
         [WEFT__HTTP_METHOD_DELETE] = "DELETE", [WEFT__HTTP_METHOD_OPTIONS] = "OPTIONS",
         [WEFT__HTTP_METHOD_PATCH] = "PATCH",   [WEFT__HTTP_METHOD_TRACE] = "TRACE",
     };
-    for (int i = WEFT__HTTP_METHOD_GET; i <= WEFT__HTTP_METHOD_TRACE; i++) {
-        if (strcmp(name, methods[i]) == 0) {
+    for (int i = WEFT__HTTP_METHOD_GET; i <= WEFT__HTTP_METHOD_TRACE; i++)
+        if (strcmp(name, methods[i]) == 0)
             return (enum weft__http_method)i;
-        }
-    }
     return WEFT__HTTP_METHOD_OTHER;
 }
 
@@ -224,9 +202,8 @@ const struct weft__http_header *weft__http_find(const struct weft__http_header *
     size_t len = strlen(name);
     for (size_t i = 0; i < count; i++) {
         struct weft__http_slice key = {headers[i].name, headers[i].name_len};
-        if (weft__http_equal(key, name, len)) {
+        if (weft__http_equal(key, name, len))
             return &headers[i];
-        }
     }
     return NULL;
 }
@@ -263,19 +240,16 @@ bool weft__http_may_be_trailer(struct weft__http_slice name)
         "upgrade",
         "www-authenticate",
     };
-    for (size_t i = 0; i < sizeof forbidden / sizeof forbidden[0]; i++) {
-        if (weft__http_equal(name, forbidden[i], strlen(forbidden[i]))) {
+    for (size_t i = 0; i < sizeof forbidden / sizeof forbidden[0]; i++)
+        if (weft__http_equal(name, forbidden[i], strlen(forbidden[i])))
             return false;
-        }
-    }
     return true;
 }
 
 int weft__http_hex_value(char c)
 {
-    if (c >= '0' && c <= '9') {
+    if (c >= '0' && c <= '9')
         return c - '0';
-    }
     c = lower(c);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
@@ -289,14 +263,12 @@ static int decode_one(const char **at, const char *end, bool plus_is_space)
     const char *c = *at;
     int byte = (unsigned char)*c;
     *at = c + 1;
-    if (byte == '+' && plus_is_space) {
+    if (byte == '+' && plus_is_space)
         return ' ';
-    }
     if (byte == '%') {
         if (end - c < 3 || !weft__http_is(c[1], WEFT__HTTP_HEX) ||
-            !weft__http_is(c[2], WEFT__HTTP_HEX)) {
+            !weft__http_is(c[2], WEFT__HTTP_HEX))
             return -EINVAL;
-        }
         byte = weft__http_hex_value(c[1]) * 16 + weft__http_hex_value(c[2]);
         *at = c + 3;
     }
@@ -312,21 +284,17 @@ static int decode(struct weft__http_slice text, bool plus_is_space, char *buf, s
     size_t len = 0;
     while (at != end) {
         int byte = decode_one(&at, end, plus_is_space);
-        if (byte < 0) {
+        if (byte < 0)
             return byte;
-        }
-        if (len == cap) {
+        if (len == cap)
             return -ENOSPC;
-        }
         buf[len++] = (char)byte;
     }
-    if (len == cap) {
+    if (len == cap)
         return -ENOSPC;
-    }
     buf[len] = '\0';
-    if (ret_len != NULL) {
+    if (ret_len != NULL)
         *ret_len = len;
-    }
     return 0;
 }
 
@@ -347,9 +315,8 @@ static bool cut(struct weft__http_slice text, char separator, struct weft__http_
     const char *at = text.len > 0 ? memchr(text.data, separator, text.len) : NULL;
     *ret_front = text;
     *ret_back = (struct weft__http_slice){NULL, 0};
-    if (at == NULL) {
+    if (at == NULL)
         return false;
-    }
     ret_front->len = (size_t)(at - text.data);
     *ret_back = (struct weft__http_slice){at + 1, text.len - ret_front->len - 1};
     return true;
@@ -375,9 +342,8 @@ static bool decodes_to(struct weft__http_slice text, const char *name)
     const char *end = text.len > 0 ? at + text.len : at;
     while (at != end) {
         int byte = decode_one(&at, end, true);
-        if (*name == '\0' || byte != (unsigned char)*name++) {
+        if (*name == '\0' || byte != (unsigned char)*name++)
             return false;
-        }
     }
     return *name == '\0';
 }
@@ -387,11 +353,9 @@ int weft__http_query_get(struct weft__http_slice query, const char *name, char *
 {
     struct weft__http_slice key;
     struct weft__http_slice value;
-    while (weft__http_query_next(&query, &key, &value)) {
-        if (decodes_to(key, name)) {
+    while (weft__http_query_next(&query, &key, &value))
+        if (decodes_to(key, name))
             return weft__http_decode_form(value, buf, cap, ret_len);
-        }
-    }
     return -ENOENT;
 }
 
@@ -448,10 +412,8 @@ const char *weft__http_status_text(int status)
         {504, "Gateway Timeout"},
         {505, "HTTP Version Not Supported"},
     };
-    for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++) {
-        if (phrases[i].status == status) {
+    for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++)
+        if (phrases[i].status == status)
             return phrases[i].text;
-        }
-    }
     return "Unknown";
 }

@@ -18,9 +18,8 @@ static struct message build(const char *front, const char *middle, size_t count,
     size_t len = 0;
     FILE *out = open_memstream(&data, &len);
     fputs(front, out);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         fputs(middle, out);
-    }
     fputs(back, out);
     fclose(out);
     return (struct message){data, len};
@@ -56,9 +55,8 @@ Test(http_limits, head_without_an_end_is_refused_at_the_first_byte_too_many)
 {
     const struct weft__http_limits limits = {.head_bytes = 64};
     static const char *const endings[] = {"y", "\r", "\n", "\r\n", "\t", "\x01"};
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
         must_not_fit(build(GET "X: ", "x", 64 - strlen(GET "X: "), endings[i]), &limits, 431);
-    }
     must_not_fit(build(GET "X: ", "x", 63 - strlen(GET "X: "), "\r\n"), &limits, 431);
     must_not_fit(build(GET "X: ", "x", 63 - strlen(GET "X: "), "\rx"), &limits, 431);
 }

@@ -22,15 +22,13 @@ struct refused {
     struct message message;
 };
 
-#define MUST_READ_ALL(rows)                                       \
-    for (size_t i = 0; i < sizeof(rows) / sizeof *(rows); i++) {  \
-        must_read((rows)[i].message, NULL, (rows)[i].transcript); \
-    }
+#define MUST_READ_ALL(rows)                                    \
+    for (size_t i = 0; i < sizeof(rows) / sizeof *(rows); i++) \
+        must_read((rows)[i].message, NULL, (rows)[i].transcript);
 
-#define MUST_REFUSE_ALL(rows)                                    \
-    for (size_t i = 0; i < sizeof(rows) / sizeof *(rows); i++) { \
-        must_refuse((rows)[i].message, NULL, (rows)[i].status);  \
-    }
+#define MUST_REFUSE_ALL(rows)                                  \
+    for (size_t i = 0; i < sizeof(rows) / sizeof *(rows); i++) \
+        must_refuse((rows)[i].message, NULL, (rows)[i].status);
 
 /* A request line with a sound rest, and what it must give before the fields. */
 #define LINE(line, first)                                     \
@@ -69,9 +67,8 @@ Test(http_parser, takes_every_form_of_request_line)
         LINE("GET https://b?d/e HTTP/1.1", "GET https://b?d/e 1.1 path=/ query=d/e host=b keep"),
         LINE("GET http://[::1]:1/ HTTP/1.1", "GET http://[::1]:1/ 1.1 path=/ host=[::1]:1 keep"),
     };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         must_begin(&rows[i]);
-    }
 }
 
 #define BAD_LINE(status, line)                   \
@@ -370,6 +367,7 @@ Test(http_parser, refuses_malformed_chunks)
         {400, MESSAGE(CHUNKED "1;a=\"\r\n\"\r\nx\r\n0\r\n\r\n")},
         {400, MESSAGE(CHUNKED "1\r\nxy\r\n")},
         {400, MESSAGE(CHUNKED "1\r\nx\n0\r\n\r\n")},
+        {400, MESSAGE(CHUNKED "1\r\nxy\n0\r\n\r\n")},
         {400, MESSAGE(CHUNKED "1\r\nx\r0\r\n\r\n")},
         {400, MESSAGE(CHUNKED "1\r\nx0\r\n\r\n")},
         {400, MESSAGE(CHUNKED "00000000000000001\r\nx\r\n")},
@@ -409,10 +407,12 @@ Test(http_parser, knows_whether_the_connection_goes_on)
         KEEP("1.1", "Connection: close\r\n", "close"),
         KEEP("1.1", "connection: foo ,\tCLOSE\r\n", "close"),
         KEEP("1.1", "Connection: keep-alive\r\nConnection: close\r\n", "close"),
+        KEEP("1.1", "Connection: close\r\nConnection: x\r\n", "close"),
         KEEP("1.1", "Connection: closed, not-close\r\n", "keep"),
         KEEP("1.1", "Connection:\r\n", "keep"),
         KEEP("1.0", "", "close"),
         KEEP("1.0", "Connection: Keep-Alive\r\n", "keep"),
+        KEEP("1.0", "Connection: keep-alive\r\nConnection: x\r\n", "keep"),
         KEEP("1.0", "Connection: ,,keep-alive\r\n", "keep"),
         KEEP("1.0", "Connection: keep-alive, close\r\n", "close"),
         KEEP("1.0", "Keep-Alive: timeout=5\r\n", "close"),

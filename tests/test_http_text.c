@@ -175,6 +175,57 @@ Test(http_text, query_parameters_are_found_by_their_decoded_name)
                  -ENOENT);
 }
 
+/* How many bytes of the first `len` are skipped. */
+static size_t skipped(const char *text, size_t len)
+{
+    return (size_t)(weft__http_skip_escaped(text, text + len, WEFT__HTTP_PATH) - text);
+}
+
+Test(http_text, escapes_are_skipped_whole_and_never_beyond_the_end)
+{
+    cr_assert_eq(skipped("/a%41b", 6), 6);
+    cr_assert_eq(skipped("/a b", 4), 2);
+    cr_assert_eq(skipped("/%0041", 6), 1);
+    cr_assert_eq(skipped("/%0141", 6), 6);
+    cr_assert_eq(skipped("/%1041", 6), 6);
+    cr_assert_eq(skipped("/%41", 3), 1);
+    cr_assert_eq(skipped("/%41", 2), 1);
+    cr_assert_eq(skipped("", 0), 0);
+}
+
+Test(http_text, authorities_end_where_they_are_said_to)
+{
+    const char *text = "[::1]:8080";
+    static const bool expected[] = {false, false, false, false, false, true,
+                                    true,  true,  true,  true,  true};
+    for (size_t len = 0; len <= 10; len++)
+        cr_assert_eq(weft__http_is_authority((struct weft__http_slice){text, len}), expected[len]);
+}
+
+Test(http_text, targets_are_taken_apart)
+{
+    struct weft__http_target parts;
+    cr_assert(weft__http_split_target(slice("http://a:1/b?c"), &parts));
+    cr_assert(slice_is(parts.host, "a:1"));
+    cr_assert(slice_is(parts.path, "/b"));
+    cr_assert(slice_is(parts.query, "c"));
+    cr_assert(weft__http_split_target(slice("/"), &parts));
+    cr_assert_null(parts.host.data);
+    cr_assert_null(parts.query.data);
+    cr_assert_not(weft__http_split_target(slice(""), &parts));
+    cr_assert_not(weft__http_split_target((struct weft__http_slice){"http://a", 7}, &parts));
+    cr_assert_not(weft__http_split_target((struct weft__http_slice){"https://a", 8}, &parts));
+}
+
+Test(http_text, trailers_may_not_frame_or_route)
+{
+    cr_assert(weft__http_may_be_trailer(slice("Digest")));
+    cr_assert(weft__http_may_be_trailer(slice("Hosts")));
+    cr_assert_not(weft__http_may_be_trailer(slice("HOST")));
+    cr_assert_not(weft__http_may_be_trailer(slice("Transfer-Encoding")));
+    cr_assert_not(weft__http_may_be_trailer(slice("www-authenticate")));
+}
+
 Test(http_text, methods_are_known_letter_for_letter)
 {
     cr_assert_eq(weft__http_method_id("GET"), WEFT__HTTP_METHOD_GET);

@@ -25,9 +25,8 @@ struct reading {
 
 static void print_slice(FILE *out, const char *label, struct weft__http_slice slice)
 {
-    if (slice.data != NULL) {
+    if (slice.data != NULL)
         fprintf(out, " %s=%.*s", label, (int)slice.len, slice.data);
-    }
 }
 
 static void print_fields(FILE *out, char sign, const struct weft__http_header *fields, size_t count)
@@ -49,9 +48,8 @@ static void print_head(FILE *out, const struct weft__http_request *request)
     print_slice(out, "host", request->host);
     fputs(request->keep_alive ? " keep" : " close", out);
     fputs(request->chunked ? " chunked" : "", out);
-    if (request->has_content_length) {
+    if (request->has_content_length)
         fprintf(out, " length=%llu", (unsigned long long)request->content_length);
-    }
     fputs(request->expect_continue ? " continue\n" : "\n", out);
     print_fields(out, '+', request->headers, request->header_count);
 }
@@ -76,9 +74,8 @@ static void add_body(struct reading *reading, struct weft__http_slice piece)
 
 static void print_end(struct reading *reading, enum weft__http_event event)
 {
-    if (reading->body_len > 0) {
+    if (reading->body_len > 0)
         fprintf(reading->out, "body=%.*s\n", (int)reading->body_len, reading->body);
-    }
     if (event == WEFT__HTTP_DONE) {
         print_fields(reading->out, '-', reading->parser.request.trailers,
                      reading->parser.request.trailer_count);
@@ -98,9 +95,8 @@ static void feed(struct reading *reading, const char *data, size_t len)
     char *copy = len > 0 ? malloc(len) : NULL;
     size_t at = 0;
     enum weft__http_event event = WEFT__HTTP_NEED_MORE;
-    if (len > 0) {
+    if (len > 0)
         memcpy(copy, data, len);
-    }
     do {
         size_t used = SIZE_MAX;
         event = weft__http_parser_feed(&reading->parser, copy == NULL ? NULL : copy + at, len - at,
@@ -108,15 +104,14 @@ static void feed(struct reading *reading, const char *data, size_t len)
         cr_assert_leq(used, len - at);
         at += used;
         reading->left -= used;
-        if (event == WEFT__HTTP_HEAD) {
+        if (event == WEFT__HTTP_HEAD)
             print_head(reading->out, &reading->parser.request);
-        } else if (event == WEFT__HTTP_BODY) {
+        else if (event == WEFT__HTTP_BODY)
             add_body(reading, reading->parser.body);
-        } else if (event == WEFT__HTTP_NEED_MORE) {
+        else if (event == WEFT__HTTP_NEED_MORE)
             cr_assert_eq(at, len);
-        } else {
+        else
             print_end(reading, event);
-        }
     } while (event == WEFT__HTTP_HEAD || event == WEFT__HTTP_BODY);
     free(copy);
 }
@@ -124,9 +119,8 @@ static void feed(struct reading *reading, const char *data, size_t len)
 /* The transcript, to be freed. */
 static char *end_reading(struct reading *reading)
 {
-    if (!reading->over) {
+    if (!reading->over)
         fprintf(reading->out, "unfinished, %zu left\n", reading->left);
-    }
     fclose(reading->out);
     free(reading->memory);
     free(reading->body);
@@ -140,9 +134,8 @@ char *read_cut(struct message message, const struct weft__http_limits *limits, s
     const size_t cuts[] = {0, one, two, message.len};
     struct reading reading;
     start_reading(&reading, message.len, limits);
-    for (size_t i = 0; i < 3 && !reading.over; i++) {
+    for (size_t i = 0; i < 3 && !reading.over; i++)
         feed(&reading, message.data + cuts[i], cuts[i + 1] - cuts[i]);
-    }
     return end_reading(&reading);
 }
 
@@ -150,12 +143,10 @@ char *read_bytewise(struct message message, const struct weft__http_limits *limi
 {
     struct reading reading;
     start_reading(&reading, message.len, limits);
-    for (size_t i = 0; i < message.len && !reading.over; i++) {
+    for (size_t i = 0; i < message.len && !reading.over; i++)
         feed(&reading, message.data + i, 1);
-    }
-    if (!reading.over) {
+    if (!reading.over)
         feed(&reading, NULL, 0);
-    }
     return end_reading(&reading);
 }
 
@@ -173,9 +164,8 @@ char *read_every_way(struct message message, const struct weft__http_limits *lim
     must_equal(read_bytewise(message, limits), whole, message, 1, 2);
     for (size_t one = 0; one <= message.len; one++) {
         size_t last = message.len <= 60 ? message.len : one;
-        for (size_t two = one; two <= last; two++) {
+        for (size_t two = one; two <= last; two++)
             must_equal(read_cut(message, limits, one, two), whole, message, one, two);
-        }
     }
     return whole;
 }
@@ -190,9 +180,8 @@ void must_refuse(struct message message, const struct weft__http_limits *limits,
 {
     char *transcript = read_every_way(message, limits);
     char *last = transcript;
-    for (char *at = transcript; at[1] != '\0'; at++) {
+    for (char *at = transcript; at[1] != '\0'; at++)
         last = *at == '\n' ? at + 1 : last;
-    }
     cr_assert_eq(strtol(last, NULL, 10), status, "%.*s\nmust be refused with %d, was:\n%s",
                  (int)message.len, message.data, status, transcript);
     free(transcript);
