@@ -66,7 +66,9 @@ static void want_tick(weft_loop *loop)
     static const struct timeval at_once = {0, 0};
     if (!loop->attached || loop->in_tick || loop->tick_pending)
         return;
-    loop->tick_pending = event_add(loop->tick_event, &at_once) == 0;
+    loop->tick_pending = true;
+    if (event_add(loop->tick_event, &at_once) < 0) /* no memory for libevent's heap */
+        event_active(loop->tick_event, EV_TIMEOUT, 0);
 }
 
 void weft__schedule(weft_loop *loop, weft__item *item)

@@ -38,6 +38,15 @@ struct weft__part_ops {
     void (*free)(struct weft__part *part);
 };
 
+/**
+ * When a phase of the shutdown gives up. It lives in the loop, since its item may still be queued when
+ * the phase is over.
+ */
+struct weft__deadline {
+    weft__timer timer;
+    bool passed;
+};
+
 enum weft__phase {
     WEFT__OPEN,    /* takes everything */
     WEFT__CLOSING, /* weft_loop_shutdown() is at work */
@@ -67,6 +76,7 @@ struct weft_loop {
         next_check;        /* items run since the last poll; at how many to look at the clock */
     weft_ns polled_at;     /* when the last poll ended */
     weft_ns real_deadline; /* of a shutdown's phase, in real time even if the clock is virtual */
+    struct weft__deadline tasks_deadline, parts_deadline;
     struct weft__mailbox *mailbox; /* [const]; shared with other threads */
     struct event *wake_event;      /* on the mailbox's wakeup fd */
     struct weft__coro *tasks;      /* every task that has not ended, newest first */

@@ -99,7 +99,8 @@ int weft__run(const weft_coroutine *coroutine, const void *frame, const char *pl
 {
     weft_loop *loop = weft_loop_new(NULL);
     if (!loop) {
-        fprintf(stderr, "weft: %s: no loop: %s\n", coroutine->name, strerror(errno));
+        fprintf(stderr, "weft: cannot run %s: %s\n", coroutine->name,
+                errno == EEXIST ? "this thread has a loop already" : strerror(errno));
         return 1;
     }
     struct interrupt interrupt = {.item.run = cancel_main, .mailbox = loop->mailbox};

@@ -23,12 +23,6 @@
 
 /* ---- Waiting with a deadline ---- */
 
-struct deadline {
-    weft_loop *loop;
-    weft_future *timer;
-    weft_ns real;
-};
-
 static weft_ns real_now(void)
 {
     struct timespec now;
@@ -36,27 +30,35 @@ static weft_ns real_now(void)
     return WEFT_S(now.tv_sec) + now.tv_nsec;
 }
 
-static struct deadline deadline_in(weft_loop *loop, weft_ns timeout)
+static void pass(weft__item *item)
+{
+    struct weft__deadline *deadline = WEFT__CONTAINER(item, struct weft__deadline, timer.item);
+    deadline->passed = true;
+}
+
+/* Without memory for the timer, the real clock alone keeps it. */
+static struct weft__deadline *set_deadline(weft_loop *loop, struct weft__deadline *deadline,
+                                           weft_ns timeout)
 {
     if (timeout <= 0)
         timeout = DEFAULT_TIMEOUT;
-    struct deadline deadline = {loop, weft_sleep(timeout), real_now() + timeout};
-    loop->real_deadline = deadline.real;
+    deadline->timer.item.run = pass;
+    if (weft__timer_start(loop, &deadline->timer, weft__deadline_after(timeout)) < 0 ||
+        loop->clock == WEFT_CLOCK_VIRTUAL)
+        loop->real_deadline = real_now() + timeout;
     return deadline;
 }
 
-static bool is_over(const struct deadline *deadline)
+static bool is_over(const weft_loop *loop, const struct weft__deadline *deadline)
 {
-    return weft_is_done(deadline->timer) ||
-           (deadline->loop->clock == WEFT_CLOCK_VIRTUAL && real_now() >= deadline->real);
+    return deadline->passed ||
+           (loop->real_deadline != WEFT_FOREVER && real_now() >= loop->real_deadline);
 }
 
-static void drop_deadline(struct deadline *deadline)
+static void drop_deadline(weft_loop *loop, struct weft__deadline *deadline)
 {
-    deadline->loop->real_deadline = WEFT_FOREVER;
-    weft_cancel(deadline->timer);
-    weft_future_status(deadline->timer);
-    weft_unref(deadline->timer);
+    loop->real_deadline = WEFT_FOREVER;
+    weft__timer_stop(loop, &deadline->timer);
 }
 
 /* ---- What is stuck ---- */
@@ -191,24 +193,24 @@ static bool any_task_seen(const weft_loop *loop)
 static int end_tasks(weft_loop *loop, weft_ns timeout)
 {
     int status = 0;
-    struct deadline deadline = deadline_in(loop, timeout);
+    struct weft__deadline *deadline = set_deadline(loop, &loop->tasks_deadline, timeout);
     while (status == 0 && cancel_round(loop) > 0)
-        while (status == 0 && any_task_seen(loop) && !is_over(&deadline))
+        while (status == 0 && any_task_seen(loop) && !is_over(loop, deadline))
             status = weft__loop_step(loop);
-    drop_deadline(&deadline);
+    drop_deadline(loop, deadline);
     return status;
 }
 
 static int end_parts(weft_loop *loop, weft_ns timeout)
 {
     int status = 0;
-    struct deadline deadline = deadline_in(loop, timeout);
+    struct weft__deadline *deadline = set_deadline(loop, &loop->parts_deadline, timeout);
     for (struct weft__part *part = loop->parts; part; part = part->next)
         part->ops->settle(part);
     for (struct weft__part *part = loop->parts; part; part = part->next)
-        while (status == 0 && part->ops->pending(part) > 0 && !is_over(&deadline))
+        while (status == 0 && part->ops->pending(part) > 0 && !is_over(loop, deadline))
             status = weft__loop_step(loop);
-    drop_deadline(&deadline);
+    drop_deadline(loop, deadline);
     return status;
 }
 
