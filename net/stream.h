@@ -16,10 +16,10 @@
 #include "core/future.h"
 #include "net/address.h"
 #include "net/buffer.h"
+#include "net/link.h"
 
 struct weft__net;
 struct weft__connection;
-struct weft__stream_op;
 
 /* ---- The object; nothing of it is for those who use streams. ---- */
 
@@ -33,24 +33,29 @@ enum weft__stream_flags {
     WEFT__STREAM_DEAD = 64      /* closed by the end of the loop; only weft_stream_free() is left */
 };
 
+/** An operation on a stream that is under way; reads, in net/stream_read.c, have more. All [loop]. */
+struct weft__stream_op {
+    weft_future future;            /* first */
+    weft_stream *stream;           /* while PENDING */
+    struct weft__stream_op **slot; /* where the stream keeps it, with a reference, while PENDING */
+};
+
 /** All fields are [loop]. */
 struct weft_stream {
-    struct weft__net *net;     /* [const] */
-    weft_stream *next, **link; /* in net->streams */
-    int fd;                    /* -1 when DEAD */
+    weft__link link;       /* first; in net->streams */
+    struct weft__net *net; /* [const] */
+    int fd;                /* -1 when DEAD */
     uint32_t flags;
     struct event read_event, write_event;
     weft__buffer in, out;
     size_t read_high, write_high, write_low, write_limit;
-    int read_end;    /* what follows the bytes in `in`: 0: more; WEFT_EOF; an error */
-    int write_error; /* 0, or what every write fails with */
-    size_t unpaused; /* bytes written since a drain last let others run */
-    struct weft__stream_op *reader, *drainer,
-        *closer; /* under way, or NULL; each holds a reference */
-    struct weft__connection
-        *connection;              /* whom to tell when it is closed: a listener's record, or NULL */
-    struct weft__address peer;    /* len 0: not known */
-    char *peer_text, *local_text; /* made when asked for; owned */
+    int read_end;       /* what follows the bytes in `in`: 0: more; WEFT_EOF; an error */
+    int write_error;    /* 0, or what every write fails with */
+    size_t since_pause; /* bytes written since a drain let others run */
+    struct weft__stream_op *reader, *drainer, *closer; /* under way, or NULL */
+    struct weft__connection *connection; /* a listener's record to tell of its end, or NULL */
+    struct weft__address peer;           /* len 0: not known */
+    char *peer_text, *local_text;        /* made when asked for; owned */
 };
 
 /* ---- For those who build a protocol on a stream. Thread: loop, all of them. ---- */
@@ -88,18 +93,16 @@ int weft__stream_writev(weft_stream *stream, const struct iovec *pieces, size_t 
 void weft__stream_cork(weft_stream *stream);
 int weft__stream_uncork(weft_stream *stream);
 
-/** The failure of the writing direction, kept; 0 if there was none. -EPIPE after weft_write_eof().
- */
+/** The failure of the writing direction, kept; 0: none. -EPIPE after weft_write_eof(). */
 int weft__stream_write_error(const weft_stream *stream);
 
-/** True once the peer's end of stream or an error has arrived, even if there are still bytes to
- * read. */
+/** True once the peer's end or an error has arrived, even if there are still bytes to read. */
 static inline bool weft__stream_input_ended(const weft_stream *stream)
 {
     return stream->read_end != 0;
 }
 
-/* ---- For net/listener.c, net/connect.c and net/net.c. ---- */
+/* ---- Between net/stream*.c, net/listener.c and net/connect.c. ---- */
 
 /**
  * A stream over a connected, non-blocking socket. Takes over `fd`, unless it fails: -ENOMEM or
@@ -111,7 +114,27 @@ int weft__stream_open(struct weft__net *net, int fd, const struct weft_stream_li
 /** 0, or -EINVAL if weft_stream_set_limits() would refuse them. NULL is fine. */
 int weft__stream_check_limits(const struct weft_stream_limits *limits);
 
-/** The loop ends: close the socket, fail what is under way with -ECANCELED, keep the memory. */
-void weft__stream_kill(weft_stream *stream);
+/** Take an operation out of its slot and complete it; drops the stream's reference. */
+void weft__stream_op_complete(struct weft__stream_op *op, int status, weft_value value,
+                              weft_destructor *destructor);
+
+/** A pending operation in a slot that is free; NULL: out of memory. Returns the caller's reference. */
+void *weft__stream_op_new(weft_stream *stream, struct weft__stream_op **slot,
+                          const struct weft__future_ops *ops, size_t size);
+
+/** Arm or disarm read_event, as the buffer has room (or the read under way needs it). */
+void weft__stream_update_reading(weft_stream *stream);
+
+/** read_event: there is something to read. `arg` is the stream. */
+void weft__stream_on_readable(evutil_socket_t fd, short what, void *arg);
+
+/** write_event: the kernel takes more. */
+void weft__stream_on_writable(evutil_socket_t fd, short what, void *arg);
+
+/** Close the socket, fail what is under way with `status`, free everything. */
+void weft__stream_destroy(weft_stream *stream, int status);
+
+/** Everything is sent (or nothing can be) and it is CLOSING: end it. */
+void weft__stream_finish_closing(weft_stream *stream);
 
 #endif

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Streams: life and end. net/stream_read.c and net/stream_write.c have the two directions.
+ *
+ *     OPEN --weft_close(), something to send--> CLOSING --all sent, failure, cancel--> freed
+ *     OPEN --weft_close(), nothing to send; weft_stream_free()----------------------> freed
+ *     OPEN, CLOSING --the loop ends--> DEAD --weft_stream_free(), the loop is freed--> freed
+ *
+ * One persistent EV_READ event stays added from the beginning to the end of the input, but while the
+ * buffer is full. EV_WRITE is a second event, added only after the kernel said EAGAIN. So a request
+ * and its response cost one recv() and one sendmsg(), and no epoll_ctl(). The callbacks move bytes
+ * and complete futures; what waits for those runs in the tick that follows.
+ *
+ * Each direction has at most one operation under way, a future in a slot of the stream (`reader`,
+ * `drainer`, `closer`) with a reference of the stream's. A cancel completes it at once and leaves the
+ * stream as if it had not been there; that is all it takes to lose no byte, since a read moves bytes
+ * only in the step that completes it.
+ *
+ * Completing an operation that nobody holds may report a failure, that is, call user code, which may
+ * free the stream. Therefore it is the last thing that is done with a stream, in every function.
+ *
+ * Failure modes. An error of recv() is kept behind the bytes that came before it (read_end); one of
+ * sendmsg() fails all later writes (write_error). Out of memory while reading fails the read under
+ * way and stops reading until the next read begins: nothing is lost. Out of memory while buffering
+ * what is to be sent fails the write; if a part of it is sent already, the connection has failed.
+ */
+#include "net/stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <unistd.h>
+#include <weft/task.h>
+
+#include "core/loop.h"
+#include "core/memory.h"
+#include "net/net.h"
+#include "net/sys.h"
+
+#define KIB ((size_t)1024)
+#define DEFAULT_READ_HIGH (64 * KIB)
+#define DEFAULT_WRITE_HIGH (64 * KIB)
+#define DEFAULT_WRITE_LIMIT (1024 * KIB)
+
+/* ---- Limits ---- */
+
+static struct weft_stream_limits with_defaults(const struct weft_stream_limits *limits)
+{
+    struct weft_stream_limits full = limits ? *limits : (struct weft_stream_limits){0};
+    if (!full.read_high)
+        full.read_high = DEFAULT_READ_HIGH;
+    if (!full.write_high)
+        full.write_high = full.write_low > DEFAULT_WRITE_HIGH ? full.write_low : DEFAULT_WRITE_HIGH;
+    if (!full.write_low)
+        full.write_low = full.write_high / 4;
+    if (!full.write_limit)
+        full.write_limit =
+            full.write_high > DEFAULT_WRITE_LIMIT ? full.write_high : DEFAULT_WRITE_LIMIT;
+    return full;
+}
+
+int weft__stream_check_limits(const struct weft_stream_limits *limits)
+{
+    struct weft_stream_limits full = with_defaults(limits);
+    if (full.size && full.size != sizeof(full))
+        return -EINVAL;
+    if (full.write_low > full.write_high || full.write_high > full.write_limit)
+        return -EINVAL;
+    return 0;
+}
+
+static void set_limits(weft_stream *stream, const struct weft_stream_limits *limits)
+{
+    struct weft_stream_limits full = with_defaults(limits);
+    stream->read_high = full.read_high;
+    stream->write_high = full.write_high;
+    stream->write_low = full.write_low;
+    stream->write_limit = full.write_limit;
+}
+
+int weft_stream_set_limits(weft_stream *stream, const struct weft_stream_limits *limits)
+{
+    int status = weft__stream_check_limits(limits);
+    if (status < 0)
+        return status;
+    set_limits(stream, limits);
+    weft__stream_update_reading(stream);
+    return 0;
+}
+
+/* ---- Making ---- */
+
+int weft__stream_open(struct weft__net *net, int fd, const struct weft_stream_limits *limits,
+                      const struct weft__address *peer, weft_stream **ret)
+{
+    weft_stream *stream = weft__calloc(1, sizeof(*stream));
+    if (!stream)
+        return -ENOMEM;
+    stream->net = net;
+    stream->fd = fd;
+    if (peer)
+        stream->peer = *peer;
+    set_limits(stream, limits);
+    struct event_base *base = net->loop->base;
+    event_assign(&stream->read_event, base, fd, EV_READ | EV_PERSIST, weft__stream_on_readable,
+                 stream);
+    event_assign(&stream->write_event, base, fd, EV_WRITE | EV_PERSIST, weft__stream_on_writable,
+                 stream);
+    weft__stream_update_reading(stream);
+    if (stream->read_end < 0) {
+        int status = stream->read_end;
+        weft__free(stream);
+        return status;
+    }
+    weft__link_add(&net->streams, &stream->link);
+    *ret = stream;
+    return 0;
+}
+
+/* 0 if it is a connected stream socket, now non-blocking and close-on-exec. */
+static int adopt(int fd, struct weft__address *ret_peer)
+{
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof(peer);
+    int type = 0;
+    socklen_t type_len = sizeof(type);
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) < 0)
+        return errno == EBADF ? -EBADF : -EINVAL;
+    if (type != SOCK_STREAM || getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
+        return -EINVAL;
+    if (weft__address_set(ret_peer, (struct sockaddr *)&peer, len) < 0)
+        return -EINVAL;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+        return -errno;
+    if (ret_peer->u.any.sa_family != AF_UNIX)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    return 0;
+}
+
+weft_stream *weft_stream_new(int socket)
+{
+    int status = 0;
+    weft_stream *stream = NULL;
+    struct weft__address peer;
+    struct weft__net *net = weft__net_get(weft__loop, &status);
+    if (net)
+        status = adopt(socket, &peer);
+    if (status == 0)
+        status = weft__stream_open(net, socket, NULL, &peer, &stream);
+    if (status < 0)
+        errno = -status;
+    return stream;
+}
+
+/* ---- Addresses ---- */
+
+static const char *text_of(char **text, const struct weft__address *address)
+{
+    char buffer[WEFT__ADDRESS_TEXT];
+    if (!*text)
+        *text = weft__strdup(weft__address_format(address, buffer));
+    return *text ? *text : "?";
+}
+
+const char *weft_stream_peer(weft_stream *stream)
+{
+    return text_of(&stream->peer_text, &stream->peer);
+}
+
+const char *weft_stream_local(weft_stream *stream)
+{
+    struct weft__address local = {0};
+    struct sockaddr_storage from;
+    socklen_t len = sizeof(from);
+    if (stream->local_text)
+        return stream->local_text;
+    if (getsockname(stream->fd, (struct sockaddr *)&from, &len) < 0)
+        return "?";
+    weft__address_set(&local, (struct sockaddr *)&from, len);
+    return text_of(&stream->local_text, &local);
+}
+
+/* ---- Operations ---- */
+
+void *weft__stream_op_new(weft_stream *stream, struct weft__stream_op **slot,
+                          const struct weft__future_ops *ops, size_t size)
+{
+    struct weft__stream_op *op = weft__future_alloc(stream->net->loop, ops, size, 2);
+    if (!op)
+        return NULL;
+    op->stream = stream;
+    op->slot = slot;
+    *slot = op;
+    return op;
+}
+
+void weft__stream_op_complete(struct weft__stream_op *op, int status, weft_value value,
+                              weft_destructor *destructor)
+{
+    *op->slot = NULL;
+    if (status < 0)
+        weft__complete_failed(&op->future, status, NULL);
+    else
+        weft__complete(&op->future, value, destructor);
+    weft_unref(&op->future);
+}
+
+/* ---- The end ---- */
+
+/* Stop the events and close. The operations under way come back in `ops`, still to be completed. */
+static void shut(weft_stream *stream, struct weft__stream_op *ops[3])
+{
+    ops[0] = stream->reader;
+    ops[1] = stream->drainer;
+    ops[2] = stream->closer;
+    if (stream->fd < 0)
+        return;
+    event_del(&stream->read_event);
+    event_del(&stream->write_event);
+    close(stream->fd);
+    stream->fd = -1;
+    weft__buffer_fini(&stream->in, &stream->net->buffers);
+    weft__buffer_fini(&stream->out, &stream->net->buffers);
+}
+
+/* Their slots go with the stream, or stay: each op is told a place of its own to clear. */
+static void fail_all(struct weft__stream_op *ops[3], int status)
+{
+    for (size_t i = 0; i < 3; i++) {
+        if (ops[i])
+            ops[i]->slot = &ops[i];
+    }
+    for (size_t i = 0; i < 3; i++) {
+        if (ops[i])
+            weft__stream_op_complete(ops[i], status, weft_value_i64(0), NULL);
+    }
+}
+
+void weft__stream_release(weft_stream *stream)
+{
+    struct weft__stream_op *ops[3];
+    shut(stream, ops);
+    weft__link_remove(&stream->link);
+    weft__free(stream->peer_text);
+    weft__free(stream->local_text);
+    weft__free(stream);
+}
+
+void weft__stream_destroy(weft_stream *stream, int status)
+{
+    struct weft__stream_op *ops[3] = {stream->reader, stream->drainer, stream->closer};
+    if (stream->connection)
+        weft__connection_lost(stream->connection);
+    weft__stream_release(stream);
+    fail_all(ops, status);
+}
+
+void weft__stream_end(weft_stream *stream)
+{
+    struct weft__stream_op *ops[3];
+    shut(stream, ops);
+    stream->flags |= WEFT__STREAM_DEAD;
+    stream->read_end = stream->write_error = -ESHUTDOWN;
+    stream->reader = stream->drainer = stream->closer = NULL;
+    fail_all(ops, -ECANCELED);
+}
+
+void weft_stream_free(weft_stream *stream)
+{
+    if (stream)
+        weft__stream_destroy(stream, WEFT_ECLOSED);
+}
+
+static bool cancel_close(weft_future *future)
+{
+    struct weft__stream_op *op = (struct weft__stream_op *)(void *)future;
+    weft__stream_destroy(op->stream, -ECANCELED);
+    return true;
+}
+
+static const struct weft__future_ops close_ops = {.name = "close", .cancel = cancel_close};
+
+void weft__stream_finish_closing(weft_stream *stream)
+{
+    struct weft__stream_op *closer = stream->closer;
+    int status = stream->write_error;
+    stream->closer = NULL;
+    weft__stream_destroy(stream, WEFT_ECLOSED);
+    if (closer) {
+        closer->slot = &closer;
+        weft__stream_op_complete(closer, status, weft_value_i64(0), NULL);
+    }
+}
+
+/* Nothing is read any more, and nobody but close() waits for anything. */
+static void stop_using(weft_stream *stream)
+{
+    struct weft__stream_op *reader = stream->reader;
+    struct weft__stream_op *drainer = stream->drainer;
+    stream->flags |= WEFT__STREAM_CLOSING;
+    stream->read_end = stream->read_end ? stream->read_end : WEFT_ECLOSED;
+    weft__stream_update_reading(stream);
+    weft__buffer_fini(&stream->in, &stream->net->buffers);
+    if (reader)
+        weft__stream_op_complete(reader, WEFT_ECLOSED, weft_value_i64(0), NULL);
+    if (drainer)
+        weft__stream_op_complete(drainer, WEFT_ECLOSED, weft_value_i64(0), NULL);
+}
+
+static weft_future *close_now(weft_stream *stream, int status)
+{
+    struct weft__net *net = stream->net;
+    weft__stream_destroy(stream, WEFT_ECLOSED);
+    return status < 0 ? weft__net_refused(status) : weft_ref(&net->done);
+}
+
+static weft_future *nothing_to_close(void)
+{
+    int status = 0;
+    struct weft__net *net = weft__net_get(weft__loop, &status);
+    return net ? weft_ref(&net->done) : weft__net_refused(status);
+}
+
+weft_future *weft_close(weft_stream *stream)
+{
+    if (!stream)
+        return nothing_to_close();
+    if (stream->flags & WEFT__STREAM_DEAD)
+        return close_now(stream, 0);
+    weft__stream_uncork(stream); /* a failure stays in write_error */
+    if (stream->write_error || !weft__buffer_len(&stream->out))
+        return close_now(stream, stream->write_error);
+    struct weft__stream_op *op =
+        weft__stream_op_new(stream, &stream->closer, &close_ops, sizeof(*op));
+    if (!op)
+        return close_now(stream, -ENOMEM);
+    stop_using(stream);
+    return &op->future;
+}

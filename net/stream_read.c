@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading: from the socket into the stream's buffer, from the buffer to whoever reads.
+ *
+ * One recv() for each readiness event, into the room that the buffer has; the event fires again if
+ * there is more. An empty buffer holds no memory, so an idle stream costs none; and a large
+ * weft_read() that finds it empty gets its bytes from the kernel directly.
+ *
+ * Backpressure: at read_high bytes the event is taken away, and comes back at half of that, or when a
+ * read needs more than there is: a line, a separator and weft_read_exactly() may fill the buffer
+ * beyond read_high, as far as the limit that the caller gave.
+ *
+ * A read is tried when it begins and after each recv(). Trying either takes bytes and completes, in
+ * one step, or changes nothing.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/loop.h"
+#include "core/memory.h"
+#include "net/net.h"
+#include "net/stream.h"
+#include "net/sys.h"
+
+#define DEFAULT_LINE_LIMIT ((size_t)64 * 1024)
+
+enum {
+    DIRECT_READ = 4096, /* a read of at least so much may bypass the buffer */
+    MIN_ROOM = 2048     /* with less room than that, move or grow first */
+};
+
+enum read_kind { READ_SOME, READ_EXACTLY, READ_LINE, READ_UNTIL, READ_WAIT };
+
+/* All [loop]. */
+struct read_op {
+    struct weft__stream_op op; /* first */
+    enum read_kind kind;
+    void *buffer; /* SOME, EXACTLY: borrowed */
+    size_t
+        size; /* SOME, EXACTLY: of the buffer; LINE, UNTIL: the limit; WAIT: how many are known */
+    size_t scanned; /* LINE, UNTIL: no separator begins before this */
+    size_t separator_len;
+    char separator[];
+};
+
+/* How a read ends, if it does. */
+struct outcome {
+    int status; /* -EINPROGRESS: not yet */
+    weft_value value;
+    weft_destructor *destructor;
+};
+
+/* ---- Trying ---- */
+
+static struct outcome failed(int status)
+{
+    return (struct outcome){.status = status};
+}
+
+static struct outcome counted(size_t count)
+{
+    return (struct outcome){.value = weft_value_i64((int64_t)count)};
+}
+
+/* What a read comes to that needs more than there is. */
+static struct outcome need_more(const weft_stream *stream)
+{
+    return failed(stream->read_end ? stream->read_end : -EINPROGRESS);
+}
+
+static struct outcome take_into(weft_stream *stream, void *buffer, size_t len)
+{
+    memcpy(buffer, weft__buffer_data(&stream->in), len);
+    weft__buffer_consume(&stream->in, &stream->net->buffers, len);
+    return counted(len);
+}
+
+static void destroy_bytes(void *bytes)
+{
+    weft_bytes_free(bytes);
+}
+
+void weft_bytes_free(weft_bytes *bytes)
+{
+    weft__free(bytes);
+}
+
+static struct outcome take_bytes(weft_stream *stream, size_t len)
+{
+    weft_bytes *bytes = weft__malloc(sizeof(*bytes) + len + 1);
+    if (!bytes)
+        return failed(-ENOMEM);
+    bytes->len = len;
+    bytes->data = (char *)(bytes + 1);
+    bytes->data[len] = 0;
+    if (len)
+        take_into(stream, bytes->data, len);
+    return (struct outcome){.value = weft_value_ptr(bytes), .destructor = destroy_bytes};
+}
+
+static struct outcome try_some(weft_stream *stream, const struct read_op *read)
+{
+    size_t have = weft__buffer_len(&stream->in);
+    if (have)
+        return take_into(stream, read->buffer, have < read->size ? have : read->size);
+    return stream->read_end == WEFT_EOF ? counted(0) : need_more(stream);
+}
+
+static struct outcome try_exactly(weft_stream *stream, const struct read_op *read)
+{
+    if (weft__buffer_len(&stream->in) < read->size)
+        return need_more(stream);
+    return read->size ? take_into(stream, read->buffer, read->size) : counted(0);
+}
+
+/* Where the separator ends, if it is within the limit and there; else 0. */
+static size_t find_end(weft_stream *stream, struct read_op *read)
+{
+    size_t have = weft__buffer_len(&stream->in);
+    size_t within = have < read->size ? have : read->size;
+    const char *data = weft__buffer_data(&stream->in);
+    if (within < read->separator_len || within <= read->scanned)
+        return 0;
+    const char *found =
+        memmem(data + read->scanned, within - read->scanned, read->separator, read->separator_len);
+    read->scanned = within - read->separator_len + 1;
+    return found ? (size_t)(found - data) + read->separator_len : 0;
+}
+
+static struct outcome try_until(weft_stream *stream, struct read_op *read)
+{
+    size_t end = find_end(stream, read);
+    if (end)
+        return take_bytes(stream, end);
+    size_t have = weft__buffer_len(&stream->in);
+    bool last_line = read->kind == READ_LINE && stream->read_end == WEFT_EOF;
+    if (last_line && have <= read->size)
+        return take_bytes(stream, have);
+    if (have >= read->size)
+        return failed(WEFT_ELIMIT);
+    return need_more(stream);
+}
+
+static struct outcome try_wait(const weft_stream *stream, const struct read_op *read)
+{
+    size_t have = weft__buffer_len(&stream->in);
+    return have > read->size ? counted(have) : need_more(stream);
+}
+
+static struct outcome try_read(weft_stream *stream, struct read_op *read)
+{
+    switch (read->kind) {
+    case READ_SOME:
+        return try_some(stream, read);
+    case READ_EXACTLY:
+        return try_exactly(stream, read);
+    case READ_LINE:
+    case READ_UNTIL:
+        return try_until(stream, read);
+    case READ_WAIT:
+    default:
+        return try_wait(stream, read);
+    }
+}
+
+/* ---- The socket ---- */
+
+static struct read_op *reader_of(const weft_stream *stream)
+{
+    return (struct read_op *)(void *)stream->reader;
+}
+
+/* How much the buffer may hold now. */
+static size_t wanted(const weft_stream *stream)
+{
+    const struct read_op *read = reader_of(stream);
+    size_t need = read && read->kind != READ_SOME ? read->size : 0;
+    if (read && read->kind == READ_WAIT && need < SIZE_MAX)
+        need++;
+    return need > stream->read_high ? need : stream->read_high;
+}
+
+static void disarm(weft_stream *stream)
+{
+    if (stream->flags & WEFT__STREAM_READ_ARMED)
+        event_del(&stream->read_event);
+    stream->flags &= ~(uint32_t)WEFT__STREAM_READ_ARMED;
+}
+
+static void arm(weft_stream *stream)
+{
+    if (weft__net_sys.event_add(&stream->read_event, NULL) == 0)
+        stream->flags |= WEFT__STREAM_READ_ARMED;
+    else
+        stream->read_end = errno == ENOMEM ? -ENOMEM : -EIO;
+}
+
+void weft__stream_update_reading(weft_stream *stream)
+{
+    bool armed = stream->flags & WEFT__STREAM_READ_ARMED;
+    size_t have = weft__buffer_len(&stream->in);
+    size_t most = wanted(stream);
+    if (stream->read_end || have >= most)
+        disarm(stream);
+    else if (!armed && (stream->reader || have <= most / 2))
+        arm(stream);
+}
+
+static ssize_t receive(weft_stream *stream, void *buffer, size_t size)
+{
+    ssize_t got = weft__net_sys.recv(stream->fd, buffer, size, 0);
+    if (got > 0)
+        return got;
+    if (got == 0)
+        stream->read_end = WEFT_EOF;
+    else if (errno != EAGAIN && errno != EINTR)
+        stream->read_end = -errno;
+    return 0;
+}
+
+static int fill(weft_stream *stream)
+{
+    weft__buffer *in = &stream->in;
+    size_t have = weft__buffer_len(in);
+    size_t most = wanted(stream);
+    size_t missing = most > have ? most - have : 0;
+    size_t least = missing < MIN_ROOM ? missing : MIN_ROOM;
+    int status = weft__buffer_reserve(in, &stream->net->buffers, least);
+    if (status < 0)
+        return status;
+    size_t room = weft__buffer_room(in);
+    size_t size = room < missing ? room : missing;
+    if (size)
+        weft__buffer_added(in, (size_t)receive(stream, in->memory + in->end, size));
+    weft__buffer_trim(in, &stream->net->buffers);
+    return 0;
+}
+
+static bool reads_directly(const weft_stream *stream)
+{
+    const struct read_op *read = reader_of(stream);
+    return read && read->kind == READ_SOME && read->size >= DIRECT_READ &&
+           !weft__buffer_len(&stream->in);
+}
+
+static struct outcome receive_directly(weft_stream *stream)
+{
+    struct read_op *read = reader_of(stream);
+    ssize_t got = receive(stream, read->buffer, read->size);
+    return got ? counted((size_t)got) : try_read(stream, read);
+}
+
+static struct outcome receive_buffered(weft_stream *stream)
+{
+    int status = fill(stream);
+    if (status < 0) {
+        disarm(stream);
+        return failed(status);
+    }
+    return stream->reader ? try_read(stream, reader_of(stream)) : failed(-EINPROGRESS);
+}
+
+void weft__stream_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    weft_stream *stream = arg;
+    struct outcome outcome =
+        reads_directly(stream) ? receive_directly(stream) : receive_buffered(stream);
+    struct weft__stream_op *reader = outcome.status == -EINPROGRESS ? NULL : stream->reader;
+    if (reader)
+        stream->reader = NULL;
+    if (stream->flags & WEFT__STREAM_READ_ARMED)
+        weft__stream_update_reading(stream);
+    if (reader)
+        weft__stream_op_complete(reader, outcome.status, outcome.value, outcome.destructor);
+}
+
+/* ---- Reads ---- */
+
+static bool cancel_read(weft_future *future)
+{
+    weft__stream_op_complete((struct weft__stream_op *)(void *)future, -ECANCELED,
+                             weft_value_i64(0), NULL);
+    return true;
+}
+
+static const struct weft__future_ops read_ops = {.name = "read", .cancel = cancel_read};
+
+static weft_future *begin(weft_stream *stream, const struct read_op *like, const void *separator)
+{
+    if (stream->reader)
+        return weft_future_failed(-EBUSY, "another read of this stream is under way");
+    struct read_op *read = weft__stream_op_new(stream, &stream->reader, &read_ops,
+                                               sizeof(*read) + like->separator_len);
+    if (!read)
+        return weft__future_enomem(stream->net->loop);
+    weft_future *future = &read->op.future;
+    read->kind = like->kind;
+    read->buffer = like->buffer;
+    read->size = like->size;
+    read->separator_len = like->separator_len;
+    if (like->separator_len)
+        memcpy(read->separator, separator, like->separator_len);
+
+    struct outcome outcome = try_read(stream, read);
+    if (outcome.status != -EINPROGRESS)
+        stream->reader = NULL;
+    weft__stream_update_reading(stream);
+    if (outcome.status == -EINPROGRESS && stream->read_end)
+        outcome = failed(stream->read_end); /* it could not be armed */
+    if (outcome.status != -EINPROGRESS)
+        weft__stream_op_complete(&read->op, outcome.status, outcome.value, outcome.destructor);
+    return future;
+}
+
+weft_future *weft_read(weft_stream *stream, void *buffer, size_t size)
+{
+    if (!size)
+        return weft_future_failed(-EINVAL, "a read of no bytes");
+    return begin(stream, &(struct read_op){.kind = READ_SOME, .buffer = buffer, .size = size},
+                 NULL);
+}
+
+weft_future *weft_read_exactly(weft_stream *stream, void *buffer, size_t size)
+{
+    return begin(stream, &(struct read_op){.kind = READ_EXACTLY, .buffer = buffer, .size = size},
+                 NULL);
+}
+
+static weft_future *read_up_to(weft_stream *stream, enum read_kind kind, const void *separator,
+                               size_t len, size_t limit)
+{
+    struct read_op like = {
+        .kind = kind, .size = limit ? limit : DEFAULT_LINE_LIMIT, .separator_len = len};
+    return begin(stream, &like, separator);
+}
+
+weft_future *weft_read_line(weft_stream *stream, size_t limit)
+{
+    return read_up_to(stream, READ_LINE, "\n", 1, limit);
+}
+
+weft_future *weft_read_until(weft_stream *stream, const void *separator, size_t separator_len,
+                             size_t limit)
+{
+    if (!separator_len)
+        return weft_future_failed(-EINVAL, "an empty separator");
+    return read_up_to(stream, READ_UNTIL, separator, separator_len, limit);
+}
+
+bool weft_at_eof(const weft_stream *stream)
+{
+    return stream->read_end == WEFT_EOF && !weft__buffer_len(&stream->in);
+}
+
+/* ---- Without copies ---- */
+
+const char *weft__stream_peek(const weft_stream *stream, size_t *ret_len)
+{
+    *ret_len = weft__buffer_len(&stream->in);
+    return weft__buffer_data(&stream->in);
+}
+
+void weft__stream_consume(weft_stream *stream, size_t len)
+{
+    weft__buffer_consume(&stream->in, &stream->net->buffers, len);
+    if (!(stream->flags & WEFT__STREAM_READ_ARMED))
+        weft__stream_update_reading(stream);
+}
+
+weft_future *weft__stream_wait(weft_stream *stream, size_t have)
+{
+    return begin(stream, &(struct read_op){.kind = READ_WAIT, .size = have}, NULL);
+}

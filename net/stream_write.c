@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Writing: to the kernel at once as far as it takes it, the rest by way of the stream's buffer.
+ *
+ *     nothing waits --write--> sendmsg() --took all--> nothing waits
+ *                                        --took less--> the rest waits, write_event armed
+ *     something waits --write--> waits as well
+ *     write_event --> sendmsg() of what waits --all sent--> disarm; write_eof: shut down; close: close
+ *
+ * Backpressure: beyond write_high the stream is PAUSED and weft_drain() waits until write_low is
+ * reached. Who does not drain is refused when more than write_limit bytes wait; so that no more is
+ * held than write_limit and the largest single write, which the caller held as well.
+ *
+ * A drain that need not wait is done at once. A task that writes to a peer as fast as itself would
+ * then never let go of the loop; so after every FAIR_SHARE bytes a drain takes a turn's pause.
+ *
+ * The first failure is kept in write_error, and what waits is dropped.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <weft/time.h>
+
+#include "core/loop.h"
+#include "net/net.h"
+#include "net/stream.h"
+#include "net/sys.h"
+
+enum {
+    FAIR_SHARE = 256 * 1024,
+    MAX_PIECES = 64 /* handed to one sendmsg() */
+};
+
+static void disarm(weft_stream *stream)
+{
+    if (stream->flags & WEFT__STREAM_WRITE_ARMED)
+        event_del(&stream->write_event);
+    stream->flags &= ~(uint32_t)WEFT__STREAM_WRITE_ARMED;
+}
+
+/* Keep the failure, drop what waits. Returns `status`. */
+static int break_off(weft_stream *stream, int status)
+{
+    stream->write_error = status;
+    disarm(stream);
+    weft__buffer_fini(&stream->out, &stream->net->buffers);
+    return status;
+}
+
+static int arm(weft_stream *stream)
+{
+    if (stream->flags & WEFT__STREAM_WRITE_ARMED)
+        return 0;
+    if (weft__net_sys.event_add(&stream->write_event, NULL) < 0)
+        return break_off(stream, errno == ENOMEM ? -ENOMEM : -EIO);
+    stream->flags |= WEFT__STREAM_WRITE_ARMED;
+    return 0;
+}
+
+/* How much the kernel took, which may be nothing, or the failure, kept. */
+static ssize_t send_pieces(weft_stream *stream, const struct iovec *pieces, size_t count)
+{
+    struct msghdr message = {
+        .msg_iov = (struct iovec *)pieces,
+        .msg_iovlen = count < MAX_PIECES ? count : MAX_PIECES,
+    };
+    ssize_t sent = weft__net_sys.sendmsg(stream->fd, &message, MSG_NOSIGNAL);
+    if (sent >= 0)
+        return sent;
+    if (errno == EAGAIN || errno == EINTR)
+        return 0;
+    return break_off(stream, -errno);
+}
+
+/* All is sent: what weft_write_eof() asked for. */
+static int shut_down(weft_stream *stream)
+{
+    if (shutdown(stream->fd, SHUT_WR) < 0)
+        return break_off(stream, -errno);
+    return 0;
+}
+
+/* Send from the buffer, once. 0, or the failure, kept. */
+static int send_waiting(weft_stream *stream)
+{
+    struct iovec all = {weft__buffer_data(&stream->out), weft__buffer_len(&stream->out)};
+    ssize_t sent = send_pieces(stream, &all, 1);
+    if (sent < 0)
+        return (int)sent;
+    weft__buffer_consume(&stream->out, &stream->net->buffers, (size_t)sent);
+    size_t left = weft__buffer_len(&stream->out);
+    if (left <= stream->write_low)
+        stream->flags &= ~(uint32_t)WEFT__STREAM_PAUSED;
+    if (left)
+        return arm(stream);
+    disarm(stream);
+    return stream->flags & WEFT__STREAM_EOF_ASKED ? shut_down(stream) : 0;
+}
+
+/* The same, and tell a drain under way what it came to. Who calls this is done with the stream. */
+static int flush(weft_stream *stream)
+{
+    int status = send_waiting(stream);
+    struct weft__stream_op *drainer = stream->drainer;
+    if (drainer && (status < 0 || !(stream->flags & WEFT__STREAM_PAUSED))) {
+        stream->since_pause = 0;
+        weft__stream_op_complete(drainer, status, weft_value_i64(0), NULL);
+    }
+    return status;
+}
+
+void weft__stream_on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    weft_stream *stream = arg;
+    if (!(stream->flags & WEFT__STREAM_CLOSING))
+        flush(stream);
+    else if (send_waiting(stream) < 0 || !weft__buffer_len(&stream->out))
+        weft__stream_finish_closing(stream);
+}
+
+/* ---- Writes ---- */
+
+static size_t total_len(const struct iovec *pieces, size_t count)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++)
+        total += pieces[i].iov_len;
+    return total;
+}
+
+/* Append what comes after the first `skip` bytes. */
+static int keep_rest(weft_stream *stream, const struct iovec *pieces, size_t count, size_t skip)
+{
+    weft__buffer_cache *cache = &stream->net->buffers;
+    size_t rest = total_len(pieces, count) - skip;
+    int status = weft__buffer_reserve(&stream->out, cache, rest);
+    if (status < 0)
+        return skip ? break_off(stream, status) : status;
+    for (size_t i = 0; i < count; i++) {
+        size_t skipped = skip < pieces[i].iov_len ? skip : pieces[i].iov_len;
+        const char *data = pieces[i].iov_base;
+        skip -= skipped;
+        if (pieces[i].iov_len > skipped)
+            weft__buffer_append(&stream->out, cache, data + skipped, pieces[i].iov_len - skipped);
+    }
+    return 0;
+}
+
+static int refuse_write(const weft_stream *stream)
+{
+    if (stream->write_error)
+        return stream->write_error;
+    if (stream->flags & (WEFT__STREAM_EOF_ASKED | WEFT__STREAM_CLOSING))
+        return -EPIPE;
+    return weft__buffer_len(&stream->out) > stream->write_limit ? -ENOBUFS : 0;
+}
+
+int weft__stream_writev(weft_stream *stream, const struct iovec *pieces, size_t count)
+{
+    int status = refuse_write(stream);
+    size_t total = total_len(pieces, count);
+    if (status < 0 || !total)
+        return status;
+    bool corked = stream->flags & WEFT__STREAM_CORKED;
+    ssize_t sent = 0;
+    if (!corked && !weft__buffer_len(&stream->out))
+        sent = send_pieces(stream, pieces, count);
+    if (sent < 0)
+        return (int)sent;
+    stream->since_pause += total;
+    if ((size_t)sent < total) {
+        status = keep_rest(stream, pieces, count, (size_t)sent);
+        if (status < 0)
+            return status;
+    }
+    size_t left = weft__buffer_len(&stream->out);
+    if (left > stream->write_high)
+        stream->flags |= WEFT__STREAM_PAUSED;
+    if (!left || stream->flags & WEFT__STREAM_WRITE_ARMED)
+        return 0;
+    if (!corked)
+        return arm(stream);
+    return left > stream->write_high ? flush(stream) : 0;
+}
+
+int weft_write(weft_stream *stream, const void *data, size_t len)
+{
+    struct iovec piece = {(void *)data, len};
+    return weft__stream_writev(stream, &piece, 1);
+}
+
+void weft__stream_cork(weft_stream *stream)
+{
+    stream->flags |= WEFT__STREAM_CORKED;
+}
+
+int weft__stream_uncork(weft_stream *stream)
+{
+    bool corked = stream->flags & WEFT__STREAM_CORKED;
+    stream->flags &= ~(uint32_t)WEFT__STREAM_CORKED;
+    if (stream->write_error || !corked)
+        return stream->write_error;
+    bool waits = stream->flags & WEFT__STREAM_WRITE_ARMED;
+    return weft__buffer_len(&stream->out) && !waits ? flush(stream) : 0;
+}
+
+int weft__stream_write_error(const weft_stream *stream)
+{
+    if (!stream->write_error && stream->flags & WEFT__STREAM_EOF_ASKED)
+        return -EPIPE;
+    return stream->write_error;
+}
+
+size_t weft_write_pending(const weft_stream *stream)
+{
+    return weft__buffer_len(&stream->out);
+}
+
+int weft_write_eof(weft_stream *stream)
+{
+    weft__stream_uncork(stream); /* a failure stays in write_error */
+    if (stream->write_error || stream->flags & WEFT__STREAM_EOF_ASKED)
+        return stream->write_error;
+    stream->flags |= WEFT__STREAM_EOF_ASKED;
+    return weft__buffer_len(&stream->out) ? 0 : shut_down(stream);
+}
+
+/* ---- Draining ---- */
+
+static bool cancel_drain(weft_future *future)
+{
+    weft__stream_op_complete((struct weft__stream_op *)(void *)future, -ECANCELED,
+                             weft_value_i64(0), NULL);
+    return true;
+}
+
+static const struct weft__future_ops drain_ops = {.name = "drain", .cancel = cancel_drain};
+
+weft_future *weft_drain(weft_stream *stream)
+{
+    if (stream->write_error)
+        return weft__net_refused(stream->write_error);
+    if (stream->drainer)
+        return weft_future_failed(-EBUSY, "another drain of this stream is under way");
+    if (!(stream->flags & WEFT__STREAM_PAUSED)) {
+        if (stream->since_pause < FAIR_SHARE)
+            return weft_ref(&stream->net->done);
+        stream->since_pause = 0;
+        return weft_sleep(0);
+    }
+    struct weft__stream_op *op =
+        weft__stream_op_new(stream, &stream->drainer, &drain_ops, sizeof(*op));
+    return op ? &op->future : weft__future_enomem(stream->net->loop);
+}
