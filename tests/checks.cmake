@@ -12,6 +12,7 @@ add_test(NAME check.headers
 add_test(NAME check.dev COMMAND ${checks}/check_dev)
 add_test(NAME check.layers COMMAND ${checks}/check_layers)
 add_test(NAME check.banned COMMAND ${checks}/check_banned)
+add_test(NAME check.docs COMMAND ${checks}/check_docs)
 add_test(NAME check.symbols COMMAND ${checks}/check_symbols $<TARGET_FILE:weft>)
 add_subdirectory(compile_fail)
 add_subdirectory(install)
