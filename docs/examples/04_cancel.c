@@ -39,22 +39,23 @@ static WEFT_ASYNC(greet)
 
 struct main_task {
     WEFT_FRAME;
-    weft_future *ada;
-    weft_future *bob;
+    weft_future *bob; /* owned */
     int status;
 };
 
 static WEFT_ASYNC(main_task)
 {
     WEFT_BEGIN;
-    self->ada = weft_spawn(greet, .name = "Ada", .delay = WEFT_MS(10));
     self->bob = weft_spawn(greet, .name = "Bob", .delay = WEFT_S(3600));
-    WEFT_AWAIT(self->ada);
+    WEFT_AWAIT(weft_spawn(greet, .name = "Ada", .delay = WEFT_MS(10)));
 
     weft_cancel_because(self->bob, "the party is over");
     printf("asked Bob to stop\n");
-    WEFT_CATCH(self->status, self->bob);
+    WEFT_CATCH(self->status, weft_ref(self->bob));
     printf("%s: %s\n", weft_error_name(self->status), WEFT_CAUGHT_MESSAGE);
+
+    WEFT_FINALLY;
+    weft_unref(self->bob);
     WEFT_END;
 }
 
