@@ -161,7 +161,10 @@ static void tick(weft_loop *loop, bool polled)
     loop->in_tick = true;
     if (polled)
         collect(loop);
-    loop->skipped += run_ready(loop);
+    unsigned count = run_ready(loop);
+    loop->skipped += count;
+    loop->callbacks += count;
+    loop->ticks++;
     loop->in_tick = false;
 }
 
@@ -180,6 +183,7 @@ static bool may_skip_poll(weft_loop *loop)
 static int poll_base(weft_loop *loop, int flags)
 {
     int polled = event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | flags);
+    loop->polls++;
     loop->skipped = 0;
     loop->next_check = 1;
     loop->polled_at = monotonic_now();
@@ -365,6 +369,19 @@ void weft__loop_add_part(weft_loop *loop, struct weft__part *part)
         end = &(*end)->next;
     part->next = NULL;
     *end = part;
+}
+
+/* ---- Looking ---- */
+
+void weft_loop_get_stats(const weft_loop *loop, struct weft_loop_stats *ret)
+{
+    *ret = (struct weft_loop_stats){
+        .tasks = loop->task_count,
+        .jobs = loop->jobs,
+        .ticks = loop->ticks,
+        .polls = loop->attached ? loop->ticks : loop->polls,
+        .callbacks = loop->callbacks,
+    };
 }
 
 /* ---- Making and freeing ---- */

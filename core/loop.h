@@ -80,6 +80,8 @@ struct weft_loop {
     struct weft__mailbox *mailbox; /* [const]; shared with other threads */
     struct event *wake_event;      /* on the mailbox's wakeup fd */
     struct weft__coro *tasks;      /* every task that has not ended, newest first */
+    size_t task_count;
+    uint64_t ticks, polls, callbacks; /* since the beginning */
     size_t jobs; /* operations under way outside of the loop: virtual time stands still while there
                     are any */
     struct weft__part *parts;

@@ -257,6 +257,7 @@ static weft__coro *take_caller(weft__coro *call)
 
 static void unlink_task(weft__coro *task)
 {
+    task->future.loop->task_count--;
     if (task->prev)
         task->prev->next = task->next;
     else
@@ -349,6 +350,7 @@ static weft__coro *new_task(weft_loop *loop, const weft_coroutine *code, const v
     if (task->next)
         task->next->prev = task;
     loop->tasks = task;
+    loop->task_count++;
     return task;
 }
 

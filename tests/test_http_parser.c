@@ -341,6 +341,8 @@ Test(http_parser, decodes_chunks)
         {MESSAGE(POST "Transfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n"),
          "POST / 1.1 path=/ host=a keep chunked\n+Host=a\n+Transfer-Encoding=CHUNKED\n"
          "done, 0 left\n"},
+        {MESSAGE(CHUNKED "1b\r\nabcdefghijklmnopqrstuvwxyz0\r\n00\r\n\r\n"),
+         CHUNKED_HEAD "body=abcdefghijklmnopqrstuvwxyz0\ndone, 0 left\n"},
         {MESSAGE(CHUNKED "3\r\nab"), CHUNKED_HEAD "unfinished, 0 left\n"},
     };
     MUST_READ_ALL(rows)

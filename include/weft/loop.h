@@ -113,6 +113,26 @@ WEFT_PUBLIC int weft_loop_run_until(weft_loop *loop, weft_future *future);
  */
 WEFT_PUBLIC void weft_loop_stop(weft_loop *loop);
 
+/** What a loop is doing; all but the first two count from its beginning. */
+struct weft_loop_stats {
+    size_t tasks;   /* that have not ended */
+    size_t jobs;    /* under way on other threads for this loop */
+    uint64_t ticks; /* tick: a run of what is ready */
+    uint64_t
+        polls; /* system calls that look for I/O; fewer than ticks while there is much to run */
+    uint64_t callbacks; /* steps of tasks, completions and calls */
+};
+
+/**
+ * Count what is going on.
+ *
+ * Thread:    loop.
+ * Ownership: `ret` is filled.
+ * Errors:    none.
+ * Since:     0.1
+ */
+WEFT_PUBLIC void weft_loop_get_stats(const weft_loop *loop, struct weft_loop_stats *ret);
+
 /** Zero is the default of every field. */
 struct weft_shutdown_options {
     size_t size;           /* sizeof(struct weft_shutdown_options), or 0 for "this version" */

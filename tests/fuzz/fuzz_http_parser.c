@@ -5,8 +5,9 @@
  * The input is what a client sends: one request after the other. It is read whole, byte by byte and
  * in pieces whose sizes follow from a hash of the input, with default and with tiny limits. All
  * readings must give the same digest of events. Besides, what is accepted must be what it looks
- * like: lines end with CR LF only, the body is as long as announced, texts are clean, escapes
- * decode, and the request written out again in its plainest form reads as the same request.
+ * like: lines end with CR LF only, the body is as long as announced or what a second, plain decoder
+ * makes of the chunks, texts are clean, escapes decode, and the request written out again in its
+ * plainest form reads as the same request.
  */
 #include "net/http_parser.h"
 
@@ -33,10 +34,11 @@ struct reading {
     struct weft__http_parser parser;
     void *memory;
     const char *input;
-    size_t len;
     size_t begin; /* where the current request begins in the input */
     size_t at;
+    size_t head_len;
     uint64_t body_len;
+    uint64_t body_hash;
     struct digest digest;
 };
 
@@ -210,6 +212,7 @@ static void on_head(struct reading *reading)
     check_raw_head(reading->input + reading->begin, reading->parser.head_len);
     check_framing(r);
     check_escapes(r);
+    reading->head_len = reading->parser.head_len;
     reading->digest.head = head_digest(r);
     mix_number(&reading->digest.all, reading->digest.head);
 }
@@ -220,7 +223,44 @@ static void on_body(struct reading *reading)
     MUST(piece.len > 0);
     reading->body_len += piece.len;
     MUST(reading->body_len <= reading->parser.limits.body_bytes);
-    mix(&reading->digest.all, piece.data, piece.len);
+    mix(&reading->body_hash, piece.data, piece.len);
+}
+
+/* The end of the line at `at`, which must be there. */
+static const char *line_end(const char *at, const char *end)
+{
+    const char *found = memmem(at, (size_t)(end - at), "\r\n", 2);
+    MUST(found != NULL);
+    return found;
+}
+
+/* A second, plain decoder: it must find the same body and the same end. */
+static void check_chunks(const struct reading *reading)
+{
+    const char *at = reading->input + reading->begin + reading->head_len;
+    const char *end = reading->input + reading->at;
+    uint64_t hash = 1;
+    uint64_t total = 0;
+    for (;;) {
+        char *size_end;
+        const char *next = line_end(at, end);
+        MUST(weft__http_is(*at, WEFT__HTTP_HEX));
+        uint64_t size = strtoull(at, &size_end, 16);
+        MUST(size_end == next || *size_end == ';');
+        at = next + 2;
+        if (size == 0)
+            break;
+        MUST(size <= (size_t)(end - at));
+        mix(&hash, at, size);
+        total += size;
+        at += size;
+        MUST(line_end(at, end) == at);
+        at += 2;
+    }
+    while (line_end(at, end) != at)
+        at = line_end(at, end) + 2;
+    MUST(at + 2 == end);
+    MUST(total == reading->body_len && hash == reading->body_hash);
 }
 
 static void on_done(struct reading *reading)
@@ -230,15 +270,18 @@ static void on_done(struct reading *reading)
     MUST(head_digest(r) == reading->digest.head);
     MUST(r->chunked || reading->body_len == r->content_length);
     MUST(r->chunked || taken == reading->parser.head_len + reading->body_len);
-    MUST(!r->chunked || memcmp(reading->input + reading->at - 2, "\r\n", 2) == 0);
+    if (r->chunked)
+        check_chunks(reading);
     MUST(r->header_count + r->trailer_count <= reading->parser.limits.headers);
     check_fields(r->trailers, r->trailer_count);
     mix_fields(&reading->digest.all, r->trailers, r->trailer_count);
     mix_number(&reading->digest.all, reading->at);
     mix_number(&reading->digest.all, reading->body_len);
+    mix_number(&reading->digest.all, reading->body_hash);
     weft__http_parser_begin(&reading->parser, reading->memory);
     reading->begin = reading->at;
     reading->body_len = 0;
+    reading->body_hash = 1;
 }
 
 static void on_error(struct reading *reading)
@@ -293,7 +336,7 @@ static uint64_t read_in_pieces(const char *input, size_t len,
                                const struct weft__http_limits *limits, size_t largest,
                                uint64_t seed)
 {
-    struct reading reading = {.input = input, .len = len, .digest = {1, 1}};
+    struct reading reading = {.input = input, .body_hash = 1, .digest = {1, 1}};
     weft__http_parser_init(&reading.parser, limits);
     reading.memory = malloc(weft__http_parser_memory(&reading.parser));
     weft__http_parser_begin(&reading.parser, reading.memory);
@@ -304,6 +347,7 @@ static uint64_t read_in_pieces(const char *input, size_t len,
             break;
     }
     mix_number(&reading.digest.all, reading.at);
+    mix_number(&reading.digest.all, reading.body_hash);
     free(reading.memory);
     return reading.digest.all;
 }
