@@ -306,7 +306,11 @@ static void step(weft__coro *coro)
 
 static void resume(weft__item *item)
 {
-    step(WEFT__CONTAINER(item, weft__coro, waiter.item));
+    weft__coro *coro = WEFT__CONTAINER(item, weft__coro, waiter.item);
+    weft__coro *asked = cancel_requested(coro);
+    if (asked && coro->waiter.future && weft_is_cancelled(coro->waiter.future))
+        asked->must_cancel = false; /* this -ECANCELED answers all requests made before it */
+    step(coro);
 }
 
 static void start(weft__item *item)
