@@ -379,10 +379,14 @@ int weft_then(weft_future *future, weft_then_fn *fn, void *arg)
 
 /* ---- Cancelling (a task's own side is in task.c) ---- */
 
+void weft__set_reason(weft_future *future, const char *reason)
+{
+    replace_message(future, weft__strdup(reason));
+}
+
 bool weft__request_cancel(weft_future *future, const char *reason)
 {
-    if (reason && !future->message)
-        future->message = weft__strdup(reason);
+    weft__set_reason(future, reason);
     return future->ops->cancel(future);
 }
 

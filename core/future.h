@@ -114,6 +114,9 @@ void weft__complete_result(weft_future *future, weft_result result);
  * copies its message. */
 void weft__complete_as(weft_future *future, weft_future *source);
 
+/** The reason (copied; NULL: none) of the latest request to cancel a PENDING future. */
+void weft__set_reason(weft_future *future, const char *reason);
+
 /** Ask for a cancel as if by weft_cancel(), but return what ops->cancel says. The future must be
  * PENDING. */
 bool weft__request_cancel(weft_future *future, const char *reason);

@@ -430,8 +430,8 @@ static bool cancel(weft_future *future)
             coro->future.requests++;
             asked = coro;
         }
-        if (!coro->future.message)
-            coro->future.message = weft__strdup(reason);
+        if (&coro->future != future)
+            weft__set_reason(&coro->future, reason);
         awaited = coro->waiter.future;
         if (!awaited || !weft__is_pending(awaited)) {
             awaited = NULL;
