@@ -1,0 +1,696 @@
+/* SPDX-License-Identifier: MIT */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+#include <weft/weft.h>
+
+#include "core/future.h"
+#include "core/loop.h"
+#include "tests/support/heap.h"
+#include "tests/support/loop.h"
+#include "tests/support/trace.h"
+
+TestSuite(cancel, .init = weft_test_loop_begin, .timeout = 20);
+
+/* Sleeps again and again, whatever happens: 'c' when cancelled, 'v' when the time was over. */
+struct sleeper {
+    WEFT_FRAME;
+    int rounds;
+    int i, status;
+};
+
+static WEFT_ASYNC(sleeper)
+{
+    WEFT_BEGIN;
+    weft_test_mark("s");
+    for (self->i = 0; self->i < self->rounds; self->i++) {
+        WEFT_CATCH(self->status, weft_sleep(WEFT_S(1)));
+        weft_test_mark(self->status == -ECANCELED ? "c" : self->status == 0 ? "v" : "?");
+    }
+    WEFT_RETURN(self->i);
+    WEFT_END;
+}
+
+/* Awaits a future that it is given. */
+struct waiter {
+    WEFT_FRAME;
+    weft_future *on; /* consumed */
+    const char *name;
+    int value;
+};
+
+static WEFT_ASYNC(waiter)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT_INTO(self->value, self->on);
+    WEFT_RETURN(self->value);
+    WEFT_FINALLY;
+    if (self->name)
+        weft_test_mark(self->name);
+    WEFT_END;
+}
+
+/* The task, after one tick. */
+static weft_future *started(weft_future *task)
+{
+    weft_test_ticks(1);
+    return task;
+}
+
+static int end_of(weft_future *task)
+{
+    return weft_test_run(weft_ref(task));
+}
+
+/* ---- What is done, what never began ---- */
+
+Test(cancel, is_refused_by_what_is_done)
+{
+    weft_future *task = weft_spawn(sleeper);
+    weft_future *future = weft_future_new();
+    cr_assert_eq(end_of(task), 0);
+    cr_assert_eq(weft_future_resolve(future, weft_value_i64(1), NULL), 0);
+    cr_assert_not(weft_cancel(task));
+    cr_assert_not(weft_cancel_because(future, "late"));
+    cr_assert_eq(weft_cancelling(task), 0);
+    cr_assert_null(weft_message(future));
+    cr_assert_not(weft_is_cancelled(task));
+    weft_unref(task);
+    weft_unref(future);
+    weft_test_loop_end();
+}
+
+Test(cancel, completes_a_plain_future_at_once)
+{
+    weft_future *future = weft_future_new();
+    cr_assert(weft_cancel_because(future, "not needed"));
+    cr_assert(weft_is_done(future));
+    cr_assert(weft_is_cancelled(future));
+    cr_assert_eq(weft_future_status(future), -ECANCELED);
+    cr_assert_str_eq(weft_message(future), "not needed");
+    cr_assert_eq(weft_future_resolve(future, weft_value_i64(1), NULL), -EALREADY);
+    cr_assert_eq(weft_cancelling(future), 0);
+    cr_assert_eq(weft_uncancel(future), 0);
+    weft_unref(future);
+    weft_test_loop_end();
+}
+
+Test(cancel, taken_back_before_the_first_step_lets_the_body_run)
+{
+    weft_future *task = weft_spawn(sleeper);
+    cr_assert(weft_cancel(task));
+    cr_assert_eq(weft_uncancel(task), 0);
+    cr_assert_eq(end_of(task), 0);
+    cr_assert_str_eq(test_trace, "s");
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+Test(cancel, before_the_first_step_runs_no_finally)
+{
+    weft_future *on = weft_future_new();
+    weft_future *task = weft_spawn(waiter, .on = on, .name = "f");
+    cr_assert(weft_cancel_because(task, "too late"));
+    cr_assert_eq(end_of(task), -ECANCELED);
+    cr_assert(weft_is_cancelled(task));
+    cr_assert_str_eq(weft_message(task), "too late");
+    cr_assert_str_eq(test_trace, "");
+    weft_unref(task);
+    weft_unref(on);
+    weft_test_loop_end();
+}
+
+/* ---- Delivery ---- */
+
+Test(cancel, is_delivered_at_the_next_tick_by_the_pending_await)
+{
+    weft_future *task = started(weft_spawn(sleeper, .rounds = 1));
+    cr_assert(weft_cancel(task));
+    cr_assert_str_eq(test_trace, "s");
+    weft_test_ticks(1);
+    cr_assert_str_eq(test_trace, "sc");
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+Test(cancel, swallowed_is_no_cancellation)
+{
+    weft_future *task = started(weft_spawn(sleeper, .rounds = 2));
+    cr_assert(weft_cancel(task));
+    cr_assert_eq(end_of(task), 0);
+    cr_assert_str_eq(test_trace, "scv");
+    cr_assert_not(weft_is_cancelled(task));
+    cr_assert_eq(weft_future_value(task).i64, 2);
+    cr_assert_eq(weft_cancelling(task), 1);
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+Test(cancel, two_requests_before_delivery_are_one_error)
+{
+    weft_future *task = started(weft_spawn(sleeper, .rounds = 3));
+    cr_assert(weft_cancel(task));
+    cr_assert(weft_cancel(task));
+    cr_assert_eq(weft_cancelling(task), 2);
+    cr_assert_eq(end_of(task), 0);
+    cr_assert_str_eq(test_trace, "scvv");
+    cr_assert_eq(weft_cancelling(task), 2);
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+Test(cancel, is_delivered_once_for_each_request_that_comes_after_a_delivery)
+{
+    weft_future *task = started(weft_spawn(sleeper, .rounds = 3));
+    cr_assert(weft_cancel(task));
+    weft_test_ticks(1);
+    cr_assert(weft_cancel(task));
+    cr_assert_eq(end_of(task), 0);
+    cr_assert_str_eq(test_trace, "sccv");
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+struct yielder {
+    WEFT_FRAME;
+    int status;
+};
+
+static WEFT_ASYNC(yielder)
+{
+    WEFT_BEGIN;
+    weft_test_mark("1");
+    WEFT_YIELD;
+    weft_test_mark("2");
+    WEFT_FINALLY;
+    weft_test_mark("f");
+    WEFT_END;
+}
+
+Test(cancel, is_delivered_at_a_yield)
+{
+    weft_future *task = started(weft_spawn(yielder));
+    cr_assert(weft_cancel(task));
+    cr_assert(weft_cancel_because(task, "stop"));
+    cr_assert_eq(end_of(task), -ECANCELED);
+    cr_assert_str_eq(test_trace, "1f");
+    cr_assert_str_eq(weft_message(task), "stop");
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+Test(cancel, is_delivered_by_a_sleep_of_one_tick)
+{
+    weft_future *task = started(weft_spawn(waiter, .on = weft_sleep(WEFT_S(1))));
+    weft_future *brief = weft_call(waiter, .on = weft_sleep(0));
+    cr_assert(weft_cancel(task));
+    cr_assert(weft_cancel(brief));
+    cr_assert_eq(weft_test_run(task), -ECANCELED);
+    cr_assert_eq(weft_test_run(brief), -ECANCELED);
+    weft_test_loop_end();
+}
+
+/* ---- A result that was ready is never lost ---- */
+
+struct receiver {
+    WEFT_FRAME;
+    weft_future *on; /* consumed */
+    int value, status;
+};
+
+static WEFT_ASYNC(receiver)
+{
+    WEFT_BEGIN;
+    WEFT_CATCH_INTO(self->status, self->value, self->on);
+    weft_test_mark(self->status == 0 ? "v" : "c");
+    WEFT_CATCH(self->status, weft_sleep(WEFT_S(1)));
+    weft_test_mark(self->status == 0 ? "V" : "C");
+    WEFT_RETURN(self->value);
+    WEFT_END;
+}
+
+Test(cancel, that_comes_after_the_result_waits_for_the_next_await)
+{
+    weft_future *on = weft_future_new();
+    weft_future *task = started(weft_spawn(receiver, .on = weft_ref(on)));
+    cr_assert_eq(weft_future_resolve(on, weft_value_i64(7), NULL), 0);
+    cr_assert(weft_cancel(task));
+    cr_assert_eq(end_of(task), 0);
+    cr_assert_str_eq(test_trace, "vC");
+    cr_assert_eq(weft_future_value(task).i64, 7);
+    weft_unref(task);
+    weft_unref(on);
+    weft_test_loop_end();
+}
+
+Test(cancel, twice_after_the_result_is_one_error_at_the_next_await)
+{
+    weft_future *on = weft_future_new();
+    weft_future *task = started(weft_spawn(receiver, .on = weft_ref(on)));
+    cr_assert_eq(weft_future_resolve(on, weft_value_i64(7), NULL), 0);
+    cr_assert(weft_cancel(task));
+    cr_assert(weft_cancel(task));
+    cr_assert_eq(end_of(task), 0);
+    cr_assert_str_eq(test_trace, "vC");
+    weft_unref(task);
+    weft_unref(on);
+    weft_test_loop_end();
+}
+
+Test(cancel, taken_back_before_it_was_delivered_is_dropped)
+{
+    weft_future *on = weft_future_new();
+    weft_future *task = started(weft_spawn(receiver, .on = weft_ref(on)));
+    cr_assert_eq(weft_future_resolve(on, weft_value_i64(7), NULL), 0);
+    cr_assert(weft_cancel(task));
+    cr_assert_eq(weft_uncancel(task), 0);
+    cr_assert_eq(end_of(task), 0);
+    cr_assert_str_eq(test_trace, "vV");
+    weft_unref(task);
+    weft_unref(on);
+    weft_test_loop_end();
+}
+
+Test(cancel, of_which_one_request_of_two_was_taken_back_is_delivered)
+{
+    weft_future *on = weft_future_new();
+    weft_future *task = started(weft_spawn(receiver, .on = weft_ref(on)));
+    cr_assert_eq(weft_future_resolve(on, weft_value_i64(7), NULL), 0);
+    cr_assert(weft_cancel(task));
+    cr_assert(weft_cancel(task));
+    cr_assert_eq(weft_uncancel(task), 1);
+    cr_assert_eq(end_of(task), 0);
+    cr_assert_str_eq(test_trace, "vC");
+    weft_unref(task);
+    weft_unref(on);
+    weft_test_loop_end();
+}
+
+Test(cancel, that_went_to_the_awaited_operation_cannot_be_taken_back)
+{
+    weft_future *task = started(weft_spawn(sleeper, .rounds = 2));
+    cr_assert(weft_cancel(task));
+    cr_assert_eq(weft_uncancel(task), 0);
+    cr_assert_eq(end_of(task), 0);
+    cr_assert_str_eq(test_trace, "scv");
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+Test(cancel, pending_at_the_return_leaves_the_value)
+{
+    weft_future *on = weft_future_new();
+    weft_future *task = started(weft_spawn(waiter, .on = weft_ref(on)));
+    cr_assert_eq(weft_future_resolve(on, weft_value_i64(7), NULL), 0);
+    cr_assert(weft_cancel(task));
+    cr_assert_eq(end_of(task), 0);
+    cr_assert_not(weft_is_cancelled(task));
+    cr_assert_eq(weft_future_value(task).i64, 7);
+    cr_assert_eq(weft_cancelling(task), 1);
+    weft_unref(task);
+    weft_unref(on);
+    weft_test_loop_end();
+}
+
+/* An operation that cannot be stopped. */
+static bool refuse_to_stop(weft_future *future)
+{
+    weft_test_mark("r");
+    return future == NULL;
+}
+
+static const struct weft__future_ops unstoppable_ops = {.name = "rock", .cancel = refuse_to_stop};
+
+Test(cancel, of_what_cannot_be_stopped_waits_for_the_next_await)
+{
+    weft_future *rock = weft__future_alloc(test_loop, &unstoppable_ops, sizeof(*rock), 2);
+    weft_future *task = started(weft_spawn(receiver, .on = weft_ref(rock)));
+    cr_assert(weft_cancel(task));
+    weft_test_ticks(3);
+    cr_assert_not(weft_is_done(task));
+    weft__complete(rock, weft_value_i64(3), NULL);
+    cr_assert_eq(end_of(task), 0);
+    cr_assert_str_eq(test_trace, "rvC");
+    cr_assert_eq(weft_future_value(task).i64, 3);
+    weft_unref(task);
+    weft_unref(rock);
+    weft_unref(rock);
+    weft_test_loop_end();
+}
+
+/* ---- The counter ---- */
+
+Test(cancel, counter_has_a_floor)
+{
+    weft_future *task = weft_spawn(sleeper);
+    cr_assert_eq(weft_cancelling(task), 0);
+    cr_assert_eq(weft_uncancel(task), 0);
+    cr_assert(weft_cancel(task));
+    cr_assert(weft_cancel(task));
+    cr_assert(weft_cancel(task));
+    cr_assert_eq(weft_cancelling(task), 3);
+    cr_assert_eq(weft_uncancel(task), 2);
+    cr_assert_eq(weft_uncancel(task), 1);
+    cr_assert_eq(weft_uncancel(task), 0);
+    cr_assert_eq(weft_uncancel(task), 0);
+    cr_assert_eq(weft_test_run(task), 0);
+    weft_test_loop_end();
+}
+
+Test(cancel, counter_is_kept_after_the_end)
+{
+    weft_future *task = started(weft_spawn(waiter, .on = weft_sleep(WEFT_S(1))));
+    cr_assert(weft_cancel(task));
+    cr_assert_eq(end_of(task), -ECANCELED);
+    cr_assert_eq(weft_cancelling(task), 1);
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+/* ---- FINALLY ---- */
+
+struct cleaner {
+    WEFT_FRAME;
+    int rounds;
+    int i;
+};
+
+static WEFT_ASYNC(cleaner)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_sleep(WEFT_S(1)));
+    WEFT_FINALLY;
+    for (self->i = 0; self->i < self->rounds; self->i++) {
+        weft_test_mark("f");
+        WEFT_AWAIT(weft_sleep(WEFT_S(1)));
+    }
+    weft_test_mark("e");
+    WEFT_END;
+}
+
+Test(cancel, during_finally_interrupts_the_cleanup)
+{
+    weft_future *task = started(weft_spawn(cleaner, .rounds = 2));
+    cr_assert(weft_cancel(task));
+    weft_test_ticks(1);
+    cr_assert_str_eq(test_trace, "f");
+    cr_assert(weft_cancel_because(task, "again"));
+    cr_assert_eq(end_of(task), -ECANCELED);
+    cr_assert_str_eq(test_trace, "f");
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+Test(cancel, delivered_before_finally_leaves_the_cleanup_alone)
+{
+    weft_future *task = started(weft_spawn(cleaner, .rounds = 2));
+    cr_assert(weft_cancel(task));
+    cr_assert(weft_cancel(task));
+    cr_assert_eq(end_of(task), -ECANCELED);
+    cr_assert_str_eq(test_trace, "ffe");
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+/* ---- Chains ---- */
+
+struct chain {
+    WEFT_FRAME;
+    int depth;
+    int tasks; /* each level is a task, not a call */
+};
+
+static WEFT_ASYNC(chain)
+{
+    WEFT_BEGIN;
+    if (self->depth == 0)
+        WEFT_AWAIT(weft_sleep(WEFT_S(1)));
+    else if (self->tasks)
+        WEFT_AWAIT(weft_spawn(chain, .depth = self->depth - 1, .tasks = 1));
+    else
+        WEFT_AWAIT(weft_call(chain, .depth = self->depth - 1));
+    WEFT_FINALLY;
+    weft_test_mark((const char *[]){"0", "1", "2", "3"}[self->depth]);
+    WEFT_END;
+}
+
+Test(cancel, unwinds_a_chain_of_calls_in_one_tick_from_the_inside)
+{
+    weft_future *task = started(weft_spawn(chain, .depth = 3));
+    cr_assert(weft_cancel_because(task, "why"));
+    weft_test_ticks(1);
+    cr_assert_str_eq(test_trace, "0123");
+    cr_assert(weft_is_cancelled(task));
+    cr_assert_str_eq(weft_message(task), "why");
+    cr_assert_eq(weft_cancelling(task), 1);
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+Test(cancel, unwinds_a_chain_of_tasks_a_tick_each_from_the_inside)
+{
+    weft_future *task = weft_spawn(chain, .depth = 3, .tasks = 1);
+    weft_test_ticks(4);
+    cr_assert(weft_cancel_because(task, "why"));
+    static const char *const after[] = {"0", "01", "012", "0123"};
+    for (int i = 0; i < 4; i++) {
+        weft_test_ticks(1);
+        cr_assert_str_eq(test_trace, after[i]);
+    }
+    cr_assert(weft_is_cancelled(task));
+    cr_assert_str_eq(weft_message(task), "why");
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+Test(cancel, of_a_task_counts_at_the_task_it_awaits_too)
+{
+    weft_future *inner = weft_spawn(sleeper, .rounds = 2);
+    weft_future *outer = weft_spawn(waiter, .on = weft_ref(inner));
+    weft_test_ticks(1);
+    cr_assert(weft_cancel(outer));
+    cr_assert_eq(weft_cancelling(outer), 1);
+    cr_assert_eq(weft_cancelling(inner), 1);
+    cr_assert_eq(weft_test_run(outer), 0);
+    cr_assert_eq(weft_future_value(inner).i64, 2);
+    cr_assert_str_eq(test_trace, "scv");
+    weft_unref(inner);
+    weft_test_loop_end();
+}
+
+Test(cancel, of_an_awaited_task_reaches_all_who_await_it)
+{
+    weft_future *inner = weft_spawn(sleeper, .rounds = 1);
+    weft_future *victim = weft_spawn(waiter, .on = weft_sleep(WEFT_S(1)));
+    weft_future *one = weft_spawn(waiter, .on = weft_ref(victim), .name = "1");
+    weft_future *two = weft_spawn(waiter, .on = weft_ref(victim), .name = "2");
+    weft_test_ticks(1);
+    cr_assert(weft_cancel(victim));
+    cr_assert_eq(weft_test_run(one), -ECANCELED);
+    cr_assert_eq(end_of(two), -ECANCELED);
+    cr_assert_eq(weft_cancelling(two), 0);
+    cr_assert_eq(weft_test_run(inner), 0);
+    cr_assert_str_eq(test_trace, "s12v");
+    weft_unref(victim);
+    weft_unref(two);
+    weft_test_loop_end();
+}
+
+Test(cancel, of_a_call_ends_it_alone)
+{
+    weft_future *call = weft_call(sleeper, .rounds = 1);
+    cr_assert_str_eq(test_trace, "s");
+    cr_assert(weft_cancel(call));
+    cr_assert_eq(weft_test_run(call), 0);
+    cr_assert_str_eq(test_trace, "sc");
+    weft_test_loop_end();
+}
+
+struct calls_and_cancels {
+    WEFT_FRAME;
+    weft_future *call;
+    int status;
+};
+
+static WEFT_ASYNC(calls_and_cancels)
+{
+    WEFT_BEGIN;
+    self->call = weft_call(chain, .depth = 1);
+    cr_assert(weft_cancel_because(self->call, "mine"));
+    cr_assert_eq(weft_cancelling(weft_current_task()), 0);
+    WEFT_CATCH(self->status, self->call);
+    cr_assert_eq(self->status, -ECANCELED);
+    cr_assert_str_eq(WEFT_CAUGHT_MESSAGE, "mine");
+    WEFT_CATCH(self->status, weft_sleep(WEFT_S(1)));
+    WEFT_RETURN(self->status);
+    WEFT_END;
+}
+
+Test(cancel, of_ones_own_call_leaves_the_task_alone)
+{
+    weft_future *task = weft_spawn(calls_and_cancels);
+    cr_assert_eq(end_of(task), 0);
+    cr_assert_eq(weft_future_value(task).i64, 0);
+    cr_assert_str_eq(test_trace, "01");
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+/* ---- Oneself ---- */
+
+struct suicide {
+    WEFT_FRAME;
+    int in_call;
+    int status;
+};
+
+static WEFT_ASYNC(suicide)
+{
+    WEFT_BEGIN;
+    if (self->in_call) {
+        WEFT_CATCH(self->status, weft_call(suicide));
+        weft_test_mark(self->status == -ECANCELED ? "x" : "?");
+        WEFT_RETURN(0);
+    }
+    cr_assert(weft_cancel_because(weft_current_task(), "enough"));
+    WEFT_CATCH(self->status, weft_future_failed(-EIO, NULL));
+    weft_test_mark(self->status == -EIO ? "a" : "?");
+    WEFT_AWAIT(weft_sleep(WEFT_S(1)));
+    weft_test_mark("never");
+    WEFT_END;
+}
+
+Test(cancel, of_oneself_is_delivered_at_the_next_await_that_waits)
+{
+    weft_future *task = weft_spawn(suicide);
+    cr_assert_eq(end_of(task), -ECANCELED);
+    cr_assert_str_eq(test_trace, "a");
+    cr_assert_str_eq(weft_message(task), "enough");
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+Test(cancel, of_oneself_within_a_call_is_delivered_there)
+{
+    weft_future *task = weft_spawn(suicide, .in_call = 1);
+    cr_assert_eq(end_of(task), 0);
+    cr_assert_str_eq(test_trace, "ax");
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+struct quits {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(quits)
+{
+    WEFT_BEGIN;
+    WEFT_FAIL(-ECANCELED, "%s", "I quit");
+    WEFT_END;
+}
+
+Test(cancel, is_what_a_task_that_ends_with_its_error_is)
+{
+    weft_future *task = weft_spawn(quits);
+    cr_assert_eq(end_of(task), -ECANCELED);
+    cr_assert(weft_is_cancelled(task));
+    cr_assert_str_eq(weft_message(task), "I quit");
+    cr_assert_eq(weft_cancelling(task), 0);
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+Test(cancel, is_no_failure_to_report)
+{
+    weft_future *task = started(weft_spawn(waiter, .on = weft_sleep(WEFT_S(1))));
+    cr_assert(weft_cancel(task));
+    weft_unref(task);
+    weft_test_ticks(3);
+    cr_assert_eq(test_reports.count, 0);
+    weft_test_loop_end();
+}
+
+/* ---- The reason ---- */
+
+struct reader {
+    WEFT_FRAME;
+    int status, i;
+    char text[2][32];
+};
+
+static WEFT_ASYNC(reader)
+{
+    WEFT_BEGIN;
+    for (self->i = 0; self->i < 2; self->i++) {
+        WEFT_CATCH(self->status, weft_sleep(WEFT_S(1)));
+        cr_assert_eq(self->status, -ECANCELED);
+        weft_test_mark(WEFT_CAUGHT_MESSAGE ? WEFT_CAUGHT_MESSAGE : "-");
+    }
+    WEFT_END;
+}
+
+Test(cancel, reason_is_the_message_of_the_error)
+{
+    weft_future *task = started(weft_spawn(reader));
+    cr_assert(weft_cancel_because(task, "a"));
+    cr_assert_str_eq(weft_message(task), "a");
+    weft_test_ticks(1);
+    cr_assert_str_eq(test_trace, "a");
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+Test(cancel, reason_is_that_of_its_own_request_not_of_an_earlier_one)
+{
+    weft_future *task = started(weft_spawn(reader));
+    cr_assert(weft_cancel_because(task, "a"));
+    weft_test_ticks(1);
+    cr_assert(weft_cancel_because(task, "b"));
+    cr_assert_str_eq(weft_message(task), "b");
+    cr_assert_eq(weft_test_run(task), 0);
+    cr_assert_str_eq(test_trace, "ab");
+    weft_test_loop_end();
+}
+
+Test(cancel, without_a_reason_has_none_of_an_earlier_one)
+{
+    weft_future *task = started(weft_spawn(reader));
+    cr_assert(weft_cancel_because(task, "a"));
+    weft_test_ticks(1);
+    cr_assert(weft_cancel(task));
+    cr_assert_eq(weft_test_run(task), 0);
+    cr_assert_str_eq(test_trace, "a-");
+    weft_test_loop_end();
+}
+
+Test(cancel, reason_is_copied)
+{
+    char reason[] = "gone";
+    weft_future *task = started(weft_spawn(waiter, .on = weft_sleep(WEFT_S(1))));
+    cr_assert(weft_cancel_because(task, reason));
+    reason[0] = 'd';
+    cr_assert_eq(end_of(task), -ECANCELED);
+    cr_assert_str_eq(weft_message(task), "gone");
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+static int cancel_chain(void)
+{
+    weft_future *task = weft_spawn(chain, .depth = 3, .tasks = 1);
+    for (int i = 0; i < 4; i++)
+        weft_unref(weft_sleep(0)); /* may fail: then it is a report more */
+    for (int i = 0; i < 5 && !weft_is_done(task); i++)
+        weft_loop_stop(test_loop), weft_loop_run(test_loop);
+    if (!weft_is_done(task))
+        cr_assert(weft_cancel_because(task, "why"));
+    int status = weft_test_run(task);
+    return status == -ECANCELED ? 0 : status;
+}
+
+Test(cancel, is_delivered_whatever_allocation_fails)
+{
+    weft_test_every_lack_of_memory(cancel_chain);
+    weft_test_loop_end();
+}
