@@ -43,6 +43,9 @@ struct weft__future_ops {
     /* The last reference is gone; the future is DONE. Release what the operation holds; the caller
      * frees the memory. May be NULL. */
     void (*dispose)(weft_future *future);
+    /* The name and the place ("file:line") of this very operation, for reports. May be NULL: then it
+     * is named `name`, and has no place. */
+    void (*describe)(const weft_future *future, const char **ret_name, const char **ret_place);
 };
 
 /** Somebody who waits: queued in the future's list, then in the ready queue. Owns a reference to

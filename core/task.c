@@ -443,8 +443,17 @@ static bool cancel(weft_future *future)
     return true;
 }
 
-static const struct weft__future_ops task_ops = {.name = "task", .cancel = cancel};
-static const struct weft__future_ops call_ops = {.name = "call", .cancel = cancel};
+static void describe(const weft_future *future, const char **ret_name, const char **ret_place)
+{
+    const weft__coro *coro = weft__coro_of(future);
+    *ret_name = coro->code->name;
+    *ret_place = coro->spawned_at;
+}
+
+static const struct weft__future_ops task_ops = {
+    .name = "task", .cancel = cancel, .describe = describe};
+static const struct weft__future_ops call_ops = {
+    .name = "call", .cancel = cancel, .describe = describe};
 
 unsigned weft_uncancel(weft_future *future)
 {
@@ -490,14 +499,18 @@ weft_future *weft_current_task(void)
 
 const char *weft_task_name(const weft_future *future)
 {
-    weft__coro *coro = weft__coro_of(future);
-    return coro ? coro->code->name : future->ops->name;
+    const char *name = future->ops->name, *place;
+    if (future->ops->describe)
+        future->ops->describe(future, &name, &place);
+    return name;
 }
 
 const char *weft_task_spawned_at(const weft_future *future)
 {
-    weft__coro *coro = weft__coro_of(future);
-    return coro ? coro->spawned_at : NULL;
+    const char *name, *place = NULL;
+    if (future->ops->describe)
+        future->ops->describe(future, &name, &place);
+    return place;
 }
 
 int weft_task_await_line(const weft_future *future)

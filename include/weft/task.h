@@ -212,11 +212,12 @@ typedef struct weft_coroutine {
 /** The task that runs now, borrowed; NULL outside of one. Thread: loop. Since: 0.1 */
 WEFT_PUBLIC weft_future *weft_current_task(void);
 
-/** The name of a task: its coroutine's; of another operation: what it is ("sleep"). Thread: loop.
- * Since: 0.1 */
+/** The name of a task: its coroutine's; of a job: its function's; of another operation: what it is
+ * ("sleep"). Thread: loop. Since: 0.1 */
 WEFT_PUBLIC const char *weft_task_name(const weft_future *task);
 
-/** "file:line" where a task was spawned; NULL for another operation. Thread: loop. Since: 0.1 */
+/** "file:line" where a task or a job was started; NULL for another operation. Thread: loop.
+ * Since: 0.1 */
 WEFT_PUBLIC const char *weft_task_spawned_at(const weft_future *task);
 
 /** The line of the await in which a task is, in its coroutine's file; 0 before its first await.
