@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* weft_post: calls into the loop from other threads. */
+#include <criterion/criterion.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <weft/weft.h>
+
+#include "tests/support/heap.h"
+#include "tests/support/loop.h"
+
+TestSuite(post, .init = weft_test_loop_begin_real, .timeout = 60);
+
+enum { THREADS = 4, COUNT = 5000 };
+
+/* [loop] */
+static unsigned called, next_of[THREADS], out_of_order;
+
+struct posted {
+    unsigned thread, number;
+};
+
+static void note(void *arg)
+{
+    const struct posted *posted = arg;
+    if (posted->number != next_of[posted->thread]++)
+        out_of_order++;
+    if (++called == THREADS * COUNT)
+        weft_loop_stop(test_loop);
+}
+
+struct poster {
+    pthread_t thread;
+    unsigned failed;
+    struct posted posted[COUNT];
+};
+
+static void *post_all(void *arg)
+{
+    struct poster *poster = arg;
+    for (unsigned i = 0; i < COUNT; i++)
+        poster->failed += weft_post(test_loop, note, &poster->posted[i]) != 0;
+    return NULL;
+}
+
+Test(post, calls_on_the_loop_what_many_threads_posted_in_each_ones_order)
+{
+    static struct poster posters[THREADS];
+    for (unsigned i = 0; i < THREADS; i++) {
+        for (unsigned k = 0; k < COUNT; k++)
+            posters[i].posted[k] = (struct posted){i, k};
+        pthread_create(&posters[i].thread, NULL, post_all, &posters[i]);
+    }
+    cr_assert_eq(weft_loop_run(test_loop), 0);
+    for (unsigned i = 0; i < THREADS; i++) {
+        pthread_join(posters[i].thread, NULL);
+        cr_assert_eq(posters[i].failed, 0);
+    }
+    cr_assert_eq(called, THREADS * COUNT);
+    cr_assert_eq(out_of_order, 0);
+    weft_test_loop_end();
+}
+
+static void count(void *arg)
+{
+    ++*(int *)arg;
+}
+
+Test(post, calls_what_was_posted_before_the_loop_is_freed)
+{
+    int calls = 0;
+    cr_assert_eq(weft_post(test_loop, count, &calls), 0);
+    cr_assert_eq(calls, 0);
+    weft_test_loop_end();
+    cr_assert_eq(calls, 1);
+}
+
+Test(post, is_refused_once_the_loop_was_shut_down)
+{
+    int calls = 0;
+    cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), 0);
+    cr_assert_eq(weft_post(test_loop, count, &calls), -ESHUTDOWN);
+    weft_test_loop_end();
+    cr_assert_eq(calls, 0);
+}
+
+Test(post, refuses_what_it_cannot_call)
+{
+    int calls = 0;
+    cr_assert_eq(weft_post(test_loop, NULL, &calls), -EINVAL);
+    cr_assert_eq(weft_post(NULL, count, &calls), -EINVAL);
+    weft_test_heap_fail_at(1);
+    cr_assert_eq(weft_post(test_loop, count, &calls), -ENOMEM);
+    weft_test_loop_end();
+    cr_assert_eq(calls, 0);
+}
+
+static void post_again(void *arg)
+{
+    int *left = arg;
+    if (--*left == 0)
+        weft_loop_stop(test_loop);
+    else
+        cr_assert_eq(weft_post(test_loop, post_again, left), 0);
+}
+
+Test(post, works_from_the_loops_own_thread)
+{
+    int left = 10;
+    cr_assert_eq(weft_post(test_loop, post_again, &left), 0);
+    cr_assert_eq(weft_loop_run(test_loop), 0);
+    cr_assert_eq(left, 0);
+    weft_test_loop_end();
+}
