@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* A loop as the user of a pool. See pool/client.c. */
+#ifndef WEFT_POOL_CLIENT_H
+#define WEFT_POOL_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/loop.h"
+#include "pool/job.h"
+
+/** All fields are [loop]. */
+struct weft__client {
+    struct weft__part part;
+    weft_loop *loop;                   /* [const] */
+    weft_pool *pool;                   /* a reference; NULL: none yet */
+    struct weft__job *oldest, *newest; /* jobs that are queued or run */
+    size_t count;                      /* of these */
+    bool settled;                      /* takes no new ones */
+    weft__item
+        release; /* runs when those who waited for the jobs that were let go have heard of it */
+};
+
+/** The job is not under way any more. */
+void weft__client_remove(struct weft__job *job);
+
+#endif

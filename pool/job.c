@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Jobs: one blocking call each, from the loop to a worker and back.
+ *
+ *     QUEUED --a worker takes it--> RUNNING --it returns; the mailbox--> complete, on the loop
+ *        |                             |
+ *        | cancelled                   | the loop is gone when it returns: the mailbox refuses it
+ *        v                             v
+ *     complete, -ECANCELED          its value is destroyed on the worker
+ *
+ * Between being taken and being put in the mailbox a job is the worker's: of the whole loop it
+ * knows this job only. The pool's lock decides who takes it out of its lane, a worker or a cancel;
+ * the mailbox hands it back with all that was written to it.
+ *
+ * A loop that ends while the job runs completes the future with WEFT_ESTUCK and lets go
+ * (pool/client.c). Then two sides hold the memory, the loop's (whoever waits on the future) and the
+ * worker's; whichever is done last frees it, which `let_go` and `ended` decide under the lock.
+ *
+ * References to the future: one for the caller, one for the job itself until it completes.
+ */
+#include "pool/job.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/loop.h"
+#include "core/memory.h"
+#include "pool/client.h"
+#include "pool/lane.h"
+#include "pool/pool.h"
+
+static void complete(weft__item *item)
+{
+    struct weft__job *job = WEFT__CONTAINER(item, struct weft__job, item);
+    weft__client_remove(job);
+    weft__complete_result(&job->future, job->result);
+    weft_unref(&job->future);
+}
+
+bool weft__job_cancel(struct weft__job *job)
+{
+    weft_pool *pool = job->lane->pool;
+    weft__lock_take(&pool->mu);
+    bool dropped = weft__lane_remove_locked(job->lane, job);
+    weft__lock_release(&pool->mu);
+    if (!dropped)
+        return false;
+    weft__mailbox_unref(job->mailbox);
+    weft__client_remove(job);
+    weft__complete_failed(&job->future, -ECANCELED, NULL);
+    weft_unref(&job->future);
+    return true;
+}
+
+static bool cancel(weft_future *future)
+{
+    return weft__job_cancel(WEFT__CONTAINER(future, struct weft__job, future));
+}
+
+static void describe(const weft_future *future, const char **ret_name, const char **ret_place)
+{
+    const struct weft__job *job = WEFT__CONTAINER(future, struct weft__job, future);
+    *ret_name = job->name;
+    *ret_place = job->place;
+}
+
+static const struct weft__future_ops ops = {.name = "job", .cancel = cancel, .describe = describe};
+
+struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
+                                weft_result (*run)(void *), const void *args, size_t size)
+{
+    struct weft__job *job = weft__malloc(sizeof(*job) + size);
+    if (!job)
+        return NULL;
+    *job = (struct weft__job){.client = client, .run = run, .lane = lane};
+    weft__future_init(&job->future, client->loop, &ops, 2);
+    job->mailbox = weft__mailbox_ref(client->loop->mailbox);
+    job->item.run = complete;
+    memcpy(job->args, args, size);
+    return job;
+}
+
+void weft__job_discard(struct weft__job *job)
+{
+    weft__mailbox_unref(job->mailbox);
+    weft__free(job);
+}
+
+void weft__job_free(struct weft__job *job)
+{
+    weft__free(job->future.message);
+    weft__free(job);
+}
+
+bool weft__job_let_go_locked(struct weft__job *job)
+{
+    if (job->ended)
+        return false;
+    job->let_go = true;
+    job->lane->pool->abandoned++;
+    return true;
+}
+
+static void destroy_result(weft_result *result)
+{
+    if (result->status >= 0 && result->destructor)
+        result->destructor(result->value.ptr);
+    weft__free(result->message);
+}
+
+/* There is no loop any more to send it to. */
+static void end_alone(struct weft__job *job)
+{
+    weft_pool *pool = job->lane->pool;
+    destroy_result(&job->result);
+    weft__lock_take(&pool->mu);
+    bool let_go = job->let_go;
+    job->ended = true;
+    if (let_go)
+        pool->abandoned--;
+    weft__lock_release(&pool->mu);
+    if (let_go)
+        weft__job_free(job);
+}
+
+void weft__job_finish(struct weft__job *job, weft_result result)
+{
+    weft__mailbox *mailbox = job->mailbox;
+    job->result = result;
+    if (!weft__mailbox_put(mailbox, &job->item))
+        end_alone(job);
+    weft__mailbox_unref(mailbox);
+}
+
+void weft__job_run(struct weft__job *job)
+{
+    weft__job_finish(job, job->run(job->args));
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A job: one blocking call, from the loop to a worker and back. See pool/job.c.
+ */
+#ifndef WEFT_POOL_JOB_H
+#define WEFT_POOL_JOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <weft/pool.h>
+
+#include "core/future.h"
+#include "core/mailbox.h"
+
+struct weft__client;
+
+/** One block of memory: the future, the job, a copy of its arguments. [mu] is the pool's lock. */
+struct weft__job {
+    weft_future future;              /* [loop] */
+    struct weft__client *client;     /* [loop] NULL once the job is not under way any more */
+    struct weft__job *older, *newer; /* [loop] in the client's list */
+    const char *name, *place;        /* [const] */
+    weft_result (*run)(void *args);  /* [const] */
+    weft_lane *lane;                 /* [const] */
+    weft__mailbox *mailbox; /* [const] a reference; dropped by who takes the job out of its lane */
+    struct weft__job *prev, *next; /* [mu] in the lane */
+    bool queued;                   /* [mu] in the lane */
+    bool ended;                    /* [mu] its loop is gone, and the worker has done with it */
+    bool let_go;                   /* [mu] its loop is gone, and has done with it */
+    weft__item item;               /* [worker], then [loop] */
+    weft_result result;            /* [worker], then [loop] */
+    _Alignas(max_align_t) unsigned char args[]; /* [const], then [worker] */
+};
+
+/** A job with a copy of `size` bytes of arguments, and two references to its future; NULL: out of
+ * memory. Thread: loop. */
+struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
+                                weft_result (*run)(void *), const void *args, size_t size);
+
+/** Free a job that was never queued. Thread: loop. */
+void weft__job_discard(struct weft__job *job);
+
+/** Run a job that was taken out of its lane, and send it home. Thread: worker; no lock held. */
+void weft__job_run(struct weft__job *job);
+
+/** Send a job home with this result, unrun. Thread: any; no lock held. */
+void weft__job_finish(struct weft__job *job, weft_result result);
+
+/** Cancel a job if it is queued; then it is complete. Thread: loop. */
+bool weft__job_cancel(struct weft__job *job);
+
+/**
+ * The loop ends, its mailbox is closed: leave the job to its worker. False: that has done with it,
+ * and the caller frees it with weft__job_free(). Call with the pool's lock held. Thread: loop.
+ */
+bool weft__job_let_go_locked(struct weft__job *job);
+void weft__job_free(struct weft__job *job);
+
+#endif

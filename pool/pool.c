@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pool: the object, its options, its references. Its threads are in pool/worker.c, its queue in
+ * pool/lane.c.
+ *
+ * One block of memory, places for all threads included: nothing is allocated later on, so that no
+ * job can be lost for want of memory once it was accepted.
+ *
+ * Lock order: there is one lock, pool->mu. No user code runs and no other lock is taken while it is
+ * held.
+ */
+#include "pool/pool.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "core/memory.h"
+#include "pool/cpus.h"
+#include "pool/worker.h"
+
+enum { MOST_THREADS = 65535, SPARE_THREADS = 4, DEFAULT_MOST = 32, DEFAULT_QUEUED = 65536 };
+#define DEFAULT_KEEPALIVE WEFT_S(10)
+#define DEFAULT_STACK ((size_t)1 << 20)
+
+/* The options with their defaults filled in. 0 or -EINVAL. */
+static int complete_options(const struct weft_pool_options *options, struct weft_pool_options *ret)
+{
+    static const struct weft_pool_options none;
+    *ret = options ? *options : none;
+    if (ret->size != 0 && ret->size != sizeof(*ret))
+        return -EINVAL;
+    if (!ret->max_threads) {
+        unsigned cpus = weft__cpus() + SPARE_THREADS;
+        ret->max_threads = cpus < DEFAULT_MOST ? cpus : DEFAULT_MOST;
+        if (ret->max_threads < ret->min_threads)
+            ret->max_threads = ret->min_threads;
+    }
+    if (!ret->keepalive)
+        ret->keepalive = DEFAULT_KEEPALIVE;
+    if (!ret->stack_size)
+        ret->stack_size = DEFAULT_STACK;
+    if (!ret->max_queued)
+        ret->max_queued = DEFAULT_QUEUED;
+    if (!ret->thread_name)
+        ret->thread_name = "weft";
+    bool valid = ret->max_threads <= MOST_THREADS && ret->min_threads <= ret->max_threads &&
+                 ret->keepalive > 0 && ret->stack_size >= (size_t)PTHREAD_STACK_MIN;
+    return valid ? 0 : -EINVAL;
+}
+
+static int init_monotonic(pthread_cond_t *cond)
+{
+    pthread_condattr_t attributes;
+    int error = pthread_condattr_init(&attributes);
+    if (error)
+        return error;
+    error = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    if (!error)
+        error = pthread_cond_init(cond, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return error;
+}
+
+/* The lowest is the first to be taken. */
+static int make_places(weft_pool *pool)
+{
+    struct weft__worker **end = &pool->free;
+    for (; pool->made < pool->max_threads; pool->made++) {
+        struct weft__worker *worker = &pool->workers[pool->made];
+        int error = init_monotonic(&worker->roused);
+        if (error)
+            return error;
+        worker->pool = pool;
+        *end = worker;
+        end = &worker->next;
+    }
+    return 0;
+}
+
+static weft_pool *allocate(const struct weft_pool_options *options)
+{
+    weft_pool *pool =
+        weft__calloc(1, sizeof(*pool) + options->max_threads * sizeof(pool->workers[0]));
+    if (!pool)
+        return NULL;
+    pool->refs = 1;
+    pool->lane = (weft_lane){.pool = pool, .limit = options->max_queued};
+    pool->min_threads = options->min_threads;
+    pool->max_threads = options->max_threads;
+    pool->keepalive = options->keepalive;
+    pool->stack_size = options->stack_size;
+    snprintf(pool->thread_name, sizeof(pool->thread_name), "%.9s", options->thread_name);
+    return pool;
+}
+
+void weft__pool_destroy(weft_pool *pool)
+{
+    while (pool->made > 0)
+        pthread_cond_destroy(&pool->workers[--pool->made].roused);
+    pthread_cond_destroy(&pool->left);
+    pthread_mutex_destroy(&pool->mu.mutex);
+    weft__free(pool);
+}
+
+weft_pool *weft_pool_new(const struct weft_pool_options *options)
+{
+    struct weft_pool_options complete;
+    int status = complete_options(options, &complete);
+    if (status < 0) {
+        errno = -status;
+        return NULL;
+    }
+    weft_pool *pool = allocate(&complete);
+    if (!pool) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    pthread_mutex_init(&pool->mu.mutex, NULL);
+    pthread_cond_init(&pool->left, NULL);
+    int error = make_places(pool);
+    if (error) {
+        weft__pool_destroy(pool);
+        errno = error;
+        return NULL;
+    }
+    return pool;
+}
+
+weft_pool *weft_pool_ref(weft_pool *pool)
+{
+    weft__lock_take(&pool->mu);
+    pool->refs++;
+    weft__lock_release(&pool->mu);
+    return pool;
+}
+
+void weft_pool_unref(weft_pool *pool)
+{
+    if (!pool)
+        return;
+    weft__lock_take(&pool->mu);
+    bool last = --pool->refs == 0;
+    weft__lock_release(&pool->mu);
+    if (last)
+        weft__end_workers(pool);
+}
+
+weft_lane *weft_pool_default_lane(weft_pool *pool)
+{
+    return &pool->lane;
+}
+
+void weft_pool_get_stats(weft_pool *pool, struct weft_pool_stats *ret)
+{
+    weft__lock_take(&pool->mu);
+    *ret = (struct weft_pool_stats){
+        .threads = pool->threads,
+        .idle = pool->idle_count,
+        .queued = pool->lane.queued,
+        .running = pool->running,
+    };
+    weft__lock_release(&pool->mu);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* How many CPUs there are, by files as the kernel writes them. */
+#include <criterion/criterion.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pool/cpus.h"
+
+static char root[] = "/tmp/weft-cpus-XXXXXX";
+
+static void make_root(void)
+{
+    cr_assert_not_null(mkdtemp(root));
+}
+
+static void remove_root(void)
+{
+    char command[64];
+    snprintf(command, sizeof(command), "rm -rf %s", root);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(cpus, .init = make_root, .fini = remove_root, .timeout = 20);
+
+/* Write a file below the root, and the folders it is in. */
+static void put_file(const char *name, const char *text)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/%s", root, name);
+    for (char *slash = path + strlen(root) + 1; (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        cr_assert(mkdir(path, 0700) == 0 || errno == EEXIST);
+        *slash = '/';
+    }
+    FILE *file = fopen(path, "w");
+    cr_assert_not_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+Test(cpus, are_those_of_the_affinity_mask_without_a_quota)
+{
+    cr_assert_eq(weft__cpus_under(root, 6), 6);
+}
+
+Test(cpus, are_at_least_one)
+{
+    cr_assert_geq(weft__cpus(), 1);
+}
+
+Test(cpus, are_limited_by_the_quota_of_the_cgroup)
+{
+    put_file("proc/self/cgroup", "0::/\n");
+    put_file("sys/fs/cgroup/cpu.max", "200000 100000\n");
+    cr_assert_eq(weft__cpus_under(root, 6), 2);
+    cr_assert_eq(weft__cpus_under(root, 1), 1);
+}
+
+Test(cpus, round_a_part_of_one_up)
+{
+    put_file("proc/self/cgroup", "0::/\n");
+    put_file("sys/fs/cgroup/cpu.max", "50000 100000\n");
+    cr_assert_eq(weft__cpus_under(root, 6), 1);
+    put_file("sys/fs/cgroup/cpu.max", "150000 100000\n");
+    cr_assert_eq(weft__cpus_under(root, 6), 2);
+}
+
+Test(cpus, are_not_limited_by_a_quota_of_max)
+{
+    put_file("proc/self/cgroup", "0::/\n");
+    put_file("sys/fs/cgroup/cpu.max", "max 100000\n");
+    cr_assert_eq(weft__cpus_under(root, 6), 6);
+}
+
+Test(cpus, are_limited_by_the_groups_above_as_well)
+{
+    put_file("proc/self/cgroup", "0::/a/b\n");
+    put_file("sys/fs/cgroup/a/b/cpu.max", "400000 100000\n");
+    cr_assert_eq(weft__cpus_under(root, 6), 4);
+    put_file("sys/fs/cgroup/a/cpu.max", "300000 100000\n");
+    cr_assert_eq(weft__cpus_under(root, 6), 3);
+    put_file("sys/fs/cgroup/cpu.max", "200000 100000\n");
+    cr_assert_eq(weft__cpus_under(root, 6), 2);
+}
+
+Test(cpus, are_limited_by_the_quota_of_version_1)
+{
+    put_file("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "250000\n");
+    put_file("sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
+    cr_assert_eq(weft__cpus_under(root, 6), 3);
+    put_file("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n");
+    cr_assert_eq(weft__cpus_under(root, 6), 6);
+}
+
+Test(cpus, are_not_limited_by_what_cannot_be_understood)
+{
+    put_file("proc/self/cgroup", "0::/\n");
+    put_file("sys/fs/cgroup/cpu.max", "many of them\n");
+    cr_assert_eq(weft__cpus_under(root, 6), 6);
+    put_file("sys/fs/cgroup/cpu.max", "100000 0\n");
+    cr_assert_eq(weft__cpus_under(root, 6), 6);
+    put_file("sys/fs/cgroup/cpu.max", "");
+    cr_assert_eq(weft__cpus_under(root, 6), 6);
+}
