@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weft/combine.h>
+#include <weft/listen.h>
+
+#include "tests/support/heap.h"
+#include "tests/support/loop.h"
+#include "tests/support/net.h"
+
+TestSuite(connect, .init = weft_test_loop_begin, .timeout = 20);
+
+static char target[128];
+
+/* A plain listening socket; its address in `target`. */
+static int listen_plainly(int family)
+{
+    struct weft__address address;
+    weft__address_set_loopback(&address, family, 0);
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(bind(fd, &address.u.any, address.len), 0);
+    cr_assert_eq(listen(fd, 8), 0);
+    cr_assert_eq(getsockname(fd, &address.u.any, &address.len), 0);
+    weft__address_format(&address, target);
+    return fd;
+}
+
+/* A port of 127.0.0.1 and ::1 on which nobody listens. */
+static void find_free_port(void)
+{
+    close(listen_plainly(AF_INET));
+}
+
+static weft_stream *connected(const char *address)
+{
+    weft_value value = weft_value_ptr(NULL);
+    weft_future *connect = weft_connect(address);
+    int status = weft_test_run(weft_ref(connect));
+    cr_assert_eq(status, 0, "%s: %s", address, weft_message(connect));
+    cr_assert_eq(weft_future_take(connect, &value), 0);
+    weft_unref(connect);
+    return value.ptr;
+}
+
+static void check_connection(int listening)
+{
+    weft_stream *stream = connected(target);
+    int peer = accept(listening, NULL, NULL);
+    cr_assert_str_eq(weft_stream_peer(stream), target);
+    cr_assert_str_neq(weft_stream_local(stream), target);
+    cr_assert_eq(strncmp(weft_stream_local(stream), target, 4), 0);
+    int nodelay = 0;
+    socklen_t len = sizeof(nodelay);
+    getsockopt(stream->fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, &len);
+    cr_assert(nodelay);
+    weft_test_send_text(peer, "hello\n");
+    cr_assert(weft_test_gives(weft_read_line(stream, 0), "hello\n"));
+    weft_stream_free(stream);
+    close(peer);
+    close(listening);
+    weft_test_loop_end();
+}
+
+Test(connect, reaches_ipv4)
+{
+    check_connection(listen_plainly(AF_INET));
+}
+
+Test(connect, reaches_ipv6)
+{
+    check_connection(listen_plainly(AF_INET6));
+}
+
+Test(connect, reset_comes_after_the_bytes_before_it)
+{
+    int listening = listen_plainly(AF_INET);
+    weft_stream *stream = connected(target);
+    int peer = accept(listening, NULL, NULL);
+    weft_test_send_text(peer, "last words\n");
+    cr_assert(weft_test_gives(weft_read_until(stream, "last", 4, 0), "last"));
+    struct linger reset = {.l_onoff = 1};
+    setsockopt(peer, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    close(peer);
+    cr_assert(weft_test_gives(weft_read_line(stream, 0), " words\n"));
+    char byte;
+    cr_assert_eq(weft_test_count(weft_read(stream, &byte, 1)), -ECONNRESET);
+    weft_stream_free(stream);
+    close(listening);
+    weft_test_loop_end();
+}
+
+Test(connect, localhost_is_ipv4_and_then_ipv6)
+{
+    char localhost[64];
+    int listening = listen_plainly(AF_INET6);
+    snprintf(localhost, sizeof(localhost), "localhost%s", strrchr(target, ':'));
+    weft_stream *stream = connected(localhost);
+    cr_assert_str_eq(weft_stream_peer(stream), target);
+    weft_stream_free(stream);
+    close(listening);
+
+    listening = listen_plainly(AF_INET);
+    snprintf(localhost, sizeof(localhost), "localhost%s", strrchr(target, ':'));
+    stream = connected(localhost);
+    cr_assert_str_eq(weft_stream_peer(stream), target);
+    weft_stream_free(stream);
+    close(listening);
+    weft_test_loop_end();
+}
+
+static int failing_connect(int fd, const struct sockaddr *address, socklen_t len)
+{
+    (void)fd;
+    (void)len;
+    errno = address->sa_family == AF_INET ? EHOSTUNREACH : ENETUNREACH;
+    return -1;
+}
+
+Test(connect, failure_names_every_attempt)
+{
+    weft__net_sys.connect = failing_connect;
+    weft_future *connect = weft_ref(weft_connect("localhost:81"));
+    cr_assert_eq(weft_test_run(connect), -ENETUNREACH);
+    cr_assert_str_eq(weft_message(connect),
+                     "cannot connect to localhost:81 (127.0.0.1:81: No route to host; "
+                     "[::1]:81: Network is unreachable)");
+    weft_unref(connect);
+    weft_test_loop_end();
+}
+
+Test(connect, refusal_is_a_failure_with_the_address)
+{
+    find_free_port();
+    weft_future *connect = weft_ref(weft_connect(target));
+    cr_assert_eq(weft_test_run(connect), -ECONNREFUSED);
+    cr_assert_not_null(strstr(weft_message(connect), "Connection refused"));
+    cr_assert_not_null(strstr(weft_message(connect), target));
+    weft_unref(connect);
+    weft_test_loop_end();
+}
+
+Test(connect, what_is_no_address_is_refused)
+{
+    cr_assert_eq(weft_test_ended(weft_connect("nonsense")), -EINVAL);
+    cr_assert_eq(weft_test_ended(weft_connect("*:80")), -EINVAL);
+    cr_assert_eq(weft_test_ended(weft_connect(NULL)), -EINVAL);
+    weft_test_loop_end();
+}
+
+Test(connect, needs_a_loop)
+{
+    weft_loop_free(test_loop);
+    test_loop = NULL;
+    cr_assert_eq(weft_test_ended(weft_connect("127.0.0.1:1")), WEFT_ENOLOOP);
+    cr_assert_null(weft_stream_new(0));
+    cr_assert_eq(-errno, WEFT_ENOLOOP);
+    weft_test_loop_end();
+}
+
+Test(connect, cancelled_one_leaves_nothing)
+{
+    int listening = listen_plainly(AF_INET);
+    weft_future *connect = weft_connect(target);
+    cr_assert(!weft_is_done(connect));
+    cr_assert(weft_cancel(connect));
+    cr_assert_eq(weft_test_ended(connect), -ECANCELED);
+    close(listening);
+    weft_test_loop_end();
+}
+
+Test(connect, stream_that_nobody_takes_is_closed)
+{
+    int listening = listen_plainly(AF_INET);
+    cr_assert_eq(weft_test_run(weft_connect(target)), 0);
+    int peer = accept(listening, NULL, NULL);
+    char byte;
+    cr_assert_eq(weft_test_receive(peer, &byte, 1), -1);
+    close(peer);
+    close(listening);
+    weft_test_loop_end();
+}
+
+Test(connect, end_of_the_loop_cancels_one_under_way)
+{
+    int listening = listen_plainly(AF_INET);
+    weft_future *connect = weft_connect(target);
+    cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), 0);
+    cr_assert_eq(weft_test_ended(connect), -ECANCELED);
+    cr_assert_eq(weft_test_ended(weft_connect(target)), -ESHUTDOWN);
+    close(listening);
+    weft_test_loop_end();
+}
+
+static int failing_socket(int family, int type, int protocol)
+{
+    (void)family;
+    (void)type;
+    (void)protocol;
+    errno = EMFILE;
+    return -1;
+}
+
+Test(connect, no_descriptor_is_a_failure)
+{
+    weft__net_sys.socket = failing_socket;
+    cr_assert_eq(weft_test_ended(weft_connect("127.0.0.1:1")), -EMFILE);
+    weft_test_loop_end();
+}
+
+Test(connect, running_out_of_memory_anywhere_is_a_failure)
+{
+    int listening = listen_plainly(AF_INET);
+    int status;
+    size_t n = 0;
+    do {
+        weft_test_heap_fail_at(++n);
+        status = weft_test_run(weft_connect(target));
+        cr_assert(status == 0 || status == -ENOMEM, "allocation %zu: %d", n, status);
+        cr_assert(status == 0 || weft_test_heap_failed());
+        close(status == 0 ? accept(listening, NULL, NULL) : -1);
+    } while (weft_test_heap_failed());
+    cr_assert_eq(status, 0);
+    cr_assert_geq(n, 4);
+    close(listening);
+    weft_test_loop_end();
+}
