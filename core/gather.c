@@ -8,7 +8,8 @@
  * lasts until every child has ended: results that come after a failure are taken and destroyed, and
  * count as observed.
  *
- * Cancelling asks every child that is not done, and the gather completes when all have ended.
+ * Cancelling asks every child that is not done, and the gather completes when all have ended. When
+ * none is left to ask, the results are there, and are not lost.
  */
 #include <errno.h>
 #include <weft/combine.h>
@@ -156,10 +157,10 @@ static void child_done(weft__item *item)
 static bool cancel(weft_future *future)
 {
     struct gather *gather = WEFT__CONTAINER(future, struct gather, future);
-    future->flags |= WEFT__CANCEL_ASKED;
     for (size_t i = 0; i < gather->count; i++)
-        weft_cancel_because(gather->children[i].waiter.future, future->message);
-    return true;
+        if (weft_cancel_because(gather->children[i].waiter.future, future->message))
+            future->flags |= WEFT__CANCEL_ASKED;
+    return future->flags & WEFT__CANCEL_ASKED; /* else all are done: the result is on its way */
 }
 
 static void dispose(weft_future *future)
