@@ -78,7 +78,7 @@ Test(order, gather_of_two_sleeps)
 
 Test(order, gather_goes_on_two_ticks_after_its_last_child)
 {
-    expect(weft_spawn(gathers, .ticks = 8), ".ab.AB..!");
+    expect(weft_spawn(gathers, .ticks = 8), ".ab.AB..!.");
 }
 
 struct failing {
@@ -499,5 +499,5 @@ static WEFT_ASYNC(cancels_a_shield)
 
 Test(order, a_cancel_held_back_by_a_shield)
 {
-    expect(weft_spawn(cancels_a_shield), ".s.c.!.e..S.f");
+    expect(weft_spawn(cancels_a_shield), ".s.c.!.e..S.f.");
 }
