@@ -10,6 +10,7 @@
 #include <weft/loop.h>
 #include <weft/macros.h>
 #include <weft/memory.h>
+#include <weft/pool.h>
 #include <weft/task.h>
 #include <weft/time.h>
 #include <weft/value.h>
