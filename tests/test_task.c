@@ -320,3 +320,44 @@ Test(task, survives_every_lack_of_memory)
     }
     weft_test_loop_end();
 }
+
+Test(task, costs_one_block_of_memory)
+{
+    size_t before = weft_test_heap_live();
+    weft_future *task = weft_spawn(stepper, .name = ".", .count = 1);
+    cr_assert_eq(weft_test_heap_live(), before + 1);
+    cr_assert_eq(weft_test_run(task), 0);
+    cr_assert_eq(weft_test_heap_live(), before);
+    weft_test_loop_end();
+}
+
+struct greedy {
+    WEFT_FRAME;
+    weft_future *done;
+    size_t before;
+    int i;
+};
+
+static WEFT_ASYNC(greedy)
+{
+    WEFT_BEGIN;
+    self->before = weft_test_heap_live();
+    for (self->i = 0; self->i < 10; self->i++) {
+        mark("g");
+        WEFT_AWAIT(weft_ref(self->done));
+    }
+    cr_assert_eq(weft_test_heap_live(), self->before);
+    WEFT_END;
+}
+
+Test(task, await_of_a_finished_future_does_not_suspend)
+{
+    weft_future *done = weft_sleep(0);
+    cr_assert_eq(weft_test_run(weft_ref(done)), 0);
+    weft_future *task = weft_spawn(greedy, .done = done);
+    weft_future *witness = weft_spawn(stepper, .name = ".", .count = 3);
+    cr_assert_eq(weft_test_run(weft_gather(task, witness)), 0);
+    cr_assert_str_eq(trace, "gggggggggg...");
+    weft_unref(done);
+    weft_test_loop_end();
+}
