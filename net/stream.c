@@ -274,6 +274,14 @@ void weft_stream_free(weft_stream *stream)
         weft__stream_destroy(stream, WEFT_ECLOSED);
 }
 
+void weft__stream_reset(weft_stream *stream)
+{
+    struct linger at_once = {.l_onoff = 1};
+    if (stream && stream->fd >= 0)
+        setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    weft_stream_free(stream);
+}
+
 static bool cancel_close(weft_future *future)
 {
     struct weft__stream_op *op = (struct weft__stream_op *)(void *)future;

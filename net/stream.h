@@ -93,6 +93,18 @@ int weft__stream_writev(weft_stream *stream, const struct iovec *pieces, size_t 
 void weft__stream_cork(weft_stream *stream);
 int weft__stream_uncork(weft_stream *stream);
 
+/**
+ * weft_drain(), but until nothing at all waits to be sent. Every later drain of this stream waits for
+ * that too: for the end of a connection.
+ */
+weft_future *weft__stream_flush(weft_stream *stream);
+
+/** Fail the writing direction, and a drain under way, with `status`; what waits is dropped. */
+void weft__stream_break(weft_stream *stream, int status);
+
+/** weft_stream_free(), and the peer is told that something is missing (TCP: a reset). */
+void weft__stream_reset(weft_stream *stream);
+
 /** The failure of the writing direction, kept; 0: none. -EPIPE after weft_write_eof(). */
 int weft__stream_write_error(const weft_stream *stream);
 

@@ -254,3 +254,20 @@ weft_future *weft_drain(weft_stream *stream)
         weft__stream_op_new(stream, &stream->drainer, &drain_ops, sizeof(*op));
     return op ? &op->future : weft__future_enomem(stream->net->loop);
 }
+
+weft_future *weft__stream_flush(weft_stream *stream)
+{
+    stream->write_low = 0;
+    if (weft__buffer_len(&stream->out))
+        stream->flags |= WEFT__STREAM_PAUSED;
+    return weft_drain(stream);
+}
+
+void weft__stream_break(weft_stream *stream, int status)
+{
+    struct weft__stream_op *drainer = stream->drainer;
+    if (!stream->write_error)
+        break_off(stream, status);
+    if (drainer)
+        weft__stream_op_complete(drainer, status, weft_value_i64(0), NULL);
+}
