@@ -174,7 +174,7 @@ WEFT_PUBLIC int weft_http_server_port(const weft_http_server *server);
 WEFT_PUBLIC const char *weft_http_server_address(const weft_http_server *server);
 
 /** What a server has done so far. */
-struct weft_http_server_stats {
+struct weft_http_stats {
     size_t connections; /* open now */
     size_t active;      /* requests whose handler runs now */
     uint64_t requests;  /* that were given to a handler so far */
@@ -182,7 +182,7 @@ struct weft_http_server_stats {
 };
 
 /** Thread: loop. Since: 0.1 */
-WEFT_PUBLIC struct weft_http_server_stats weft_http_server_stats(const weft_http_server *server);
+WEFT_PUBLIC struct weft_http_stats weft_http_server_stats(const weft_http_server *server);
 
 /**
  * Stop accepting, give the addresses back and close idle connections. Requests under way go on;

@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The answer: its head, how its body is framed, and that no more than that is sent.
+ *
+ *     NO_ANSWER --respond--> ANSWERED
+ *     NO_ANSWER --start--> STARTED --write, drain--> STREAMING --end--> ANSWERED
+ *     NO_ANSWER --start fails--> BROKEN        STREAMING --end, but less than promised--> BROKEN
+ *
+ * The head is put together when something is sent, on the stack, and goes out with the first piece of
+ * the body by one system call. Only then is it decided whether the connection goes on: not if the
+ * client or the handler said so, if the server stops, after max_requests, if the length is told by the
+ * end of the connection, or if so much of the request's body is unread that it is not worth reading.
+ *
+ * What handlers add is checked when it is added: no header's value can end its line.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/uio.h>
+
+#include "core/memory.h"
+#include "core/text.h"
+#include "net/http_server.h"
+#include "net/net.h"
+
+enum {
+    SMALL_HEAD = 512,       /* what fits in here is sent as one piece */
+    MAX_PIECES = 24,        /* of a head and what follows it; there are at most 9 long texts */
+    MAX_UNREAD = 64 * 1024, /* a rest of the request's body worth reading to keep the connection */
+    KEPT_HEADERS = 1024     /* memory that a connection keeps for its next answer */
+};
+
+/* ---- A head under construction: short texts are copied together, long ones are pieces ---- */
+
+struct head {
+    char small[SMALL_HEAD];
+    size_t len;   /* of what is used of `small` */
+    size_t begin; /* where the current piece of it begins */
+    struct iovec pieces[MAX_PIECES];
+    size_t count;
+};
+
+static void end_piece(struct head *head)
+{
+    if (head->len > head->begin)
+        head->pieces[head->count++] =
+            (struct iovec){head->small + head->begin, head->len - head->begin};
+    head->begin = head->len;
+}
+
+static void add(struct head *head, const char *text, size_t len)
+{
+    if (!len)
+        return;
+    if (len <= sizeof(head->small) - head->len) {
+        memcpy(head->small + head->len, text, len);
+        head->len += len;
+        return;
+    }
+    end_piece(head);
+    head->pieces[head->count++] = (struct iovec){(void *)text, len};
+}
+
+static void add_text(struct head *head, const char *text)
+{
+    add(head, text, strlen(text));
+}
+
+static void add_number(struct head *head, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while (number /= 10);
+    add(head, digits + at, sizeof(digits) - at);
+}
+
+/* ---- What a head says ---- */
+
+static const char *date_line(weft_http_server *server)
+{
+    static const char days[] = "SunMonTueWedThuFriSat";
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    time_t now = time(NULL);
+    if (now == server->date_second)
+        return server->date;
+    struct tm tm;
+    gmtime_r(&now, &tm);
+    snprintf(server->date, sizeof(server->date),
+             "Date: %.3s, %02u %.3s %04u %02u:%02u:%02u GMT\r\n", days + (tm.tm_wday % 7) * 3,
+             (unsigned)tm.tm_mday % 100, months + (tm.tm_mon % 12) * 3,
+             ((unsigned)tm.tm_year + 1900) % 10000, (unsigned)tm.tm_hour % 100,
+             (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100);
+    server->date_second = now;
+    return server->date;
+}
+
+static bool is_bodiless(const weft_http_request *request, int status)
+{
+    return request->parser.request.method_id == WEFT__HTTP_METHOD_HEAD || status == 204 ||
+           status == 304;
+}
+
+static bool too_much_is_unread(const weft_http_request *request)
+{
+    if (request->body == WEFT__HTTP_BODY_NONE)
+        return false;
+    if (request->body == WEFT__HTTP_BODY_FAILED)
+        return true;
+    return !request->continued || weft__http_body_left(request) > MAX_UNREAD;
+}
+
+static bool must_close(const weft_http_request *request)
+{
+    const weft_http_server *server = request->server;
+    size_t most = server->options.max_requests;
+    return request->close || !request->parser.request.keep_alive || server->stopping ||
+           (most && request->served >= most) || too_much_is_unread(request);
+}
+
+static void add_connection(struct head *head, weft_http_request *request)
+{
+    request->close = must_close(request);
+    if (request->close)
+        add_text(head, "Connection: close\r\n");
+    else if (request->parser.request.minor_version == 0)
+        add_text(head, "Connection: keep-alive\r\n");
+}
+
+static void add_framing(struct head *head, weft_http_request *request)
+{
+    if (request->status == 204 || request->status == 304)
+        return;
+    if (request->length >= 0) {
+        add_text(head, "Content-Length: ");
+        add_number(head, (uint64_t)request->length);
+        add_text(head, "\r\n");
+    } else if (request->chunked) {
+        add_text(head, "Transfer-Encoding: chunked\r\n");
+    }
+}
+
+static void add_head(struct head *head, weft_http_request *request, const char *content_type)
+{
+    weft_http_server *server = request->server;
+    if (request->status == 200) {
+        add_text(head, "HTTP/1.1 200 OK\r\n");
+    } else {
+        add_text(head, "HTTP/1.1 ");
+        add_number(head, (uint64_t)request->status);
+        add_text(head, " ");
+        add_text(head, weft__http_status_text(request->status));
+        add_text(head, "\r\n");
+    }
+    if (!request->has_date)
+        add_text(head, date_line(server));
+    if (server->server_line && !request->has_server)
+        add_text(head, server->server_line);
+    if (content_type) {
+        add_text(head, "Content-Type: ");
+        add_text(head, content_type);
+        add_text(head, "\r\n");
+    }
+    add_framing(head, request);
+    add_connection(head, request);
+    add(head, request->headers, request->headers_len);
+    add_text(head, "\r\n");
+}
+
+/* ---- Sending ---- */
+
+static void begin_head(struct head *head)
+{
+    head->len = head->begin = head->count = 0;
+}
+
+static int send_all(weft_http_request *request, struct head *head)
+{
+    end_piece(head);
+    return weft__stream_writev(request->stream, head->pieces, head->count);
+}
+
+/* The head of an answer that was started, in front of what is sent next. */
+static void add_started_head(struct head *head, weft_http_request *request)
+{
+    begin_head(head);
+    if (request->answer != WEFT__HTTP_STARTED)
+        return;
+    add_head(head, request, NULL);
+    request->answer = WEFT__HTTP_STREAMING;
+}
+
+/* The end of a connection is no news to who drops the future: nobody need hear of it. */
+static weft_future *failed(weft_http_request *request, int status)
+{
+    weft_future *future = weft__net_refused(status);
+    if (status == weft__stream_write_error(request->stream))
+        weft__observe(future);
+    return future;
+}
+
+weft_future *weft__http_drain(weft_http_request *request)
+{
+    weft_future *future = weft_drain(request->stream);
+    if (weft_is_done(future))
+        return future;
+    if (!request->draining || weft_is_done(request->draining)) {
+        weft_unref(request->draining);
+        request->draining = weft_ref(future);
+    }
+    if (weft_write_pending(request->stream))
+        weft__http_limit_write(request);
+    return future;
+}
+
+weft_future *weft_http_drain(weft_http_request *request)
+{
+    if (request->answer == WEFT__HTTP_NO_ANSWER || request->answer == WEFT__HTTP_BROKEN)
+        return failed(request, -EINVAL);
+    if (request->answer == WEFT__HTTP_STARTED) {
+        struct head head;
+        add_started_head(&head, request);
+        int status = send_all(request, &head);
+        if (status < 0)
+            return failed(request, status);
+    }
+    return weft__http_drain(request);
+}
+
+/* ---- Headers ---- */
+
+static bool has_control(const char *text)
+{
+    for (; *text; text++)
+        if (((unsigned char)*text < ' ' && *text != '\t') || *text == 0x7f)
+            return true;
+    return false;
+}
+
+static bool is_token(const char *text)
+{
+    size_t len = 0;
+    while (weft__http_is(text[len], WEFT__HTTP_TCHAR))
+        len++;
+    return len && !text[len];
+}
+
+static bool is_servers_business(const char *name)
+{
+    static const char *const names[] = {"Connection", "Content-Length", "Content-Type",
+                                        "Keep-Alive", "Trailer",        "Transfer-Encoding",
+                                        "Upgrade"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcasecmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static int reserve_headers(weft_http_request *request, size_t more)
+{
+    size_t need = request->headers_len + more;
+    if (need <= request->headers_size)
+        return 0;
+    size_t size = request->headers_size ? request->headers_size : 128;
+    while (size < need)
+        size *= 2;
+    char *headers = weft__realloc(request->headers, size);
+    if (!headers)
+        return -ENOMEM;
+    request->headers = headers;
+    request->headers_size = size;
+    return 0;
+}
+
+static void append_header(weft_http_request *request, const char *text)
+{
+    size_t len = strlen(text);
+    memcpy(request->headers + request->headers_len, text, len);
+    request->headers_len += len;
+}
+
+static int add_line(weft_http_request *request, const char *name, const char *value)
+{
+    int status = reserve_headers(request, strlen(name) + strlen(value) + sizeof(": \r\n"));
+    if (status < 0)
+        return status;
+    append_header(request, name);
+    append_header(request, ": ");
+    append_header(request, value);
+    append_header(request, "\r\n");
+    return 0;
+}
+
+int weft_http_add_header(weft_http_request *request, const char *name, const char *value)
+{
+    if (request->answer != WEFT__HTTP_NO_ANSWER)
+        return -EALREADY;
+    if (!name || !value || !is_token(name) || has_control(value))
+        return -EINVAL;
+    if (strcasecmp(name, "Connection") == 0 && strcasecmp(value, "close") == 0) {
+        request->close = true;
+        return 0;
+    }
+    if (is_servers_business(name))
+        return -EINVAL;
+    int status = add_line(request, name, value);
+    if (status < 0)
+        return status;
+    request->has_date |= strcasecmp(name, "Date") == 0;
+    request->has_server |= strcasecmp(name, "Server") == 0;
+    return 0;
+}
+
+/* ---- In one piece ---- */
+
+static int check_answer(const weft_http_request *request, int status, const char *content_type)
+{
+    if (request->answer != WEFT__HTTP_NO_ANSWER)
+        return -EALREADY;
+    if (status < 200 || status > 599 || (content_type && has_control(content_type)))
+        return -EINVAL;
+    return 0;
+}
+
+weft_future *weft_http_respond(weft_http_request *request, int status, const char *content_type,
+                               const void *data, size_t len)
+{
+    int refused = check_answer(request, status, content_type);
+    if (refused < 0)
+        return failed(request, refused);
+    struct head head;
+    request->answer = WEFT__HTTP_ANSWERED;
+    request->status = status;
+    request->length = (int64_t)len;
+    begin_head(&head);
+    add_head(&head, request, content_type);
+    if (!is_bodiless(request, status))
+        add(&head, data, len);
+    int sent = send_all(request, &head);
+    if (sent == 0)
+        return weft__http_drain(request);
+    request->answer = WEFT__HTTP_BROKEN;
+    return failed(request, sent);
+}
+
+weft_future *weft_http_respondf(weft_http_request *request, int status, const char *content_type,
+                                const char *format, ...)
+{
+    char small[1024];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(small, sizeof(small), format, args);
+    va_end(args);
+    if (len < 0)
+        return failed(request, -EINVAL);
+    if ((size_t)len < sizeof(small))
+        return weft_http_respond(request, status, content_type, small, (size_t)len);
+    va_start(args, format);
+    char *text = weft__vformat(format, args);
+    va_end(args);
+    if (!text)
+        return failed(request, -ENOMEM);
+    weft_future *future = weft_http_respond(request, status, content_type, text, (size_t)len);
+    weft__free(text);
+    return future;
+}
+
+weft_future *weft_http_respond_status(weft_http_request *request, int status)
+{
+    return weft_http_respondf(request, status, "text/plain", "%d %s\n", status,
+                              weft__http_status_text(status));
+}
+
+/* ---- In pieces ---- */
+
+static int start(weft_http_request *request, int status, const char *content_type, int64_t length)
+{
+    if (length < WEFT_HTTP_UNKNOWN_LENGTH)
+        return -EINVAL;
+    int failure = content_type ? add_line(request, "Content-Type", content_type) : 0;
+    if (failure < 0)
+        return failure;
+    request->status = status;
+    request->length = length;
+    request->bodiless = is_bodiless(request, status);
+    bool by_end = length < 0 && request->parser.request.minor_version == 0;
+    request->chunked = length < 0 && !by_end;
+    if (by_end && !request->bodiless)
+        request->close = true;
+    return 0;
+}
+
+int weft_http_start(weft_http_request *request, int status, const char *content_type,
+                    int64_t length)
+{
+    int failure = check_answer(request, status, content_type);
+    if (failure == -EALREADY)
+        return failure;
+    if (failure == 0)
+        failure = start(request, status, content_type, length);
+    request->answer = failure < 0 ? WEFT__HTTP_BROKEN : WEFT__HTTP_STARTED;
+    return failure;
+}
+
+int weft_http_write(weft_http_request *request, const void *data, size_t len)
+{
+    if (request->answer != WEFT__HTTP_STARTED && request->answer != WEFT__HTTP_STREAMING)
+        return -EINVAL;
+    if (request->length >= 0 && len > (uint64_t)request->length)
+        return WEFT_ELIMIT;
+    if (!len)
+        return 0;
+    struct head head;
+    enum weft__http_answer_state before = request->answer;
+    char size[24];
+    add_started_head(&head, request);
+    if (!request->bodiless && request->chunked) {
+        add(&head, size, (size_t)snprintf(size, sizeof(size), "%zx\r\n", len));
+        add(&head, data, len);
+        add_text(&head, "\r\n");
+    } else if (!request->bodiless) {
+        add(&head, data, len);
+    }
+    int status = send_all(request, &head);
+    if (status < 0)
+        request->answer = before;
+    else if (request->length >= 0)
+        request->length -= (int64_t)len;
+    return status;
+}
+
+static int end(weft_http_request *request)
+{
+    struct head head;
+    if (request->length > 0 && !request->bodiless)
+        return WEFT_EPROTO;
+    add_started_head(&head, request);
+    if (request->chunked && !request->bodiless)
+        add_text(&head, "0\r\n\r\n");
+    return send_all(request, &head);
+}
+
+weft_future *weft_http_end(weft_http_request *request)
+{
+    if (request->answer == WEFT__HTTP_ANSWERED)
+        return weft__http_drain(request);
+    if (request->answer != WEFT__HTTP_STARTED && request->answer != WEFT__HTTP_STREAMING)
+        return failed(request, -EINVAL);
+    int status = end(request);
+    request->answer = status < 0 ? WEFT__HTTP_BROKEN : WEFT__HTTP_ANSWERED;
+    return status < 0 ? failed(request, status) : weft__http_drain(request);
+}
+
+/* ---- The server's side ---- */
+
+void weft__http_answer_begin(weft_http_request *request)
+{
+    request->answer = WEFT__HTTP_NO_ANSWER;
+    request->status = 0;
+    request->close = request->bodiless = request->chunked = false;
+    request->has_date = request->has_server = false;
+    request->length = 0;
+    request->headers_len = 0;
+    if (request->headers_size <= KEPT_HEADERS)
+        return;
+    weft__free(request->headers);
+    request->headers = NULL;
+    request->headers_size = 0;
+}
+
+void weft__http_refuse(weft_http_request *request, int status, const char *reason)
+{
+    request->server->refused++;
+    weft_future *sent = reason ? weft_http_respondf(request, status, "text/plain", "%d %s: %s\n",
+                                                    status, weft__http_status_text(status), reason)
+                               : weft_http_respond_status(request, status);
+    if (weft_is_done(sent))
+        weft__observe(sent);
+    weft_unref(sent);
+}

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The HTTP server: one coroutine for each connection, which reads a head, calls the handler, and goes
+ * on with the next request when the answer is written.
+ *
+ *     IDLE --first byte--> IN_HEAD --whole head--> HANDLING --answered--> IDLE …
+ *      |                      |                       |
+ *      | end, idle_timeout,   | malformed, too large, | the answer said "Connection: close"
+ *      | stop                 | head_timeout          v
+ *      v                      '-- refused ------> LEAVING --all sent, the client closed--> closed
+ *    closed
+ *
+ * Happy path of a GET: one recv(), the parser copies the head, a route is found, the handler runs as a
+ * call within this coroutine, weft_http_respond() makes one sendmsg(), the handler ends in its first
+ * step. What that allocates is the handler's frame and the wait for the next request; everything else
+ * is kept from the request before: see struct weft_http_request. Memory for heads goes around between
+ * connections, so that an idle one holds none.
+ *
+ * The next head is not looked at before this answer is written. A client that pipelines and does not
+ * read is held by the drain that follows each answer.
+ *
+ * Leaving. After the last answer everything is sent first, however slow the client is (write_timeout
+ * watches over progress). Then the writing direction is closed, and what the client still sends is
+ * dropped until it closes too, for at most linger_timeout: closing with unread bytes would make the
+ * kernel send a reset, which may destroy the answer on its way (RFC 9112, 9.6). A client that asked
+ * for the end and sent nothing more is not waited for.
+ *
+ * Failure modes. The handler fails before its answer: 500, or what fits the body's failure. In the
+ * middle of it: the connection is reset, so that a body whose length is told by the end does not look
+ * whole. The client goes away: the handler is told (http_watch.c, or by what it writes), and what
+ * follows is silent. The task is cancelled (abort, end of the loop): so is the handler; then a reset.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "net/http_server.h"
+
+/* How it goes on. */
+enum next {
+    KEEP,  /* read the next head */
+    WAIT,  /* for more of it */
+    SERVE, /* it is there */
+    LEAVE, /* send what is written, linger, close */
+    RESET  /* close at once */
+};
+
+enum { FAIR_SHARE = 32 /* requests that had not to wait, before others get their turn */ };
+
+/* ---- The object ---- */
+
+weft_http_request *weft__http_request_new(weft_http_server *server, weft_stream *stream)
+{
+    weft_http_request *request = weft__calloc(1, sizeof(*request));
+    if (!request)
+        return NULL;
+    request->refs = 1;
+    request->server = server;
+    request->stream = stream;
+    request->read_deadline = request->write_deadline = WEFT_FOREVER;
+    weft__http_parser_init(&request->parser, &server->limits);
+    weft__link_add(&server->requests, &request->link);
+    server->refs++;
+    return request;
+}
+
+void weft__http_request_unref(weft_http_request *request)
+{
+    if (--request->refs == 0)
+        weft__free(request);
+}
+
+static void drop(weft_future **future)
+{
+    weft_unref(*future);
+    *future = NULL;
+}
+
+void weft__http_request_end(weft_http_request *request)
+{
+    if (!request)
+        return;
+    weft__http_unwatch(request);
+    weft__http_stop_timer(request);
+    drop(&request->waiting);
+    drop(&request->handler);
+    drop(&request->reader);
+    drop(&request->draining);
+    request->stream = NULL;
+    weft__http_give_memory(request->server, request->memory);
+    request->memory = NULL;
+    weft__free(request->text);
+    weft__free(request->headers);
+    request->text = request->headers = NULL;
+    weft__link_remove(&request->link);
+    weft__http_server_unref(request->server);
+    weft__http_request_unref(request);
+}
+
+/* ---- The head ---- */
+
+static weft_ns after(weft_ns duration)
+{
+    weft_ns now = weft_now();
+    return duration < WEFT_FOREVER - now ? now + duration : WEFT_FOREVER;
+}
+
+/* Bytes of a request are there: from now on it is one. */
+static enum next begin_request(weft_http_request *request)
+{
+    request->memory = weft__http_take_memory(request->server, &request->parser);
+    weft__http_answer_begin(request);
+    if (!request->memory)
+        return RESET;
+    weft__http_parser_begin(&request->parser, request->memory);
+    request->phase = WEFT__HTTP_IN_HEAD;
+    if (request->served)
+        request->head_deadline = 0;
+    return SERVE;
+}
+
+static enum next refuse(weft_http_request *request, int status, const char *reason)
+{
+    request->close = request->refused = true;
+    request->body = WEFT__HTTP_BODY_NONE;
+    weft__http_refuse(request, status, reason);
+    return LEAVE;
+}
+
+/* Feed the parser with what has arrived. WAIT, SERVE, LEAVE (refused) or RESET. */
+static enum next read_head(weft_http_request *request)
+{
+    size_t have, used;
+    const char *data = weft__stream_peek(request->stream, &have);
+    if (!have)
+        return WAIT;
+    if (request->phase == WEFT__HTTP_IDLE && begin_request(request) == RESET)
+        return RESET;
+    enum weft__http_event event = weft__http_parser_feed(&request->parser, data, have, &used);
+    weft__stream_consume(request->stream, used);
+    if (event == WEFT__HTTP_NEED_MORE)
+        return WAIT;
+    if (event == WEFT__HTTP_ERROR)
+        return refuse(request, request->parser.error_status, request->parser.error_reason);
+    return SERVE;
+}
+
+/* When the head must be there: an absolute time, that of the first one being set by accept(). */
+static weft_future *wait_for_head(weft_http_request *request)
+{
+    const struct weft_http_server_options *options = &request->server->options;
+    weft_ns deadline;
+    if (request->phase == WEFT__HTTP_IDLE && request->served) {
+        deadline = after(options->idle_timeout);
+    } else {
+        if (!request->head_deadline)
+            request->head_deadline = after(options->head_timeout);
+        deadline = request->head_deadline;
+    }
+    return weft__http_wait(request, 0, deadline);
+}
+
+/* The wait ended with a failure. */
+static enum next head_failed(weft_http_request *request, int status)
+{
+    if (weft_cancelling(weft_current_task()))
+        return RESET;
+    if (request->phase == WEFT__HTTP_IDLE)
+        return LEAVE;
+    if (status == -ETIMEDOUT)
+        return refuse(request, 408, "the head took too long");
+    if (status == WEFT_EOF)
+        return refuse(request, 400, "the request was cut off");
+    return RESET;
+}
+
+/* ---- The handler ---- */
+
+static void report(const weft_http_request *request, const char *what, int status,
+                   const char *message)
+{
+    weft__report(request->server->loop, &(struct weft_error_report){
+                                            .what = what,
+                                            .status = status,
+                                            .message = message,
+                                            .task = request->coroutine->name,
+                                            .spawned_at = request->place,
+                                        });
+}
+
+static weft_future *answer_unrouted(weft_http_request *request, int status, const char *allowed)
+{
+    if (status == 405)
+        weft_http_add_header(request, "Allow", allowed);
+    weft__http_refuse(request, status, NULL);
+    return NULL;
+}
+
+/* The whole head is there. The handler, running or done; NULL: the server has answered itself. */
+static weft_future *start_handler(weft_http_request *request)
+{
+    weft_http_server *server = request->server;
+    struct weft__http_route *route;
+    char allowed[256];
+    request->phase = WEFT__HTTP_HANDLING;
+    request->served++;
+    request->gone = request->watched = false;
+    weft__http_body_begin(request);
+    int status = weft__http_request_decode(request);
+    if (status < 0) {
+        request->close = true;
+        weft__http_refuse(request, status == -ENOMEM ? 503 : 400,
+                          status == -ENOMEM ? NULL : "malformed path");
+        return NULL;
+    }
+    status = weft__http_find_route(server, request, &route, allowed, sizeof(allowed));
+    if (status)
+        return answer_unrouted(request, status, allowed);
+    if (route->below)
+        request->tail = request->path + route->path_len;
+    request->coroutine = route->coroutine;
+    request->place = route->place;
+    server->served++;
+    server->active++;
+    memcpy(route->frame + route->request_offset, &request, sizeof(request));
+    weft_future *handler = weft__call(route->coroutine, route->frame, route->place);
+    if (!weft_is_done(handler)) {
+        request->handler = weft_ref(handler);
+        weft__http_watch(request);
+    }
+    return handler;
+}
+
+/* Did the handler fail because of its client? Then that is no news to anybody. */
+static bool blames_client(const weft_http_request *request, int status)
+{
+    int write_error = weft__stream_write_error(request->stream);
+    return (request->gone && status == -ECANCELED) || (request->body_error == status) ||
+           (write_error && status == write_error) || weft_cancelling(weft_current_task());
+}
+
+static void give_up_answer(weft_http_request *request)
+{
+    request->answer = WEFT__HTTP_BROKEN;
+}
+
+static void answer_failure(weft_http_request *request, int status)
+{
+    if (request->gone || weft_cancelling(weft_current_task()) ||
+        (status == request->body_error && !request->body_status))
+        give_up_answer(request);
+    else if (status == request->body_error)
+        weft__http_refuse(request, request->body_status, NULL);
+    else
+        weft_unref(weft_http_respond_status(request, 500));
+}
+
+static void end_by_itself(weft_http_request *request)
+{
+    weft_future *sent = weft_http_end(request);
+    int status = weft_is_done(sent) ? weft__observe(sent) : 0;
+    weft_unref(sent);
+    if (status < 0 && !blames_client(request, status))
+        report(request, "HTTP handler left its answer incomplete", status, NULL);
+}
+
+static void answer_nothing(weft_http_request *request)
+{
+    if (request->gone) {
+        give_up_answer(request);
+        return;
+    }
+    report(request, "HTTP handler ended without an answer", -ENOMSG, NULL);
+    weft_unref(weft_http_respond_status(request, 500));
+}
+
+/* The handler has ended: see to it that there is an answer, or that it shows that there is none. */
+static void conclude(weft_http_request *request, int status, const char *message)
+{
+    bool begun = request->answer != WEFT__HTTP_NO_ANSWER;
+    bool unfinished =
+        request->answer == WEFT__HTTP_STARTED || request->answer == WEFT__HTTP_STREAMING;
+    request->server->active--;
+    weft__http_unwatch(request);
+    if (status < 0 && !blames_client(request, status))
+        report(request, "HTTP handler failed", status, message);
+    if (status < 0 && !begun)
+        answer_failure(request, status);
+    else if (status < 0 && unfinished)
+        give_up_answer(request);
+    else if (unfinished)
+        end_by_itself(request);
+    else if (!begun)
+        answer_nothing(request);
+}
+
+/* ---- What comes after ---- */
+
+/* Does a rest of the body stand between this request and the next one? Then -EAGAIN or a failure. */
+static int skip_body(weft_http_request *request)
+{
+    if (request->answer != WEFT__HTTP_ANSWERED || request->close)
+        return 0;
+    return weft__http_body_discard(request);
+}
+
+static enum next after_request(weft_http_request *request, int status)
+{
+    enum next next = KEEP;
+    if (request->answer != WEFT__HTTP_ANSWERED || weft_cancelling(weft_current_task()) ||
+        weft__stream_write_error(request->stream))
+        next = RESET;
+    else if (request->close || status < 0)
+        next = LEAVE;
+    drop(&request->handler);
+    drop(&request->reader);
+    drop(&request->draining);
+    request->write_deadline = WEFT_FOREVER;
+    if (next != KEEP)
+        return next;
+    weft__http_request_forget(request);
+    weft__http_give_memory(request->server, request->memory);
+    request->memory = NULL;
+    request->phase = WEFT__HTTP_IDLE;
+    return KEEP;
+}
+
+/* ---- Leaving ---- */
+
+/* May the client still be sending, so that closing now could destroy the answer? */
+static bool must_linger(const weft_http_request *request)
+{
+    size_t have;
+    weft__stream_peek(request->stream, &have);
+    if (weft__stream_input_ended(request->stream) || request->phase == WEFT__HTTP_IDLE)
+        return false;
+    bool asked =
+        request->memory && !request->parser.error_status && !request->parser.request.keep_alive;
+    return have || !asked || request->body != WEFT__HTTP_BODY_NONE;
+}
+
+static weft_future *begin_leaving(weft_http_request *request)
+{
+    weft_future *sent = weft__stream_flush(request->stream);
+    if (!weft_is_done(sent))
+        weft__http_limit_write(request);
+    return sent;
+}
+
+/* 0: the client has closed, or what has come is dropped and more is to be waited for: -EAGAIN. */
+static int linger(weft_http_request *request)
+{
+    size_t have;
+    weft__stream_peek(request->stream, &have);
+    weft__stream_consume(request->stream, have);
+    return weft__stream_input_ended(request->stream) ? 0 : -EAGAIN;
+}
+
+static bool is_stopped(const weft_http_request *request)
+{
+    size_t have;
+    weft__stream_peek(request->stream, &have);
+    return request->server->stopping && request->phase == WEFT__HTTP_IDLE && !have;
+}
+
+WEFT_ASYNC(weft__http_connection)
+{
+    WEFT_BEGIN;
+    self->request = weft__http_request_new(self->server, self->stream);
+    if (!self->request)
+        WEFT_FAIL(-ENOMEM);
+    self->next = is_stopped(self->request) ? LEAVE : KEEP;
+    while (self->next == KEEP) {
+        while ((self->next = (int)read_head(self->request)) == WAIT) {
+            WEFT_CATCH(self->status, wait_for_head(self->request));
+            self->status = weft__http_waited(self->request, self->status);
+            if (self->status < 0) {
+                self->next = (int)head_failed(self->request, self->status);
+                break;
+            }
+        }
+        if (self->next != SERVE)
+            break;
+
+        self->handler = start_handler(self->request);
+        if (self->handler) {
+            WEFT_CATCH(self->status, self->handler);
+            conclude(self->request, self->status, WEFT_CAUGHT_MESSAGE);
+        }
+        if (self->request->reader) {
+            weft_cancel(self->request->reader);
+            WEFT_CATCH(self->status, weft_ref(self->request->reader));
+        }
+        if (self->request->draining)
+            WEFT_CATCH(self->status, weft_ref(self->request->draining));
+        while ((self->status = skip_body(self->request)) == -EAGAIN) {
+            WEFT_CATCH(self->status, weft__http_body_wait(self->request));
+            self->status = weft__http_body_waited(self->request, self->status);
+            if (self->status < 0)
+                break;
+        }
+        self->next = (int)after_request(self->request, self->status);
+        if (self->next == KEEP && ++self->turns % FAIR_SHARE == 0)
+            WEFT_YIELD;
+    }
+    self->request->phase =
+        self->request->phase == WEFT__HTTP_IDLE ? WEFT__HTTP_IDLE : WEFT__HTTP_LEAVING;
+    if (self->next == LEAVE) {
+        WEFT_CATCH(self->status, begin_leaving(self->request));
+        self->request->write_deadline = WEFT_FOREVER;
+        if (self->status < 0)
+            self->next = RESET;
+    }
+    if (self->next == LEAVE && must_linger(self->request)) {
+        weft_write_eof(self->stream);
+        self->linger_until = after(self->server->options.linger_timeout);
+        while (linger(self->request) == -EAGAIN) {
+            WEFT_CATCH(self->status, weft__http_wait(self->request, 0, self->linger_until));
+            self->status = weft__http_waited(self->request, self->status);
+            if (self->status < 0)
+                break;
+        }
+    }
+    WEFT_FINALLY;
+    weft__http_request_end(self->request);
+    if (self->next == RESET)
+        weft__stream_reset(self->stream);
+    WEFT_END;
+}

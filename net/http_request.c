@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a handler may ask about its request. The parser's texts lie in the head's memory; what must
+ * be decoded first lies in `text`, a block that the connection keeps for its next request:
+ *
+ *     path NUL query NUL name NUL value NUL name NUL value NUL …
+ *
+ * A path that is as it was sent and ends the target needs no copy.
+ */
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/memory.h"
+#include "net/http_server.h"
+
+enum { KEPT_TEXT = 1024 };
+
+static bool needs_text(const struct weft__http_request *parsed)
+{
+    return parsed->query.data || memchr(parsed->path.data, '%', parsed->path.len) ||
+           parsed->path.data[parsed->path.len];
+}
+
+static int make_room(weft_http_request *request, size_t size)
+{
+    if (request->text_size >= size)
+        return 0;
+    weft__free(request->text);
+    request->text = weft__malloc(size);
+    request->text_size = request->text ? size : 0;
+    return request->text ? 0 : -ENOMEM;
+}
+
+/* Both are sound, or the parser had refused them; `size` is more than enough. */
+static char *decode_parameters(struct weft__http_slice query, char *at, size_t size)
+{
+    struct weft__http_slice name, value;
+    char *end = at + size;
+    size_t len;
+    while (weft__http_query_next(&query, &name, &value)) {
+        char *begin = at;
+        if (weft__http_decode_form(name, at, (size_t)(end - at), &len) < 0)
+            continue;
+        at += len + 1;
+        if (weft__http_decode_form(value, at, (size_t)(end - at), &len) < 0) {
+            at = begin;
+            continue;
+        }
+        at += len + 1;
+    }
+    return at;
+}
+
+static int decode_text(weft_http_request *request)
+{
+    const struct weft__http_request *parsed = &request->parser.request;
+    size_t query_len = parsed->query.len;
+    int status = make_room(request, parsed->path.len + 1 + query_len + 1 + 2 * (query_len + 1));
+    if (status < 0)
+        return status;
+    char *at = request->text;
+    size_t len;
+    status = weft__http_decode_path(parsed->path, at, parsed->path.len + 1, &len);
+    if (status < 0)
+        return -EINVAL;
+    request->path = at;
+    at += len + 1;
+    if (!parsed->query.data)
+        return 0;
+    memcpy(at, parsed->query.data, query_len);
+    at[query_len] = 0;
+    request->query = at;
+    at += query_len + 1;
+    request->parameters = at;
+    char *end = decode_parameters(parsed->query, at, 2 * (query_len + 1));
+    request->parameters_len = (size_t)(end - at);
+    return 0;
+}
+
+/* Is there a segment "." or ".."? */
+static bool has_dots(const char *path)
+{
+    for (const char *at = strstr(path, "/."); at; at = strstr(at + 1, "/.")) {
+        const char *end = at + 2 + (at[2] == '.');
+        if (!*end || *end == '/')
+            return true;
+    }
+    return false;
+}
+
+int weft__http_request_decode(weft_http_request *request)
+{
+    const struct weft__http_request *parsed = &request->parser.request;
+    request->tail = "";
+    request->query = request->parameters = NULL;
+    request->parameters_len = 0;
+    request->path = parsed->path.data;
+    int status = needs_text(parsed) ? decode_text(request) : 0;
+    if (status < 0)
+        return status;
+    return has_dots(request->path) ? -EINVAL : 0;
+}
+
+void weft__http_request_forget(weft_http_request *request)
+{
+    request->path = request->tail = request->query = request->parameters = NULL;
+    if (request->text_size <= KEPT_TEXT)
+        return;
+    weft__free(request->text);
+    request->text = NULL;
+    request->text_size = 0;
+}
+
+/* ---- For the handler ---- */
+
+const char *weft_http_request_method(const weft_http_request *request)
+{
+    return request->parser.request.method.data;
+}
+
+const char *weft_http_request_target(const weft_http_request *request)
+{
+    return request->parser.request.target.data;
+}
+
+const char *weft_http_request_path(const weft_http_request *request)
+{
+    return request->path;
+}
+
+const char *weft_http_request_tail(const weft_http_request *request)
+{
+    return request->tail;
+}
+
+const char *weft_http_request_query(const weft_http_request *request, const char *name)
+{
+    const char *at = request->parameters;
+    const char *end = at ? at + request->parameters_len : at;
+    while (at != end) {
+        const char *value = at + strlen(at) + 1;
+        if (strcmp(at, name) == 0)
+            return value;
+        at = value + strlen(value) + 1;
+    }
+    return NULL;
+}
+
+const char *weft_http_request_query_string(const weft_http_request *request)
+{
+    return request->query;
+}
+
+const char *weft_http_request_header(const weft_http_request *request, const char *name)
+{
+    const struct weft__http_header *header = weft__http_find_header(&request->parser.request, name);
+    return header ? header->value : NULL;
+}
+
+bool weft_http_request_header_at(const weft_http_request *request, size_t index,
+                                 const char **ret_name, const char **ret_value)
+{
+    const struct weft__http_request *parsed = &request->parser.request;
+    if (index >= parsed->header_count)
+        return false;
+    *ret_name = parsed->headers[index].name;
+    *ret_value = parsed->headers[index].value;
+    return true;
+}
+
+const char *weft_http_request_version(const weft_http_request *request)
+{
+    return request->parser.request.minor_version ? "HTTP/1.1" : "HTTP/1.0";
+}
+
+const char *weft_http_request_peer(const weft_http_request *request)
+{
+    return weft_stream_peer(request->stream);
+}
+
+int64_t weft_http_request_length(const weft_http_request *request)
+{
+    const struct weft__http_request *parsed = &request->parser.request;
+    if (parsed->chunked)
+        return -1;
+    return parsed->content_length > INT64_MAX ? INT64_MAX : (int64_t)parsed->content_length;
+}
+
+bool weft_http_request_is_stopping(const weft_http_request *request)
+{
+    return request->server->stopping;
+}

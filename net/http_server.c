@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * HTTP servers: options, listeners, the end. net/http_connection.c has the design comment of the
+ * whole.
+ *
+ * A server is counted: its owner holds one reference, each connection one, each wait for its end one.
+ * weft_http_server_free() gives up the owner's and the listeners; the connections are cancelled and
+ * end by themselves, the last one frees the server. What nobody freed is freed with the loop, by a
+ * part that is made after that of net/, and so is freed before it.
+ */
+#include "net/http_server.h"
+
+#include <errno.h>
+#include <string.h>
+#include <weft/combine.h>
+#include <weft/http_server.h>
+
+#include "core/memory.h"
+#include "net/net.h"
+
+enum { KEPT_MEMORIES = 64 };
+
+/* ---- The loop's part ---- */
+
+struct part {
+    struct weft__part part; /* first */
+    weft__link *servers;
+};
+
+static void settle(struct weft__part *part)
+{
+    (void)part;
+}
+
+static size_t pending(struct weft__part *part)
+{
+    (void)part;
+    return 0;
+}
+
+static void list(struct weft__part *part, void (*add)(void *to, const struct weft_stuck *stuck),
+                 void *to)
+{
+    (void)part;
+    (void)add;
+    (void)to;
+}
+
+/* Connections that are left belong to tasks that were given up. */
+static void release(struct weft__part *part)
+{
+    struct part *http = (struct part *)(void *)part;
+    while (http->servers) {
+        weft_http_server *server = (weft_http_server *)(void *)http->servers;
+        server->refs++;
+        if (!server->freed)
+            weft_http_server_free(server);
+        while (server->requests) {
+            weft_http_request *request = (weft_http_request *)(void *)server->requests;
+            request->stream = NULL;
+            weft__http_request_end(request);
+        }
+        server->refs = 1;
+        weft__http_server_unref(server);
+    }
+    weft__free(http);
+}
+
+static const struct weft__part_ops part_ops = {
+    .name = "http", .settle = settle, .pending = pending, .list = list, .free = release};
+
+static struct part *get_part(weft_loop *loop, int *ret_status)
+{
+    if (!weft__net_get(loop, ret_status))
+        return NULL;
+    struct weft__part *part = weft__loop_part(loop, &part_ops);
+    if (part)
+        return (struct part *)(void *)part;
+    struct part *made = weft__calloc(1, sizeof(*made));
+    if (!made) {
+        *ret_status = -ENOMEM;
+        return NULL;
+    }
+    made->part.ops = &part_ops;
+    weft__loop_add_part(loop, &made->part);
+    return made;
+}
+
+/* ---- Memory for heads ---- */
+
+void *weft__http_take_memory(weft_http_server *server, const struct weft__http_parser *parser)
+{
+    void *memory = server->memories;
+    if (!memory)
+        return weft__malloc(weft__http_parser_memory(parser));
+    memcpy(&server->memories, memory, sizeof(void *));
+    server->memory_count--;
+    return memory;
+}
+
+void weft__http_give_memory(weft_http_server *server, void *memory)
+{
+    if (!memory)
+        return;
+    if (server->memory_count == KEPT_MEMORIES) {
+        weft__free(memory);
+        return;
+    }
+    memcpy(memory, &server->memories, sizeof(void *));
+    server->memories = memory;
+    server->memory_count++;
+}
+
+static void free_memories(weft_http_server *server)
+{
+    while (server->memories) {
+        void *memory = server->memories;
+        memcpy(&server->memories, memory, sizeof(void *));
+        weft__free(memory);
+    }
+}
+
+/* ---- Options ---- */
+
+static void default_to(weft_ns *option, weft_ns value)
+{
+    if (!*option)
+        *option = value;
+}
+
+static int check_options(const struct weft_http_server_options *options)
+{
+    const weft_ns times[] = {options->head_timeout, options->body_timeout, options->idle_timeout,
+                             options->write_timeout, options->linger_timeout};
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+        if (times[i] < 0)
+            return -EINVAL;
+    if ((options->size && options->size != sizeof(*options)) || options->backlog < 0 ||
+        (options->flags & ~(unsigned)WEFT_LISTEN_REUSE_PORT) ||
+        (options->on_disconnect & ~(unsigned)WEFT_HTTP_KEEP_HANDLER))
+        return -EINVAL;
+    return 0;
+}
+
+static int set_server_name(weft_http_server *server, const char *name)
+{
+    size_t len = strlen(name);
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)name[i] < ' ' || name[i] == 0x7f)
+            return -EINVAL;
+    server->server_line = weft__malloc(len + sizeof("Server: \r\n"));
+    if (!server->server_line)
+        return -ENOMEM;
+    memcpy(server->server_line, "Server: ", 8);
+    memcpy(server->server_line + 8, name, len);
+    memcpy(server->server_line + 8 + len, "\r\n", 3);
+    return 0;
+}
+
+static uint64_t body_limit(size_t option)
+{
+    return option == WEFT_HTTP_NO_LIMIT ? WEFT__HTTP_UNLIMITED : option;
+}
+
+static int set_options(weft_http_server *server, const struct weft_http_server_options *options)
+{
+    struct weft_http_server_options *full = &server->options;
+    int status = options ? check_options(options) : 0;
+    if (status < 0)
+        return status;
+    if (options)
+        *full = *options;
+    full->server_name = NULL;
+    default_to(&full->head_timeout, WEFT_S(10));
+    default_to(&full->body_timeout, WEFT_S(10));
+    default_to(&full->idle_timeout, WEFT_S(60));
+    default_to(&full->write_timeout, WEFT_S(30));
+    default_to(&full->linger_timeout, WEFT_S(2));
+    full->max_body = full->max_body ? full->max_body : (size_t)1 << 20;
+    full->body_rate = full->body_rate ? full->body_rate : 512;
+    full->max_connections = full->max_connections ? full->max_connections : 10000;
+    if (full->max_connections == WEFT_HTTP_NO_LIMIT)
+        full->max_connections = 0; /* as a listener says it */
+    server->limits = (struct weft__http_limits){
+        .head_bytes = full->max_head,
+        .request_line_bytes = full->max_request_line,
+        .headers = full->max_headers,
+        .body_bytes = body_limit(full->max_body),
+    };
+    return options && options->server_name ? set_server_name(server, options->server_name) : 0;
+}
+
+/* ---- Making ---- */
+
+static void destroy(weft_http_server *server)
+{
+    weft__http_free_routes(server);
+    free_memories(server);
+    weft__free(server->listeners);
+    weft__free(server->server_line);
+    weft__free(server);
+}
+
+void weft__http_server_unref(weft_http_server *server)
+{
+    if (--server->refs)
+        return;
+    weft__link_remove(&server->link);
+    destroy(server);
+}
+
+static int make(weft_loop *loop, const struct weft_http_server_options *options,
+                weft_http_server **ret)
+{
+    int status = 0;
+    struct part *part = get_part(loop, &status);
+    if (!part)
+        return status;
+    weft_http_server *server = weft__calloc(1, sizeof(*server));
+    if (!server)
+        return -ENOMEM;
+    server->loop = loop;
+    server->refs = 1;
+    server->date_second = -1;
+    status = set_options(server, options);
+    if (status < 0) {
+        destroy(server);
+        return status;
+    }
+    weft__link_add(&part->servers, &server->link);
+    *ret = server;
+    return 0;
+}
+
+weft_http_server *weft_http_server_new(const struct weft_http_server_options *options)
+{
+    weft_http_server *server = NULL;
+    int status = make(weft__loop, options, &server);
+    if (status < 0)
+        errno = -status;
+    return server;
+}
+
+/* ---- Listening ---- */
+
+static int add_listener(weft_http_server *server, const char *address)
+{
+    size_t size = (server->listener_count + 1) * sizeof(weft_listener *);
+    weft_listener **listeners = weft__realloc(server->listeners, size);
+    if (!listeners)
+        return -ENOMEM;
+    server->listeners = listeners;
+    struct weft_listen_options options = {
+        .backlog = server->options.backlog,
+        .max_connections = server->options.max_connections,
+        .close_timeout = server->options.write_timeout,
+        .flags = server->options.flags,
+    };
+    weft_listener *listener =
+        weft_listen_with(&options, address, weft__http_connection, .server = server);
+    if (!listener)
+        return -errno;
+    listeners[server->listener_count++] = listener;
+    return 0;
+}
+
+int weft_http_server_listen(weft_http_server *server, const char *address)
+{
+    if (server->route_error)
+        return server->route_error;
+    if (server->stopping)
+        return WEFT_ECLOSED;
+    return add_listener(server, address);
+}
+
+weft_http_server *weft__http_serve(const struct weft_http_server_options *options,
+                                   const char *address, const weft_coroutine *coroutine,
+                                   const void *frame, size_t request_offset, const char *place)
+{
+    weft_http_server *server = weft_http_server_new(options);
+    if (!server)
+        return NULL;
+    int status = weft__http_route(server, NULL, coroutine, frame, request_offset, place);
+    if (status == 0)
+        status = add_listener(server, address);
+    if (status == 0)
+        return server;
+    weft_http_server_free(server);
+    errno = -status;
+    return NULL;
+}
+
+int weft_http_server_port(const weft_http_server *server)
+{
+    return server->listener_count ? weft_listener_port(server->listeners[0]) : 0;
+}
+
+const char *weft_http_server_address(const weft_http_server *server)
+{
+    return server->listener_count ? weft_listener_address(server->listeners[0]) : "";
+}
+
+struct weft_http_stats weft_http_server_stats(const weft_http_server *server)
+{
+    struct weft_http_stats stats = {
+        .active = server->active,
+        .requests = server->served,
+        .refused = server->refused,
+    };
+    for (size_t i = 0; i < server->listener_count; i++)
+        stats.connections += weft_listener_connections(server->listeners[i]);
+    return stats;
+}
+
+/* ---- The end ---- */
+
+void weft_http_server_stop(weft_http_server *server)
+{
+    server->stopping = true;
+    for (size_t i = 0; i < server->listener_count; i++)
+        weft_listener_stop(server->listeners[i]);
+    for (weft__link *link = server->requests; link; link = link->next) {
+        weft_http_request *request = (weft_http_request *)(void *)link;
+        if (request->phase == WEFT__HTTP_IDLE && request->waiting)
+            weft_cancel_because(request->waiting, "the server stops");
+    }
+}
+
+void weft_http_server_abort(weft_http_server *server)
+{
+    weft_http_server_stop(server);
+    for (size_t i = 0; i < server->listener_count; i++)
+        weft_listener_abort(server->listeners[i]);
+}
+
+void weft_http_server_free(weft_http_server *server)
+{
+    if (!server || server->freed)
+        return;
+    server->freed = server->stopping = true;
+    for (size_t i = 0; i < server->listener_count; i++)
+        weft_listener_free(server->listeners[i]);
+    server->listener_count = 0;
+    weft__http_server_unref(server);
+}
+
+/* ---- Waiting for the end ---- */
+
+struct http_drain {
+    WEFT_FRAME;
+    weft_http_server *server; /* a reference, taken by the first step */
+    size_t i;
+};
+
+static WEFT_ASYNC(http_drain)
+{
+    WEFT_BEGIN;
+    self->server->refs++;
+    for (self->i = 0; self->i < self->server->listener_count; self->i++)
+        WEFT_AWAIT(weft_listener_drain(self->server->listeners[self->i]));
+    if (self->server->freed)
+        WEFT_FAIL(WEFT_ECLOSED);
+    WEFT_FINALLY;
+    weft__http_server_unref(self->server);
+    WEFT_END;
+}
+
+weft_future *weft_http_server_drain(weft_http_server *server)
+{
+    weft_http_server_stop(server);
+    return weft_call(http_drain, .server = server);
+}
+
+struct http_shutdown {
+    WEFT_FRAME;
+    weft_http_server *server; /* a reference, taken by the first step */
+    weft_ns grace;
+    int status;
+};
+
+static WEFT_ASYNC(http_shutdown)
+{
+    WEFT_BEGIN;
+    self->server->refs++;
+    WEFT_CATCH(self->status, weft_wait_for(weft_http_server_drain(self->server), self->grace));
+    if (self->server->freed)
+        WEFT_FAIL(WEFT_ECLOSED);
+    if (self->status != -ETIMEDOUT && self->status < 0)
+        WEFT_FAIL(self->status);
+    if (self->status == -ETIMEDOUT) {
+        weft_http_server_abort(self->server);
+        WEFT_AWAIT(weft_http_server_drain(self->server));
+        WEFT_FAIL(-ETIMEDOUT, "some requests had to be aborted");
+    }
+    WEFT_FINALLY;
+    weft__http_server_unref(self->server);
+    WEFT_END;
+}
+
+weft_future *weft_http_server_shutdown(weft_http_server *server, weft_ns grace)
+{
+    weft_http_server_stop(server);
+    return weft_call(http_shutdown, .server = server, .grace = grace);
+}

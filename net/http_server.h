@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The HTTP server from the inside. net/http_connection.c has the design comment; the other sources
+ * are about one thing each:
+ *
+ *     http_server.c      options, listeners, the end
+ *     http_route.c       patterns, and which handler answers what
+ *     http_connection.c  the coroutine of a connection: head, handler, what comes after
+ *     http_deadline.c    how long a connection may wait
+ *     http_watch.c       a client that goes away while its handler waits
+ *     http_request.c     what a handler may ask about its request
+ *     http_body.c        reading the body
+ *     http_answer.c      the answer
+ */
+#ifndef WEFT_NET_HTTP_SERVER_H
+#define WEFT_NET_HTTP_SERVER_H
+
+#include <time.h>
+#include <weft/http_server.h>
+
+#include "core/future.h"
+#include "core/loop.h"
+#include "net/http_parser.h"
+#include "net/link.h"
+#include "net/stream.h"
+
+struct weft__http_route {
+    char *pattern;      /* the method, NUL, the path; owned */
+    const char *method; /* in `pattern`; NULL: all */
+    const char *path;   /* in `pattern`; NULL: all paths, "*" too */
+    size_t path_len;
+    bool below; /* everything that begins with `path`, which ends with '/' */
+    const weft_coroutine *coroutine;
+    char *frame; /* what each request's frame is a copy of; owned */
+    size_t request_offset;
+    const char *place;
+};
+
+/** All fields are [loop]. */
+struct weft_http_server {
+    weft__link link; /* first; in the loop's part */
+    weft_loop *loop; /* [const] */
+    size_t refs;     /* the owner's, and one of each connection and drain */
+    bool stopping, freed;
+    struct weft_http_server_options options; /* [const] with the defaults filled in */
+    struct weft__http_limits limits;         /* [const] */
+    struct weft__http_route *routes;
+    size_t route_count;
+    int route_error; /* the first that weft_http_route() returned */
+    weft_listener **listeners;
+    size_t listener_count;
+    weft__link *requests; /* one for each connection */
+    size_t active;
+    uint64_t served, refused;
+    void *memories; /* heads that are not in use; each begins with the address of the next */
+    size_t memory_count;
+    time_t date_second; /* of `date` */
+    char date[40];      /* "Date: …\r\n" */
+    char *server_line;  /* "Server: …\r\n", or NULL; owned */
+};
+
+enum weft__http_phase {
+    WEFT__HTTP_IDLE,     /* between two requests: nothing of one has arrived */
+    WEFT__HTTP_IN_HEAD,  /* a part of a head has */
+    WEFT__HTTP_HANDLING, /* a handler runs, or what comes after it */
+    WEFT__HTTP_LEAVING   /* no more requests */
+};
+
+enum weft__http_body_state {
+    WEFT__HTTP_BODY_NONE, /* there is none, or all of it was read */
+    WEFT__HTTP_BODY_UNTOUCHED,
+    WEFT__HTTP_BODY_BEGUN,
+    WEFT__HTTP_BODY_FAILED /* body_error says why; the connection cannot go on */
+};
+
+enum weft__http_answer_state {
+    WEFT__HTTP_NO_ANSWER,
+    WEFT__HTTP_STARTED,   /* weft_http_start(), and the head is not sent */
+    WEFT__HTTP_STREAMING, /* the head is sent */
+    WEFT__HTTP_ANSWERED,
+    WEFT__HTTP_BROKEN /* weft_http_start() failed, or less was sent than promised */
+};
+
+/** A connection, and the request that it is at; used again for the next one. All fields are [loop].
+ */
+struct weft_http_request {
+    weft__link link; /* first; in server->requests */
+    size_t refs;     /* the connection's, and one of each watch */
+    weft_http_server *server;
+    weft_stream *stream; /* NULL: closed */
+    enum weft__http_phase phase;
+    size_t served; /* requests on this connection */
+
+    /* http_deadline.c */
+    weft_future *waiting;  /* for input; a reference; NULL: nothing */
+    weft_ns head_deadline; /* 0: not set yet */
+    weft_ns read_deadline, write_deadline;
+    weft_future *timer; /* the handle of a call at `armed`; NULL: none */
+    weft_ns armed;
+    size_t unsent; /* when write_deadline was set */
+    bool expired;  /* `waiting` was cancelled by read_deadline */
+
+    /* http_watch.c */
+    weft_future *handler;  /* while it runs; a reference */
+    weft_future *watching; /* a reference; NULL: not */
+    bool watched;          /* the handler is to be watched when it does not read */
+    bool gone;             /* the client is: the handler was cancelled */
+    bool refused;          /* what came was no request */
+
+    /* The request. */
+    struct weft__http_parser parser;
+    void *memory; /* of the head; NULL when IDLE */
+    const char *path, *tail, *query;
+    const char *parameters; /* name, NUL, value, NUL; again and again */
+    size_t parameters_len;
+    char *text; /* where those that are not in `memory` lie; owned */
+    size_t text_size;
+    const weft_coroutine *coroutine; /* of the handler */
+    const char *place;
+
+    /* http_body.c */
+    enum weft__http_body_state body;
+    int body_error;   /* what reads fail with */
+    int body_status;  /* the HTTP status that fits body_error; 0: the client is gone */
+    bool continued;   /* "100 Continue" was sent, or is needless */
+    weft_ns patience; /* how long reads of this body may still wait */
+    weft_ns wait_began;
+    size_t credit;       /* bytes that have not bought time yet */
+    weft_future *reader; /* a read under way; a reference */
+
+    /* http_answer.c */
+    enum weft__http_answer_state answer;
+    int status;
+    bool close;    /* the connection ends after this answer */
+    bool bodiless; /* HEAD, 204, 304: what is written is dropped */
+    bool chunked;
+    bool has_date, has_server; /* among the headers */
+    int64_t length;            /* what is left to write; -1: not known */
+    char *headers;             /* lines, as added; owned */
+    size_t headers_len, headers_size;
+    weft_future *draining; /* a drain under way; a reference */
+};
+
+/* ---- http_server.c ---- */
+
+void weft__http_server_unref(weft_http_server *server);
+
+/** Memory for a head; NULL: out of memory. */
+void *weft__http_take_memory(weft_http_server *server, const struct weft__http_parser *parser);
+void weft__http_give_memory(weft_http_server *server, void *memory);
+
+/* ---- http_route.c ---- */
+
+/** 0, 404, or 405: then `allowed` is a list for the Allow header. */
+int weft__http_find_route(const weft_http_server *server, const weft_http_request *request,
+                          struct weft__http_route **ret, char *allowed, size_t allowed_size);
+void weft__http_free_routes(weft_http_server *server);
+
+/* ---- http_connection.c ---- */
+
+struct weft__http_connection {
+    WEFT_FRAME;
+    weft_stream *stream; /* argument; the listener's, while it runs */
+    weft_http_server *server;
+    weft_http_request *request;
+    weft_future *handler;
+    int status;
+    int next;       /* enum next */
+    unsigned turns; /* requests served without a wait */
+    weft_ns linger_until;
+};
+
+WEFT_ASYNC_DECLARE(weft__http_connection);
+
+weft_http_request *weft__http_request_new(weft_http_server *server, weft_stream *stream);
+void weft__http_request_unref(weft_http_request *request);
+
+/** The connection ends: stop everything that would call back. */
+void weft__http_request_end(weft_http_request *request);
+
+/* ---- http_deadline.c ---- */
+
+/** Wait for more input than `have` bytes, until `deadline`. weft__http_waited() must follow. */
+weft_future *weft__http_wait(weft_http_request *request, size_t have, weft_ns deadline);
+
+/** After the wait: its status, but -ETIMEDOUT if the deadline had passed. */
+int weft__http_waited(weft_http_request *request, int status);
+
+/** Something waits to be sent: it has write_timeout for each piece of progress. */
+void weft__http_limit_write(weft_http_request *request);
+void weft__http_stop_timer(weft_http_request *request);
+
+/* ---- http_watch.c ---- */
+
+void weft__http_watch(weft_http_request *request);
+void weft__http_unwatch(weft_http_request *request);
+
+/* ---- http_request.c ---- */
+
+/** The head is there: decode path and query. 0, -EINVAL (a path that is not allowed), -ENOMEM. */
+int weft__http_request_decode(weft_http_request *request);
+void weft__http_request_forget(weft_http_request *request);
+
+/* ---- http_body.c ---- */
+
+/** The head is there: what is known of the body. */
+void weft__http_body_begin(weft_http_request *request);
+
+/** How many bytes of the body are still to come, if that is known; else UINT64_MAX. */
+uint64_t weft__http_body_left(const weft_http_request *request);
+
+/**
+ * Drop what has arrived of a body that nobody wants. 0: all of it is over; -EAGAIN: wait for more;
+ * else the failure.
+ */
+int weft__http_body_discard(weft_http_request *request);
+weft_future *weft__http_body_wait(weft_http_request *request);
+int weft__http_body_waited(weft_http_request *request, int status);
+
+/* ---- http_answer.c ---- */
+
+void weft__http_answer_begin(weft_http_request *request);
+
+/** The server's own answer, which ends the connection if it was no whole request. */
+void weft__http_refuse(weft_http_request *request, int status, const char *reason);
+
+/** A wait for what was written, kept in request->draining while it is under way. */
+weft_future *weft__http_drain(weft_http_request *request);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A client that goes away while its handler awaits something.
+ *
+ * A handler that does not end in its first step is watched: the connection waits for input that
+ * nobody takes. If that wait meets the end of the stream or an error before the answer has ended, the
+ * handler is cancelled. Bytes of a next request, or of a body that the handler does not read yet, only
+ * make it wait for more, up to WATCHED bytes; a client that sends more than that ahead is watched no
+ * longer.
+ *
+ * A stream has one reader, so the watch gives way while the handler reads the body, and comes back
+ * after. Its callback may come after its end, and holds a reference to the request for that.
+ */
+#include <errno.h>
+
+#include "net/http_server.h"
+
+enum { WATCHED = 16 * 1024 };
+
+static void client_is_gone(weft_http_request *request)
+{
+    request->gone = true;
+    if (request->handler && request->answer != WEFT__HTTP_ANSWERED)
+        weft_cancel_because(request->handler, "client went away");
+}
+
+static void on_input(weft_future *future, void *arg)
+{
+    weft_http_request *request = arg;
+    int status = weft_future_status(future);
+    if (request->watching == future) {
+        weft_unref(request->watching);
+        request->watching = NULL;
+        if (status == 0)
+            weft__http_watch(request);
+        else if (request->stream && weft__stream_input_ended(request->stream))
+            client_is_gone(request);
+    }
+    weft__http_request_unref(request);
+}
+
+void weft__http_watch(weft_http_request *request)
+{
+    size_t have;
+    weft__stream_peek(request->stream, &have);
+    if (request->server->options.on_disconnect == WEFT_HTTP_KEEP_HANDLER || request->watching ||
+        have >= WATCHED)
+        return;
+    request->watched = true;
+    weft_future *future = weft__stream_wait(request->stream, have);
+    request->watching = weft_ref(future);
+    request->refs++;
+    if (weft_then(future, on_input, request) < 0) {
+        weft__http_unwatch(request);
+        weft__observe(future);
+        weft_unref(future);
+        weft__http_request_unref(request);
+    }
+}
+
+void weft__http_unwatch(weft_http_request *request)
+{
+    weft_future *watching = request->watching;
+    request->watching = NULL;
+    if (!watching)
+        return;
+    weft_cancel(watching);
+    weft_unref(watching);
+}
