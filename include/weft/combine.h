@@ -51,8 +51,8 @@ enum weft_gather_flags {
  * Errors:    as weft_gather(); -EINVAL for unknown flags.
  * Since:     0.1
  */
-WEFT_PUBLIC weft_future *weft_gather_array(size_t count, weft_future *const *futures,
-                                           enum weft_gather_flags flags);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *
+weft_gather_array(size_t count, weft_future *const *futures, enum weft_gather_flags flags);
 
 /** How many there are. Thread: any. Since: 0.1 */
 WEFT_PUBLIC size_t weft_results_count(const weft_results *results);
@@ -99,7 +99,7 @@ WEFT_PUBLIC void weft_results_free(weft_results *results);
  * Errors:    by the future: -ETIMEDOUT, the future's own, -ECANCELED, -ENOMEM, WEFT_ENOLOOP.
  * Since:     0.1
  */
-WEFT_PUBLIC weft_future *weft_wait_for(weft_future *future, weft_ns timeout);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_wait_for(weft_future *future, weft_ns timeout);
 
 /**
  * Wait for a future without passing on a cancel: cancelling the shield leaves what it stands for
@@ -113,7 +113,7 @@ WEFT_PUBLIC weft_future *weft_wait_for(weft_future *future, weft_ns timeout);
  * Errors:    by the future: the future's own, -ECANCELED, -ENOMEM, WEFT_ENOLOOP.
  * Since:     0.1
  */
-WEFT_PUBLIC weft_future *weft_shield(weft_future *future);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_shield(weft_future *future);
 
 #ifdef __cplusplus
 }

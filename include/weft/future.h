@@ -8,8 +8,8 @@
  *
  * Consuming: what takes a future in order to wait for it (an await, weft_then(), weft_gather(),
  * weft_wait_for(), weft_shield(), weft_loop_run_until()) takes over the caller's reference;
- * weft_ref() first to keep one. Dropping a reference never stops the operation; weft_cancel() asks
- * it to stop.
+ * weft_ref() first to keep one. Dropping a reference, by weft_unref(), never stops the operation;
+ * weft_cancel() asks it to stop. To ignore what such a call returns is a leak, and a warning.
  *
  * A value may carry a destructor; then one taker gets it (an AWAIT_INTO, weft_future_take(), a
  * gather), and if nobody does, the destructor runs when the last reference goes.
@@ -45,7 +45,7 @@ typedef void weft_then_fn(weft_future *future, void *arg);
  * Ownership: returns one reference, never NULL. The side that resolves it needs a reference too:
  * weft_ref(). Errors:    by the future: -ENOMEM, WEFT_ENOLOOP (it has failed already). Since: 0.1
  */
-WEFT_PUBLIC weft_future *weft_future_new(void);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_future_new(void);
 
 /**
  * Complete a future with a value. Who waits for it runs at the next tick.
@@ -78,7 +78,8 @@ WEFT_PUBLIC int weft_future_fail(weft_future *future, int status, const char *fo
  * Errors:    by the future: `status` (-EINVAL when that is not negative), or -ENOMEM, WEFT_ENOLOOP.
  * Since:     0.1
  */
-WEFT_PUBLIC weft_future *weft_future_failed(int status, const char *format, ...) WEFT_PRINTF(2, 3);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_future_failed(int status, const char *format, ...)
+    WEFT_PRINTF(2, 3);
 
 /**
  * One more reference.

@@ -131,7 +131,7 @@ WEFT_PUBLIC void weft_listener_stop(weft_listener *listener);
  * Errors:    by the future: -EBUSY (another one is under way), WEFT_ECLOSED (the listener was freed
  * meanwhile), -ENOMEM, -ECANCELED. Since:     0.1
  */
-WEFT_PUBLIC weft_future *weft_listener_drain(weft_listener *listener);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_listener_drain(weft_listener *listener);
 
 /**
  * Stop accepting, and cancel the task of every connection; weft_listener_drain() waits for their

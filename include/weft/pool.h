@@ -179,10 +179,11 @@ typedef struct weft_blocking {
 
 /* ---- What the macros expand to; nothing below is for direct use. ---- */
 
-WEFT_PUBLIC weft_future *weft__to_thread(const weft_blocking *blocking, const void *args,
-                                         const char *place);
-WEFT_PUBLIC weft_future *weft__to_thread_fn(weft_lane *lane, weft_result (*fn)(void *), void *arg,
-                                            const char *name, const char *place);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft__to_thread(const weft_blocking *blocking,
+                                                         const void *args, const char *place);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft__to_thread_fn(weft_lane *lane,
+                                                            weft_result (*fn)(void *), void *arg,
+                                                            const char *name, const char *place);
 
 /* Without arguments the struct is {0}: standard C has no empty braces. */
 #define WEFT__TO_THREAD_BARE(name) \

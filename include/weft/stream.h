@@ -78,7 +78,7 @@ struct weft_stream_limits {
  * Errors:    by the future: -EINVAL (not an address), -ECONNREFUSED and what else connect() has to
  * say, WEFT_ERESOLVE, -EMFILE, -ENFILE, -ENOMEM, -ECANCELED, WEFT_ENOLOOP. Since:     0.1
  */
-WEFT_PUBLIC weft_future *weft_connect(const char *address);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_connect(const char *address);
 
 /**
  * A stream over a stream socket that is connected already: of a socketpair(), or inherited.
@@ -128,7 +128,7 @@ WEFT_PUBLIC const char *weft_stream_local(weft_stream *stream);
  * has to say, WEFT_ECLOSED (the stream was closed meanwhile), -EINVAL (`size` is 0), -ENOMEM,
  * -ECANCELED. Since:     0.1
  */
-WEFT_PUBLIC weft_future *weft_read(weft_stream *stream, void *buffer, size_t size);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_read(weft_stream *stream, void *buffer, size_t size);
 
 /**
  * Read `size` bytes, no fewer (StreamReader.readexactly); the value is `size`.
@@ -138,7 +138,8 @@ WEFT_PUBLIC weft_future *weft_read(weft_stream *stream, void *buffer, size_t siz
  * Errors:    by the future: WEFT_EOF when the stream ends before: nothing is taken then,
  * weft_read() still has what came. Else as weft_read(); a `size` of 0 is a success. Since:     0.1
  */
-WEFT_PUBLIC weft_future *weft_read_exactly(weft_stream *stream, void *buffer, size_t size);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_read_exactly(weft_stream *stream, void *buffer,
+                                                           size_t size);
 
 /**
  * Read a line (StreamReader.readline); the value is a weft_bytes that ends with the '\n'.
@@ -151,7 +152,7 @@ WEFT_PUBLIC weft_future *weft_read_exactly(weft_stream *stream, void *buffer, si
  * Errors:    by the future: WEFT_ELIMIT when the line, '\n' included, would be longer than `limit`
  * bytes (0: 64 KiB): nothing is taken then. Else as weft_read(). Since:     0.1
  */
-WEFT_PUBLIC weft_future *weft_read_line(weft_stream *stream, size_t limit);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_read_line(weft_stream *stream, size_t limit);
 
 /**
  * Read up to and including a separator (StreamReader.readuntil); the value is a weft_bytes.
@@ -162,8 +163,8 @@ WEFT_PUBLIC weft_future *weft_read_line(weft_stream *stream, size_t limit);
  * WEFT_ELIMIT as for weft_read_line(); -EINVAL (an empty separator). Else as weft_read(). Since:
  * 0.1
  */
-WEFT_PUBLIC weft_future *weft_read_until(weft_stream *stream, const void *separator,
-                                         size_t separator_len, size_t limit);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_read_until(weft_stream *stream, const void *separator,
+                                                         size_t separator_len, size_t limit);
 
 /**
  * Free what a read returned. NULL is nothing.
@@ -209,7 +210,7 @@ WEFT_PUBLIC int weft_write(weft_stream *stream, const void *data, size_t len);
  * Errors:    by the future: -EBUSY (another drain is under way), the failure of the connection as
  * for weft_write(), WEFT_ECLOSED (the stream was closed meanwhile), -ENOMEM, -ECANCELED. Since: 0.1
  */
-WEFT_PUBLIC weft_future *weft_drain(weft_stream *stream);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_drain(weft_stream *stream);
 
 /** How many bytes wait to be sent. Thread: loop. Since: 0.1 */
 WEFT_PUBLIC size_t weft_write_pending(const weft_stream *stream);
@@ -240,7 +241,7 @@ WEFT_PUBLIC int weft_write_eof(weft_stream *stream);
  * for weft_write() if something that was written could not be sent; -ENOMEM (the same), -ECANCELED.
  * Since:     0.1
  */
-WEFT_PUBLIC weft_future *weft_close(weft_stream *stream);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_close(weft_stream *stream);
 
 /**
  * Close at once; what was not sent is dropped. A read or drain that is under way fails with

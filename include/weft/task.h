@@ -226,10 +226,10 @@ WEFT_PUBLIC int weft_task_await_line(const weft_future *task);
 
 /* ---- What the macros expand to; nothing below is for direct use. ---- */
 
-WEFT_PUBLIC weft_future *weft__spawn(const weft_coroutine *coroutine, const void *frame,
-                                     const char *place);
-WEFT_PUBLIC weft_future *weft__call(const weft_coroutine *coroutine, const void *frame,
-                                    const char *place);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft__spawn(const weft_coroutine *coroutine,
+                                                     const void *frame, const char *place);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft__call(const weft_coroutine *coroutine,
+                                                    const void *frame, const char *place);
 WEFT_PUBLIC int weft__run(const weft_coroutine *coroutine, const void *frame, const char *place);
 
 WEFT_PUBLIC bool weft__await(struct weft_frame *frame, weft_future *future, int line);

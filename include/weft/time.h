@@ -46,7 +46,7 @@ WEFT_PUBLIC weft_ns weft_now(void);
  * Errors:    by the future: -ECANCELED, -ENOMEM, WEFT_ENOLOOP.
  * Since:     0.1
  */
-WEFT_PUBLIC weft_future *weft_sleep(weft_ns duration);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_sleep(weft_ns duration);
 
 /**
  * Call `fn(arg)` at the next tick (loop.call_soon).
@@ -59,7 +59,7 @@ WEFT_PUBLIC weft_future *weft_sleep(weft_ns duration);
  * cancellation. Errors:    by the future: -ECANCELED, -ENOMEM, WEFT_ENOLOOP; -EINVAL when `fn` is
  * NULL. Since:     0.1
  */
-WEFT_PUBLIC weft_future *weft_call_soon(weft_call_fn *fn, void *arg);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_call_soon(weft_call_fn *fn, void *arg);
 
 /**
  * Call `fn(arg)` after `delay` (loop.call_later). The future is the handle, as for
@@ -69,7 +69,8 @@ WEFT_PUBLIC weft_future *weft_call_soon(weft_call_fn *fn, void *arg);
  * Ownership: returns one reference, never NULL. `arg` is borrowed until the call or the
  * cancellation. Errors:    as weft_call_soon(). Since:     0.1
  */
-WEFT_PUBLIC weft_future *weft_call_later(weft_ns delay, weft_call_fn *fn, void *arg);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_call_later(weft_ns delay, weft_call_fn *fn,
+                                                         void *arg);
 
 /**
  * Call `fn(arg)` at the time `when` (loop.call_at). Calls due at the same time are made in the
@@ -79,7 +80,7 @@ WEFT_PUBLIC weft_future *weft_call_later(weft_ns delay, weft_call_fn *fn, void *
  * Ownership: returns one reference, never NULL. `arg` is borrowed until the call or the
  * cancellation. Errors:    as weft_call_soon(). Since:     0.1
  */
-WEFT_PUBLIC weft_future *weft_call_at(weft_ns when, weft_call_fn *fn, void *arg);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_call_at(weft_ns when, weft_call_fn *fn, void *arg);
 
 #ifdef __cplusplus
 }
