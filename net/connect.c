@@ -2,13 +2,16 @@
 /*
  * Connecting: one address after the other, until one answers.
  *
+ *     (name) RESOLVING --addresses--> TRYING
+ *                      --none-------> failed
  *     TRYING --connected--> done: a stream
  *            --refused, others left--> TRYING
  *            --refused, none left--> failed, naming every attempt
- *            --cancelled--> failed
  *
- * The operation keeps a reference to itself until it is done. While TRYING it owns the socket and an
- * event on it, both closed by a cancel at once.
+ * A cancel fails it at once in either state: while TRYING, it closes the socket; while RESOLVING,
+ * it leaves the look-up behind, which owns all that it needs, and whose result is dropped.
+ *
+ * The operation keeps a reference to itself until it is done.
  */
 #include <errno.h>
 #include <event2/event_struct.h>
@@ -21,17 +24,19 @@
 #include "core/memory.h"
 #include "core/text.h"
 #include "net/net.h"
+#include "net/resolve.h"
 #include "net/sys.h"
 
 /* All [loop]. */
 struct connecting {
-    weft_future future;              /* first */
-    weft__link link;                 /* in net->connects */
-    struct weft__net *net;           /* [const] */
-    struct weft__address *addresses; /* owned */
-    size_t count, next;              /* how many; which one to try next */
-    int fd;                          /* of the attempt; -1: none */
-    struct event event;              /* on fd */
+    weft_future future;                /* first */
+    weft__link link;                   /* in net->connects */
+    struct weft__net *net;             /* [const] */
+    weft__waiter resolving;            /* on the look-up of a name */
+    struct weft__addresses *addresses; /* owned; NULL while RESOLVING */
+    size_t next;                       /* which one to try next */
+    int fd;                            /* of the attempt; -1: none */
+    struct event event;                /* on fd */
     char *attempts; /* what became of those before; owned; NULL: none, or no memory */
     char *target;   /* as the caller wrote it; owned */
 };
@@ -78,7 +83,8 @@ static void succeed(struct connecting *op)
 {
     weft_stream *stream;
     event_del(&op->event);
-    int status = weft__stream_open(op->net, op->fd, NULL, &op->addresses[op->next - 1], &stream);
+    int status =
+        weft__stream_open(op->net, op->fd, NULL, &op->addresses->list[op->next - 1], &stream);
     if (status < 0) {
         fail(op, status, NULL);
         return;
@@ -88,9 +94,26 @@ static void succeed(struct connecting *op)
     weft_unref(&op->future);
 }
 
+/* Leave the look-up behind: it never starts, or its result is dropped, unseen. */
+static void forget_look_up(struct connecting *op)
+{
+    weft_future *look_up = weft_ref(op->resolving.future);
+    weft__unwait(&op->resolving);
+    weft__observe(look_up);
+    weft_cancel(look_up);
+    weft_unref(look_up);
+}
+
 static bool cancel(weft_future *future)
 {
-    fail(connecting_of(future), -ECANCELED, NULL);
+    struct connecting *op = connecting_of(future);
+    if (op->resolving.future && !weft__is_waiting(&op->resolving)) {
+        future->flags |= WEFT__CANCEL_ASKED; /* on_resolved() is queued */
+        return true;
+    }
+    if (op->resolving.future)
+        forget_look_up(op);
+    fail(op, -ECANCELED, NULL);
     return true;
 }
 
@@ -99,7 +122,7 @@ static const struct weft__future_ops connect_ops = {
 
 void weft__connecting_end(weft__link *link)
 {
-    fail(WEFT__CONTAINER(link, struct connecting, link), -ECANCELED, NULL);
+    cancel(&WEFT__CONTAINER(link, struct connecting, link)->future);
 }
 
 /* ---- Trying ---- */
@@ -117,7 +140,7 @@ static char *format(const char *text, ...)
 static void note_failure(struct connecting *op, int status)
 {
     char text[WEFT__ADDRESS_TEXT];
-    weft__address_format(&op->addresses[op->next - 1], text);
+    weft__address_format(&op->addresses->list[op->next - 1], text);
     char *longer = format("%s%s%s: %s", op->attempts ? op->attempts : "", op->attempts ? "; " : "",
                           text, weft_strerror(status));
     weft__free(op->attempts);
@@ -157,9 +180,9 @@ static void give_up(struct connecting *op, int status)
 /* The attempt, if there was one, ended with `status`: go on to the next address. */
 static void go_on(struct connecting *op, int status)
 {
-    while (status != 0 && status != -EINPROGRESS && op->next < op->count) {
+    while (status != 0 && status != -EINPROGRESS && op->next < op->addresses->count) {
         close_attempt(op);
-        status = try_address(op, &op->addresses[op->next++]);
+        status = try_address(op, &op->addresses->list[op->next++]);
         if (status != 0 && status != -EINPROGRESS)
             note_failure(op, status);
     }
@@ -186,14 +209,38 @@ static void on_connected(evutil_socket_t fd, short what, void *arg)
 
 static int list_addresses(struct connecting *op, const struct weft__address_spec *spec)
 {
-    op->count = spec->kind == WEFT__ADDRESS_LOCALHOST ? 2 : 1;
-    op->addresses = weft__calloc(op->count, sizeof(*op->addresses));
+    size_t count = spec->kind == WEFT__ADDRESS_LOCALHOST ? 2 : 1;
+    op->addresses = weft__malloc(sizeof(*op->addresses) + count * sizeof(spec->address));
     if (!op->addresses)
         return -ENOMEM;
-    op->addresses[0] = spec->address;
-    if (op->count == 2)
-        weft__address_set_loopback(&op->addresses[1], AF_INET6, spec->port);
+    op->addresses->count = count;
+    op->addresses->list[0] = spec->address;
+    if (count == 2)
+        weft__address_set_loopback(&op->addresses->list[1], AF_INET6, spec->port);
     return 0;
+}
+
+static void on_resolved(weft__item *item)
+{
+    weft__waiter *waiter = WEFT__CONTAINER(item, weft__waiter, item);
+    struct connecting *op = WEFT__CONTAINER(waiter, struct connecting, resolving);
+    weft_future *look_up = waiter->future;
+    weft_value value;
+    int status = weft_future_take(look_up, &value);
+    char *message = weft__strdup(look_up->message);
+    weft_unref(look_up);
+    waiter->future = NULL;
+    if (status == 0)
+        op->addresses = value.ptr;
+    if (status < 0) {
+        fail(op, status, message);
+        return;
+    }
+    weft__free(message);
+    if (op->future.flags & WEFT__CANCEL_ASKED)
+        fail(op, -ECANCELED, NULL);
+    else
+        go_on(op, -EAGAIN);
 }
 
 static weft_future *start(struct weft__net *net, const char *target,
@@ -205,11 +252,17 @@ static weft_future *start(struct weft__net *net, const char *target,
     weft_future *future = &op->future;
     op->net = net;
     op->fd = -1;
+    op->resolving.item.run = on_resolved;
     weft__link_add(&net->connects, &op->link);
     op->target = weft__strdup(target);
-    int status = op->target ? list_addresses(op, spec) : -ENOMEM;
+    bool is_name = spec->kind == WEFT__ADDRESS_NAME;
+    int status = op->target ? 0 : -ENOMEM;
+    if (status == 0 && !is_name)
+        status = list_addresses(op, spec);
     if (status < 0)
         fail(op, status, NULL);
+    else if (is_name)
+        weft__wait(&op->resolving, weft__resolve(spec->host, spec->port));
     else
         go_on(op, -EAGAIN);
     return future;
@@ -225,7 +278,5 @@ weft_future *weft_connect(const char *address)
     if (weft__address_parse(address, &spec) < 0 || spec.kind == WEFT__ADDRESS_ANY)
         return weft_future_failed(-EINVAL, "not an address to connect to: \"%s\"",
                                   address ? address : "");
-    if (spec.kind == WEFT__ADDRESS_NAME)
-        return weft_future_failed(WEFT_ERESOLVE, "%s: names are not looked up", spec.host);
     return start(net, address, &spec);
 }

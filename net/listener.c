@@ -9,17 +9,18 @@
  *
  * It counts until it is gone; at max_connections the listener takes its event away until one goes.
  *
- * Accepting: for each readiness event at most ACCEPT_BATCH connections, so that a flood of them does
- * not keep the rest of the loop waiting; the event fires again if there are more.
+ * Accepting: for each readiness event at most ACCEPT_BATCH connections, so that a flood of them
+ * does not keep the rest of the loop waiting; the event fires again if there are more.
  *
  * Out of descriptors (EMFILE, ENFILE), accept() fails and leaves the connection where it is: the
  * event would fire for ever. So the listener keeps a descriptor in reserve: it closes that one,
  * accepts in its place, closes the connection at once (the client sees the end and not a hang), and
  * opens the reserve again. If some other thread was quicker, or accept() fails for another lasting
- * reason, the listener pauses for PAUSE. A failure is reported at most once a second, as the very last
- * thing, since the handler may free the listener.
+ * reason, the listener pauses for PAUSE. A failure is reported at most once a second, as the very
+ * last thing, since the handler may free the listener.
  *
- * Freeing the listener leaves the records of its connections to the loop; they end with their tasks.
+ * Freeing the listener leaves the records of its connections to the loop; they end with their
+ * tasks.
  */
 #include "net/listener.h"
 
@@ -272,7 +273,9 @@ static bool is_passing(int status)
     }
 }
 
-/* One connection: 0; -EAGAIN: there is none; or a failure. *ret_shed: why one was closed at once. */
+/*
+ * One connection: 0; -EAGAIN: there is none; or a failure. *ret_shed: why one was closed at once.
+ */
 static int accept_one(weft_listener *listener, int *ret_shed)
 {
     struct weft__address peer;

@@ -2,9 +2,9 @@
 /*
  * The loop's part for net/.
  *
- * At the end of a loop, when its tasks are over, everything still open is closed and everything under
- * way fails with -ECANCELED (settle). Handles stay valid, since their owners may yet free them, until
- * the loop itself is freed (free); what is left then is freed with it.
+ * At the end of a loop, when its tasks are over, everything still open is closed and everything
+ * under way fails with -ECANCELED (settle). Handles stay valid, since their owners may yet free
+ * them, until the loop itself is freed (free); what is left then is freed with it.
  */
 #include "net/net.h"
 

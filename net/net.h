@@ -25,7 +25,9 @@ struct weft__net {
     weft_future done; /* PERMANENT, a success without a value: for what need not wait */
 };
 
-/** The loop's net part, made if need be. NULL and *ret_status: -ENOMEM, -ESHUTDOWN, WEFT_ENOLOOP. */
+/**
+ * The loop's net part, made if need be. NULL and *ret_status: -ENOMEM, -ESHUTDOWN, WEFT_ENOLOOP.
+ */
 struct weft__net *weft__net_get(weft_loop *loop, int *ret_status);
 
 /** A failed future for a status from weft__net_get(). */

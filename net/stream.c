@@ -6,18 +6,19 @@
  *     OPEN --weft_close(), nothing to send; weft_stream_free()----------------------> freed
  *     OPEN, CLOSING --the loop ends--> DEAD --weft_stream_free(), the loop is freed--> freed
  *
- * One persistent EV_READ event stays added from the beginning to the end of the input, but while the
- * buffer is full. EV_WRITE is a second event, added only after the kernel said EAGAIN. So a request
- * and its response cost one recv() and one sendmsg(), and no epoll_ctl(). The callbacks move bytes
- * and complete futures; what waits for those runs in the tick that follows.
+ * One persistent EV_READ event stays added from the beginning to the end of the input, but while
+ * the buffer is full. EV_WRITE is a second event, added only after the kernel said EAGAIN. So a
+ * request and its response cost one recv() and one sendmsg(), and no epoll_ctl(). The callbacks
+ * move bytes and complete futures; what waits for those runs in the tick that follows.
  *
  * Each direction has at most one operation under way, a future in a slot of the stream (`reader`,
- * `drainer`, `closer`) with a reference of the stream's. A cancel completes it at once and leaves the
- * stream as if it had not been there; that is all it takes to lose no byte, since a read moves bytes
- * only in the step that completes it.
+ * `drainer`, `closer`) with a reference of the stream's. A cancel completes it at once and leaves
+ * the stream as if it had not been there; that is all it takes to lose no byte, since a read moves
+ * bytes only in the step that completes it.
  *
- * Completing an operation that nobody holds may report a failure, that is, call user code, which may
- * free the stream. Therefore it is the last thing that is done with a stream, in every function.
+ * Completing an operation that nobody holds may report a failure, that is, call user code, which
+ * may free the stream. Therefore it is the last thing that is done with a stream, in every
+ * function.
  *
  * Failure modes. An error of recv() is kept behind the bytes that came before it (read_end); one of
  * sendmsg() fails all later writes (write_error). Out of memory while reading fails the read under

@@ -33,7 +33,9 @@ enum weft__stream_flags {
     WEFT__STREAM_DEAD = 64      /* closed by the end of the loop; only weft_stream_free() is left */
 };
 
-/** An operation on a stream that is under way; reads, in net/stream_read.c, have more. All [loop]. */
+/**
+ * An operation on a stream that is under way; reads, in net/stream_read.c, have more. All [loop].
+ */
 struct weft__stream_op {
     weft_future future;            /* first */
     weft_stream *stream;           /* while PENDING */
@@ -130,7 +132,9 @@ int weft__stream_check_limits(const struct weft_stream_limits *limits);
 void weft__stream_op_complete(struct weft__stream_op *op, int status, weft_value value,
                               weft_destructor *destructor);
 
-/** A pending operation in a slot that is free; NULL: out of memory. Returns the caller's reference. */
+/**
+ * A pending operation in a slot that is free; NULL: out of memory. Returns the caller's reference.
+ */
 void *weft__stream_op_new(weft_stream *stream, struct weft__stream_op **slot,
                           const struct weft__future_ops *ops, size_t size);
 

@@ -6,8 +6,8 @@
  * there is more. An empty buffer holds no memory, so an idle stream costs none; and a large
  * weft_read() that finds it empty gets its bytes from the kernel directly.
  *
- * Backpressure: at read_high bytes the event is taken away, and comes back at half of that, or when a
- * read needs more than there is: a line, a separator and weft_read_exactly() may fill the buffer
+ * Backpressure: at read_high bytes the event is taken away, and comes back at half of that, or when
+ * a read needs more than there is: a line, a separator and weft_read_exactly() may fill the buffer
  * beyond read_high, as far as the limit that the caller gave.
  *
  * A read is tried when it begins and after each recv(). Trying either takes bytes and completes, in

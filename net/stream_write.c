@@ -5,7 +5,8 @@
  *     nothing waits --write--> sendmsg() --took all--> nothing waits
  *                                        --took less--> the rest waits, write_event armed
  *     something waits --write--> waits as well
- *     write_event --> sendmsg() of what waits --all sent--> disarm; write_eof: shut down; close: close
+ *     write_event --> sendmsg() of what waits --all sent--> disarm; then shut down or close, if
+ *                                                           that was asked for
  *
  * Backpressure: beyond write_high the stream is PAUSED and weft_drain() waits until write_low is
  * reached. Who does not drain is refused when more than write_limit bytes wait; so that no more is

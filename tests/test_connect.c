@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <weft/combine.h>
 #include <weft/listen.h>
 
+#include "core/loop.h"
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
 #include "tests/support/net.h"
@@ -227,5 +229,173 @@ Test(connect, running_out_of_memory_anywhere_is_a_failure)
     cr_assert_eq(status, 0);
     cr_assert_geq(n, 4);
     close(listening);
+    weft_test_loop_end();
+}
+
+/* ---- Names ---- */
+
+static char resolved_to[2][64]; /* what the look-up answers: two addresses without port */
+static int resolver_code;
+static int entered[2], gate[2]; /* pipes: the look-up has begun; it may return */
+
+static struct addrinfo *numeric(const char *host, const char *service)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
+    struct addrinfo *found = NULL;
+    getaddrinfo(host, service, &hints, &found);
+    return found;
+}
+
+static int fake_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                            struct addrinfo **ret)
+{
+    char byte;
+    (void)host;
+    (void)hints;
+    if (gate[0]) {
+        if (write(entered[1], "", 1) != 1 || read(gate[0], &byte, 1) < 0)
+            abort();
+    }
+    if (resolver_code)
+        return resolver_code;
+    *ret = numeric(resolved_to[0], service);
+    (*ret)->ai_next = numeric(resolved_to[1], service);
+    return 0;
+}
+
+static void fake_resolver(const char *first, const char *second)
+{
+    weft__net_sys.getaddrinfo = fake_getaddrinfo;
+    snprintf(resolved_to[0], sizeof(resolved_to[0]), "%s", first);
+    snprintf(resolved_to[1], sizeof(resolved_to[1]), "%s", second);
+}
+
+Test(connect, every_address_of_a_name_is_tried)
+{
+    char name[64];
+    int listening = listen_plainly(AF_INET6);
+    snprintf(name, sizeof(name), "service.test%s", strrchr(target, ':'));
+    fake_resolver("127.0.0.1", "::1");
+    weft_stream *stream = connected(name);
+    cr_assert_str_eq(weft_stream_peer(stream), target);
+    weft_stream_free(stream);
+    close(listening);
+    weft_test_loop_end();
+}
+
+Test(connect, name_whose_addresses_all_refuse_fails_with_each_of_them)
+{
+    fake_resolver("127.0.0.1", "::1");
+    weft__net_sys.connect = failing_connect;
+    weft_future *connect = weft_ref(weft_connect("service.test:81"));
+    cr_assert_eq(weft_test_run(connect), -ENETUNREACH);
+    cr_assert_str_eq(weft_message(connect),
+                     "cannot connect to service.test:81 (127.0.0.1:81: No route to host; "
+                     "[::1]:81: Network is unreachable)");
+    weft_unref(connect);
+    weft_test_loop_end();
+}
+
+Test(connect, unknown_name_is_a_failure_with_the_name)
+{
+    fake_resolver("", "");
+    resolver_code = EAI_NONAME;
+    weft_future *connect = weft_ref(weft_connect("no.such.test:80"));
+    cr_assert_eq(weft_test_run(connect), WEFT_ERESOLVE);
+    cr_assert_str_eq(weft_message(connect),
+                     "cannot look up no.such.test: Name or service not known");
+    weft_unref(connect);
+    weft_test_loop_end();
+}
+
+static void hold_the_resolver(void)
+{
+    fake_resolver("127.0.0.1", "::1");
+    resolver_code = EAI_AGAIN;
+    cr_assert_eq(pipe(gate), 0);
+    cr_assert_eq(pipe(entered), 0);
+}
+
+static void release_the_resolver(void)
+{
+    close(gate[0]);
+    close(gate[1]);
+    close(entered[0]);
+    close(entered[1]);
+}
+
+Test(connect, cancel_does_not_wait_for_the_look_up)
+{
+    char byte;
+    hold_the_resolver();
+    weft_future *connect = weft_connect("slow.test:80");
+    cr_assert_eq(read(entered[0], &byte, 1), 1);
+    cr_assert(weft_cancel(connect));
+    cr_assert_eq(weft_test_ended(connect), -ECANCELED);
+    cr_assert_eq(write(gate[1], "", 1), 1); /* now it returns, and nobody looks */
+    weft_loop_free(test_loop);
+    test_loop = NULL;
+    cr_assert_eq(test_reports.count, 0);
+    release_the_resolver();
+    weft_test_loop_end();
+}
+
+struct cancel_between {
+    WEFT_FRAME;
+    weft_future *connect;
+};
+
+/* Cancels after the look-up is done, and before the connect learns of it. */
+static WEFT_ASYNC(cancel_between)
+{
+    WEFT_BEGIN;
+    while (test_loop->jobs)
+        WEFT_YIELD;
+    cr_assert(weft_cancel(self->connect));
+    cr_assert(!weft_is_done(self->connect));
+    WEFT_END;
+}
+
+Test(connect, cancel_that_comes_with_the_addresses_is_kept)
+{
+    fake_resolver("127.0.0.1", "::1");
+    weft_future *connect = weft_connect("service.test:81");
+    cr_assert_eq(weft_test_run(weft_spawn(cancel_between, .connect = connect)), 0);
+    weft_test_turn();
+    cr_assert_eq(weft_test_ended(connect), -ECANCELED);
+    weft_test_loop_end();
+}
+
+Test(connect, end_of_the_loop_waits_for_the_look_up_alone)
+{
+    char byte;
+    hold_the_resolver();
+    weft_future *connect = weft_connect("slow.test:80");
+    cr_assert_eq(read(entered[0], &byte, 1), 1);
+    cr_assert_eq(write(gate[1], "", 1), 1);
+    cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), 0);
+    int status = weft_test_ended(connect);
+    cr_assert(status == -ECANCELED || status == WEFT_ERESOLVE);
+    cr_assert_eq(test_reports.count, 0);
+    weft_loop_free(test_loop);
+    test_loop = NULL;
+    release_the_resolver();
+    weft_test_loop_end();
+}
+
+Test(connect, name_without_memory_is_a_failure)
+{
+    weft__net_sys.connect = failing_connect;
+    fake_resolver("127.0.0.1", "::1");
+    size_t n = 0;
+    bool failed;
+    do {
+        weft_test_heap_fail_at(++n);
+        int status = weft_test_run(weft_connect("service.test:81"));
+        failed = weft_test_heap_failed();
+        weft_test_heap_fail_at(0);
+        cr_assert(status == -ENETUNREACH || (failed && status == -ENOMEM), "%zu: %d", n, status);
+    } while (failed);
+    cr_assert_geq(n, 4);
     weft_test_loop_end();
 }

@@ -2,8 +2,13 @@
 /**
  * Listeners: a coroutine for each connection that arrives (asyncio.start_server).
  *
- *     struct echo { WEFT_FRAME; weft_stream *stream; const char *greeting; char data[4096]; size_t
- * len; };
+ *     struct echo {
+ *         WEFT_FRAME;
+ *         weft_stream *stream;
+ *         const char *greeting;
+ *         size_t len;
+ *         char data[4096];
+ *     };
  *
  *     static WEFT_ASYNC(echo)
  *     {
@@ -53,8 +58,7 @@ typedef struct weft_listener weft_listener;
 
 enum weft_listen_flags {
     WEFT_LISTEN_DEFAULT = 0,
-    WEFT_LISTEN_REUSE_PORT =
-        1 /* several listeners share the port, one in each loop (SO_REUSEPORT) */
+    WEFT_LISTEN_REUSE_PORT = 1 /* several listeners, one in each loop, share the port */
 };
 
 /** Zero is the default of every field. */
@@ -85,14 +89,15 @@ struct weft_listen_options {
  * listener pauses for a moment.
  *
  * Thread:    loop.
- * Ownership: the caller's, until weft_listener_free(); what is left when the loop is freed is freed
- * with it. Errors:    NULL and errno: EINVAL (not such an address), EADDRINUSE, EACCES and what
- * else bind() has to say, EMFILE, ENFILE, ENOMEM, -WEFT_ENOLOOP. Since:     0.1
+ * Ownership: the caller's, until weft_listener_free(); what is left when the loop is
+ *            freed is freed with it.
+ * Errors:    NULL and errno: EINVAL (not such an address), EADDRINUSE, EACCES and what
+ *            else bind() has to say, EMFILE, ENFILE, ENOMEM, -WEFT_ENOLOOP.
+ * Since:     0.1
  */
 #define weft_listen(address, ...) WEFT__LISTEN(NULL, address, __VA_ARGS__, .weft_frame = {0, 0})
 
-/** weft_listen() with options: `weft_listen_with(&(struct weft_listen_options){.backlog = 64},
- * "*:80", serve)`. */
+/** weft_listen() with options: `weft_listen_with(&options, "*:80", serve, .config = config)`. */
 #define weft_listen_with(options, address, ...) \
     WEFT__LISTEN(options, address, __VA_ARGS__, .weft_frame = {0, 0})
 
@@ -128,8 +133,9 @@ WEFT_PUBLIC void weft_listener_stop(weft_listener *listener);
  *
  * Thread:    loop.
  * Ownership: returns one reference, never NULL.
- * Errors:    by the future: -EBUSY (another one is under way), WEFT_ECLOSED (the listener was freed
- * meanwhile), -ENOMEM, -ECANCELED. Since:     0.1
+ * Errors:    by the future: -EBUSY (another one is under way), WEFT_ECLOSED (the
+ *            listener was freed meanwhile), -ENOMEM, -ECANCELED.
+ * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_listener_drain(weft_listener *listener);
 
@@ -148,8 +154,11 @@ WEFT_PUBLIC void weft_listener_abort(weft_listener *listener);
  * Stop accepting, cancel the task of every connection, and free the listener; the tasks end by
  * themselves. NULL is nothing.
  *
- * Thread:    loop; also from a task of one of its connections, which is then cancelled as the
- * others are. Ownership: consumes the listener. Errors:    none. Since:     0.1
+ * Thread:    loop; also from a task of one of its connections, which is then cancelled
+ *            as the others are.
+ * Ownership: consumes the listener.
+ * Errors:    none.
+ * Since:     0.1
  */
 WEFT_PUBLIC void weft_listener_free(weft_listener *listener);
 

@@ -49,7 +49,10 @@ extern "C" {
 
 typedef struct weft_stream weft_stream;
 
-/** Bytes that were read. One block of memory; a NUL follows the last byte and is not counted. */
+/**
+ * Bytes that were read. A NUL follows the last byte and is not counted. It is one block of memory,
+ * so that `free` is its destructor too (unless weft_set_allocator() was called).
+ */
 typedef struct weft_bytes {
     size_t len;
     char *data; /* in the same block */
@@ -70,13 +73,17 @@ struct weft_stream_limits {
  *
  * Each address that a name stands for is tried in turn. The message of a failure names every
  * attempt and why it failed; the status is that of the last one. Nagle's algorithm is off
- * (TCP_NODELAY).
+ * (TCP_NODELAY). A cancel is at once, also while a worker looks up the name: what that finds is
+ * dropped.
  *
  * Thread:    loop.
- * Ownership: returns one reference, never NULL. The address is copied. The value's destructor is
- *            weft_stream_free(): whoever takes the stream closes it.
- * Errors:    by the future: -EINVAL (not an address), -ECONNREFUSED and what else connect() has to
- * say, WEFT_ERESOLVE, -EMFILE, -ENFILE, -ENOMEM, -ECANCELED, WEFT_ENOLOOP. Since:     0.1
+ * Ownership: returns one reference, never NULL. The address is copied. The value's
+ *            destructor is weft_stream_free(): whoever takes the stream closes it.
+ * Errors:    by the future: -EINVAL (not an address), -ECONNREFUSED and what else
+ *            connect() has to say, WEFT_ERESOLVE, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN
+ *            (too many jobs wait in the pool), -ESHUTDOWN (the loop is closing),
+ *            -ECANCELED, WEFT_ENOLOOP.
+ * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_connect(const char *address);
 
@@ -86,9 +93,11 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_connect(const char *address);
  * The socket is made non-blocking and close-on-exec.
  *
  * Thread:    loop.
- * Ownership: the caller's, until weft_close() or weft_stream_free(). Takes over `socket`, unless it
- * fails. Errors:    NULL and errno: EBADF, EINVAL (not a connected stream socket), ENOMEM,
- * -WEFT_ENOLOOP. Since:     0.1
+ * Ownership: the caller's, until weft_close() or weft_stream_free(). Takes over
+ *            `socket`, unless it fails.
+ * Errors:    NULL and errno: EBADF, EINVAL (not a connected stream socket), ENOMEM,
+ *            -WEFT_ENOLOOP.
+ * Since:     0.1
  */
 WEFT_PUBLIC weft_stream *weft_stream_new(int socket);
 
@@ -123,10 +132,12 @@ WEFT_PUBLIC const char *weft_stream_local(weft_stream *stream);
  * many, 0 at the end of the stream.
  *
  * Thread:    loop.
- * Ownership: returns one reference, never NULL. `buffer` is borrowed until the future is done.
- * Errors:    by the future: -EBUSY (another read is under way), -ECONNRESET and what else recv()
- * has to say, WEFT_ECLOSED (the stream was closed meanwhile), -EINVAL (`size` is 0), -ENOMEM,
- * -ECANCELED. Since:     0.1
+ * Ownership: returns one reference, never NULL. `buffer` is borrowed until the future
+ *            is done.
+ * Errors:    by the future: -EBUSY (another read is under way), -ECONNRESET and what
+ *            else recv() has to say, WEFT_ECLOSED (the stream was closed meanwhile),
+ *            -EINVAL (`size` is 0), -ENOMEM, -ECANCELED.
+ * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_read(weft_stream *stream, void *buffer, size_t size);
 
@@ -135,8 +146,10 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_read(weft_stream *stream, void *bu
  *
  * Thread:    loop.
  * Ownership: as weft_read().
- * Errors:    by the future: WEFT_EOF when the stream ends before: nothing is taken then,
- * weft_read() still has what came. Else as weft_read(); a `size` of 0 is a success. Since:     0.1
+ * Errors:    by the future: WEFT_EOF when the stream ends before: nothing is taken
+ *            then, weft_read() still has what came. Else as weft_read(); a `size` of 0
+ *            is a success.
+ * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_read_exactly(weft_stream *stream, void *buffer,
                                                            size_t size);
@@ -147,10 +160,12 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_read_exactly(weft_stream *stream, 
  * At the end of the stream it is the last line without one, and then it is empty: `len` is 0.
  *
  * Thread:    loop.
- * Ownership: returns one reference, never NULL. The value has a destructor: take it and call
- *            weft_bytes_free().
- * Errors:    by the future: WEFT_ELIMIT when the line, '\n' included, would be longer than `limit`
- * bytes (0: 64 KiB): nothing is taken then. Else as weft_read(). Since:     0.1
+ * Ownership: returns one reference, never NULL. The value has a destructor: take it
+ *            and call weft_bytes_free().
+ * Errors:    by the future: WEFT_ELIMIT when the line, '\n' included, would be longer
+ *            than `limit` bytes (0: 64 KiB): nothing is taken then. Else as
+ *            weft_read().
+ * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_read_line(weft_stream *stream, size_t limit);
 
@@ -159,9 +174,10 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_read_line(weft_stream *stream, siz
  *
  * Thread:    loop.
  * Ownership: as weft_read_line(); the separator is copied.
- * Errors:    by the future: WEFT_EOF when the stream ends before: nothing is taken then;
- * WEFT_ELIMIT as for weft_read_line(); -EINVAL (an empty separator). Else as weft_read(). Since:
- * 0.1
+ * Errors:    by the future: WEFT_EOF when the stream ends before: nothing is taken
+ *            then; WEFT_ELIMIT as for weft_read_line(); -EINVAL (an empty separator).
+ *            Else as weft_read().
+ * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_read_until(weft_stream *stream, const void *separator,
                                                          size_t separator_len, size_t limit);
@@ -191,9 +207,10 @@ WEFT_PUBLIC bool weft_at_eof(const weft_stream *stream);
  *
  * Thread:    loop.
  * Ownership: `data` is copied as far as it is not sent at once.
- * Errors:    -ENOBUFS: more than `write_limit` bytes wait already, await weft_drain() first; -EPIPE
- * (the peer is gone, or after weft_write_eof()), -ECONNRESET and what else send() has to say;
- *            -ENOMEM: when a part of it was sent already, the connection has failed with that.
+ * Errors:    -ENOBUFS: more than `write_limit` bytes wait already, await weft_drain()
+ *            first; -EPIPE (the peer is gone, or after weft_write_eof()), -ECONNRESET
+ *            and what else send() has to say; -ENOMEM: when a part of it was sent
+ *            already, the connection has failed with that.
  * Since:     0.1
  */
 WEFT_PUBLIC int weft_write(weft_stream *stream, const void *data, size_t len);
@@ -207,8 +224,10 @@ WEFT_PUBLIC int weft_write(weft_stream *stream, const void *data, size_t len);
  *
  * Thread:    loop.
  * Ownership: returns one reference, never NULL.
- * Errors:    by the future: -EBUSY (another drain is under way), the failure of the connection as
- * for weft_write(), WEFT_ECLOSED (the stream was closed meanwhile), -ENOMEM, -ECANCELED. Since: 0.1
+ * Errors:    by the future: -EBUSY (another drain is under way), the failure of the
+ *            connection as for weft_write(), WEFT_ECLOSED (the stream was closed
+ *            meanwhile), -ENOMEM, -ECANCELED.
+ * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_drain(weft_stream *stream);
 
@@ -221,7 +240,8 @@ WEFT_PUBLIC size_t weft_write_pending(const weft_stream *stream);
  *
  * Thread:    loop.
  * Ownership: nothing changes hands.
- * Errors:    0, also the second time; the failure of the connection as for weft_write().
+ * Errors:    0, also the second time; the failure of the connection as for
+ *            weft_write().
  * Since:     0.1
  */
 WEFT_PUBLIC int weft_write_eof(weft_stream *stream);
@@ -237,8 +257,9 @@ WEFT_PUBLIC int weft_write_eof(weft_stream *stream);
  *
  * Thread:    loop.
  * Ownership: consumes the stream. Returns one reference, never NULL.
- * Errors:    by the future, the stream being closed in any case: the failure of the connection as
- * for weft_write() if something that was written could not be sent; -ENOMEM (the same), -ECANCELED.
+ * Errors:    by the future, the stream being closed in any case: the failure of the
+ *            connection as for weft_write() if something that was written could not be
+ *            sent; -ENOMEM (the same), -ECANCELED.
  * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_close(weft_stream *stream);

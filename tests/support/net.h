@@ -37,7 +37,10 @@ void weft_test_turn(void);
 /* Run until the future (consumed) is done: its integer, or its negative status. */
 int64_t weft_test_count(weft_future *future);
 
-/* Run until the future (consumed) is done: its weft_bytes, to be freed; NULL: it failed, *ret_status. */
+/*
+ * Run until the future (consumed) is done: its weft_bytes, to be freed; NULL: it failed,
+ * *ret_status.
+ */
 weft_bytes *weft_test_bytes(weft_future *future, int *ret_status);
 
 /* True if the future (consumed) gives just these bytes. */
