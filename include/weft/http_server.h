@@ -205,7 +205,7 @@ WEFT_PUBLIC void weft_http_server_stop(weft_http_server *server);
  *            under way), -ENOMEM, -ECANCELED.
  * Since:     0.1
  */
-WEFT_PUBLIC weft_future *weft_http_server_drain(weft_http_server *server);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_http_server_drain(weft_http_server *server);
 
 /**
  * weft_http_server_stop(), and cancel every handler; connections are reset.
@@ -227,7 +227,8 @@ WEFT_PUBLIC void weft_http_server_abort(weft_http_server *server);
  *            weft_http_server_drain().
  * Since:     0.1
  */
-WEFT_PUBLIC weft_future *weft_http_server_shutdown(weft_http_server *server, weft_ns grace);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_http_server_shutdown(weft_http_server *server,
+                                                                   weft_ns grace);
 
 /**
  * Abort and free the server; handlers that run end by themselves. NULL is nothing.
@@ -323,7 +324,7 @@ WEFT_PUBLIC bool weft_http_request_is_stopping(const weft_http_request *request)
  * weft_read() fails with; -EBUSY (another read is under way), -EALREADY (a part was read before),
  * -ENOMEM, -ECANCELED. Since:     0.1
  */
-WEFT_PUBLIC weft_future *weft_http_read_body(weft_http_request *request);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_http_read_body(weft_http_request *request);
 
 /**
  * Read a piece of the body: at least one byte, at most `size`; the value is how many, 0 at its end.
@@ -336,7 +337,8 @@ WEFT_PUBLIC weft_future *weft_http_read_body(weft_http_request *request);
  *            (`size` is 0). A failure is final.
  * Since:     0.1
  */
-WEFT_PUBLIC weft_future *weft_http_read(weft_http_request *request, void *buffer, size_t size);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_http_read(weft_http_request *request, void *buffer,
+                                                        size_t size);
 
 /* ---- The answer ---- */
 
@@ -372,16 +374,19 @@ WEFT_PUBLIC int weft_http_add_header(weft_http_request *request, const char *nam
  *            use weft_http_write()), else as weft_http_drain().
  * Since:     0.1
  */
-WEFT_PUBLIC weft_future *weft_http_respond(weft_http_request *request, int status,
-                                           const char *content_type, const void *data, size_t len);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_http_respond(weft_http_request *request, int status,
+                                                           const char *content_type,
+                                                           const void *data, size_t len);
 
 /** weft_http_respond() with a text as of printf(). Thread: loop. Since: 0.1 */
-WEFT_PUBLIC weft_future *weft_http_respondf(weft_http_request *request, int status,
-                                            const char *content_type, const char *format, ...)
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_http_respondf(weft_http_request *request, int status,
+                                                            const char *content_type,
+                                                            const char *format, ...)
     WEFT_PRINTF(4, 5);
 
 /** weft_http_respond() with what the status means: "404 Not Found". Thread: loop. Since: 0.1 */
-WEFT_PUBLIC weft_future *weft_http_respond_status(weft_http_request *request, int status);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_http_respond_status(weft_http_request *request,
+                                                                  int status);
 
 /** As the length of an answer: not known before it ends. */
 #define WEFT_HTTP_UNKNOWN_LENGTH ((int64_t)-1)
@@ -426,7 +431,7 @@ WEFT_PUBLIC int weft_http_write(weft_http_request *request, const void *data, si
  * else weft_drain() has to say; -EINVAL (no answer was begun), -EBUSY, -ENOMEM, -ECANCELED. Since:
  * 0.1
  */
-WEFT_PUBLIC weft_future *weft_http_drain(weft_http_request *request);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_http_drain(weft_http_request *request);
 
 /**
  * End an answer that was begun by weft_http_start(), and wait as weft_http_drain(). A handler that
@@ -439,7 +444,7 @@ WEFT_PUBLIC weft_future *weft_http_drain(weft_http_request *request);
  *            is a success.
  * Since:     0.1
  */
-WEFT_PUBLIC weft_future *weft_http_end(weft_http_request *request);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_http_end(weft_http_request *request);
 
 /* ---- What the macros expand to; not for direct use. ---- */
 
