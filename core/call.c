@@ -59,10 +59,14 @@ static void call(weft__item *item)
 static weft_future *start(struct weft__timed *timed, weft_ns deadline)
 {
     weft_loop *loop = timed->future.loop;
-    if (deadline == INT64_MIN) {
+    int status = loop->phase == WEFT__CLOSED ? -ESHUTDOWN : 0;
+    if (status == 0 && deadline == INT64_MIN)
         weft__schedule(loop, &timed->timer.item);
-    } else if (weft__timer_start(loop, &timed->timer, deadline) < 0) {
-        weft__complete_failed(&timed->future, -ENOMEM, NULL);
+    else if (status == 0)
+        status = weft__timer_start(loop, &timed->timer, deadline);
+    if (status < 0) {
+        timed->future.flags &= (uint8_t)~WEFT__NEXT_TICK;
+        weft__complete_failed(&timed->future, status, NULL);
         weft_unref(&timed->future);
     }
     return &timed->future;

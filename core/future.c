@@ -122,10 +122,11 @@ void weft__report_future(weft_future *future, const char *what)
     weft__report(future->loop, &report);
 }
 
+/* What is stuck was reported by the shutdown, which names the task. */
 static bool failed_unseen(const weft_future *future)
 {
     return !weft__is_pending(future) && future->status < 0 && future->status != -ECANCELED &&
-           !(future->flags & WEFT__OBSERVED);
+           future->status != WEFT_ESTUCK && !(future->flags & WEFT__OBSERVED);
 }
 
 static void destroy(weft_future *future)
@@ -369,6 +370,8 @@ int weft_then(weft_future *future, weft_then_fn *fn, void *arg)
         return -EINVAL;
     if (!weft__loop)
         return WEFT_ENOLOOP;
+    if (weft__loop->phase == WEFT__CLOSED)
+        return -ESHUTDOWN;
     struct then *then = weft__malloc(sizeof(*then));
     if (!then)
         return -ENOMEM;

@@ -50,7 +50,7 @@ struct weft__deadline {
 enum weft__phase {
     WEFT__OPEN,    /* takes everything */
     WEFT__CLOSING, /* weft_loop_shutdown() is at work */
-    WEFT__CLOSED   /* only weft_loop_free() is left */
+    WEFT__CLOSED   /* nothing can be started any more; only weft_loop_free() is left */
 };
 
 /** All fields are [loop] but where it says otherwise. */
@@ -58,8 +58,8 @@ struct weft_loop {
     weft__ready ready;
     struct weft__coro *current; /* the coroutine that runs now */
     unsigned depth;             /* how many weft_call() are on the C stack */
-    bool running;               /* weft_loop_run() or _run_until() is on the C stack */
-    bool in_tick;               /* a tick is on the C stack */
+    bool running; /* weft_loop_run(), _run_until(), _shutdown() or _free() is on the C stack */
+    bool in_tick; /* a tick is on the C stack */
     bool stop;
     enum weft__phase phase;
     struct event_base *base; /* [const] */
@@ -80,6 +80,7 @@ struct weft_loop {
     struct weft__mailbox *mailbox; /* [const]; shared with other threads */
     struct event *wake_event;      /* on the mailbox's wakeup fd */
     struct weft__coro *tasks;      /* every task that has not ended, newest first */
+    struct weft__coro *calls;      /* every call that has not ended, newest first */
     size_t task_count;
     uint64_t ticks, polls, callbacks; /* since the beginning */
     size_t jobs; /* operations under way outside of the loop: virtual time stands still while there

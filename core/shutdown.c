@@ -2,13 +2,17 @@
 /*
  * The orderly end of a loop, in phases:
  *
- *     tasks    cancel every task, tick until they have ended; tasks that were started meanwhile get
- * a round of their own parts    the pool: drop what is queued, wait for what runs while the loop
- * still serves it leftover cancel what waits for a time, call what was posted
+ *     tasks     cancel every task, tick until they have ended; tasks that were started meanwhile
+ *               get a round of their own
+ *     parts     the pool: drop what is queued, wait for what runs while the loop still serves it
+ *     leftover  give up what is stuck, cancel what waits for a time, call what was posted
  *
  * The first two have a deadline each. What is stuck then is reported, listed and given up: a task
  * completes with WEFT_ESTUCK without running on, a job goes on alone. A deadline is kept by a timer
  * of the loop; in virtual time, which stands still while jobs run, by the real clock as well.
+ *
+ * The leftover phase has no deadline and needs none: the loop is CLOSED then, so that nothing which
+ * runs can start anything new, be it a task, a call, a timer or a continuation.
  */
 #include <errno.h>
 #include <limits.h>
@@ -230,21 +234,11 @@ static void run_out(weft_loop *loop)
     }
 }
 
-static void give_up_tasks(weft_loop *loop)
-{
-    while (loop->tasks) {
-        weft__coro *task = loop->tasks;
-        weft__task_abandon(task);
-        run_out(loop);
-        if (loop->tasks == task) /* it cannot be moved: forget it */
-            break;
-    }
-}
-
 static void end_leftover(weft_loop *loop)
 {
     weft__item *last;
-    give_up_tasks(loop);
+    weft__abandon_coroutines(loop);
+    run_out(loop);
     weft__timers_cancel_all(loop);
     weft__item *posted = weft__mailbox_close(loop->mailbox, &last);
     if (posted)
@@ -266,6 +260,7 @@ int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_options *opti
     if (!options)
         options = &defaults;
     loop->phase = WEFT__CLOSING;
+    loop->running = true;
     int status = end_tasks(loop, options->tasks_timeout);
     int parts_status = end_parts(loop, options->jobs_timeout);
     if (status == 0)
@@ -276,8 +271,9 @@ int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_options *opti
         if (ret && !(*ret = make_list(loop)))
             status = -ENOMEM;
     }
-    end_leftover(loop);
     loop->phase = WEFT__CLOSED;
+    end_leftover(loop);
+    loop->running = false;
     return status;
 }
 
@@ -291,6 +287,7 @@ void weft_loop_free(weft_loop *loop)
         weft__report(loop, &report);
         return;
     }
+    loop->running = true;
     while (loop->parts) {
         struct weft__part *part = loop->parts;
         loop->parts = part->next;

@@ -255,15 +255,31 @@ static weft__coro *take_caller(weft__coro *call)
     return caller;
 }
 
-static void unlink_task(weft__coro *task)
+static weft__coro **list_of(weft__coro *coro)
 {
-    task->future.loop->task_count--;
-    if (task->prev)
-        task->prev->next = task->next;
+    weft_loop *loop = coro->future.loop;
+    return is_call(coro) ? &loop->calls : &loop->tasks;
+}
+
+static void link_coro(weft__coro *coro)
+{
+    weft__coro **list = list_of(coro);
+    coro->next = *list;
+    if (coro->next)
+        coro->next->prev = coro;
+    *list = coro;
+    coro->future.loop->task_count += !is_call(coro);
+}
+
+static void unlink_coro(weft__coro *coro)
+{
+    coro->future.loop->task_count -= !is_call(coro);
+    if (coro->prev)
+        coro->prev->next = coro->next;
     else
-        task->future.loop->tasks = task->next;
-    if (task->next)
-        task->next->prev = task->prev;
+        *list_of(coro) = coro->next;
+    if (coro->next)
+        coro->next->prev = coro->prev;
 }
 
 /* The coroutine has ended: its outcome becomes the future's. Returns who goes on in this step. */
@@ -273,8 +289,7 @@ static weft__coro *finish(weft__coro *coro)
     weft__coro *caller = take_caller(coro);
     frame_of(coro)->weft_state = WEFT__STATE_DONE;
     drop_awaited(coro);
-    if (!identity)
-        unlink_task(coro);
+    unlink_coro(coro);
     if (coro->outcome < 0)
         weft__complete_failed(&coro->future, coro->outcome, coro->value.ptr);
     else
@@ -350,11 +365,7 @@ static weft__coro *new_task(weft_loop *loop, const weft_coroutine *code, const v
     if (!task)
         return NULL;
     task->identity = task;
-    task->next = loop->tasks;
-    if (task->next)
-        task->next->prev = task;
-    loop->tasks = task;
-    loop->task_count++;
+    link_coro(task);
     return task;
 }
 
@@ -366,6 +377,7 @@ static weft__coro *new_call(weft_loop *loop, const weft_coroutine *code, const v
         return NULL;
     call->identity = loop->current->identity;
     weft_ref(&call->identity->future);
+    link_coro(call);
     return call;
 }
 
@@ -470,23 +482,29 @@ unsigned weft_cancelling(const weft_future *task)
     return task->requests;
 }
 
-void weft__task_abandon(weft__coro *task)
+static void give_up(weft__item *item)
 {
-    weft__coro *coro = task;
-    while (weft__is_waiting(&coro->waiter)) {
-        weft__coro *inner = weft__coro_of(coro->waiter.future);
-        if (!inner || inner->identity != task)
-            break;
-        coro = inner;
+    weft__coro *coro = WEFT__CONTAINER(item, weft__coro, waiter.item);
+    set_failure(coro, WEFT_ESTUCK, NULL);
+    finish(coro);
+}
+
+static void abandon(weft__coro *coro)
+{
+    for (; coro; coro = coro->next) {
+        if (weft__is_waiting(&coro->waiter)) {
+            weft__detach(&coro->waiter);
+            weft__schedule(coro->future.loop, &coro->waiter.item);
+        }
+        coro->waiter.item.run =
+            give_up; /* it is queued, be it to start, to go on or by the above */
     }
-    while (coro) {
-        if (!weft__is_waiting(&coro->waiter))
-            return; /* it is queued, and goes on by itself */
-        weft__detach(&coro->waiter);
-        set_failure(coro, WEFT_ESTUCK, NULL);
-        coro->future.flags |= WEFT__OBSERVED;
-        coro = finish(coro);
-    }
+}
+
+void weft__abandon_coroutines(weft_loop *loop)
+{
+    abandon(loop->tasks);
+    abandon(loop->calls);
 }
 
 /* ---- Looking ---- */

@@ -25,14 +25,16 @@ typedef struct weft__coro {
     bool must_cancel;            /* a request was made and not delivered yet */
     bool in_finally;             /* the outcome is set; what is left is the clean-up */
     bool seen_by_shutdown;
-    struct weft__coro *prev, *next; /* in loop->tasks; tasks only */
+    struct weft__coro *prev, *next; /* in loop->tasks or loop->calls */
     _Alignas(max_align_t) unsigned char frame[];
 } weft__coro;
 
 /** The coroutine behind a future, or NULL. */
 weft__coro *weft__coro_of(const weft_future *future);
 
-/** Give up a task that does not end: it completes with WEFT_ESTUCK, its body does not run on. */
-void weft__task_abandon(weft__coro *task);
+/**
+ * Give up all tasks and calls: each is queued to complete with WEFT_ESTUCK, and no body runs on.
+ */
+void weft__abandon_coroutines(weft_loop *loop);
 
 #endif

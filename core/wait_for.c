@@ -88,6 +88,8 @@ weft_future *weft_wait_for(weft_future *inner, weft_ns timeout)
         return weft__refuse(inner, weft_future_failed(-EINVAL, "wait_for: bad argument"));
     if (weft_is_done(inner))
         return inner;
+    if (loop->phase == WEFT__CLOSED)
+        return weft__refuse(inner, weft_future_failed(-ESHUTDOWN, NULL));
     struct wait_for *wait = weft__future_alloc(loop, &wait_for_ops, sizeof(*wait), 2);
     if (!wait)
         return weft__refuse(inner, weft__future_enomem(loop));

@@ -96,7 +96,8 @@ WEFT_PUBLIC void weft_results_free(weft_results *results);
  *
  * Thread:    loop.
  * Ownership: consumes the reference; returns one, never NULL.
- * Errors:    by the future: -ETIMEDOUT, the future's own, -ECANCELED, -ENOMEM, WEFT_ENOLOOP.
+ * Errors:    by the future: -ETIMEDOUT, the future's own, -ECANCELED, -ENOMEM, WEFT_ENOLOOP,
+ *            -ESHUTDOWN (loop shut down).
  * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_wait_for(weft_future *future, weft_ns timeout);

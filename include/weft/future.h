@@ -154,7 +154,7 @@ WEFT_PUBLIC const char *weft_message(const weft_future *future);
  *
  * Thread:    loop.
  * Ownership: consumes the reference, unless it fails. `arg` is borrowed until the call.
- * Errors:    -ENOMEM, -EINVAL (`fn` is NULL); WEFT_ENOLOOP.
+ * Errors:    -ENOMEM, -EINVAL (`fn` is NULL), WEFT_ENOLOOP, -ESHUTDOWN (loop shut down).
  * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK int weft_then(weft_future *future, weft_then_fn *fn, void *arg);

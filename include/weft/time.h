@@ -43,7 +43,7 @@ WEFT_PUBLIC weft_ns weft_now(void);
  *
  * Thread:    loop.
  * Ownership: returns one reference, never NULL.
- * Errors:    by the future: -ECANCELED, -ENOMEM, WEFT_ENOLOOP.
+ * Errors:    by the future: -ECANCELED, -ENOMEM, WEFT_ENOLOOP, -ESHUTDOWN (loop shut down).
  * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_sleep(weft_ns duration);
@@ -56,8 +56,10 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_sleep(weft_ns duration);
  *
  * Thread:    loop; from another thread see weft_post().
  * Ownership: returns one reference, never NULL. `arg` is borrowed until the call or the
- * cancellation. Errors:    by the future: -ECANCELED, -ENOMEM, WEFT_ENOLOOP; -EINVAL when `fn` is
- * NULL. Since:     0.1
+ *            cancellation.
+ * Errors:    by the future: -ECANCELED, -ENOMEM, WEFT_ENOLOOP; -EINVAL when `fn` is NULL;
+ *            -ESHUTDOWN (loop shut down).
+ * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_call_soon(weft_call_fn *fn, void *arg);
 
