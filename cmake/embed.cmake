@@ -1,0 +1,10 @@
+# weft_embed(TARGET FILE): FILE as the C array `FILE_with_underscores`, in <FILE.h> of the target's build.
+function(weft_embed target file)
+  string(MAKE_C_IDENTIFIER "${file}" symbol)
+  set(header ${CMAKE_CURRENT_BINARY_DIR}/${file}.h)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+  file(READ ${file} bytes HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${bytes}")
+  file(CONFIGURE OUTPUT ${header} CONTENT "static const unsigned char @symbol@[] = {@bytes@};\n" @ONLY)
+  target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_BINARY_DIR})
+endfunction()
