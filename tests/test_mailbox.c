@@ -348,12 +348,12 @@ static void jitter(uint32_t *seed)
 
 struct putter {
     pthread_t thread;
-    unsigned number, count;
-    uint32_t seed;
     struct entry *entries; /* `count` of them */
-    unsigned refused;      /* [worker] until joined */
     atomic_uint *taken; /* [atomic] how many were; wait for each. Relaxed: it orders nothing. NULL:
-                           do not wait */
+                              do not wait */
+    unsigned number, count;
+    unsigned refused; /* [worker] until joined */
+    uint32_t seed;
 };
 
 /* Spins, so that both sides are at it at the same time. */

@@ -301,6 +301,39 @@ Test(pool, tries_to_start_a_thread_again_with_the_next_job)
     weft_test_loop_end();
 }
 
+/* What goes on while a thread is being started that cannot be. */
+static struct {
+    weft_pool *pool;
+    struct gate gate;
+    weft_future *late;
+} meanwhile;
+
+/* The thread there is runs all that is queued and gets idle; then a job comes. */
+static int fail_when_others_are_idle(pthread_t *thread, const pthread_attr_t *attributes,
+                                     void *(*start)(void *), void *arg)
+{
+    if (stats_of(meanwhile.pool).threads == 1)
+        return pthread_create(thread, attributes, start, arg);
+    gate_open(&meanwhile.gate);
+    wait_for_idle(meanwhile.pool, 1);
+    meanwhile.late = weft_to_thread_fn(NULL, return_nothing, NULL);
+    return EAGAIN;
+}
+
+Test(pool, wakes_an_idle_thread_when_the_one_that_was_to_come_cannot_be_started)
+{
+    gate_init(&meanwhile.gate);
+    weft__thread_create = fail_when_others_are_idle;
+    meanwhile.pool = use_pool(&(struct weft_pool_options){.max_threads = 2});
+    weft_future *first = weft_to_thread_fn(NULL, gate_pass, &meanwhile.gate);
+    gate_wait_entered(&meanwhile.gate);
+    weft_future *second = weft_to_thread_fn(NULL, return_nothing, NULL);
+    cr_assert_eq(weft_test_run(first), 0);
+    cr_assert_eq(weft_test_run(second), 0);
+    cr_assert_eq(weft_test_run(meanwhile.late), 0);
+    weft_test_loop_end();
+}
+
 /* ---- The loop's pool ---- */
 
 Test(pool, is_made_by_the_loop_at_its_first_job)
@@ -486,6 +519,34 @@ Test(pool, goes_on_serving_other_owners_while_a_stuck_job_runs)
     gate_open(&gate);
     wait_for_idle(pool, 2);
     cr_assert_eq(atomic_load(&destroyed), 1);
+    cr_assert_eq(pool->abandoned, 0);
+    weft_pool_unref(pool);
+    weft_test_loop_end();
+}
+
+/* Lets the job return in the middle of its loop's end, and gives its worker time to free it. */
+static void open_and_look_away(weft_future *future, void *gate)
+{
+    gate_open(gate);
+    while (atomic_load(&destroyed) == 0)
+        sched_yield();
+    for (int i = 0; i < 1000; i++)
+        sched_yield();
+    cr_assert_eq(weft_future_status(future), WEFT_ESTUCK);
+}
+
+Test(pool, keeps_a_job_it_gives_up_for_those_who_wait_for_it)
+{
+    struct gate gate;
+    gate_init(&gate);
+    weft_pool *pool = weft_pool_new(&(struct weft_pool_options){.max_threads = 1});
+    cr_assert_eq(weft_loop_set_pool(test_loop, pool), 0);
+    weft_future *job = weft_to_thread_fn(NULL, pass_with_value, &gate);
+    cr_assert_eq(weft_then(job, open_and_look_away, &gate), 0);
+    gate_wait_entered(&gate);
+    cr_assert_eq(weft_loop_shutdown(test_loop, &soon, NULL), WEFT_ESTUCK);
+    weft_loop_free(test_loop);
+    test_loop = NULL;
     weft_pool_unref(pool);
     weft_test_loop_end();
 }

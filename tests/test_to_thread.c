@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
+#include <event2/event.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -447,4 +448,24 @@ Test(to_thread, lets_virtual_time_stand_still_while_a_job_runs)
     cr_assert_eq(weft_test_run(hour), 0);
     cr_assert_eq(weft_now(), WEFT_S(3600));
     weft_test_loop_end();
+}
+
+static void break_base(weft_future *future, void *base)
+{
+    (void)future;
+    event_base_loopbreak(base);
+}
+
+Test(to_thread, wakes_the_hosts_loop_when_attached)
+{
+    weft_test_loop_end();
+    struct event_base *base = event_base_new();
+    weft_loop *loop = weft_loop_attach(base);
+    weft_future *job = weft_to_thread(add, .a = 3, .b = 4);
+    cr_assert_eq(weft_then(weft_ref(job), break_base, base), 0);
+    cr_assert_eq(event_base_loop(base, EVLOOP_NO_EXIT_ON_EMPTY), 0);
+    cr_assert_eq(weft_future_value(job).i64, 7);
+    weft_unref(job);
+    weft_loop_free(loop);
+    event_base_free(base);
 }

@@ -145,7 +145,7 @@ typedef struct weft_blocking {
                                                weft__blocking_run_##name};           \
         return &blocking;                                                            \
     }                                                                                \
-    static weft_result weft__blocking_body_##name(struct name *self WEFT_ATTRIBUTE((unused)))
+    static weft_result weft__blocking_body_##name(struct name *self WEFT_ATTRIBUTE((__unused__)))
 
 /**
  * Run `name(.arg = …)` on a worker, in the default lane; the future completes with what it returns.
