@@ -126,12 +126,14 @@ void weft__timers_cancel_all(weft_loop *loop)
     while (timers->count) {
         weft__timer *timer = timers->heap[timers->count - 1].timer;
         struct weft__timed *timed = WEFT__CONTAINER(timer, struct weft__timed, timer);
-        weft_cancel(&timed->future);
-        if (!weft__timer_is_armed(timer))
-            continue;
-        weft__timer_stop(
-            loop, timer); /* it waits for something that cannot be stopped: its time is over now */
-        weft__schedule(loop, &timer->item);
+        weft_future *future = weft_ref(&timed->future); /* nobody else may hold it */
+        weft_cancel(future);
+        if (weft__timer_is_armed(
+                timer)) { /* what it waits for cannot be stopped: its time is over */
+            weft__timer_stop(loop, timer);
+            weft__schedule(loop, &timer->item);
+        }
+        weft_unref(future);
     }
 }
 
