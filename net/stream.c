@@ -149,7 +149,7 @@ weft_stream *weft_stream_new(int socket)
     struct weft__net *net = weft__net_get(weft__loop, &status);
     if (net)
         status = adopt(socket, &peer);
-    if (status == 0)
+    if (net && status == 0)
         status = weft__stream_open(net, socket, NULL, &peer, &stream);
     if (status < 0)
         errno = -status;
