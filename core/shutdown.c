@@ -277,6 +277,19 @@ int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_options *opti
     return status;
 }
 
+/* The last one first: it may stand on those before. */
+static void free_parts(weft_loop *loop)
+{
+    while (loop->parts) {
+        struct weft__part **last = &loop->parts;
+        while ((*last)->next)
+            last = &(*last)->next;
+        struct weft__part *part = *last;
+        *last = NULL;
+        part->ops->free(part);
+    }
+}
+
 void weft_loop_free(weft_loop *loop)
 {
     if (!loop)
@@ -288,11 +301,7 @@ void weft_loop_free(weft_loop *loop)
         return;
     }
     loop->running = true;
-    while (loop->parts) {
-        struct weft__part *part = loop->parts;
-        loop->parts = part->next;
-        part->ops->free(part);
-    }
+    free_parts(loop);
     run_out(loop);
     weft__loop_destroy(loop);
 }
