@@ -132,6 +132,8 @@ static enum next read_head(weft_http_request *request)
 {
     size_t have, used;
     const char *data = weft__stream_peek(request->stream, &have);
+    if (!have && request->server->stopping && request->phase == WEFT__HTTP_IDLE)
+        return LEAVE;
     if (!have)
         return WAIT;
     if (request->phase == WEFT__HTTP_IDLE && begin_request(request) == RESET)
@@ -356,20 +358,13 @@ static int linger(weft_http_request *request)
     return weft__stream_input_ended(request->stream) ? 0 : -EAGAIN;
 }
 
-static bool is_stopped(const weft_http_request *request)
-{
-    size_t have;
-    weft__stream_peek(request->stream, &have);
-    return request->server->stopping && request->phase == WEFT__HTTP_IDLE && !have;
-}
-
 WEFT_ASYNC(weft__http_connection)
 {
     WEFT_BEGIN;
     self->request = weft__http_request_new(self->server, self->stream);
     if (!self->request)
         WEFT_FAIL(-ENOMEM);
-    self->next = is_stopped(self->request) ? LEAVE : KEEP;
+    self->next = KEEP;
     while (self->next == KEEP) {
         while ((self->next = (int)read_head(self->request)) == WAIT) {
             WEFT_CATCH(self->status, wait_for_head(self->request));

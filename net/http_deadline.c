@@ -11,6 +11,8 @@
  *                      the writing direction fails with -ETIMEDOUT
  */
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 
 #include "net/http_server.h"
 
@@ -23,13 +25,24 @@ static void expire_read(weft_http_request *request)
         request->expired = true;
 }
 
+/*
+ * How much has not reached the client, with what the kernel keeps: that alone shows the progress of a
+ * slow client, since the kernel takes more only when a good part of its buffer is free.
+ */
+static size_t unsent(const weft_http_request *request)
+{
+    int queued = 0;
+    if (ioctl(request->stream->fd, SIOCOUTQ, &queued) < 0 || queued < 0)
+        queued = 0;
+    return weft_write_pending(request->stream) + (size_t)queued;
+}
+
 static void expire_write(weft_http_request *request)
 {
-    size_t unsent = weft_write_pending(request->stream);
     request->write_deadline = WEFT_FOREVER;
-    if (!unsent)
+    if (!weft_write_pending(request->stream))
         return;
-    if (unsent >= request->unsent)
+    if (unsent(request) >= request->unsent)
         weft__stream_break(request->stream, -ETIMEDOUT);
     else
         weft__http_limit_write(request);
@@ -99,7 +112,7 @@ void weft__http_limit_write(weft_http_request *request)
 {
     weft_ns timeout = request->server->options.write_timeout;
     weft_ns now = weft_now();
-    request->unsent = weft_write_pending(request->stream);
+    request->unsent = unsent(request);
     request->write_deadline = timeout < WEFT_FOREVER - now ? now + timeout : WEFT_FOREVER;
     arm(request);
 }
