@@ -51,7 +51,8 @@ static void turn(void)
 {
     for (int i = 0; i < 4; i++) {
         event_base_loop(weft_loop_base(test_loop), EVLOOP_ONCE | EVLOOP_NONBLOCK);
-        cr_assert_eq(weft_test_run(weft_sleep(0)), 0);
+        int status = weft_test_run(weft_sleep(0));
+        cr_assert(status == 0 || status == -ENOMEM); /* a test may want the latter */
     }
 }
 

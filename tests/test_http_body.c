@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* The HTTP server: bodies of requests. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <weft/task.h>
+
+#include "tests/support/http.h"
+#include "tests/support/http_handlers.h"
+#include "tests/support/loop.h"
+
+TestSuite(http_body, .init = weft_test_loop_begin, .timeout = 60);
+
+#define HOST "Host: x\r\n\r\n"
+
+/* A client of its own says this; what it got when it has nothing more to say. */
+static const char *say(struct test_client *client, const char *text)
+{
+    *client = test_http_connect();
+    return test_http_say(client, text);
+}
+
+Test(http_body, is_read_whole_by_length_and_by_chunks)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    struct test_client client;
+    say(&client, "POST /echo HTTP/1.1\r\nContent-Length: 5\r\n" HOST "hello");
+    cr_assert_str_eq(test_http_body(client.received), "hello");
+    test_http_close(&client);
+    say(&client, "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" HOST
+                 "3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\nTrailer: t\r\n\r\n");
+    cr_assert_str_eq(test_http_body(client.received), "hello");
+    test_http_close(&client);
+    say(&client, "POST /echo HTTP/1.1\r\nContent-Length: 0\r\n" HOST);
+    cr_assert_str_eq(test_http_body(client.received), "");
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+static void send_large(struct test_client *client, size_t len)
+{
+    char *data = malloc(len);
+    cr_assert_not_null(data);
+    memset(data, 'x', len);
+    cr_assert(test_http_send(client, data, len));
+    test_http_turn(client);
+    free(data);
+}
+
+Test(http_body, of_just_the_limit_is_read_whole)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    struct test_client client;
+    say(&client, "POST /echo HTTP/1.1\r\nContent-Length: 1048576\r\n" HOST);
+    send_large(&client, 1 << 20);
+    cr_assert_eq(test_http_status(client.received), 200);
+    cr_assert_eq(strlen(test_http_body(client.received)), 1 << 20);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+Test(http_body, streamed_may_be_longer_than_the_limit)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    struct test_client client;
+    say(&client, "POST /count HTTP/1.1\r\nContent-Length: 5000000\r\n" HOST);
+    send_large(&client, 5000000);
+    cr_assert_str_eq(test_http_body(client.received), "5000000");
+    test_http_say(&client, "GET /hello HTTP/1.1\r\n" HOST);
+    cr_assert_eq(test_http_count(client.received, "HTTP/1.1 200"), 2);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+Test(http_body, that_breaks_the_limit_later_is_413)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    struct test_client client;
+    say(&client, "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" HOST "80000\r\n");
+    send_large(&client, 0x80000);
+    test_http_say(&client, "\r\n80001\r\n");
+    cr_assert_eq(test_http_status(client.received), 413);
+    cr_assert_eq(test_reports.count, 0);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+Test(http_body, continue_is_sent_when_the_handler_reads)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    struct test_client client;
+    say(&client, "POST /echo HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n" HOST);
+    cr_assert_str_eq(client.received, "HTTP/1.1 100 Continue\r\n\r\n");
+    test_http_say(&client, "abc");
+    cr_assert_eq(test_http_count(client.received, "HTTP/1.1 200"), 1);
+    cr_assert_eq(test_http_count(client.received, "HTTP/1.1 100"), 1);
+    cr_assert_not(client.ended);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+Test(http_body, continue_is_left_out_when_the_body_is_there)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    struct test_client client;
+    say(&client, "POST /echo HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n" HOST "abc");
+    cr_assert_eq(test_http_count(client.received, "HTTP/1.1 100"), 0);
+    cr_assert_eq(test_http_status(client.received), 200);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+Test(http_body, continue_is_refused_by_an_answer_that_ends_the_connection)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    struct test_client client;
+    say(&client, "POST /echo HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 9999999\r\n" HOST);
+    cr_assert_eq(test_http_status(client.received), 413);
+    cr_assert(client.ended);
+    test_http_close(&client);
+    say(&client, "POST /nowhere HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n" HOST);
+    cr_assert_eq(test_http_status(client.received), 404);
+    cr_assert_not_null(strstr(client.received, "Connection: close"));
+    cr_assert(client.ended);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+Test(http_body, that_nobody_read_is_skipped_if_it_is_short)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    struct test_client client;
+    say(&client, "PUT /describe HTTP/1.1\r\nContent-Length: 60000\r\n" HOST);
+    cr_assert_eq(test_http_status(client.received), 200);
+    send_large(&client, 60000);
+    test_http_say(&client, "GET /hello HTTP/1.1\r\n" HOST);
+    cr_assert_eq(test_http_count(client.received, "HTTP/1.1 200"), 2);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+Test(http_body, that_nobody_read_ends_the_connection_if_it_is_long)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    struct test_client client;
+    say(&client, "PUT /describe HTTP/1.1\r\nContent-Length: 70000\r\n" HOST);
+    cr_assert_not_null(strstr(client.received, "Connection: close"));
+    cr_assert(client.ended);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+Test(http_body, its_failure_is_the_handlers_to_swallow)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    struct test_client client;
+    say(&client, "POST /swallow HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" HOST "nonsense\r\n");
+    cr_assert_eq(test_handled.status, WEFT_EPROTO);
+    cr_assert_eq(test_http_status(client.received), 200);
+    cr_assert(client.ended);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+Test(http_body, may_be_read_after_the_answer)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    struct test_client client;
+    say(&client, "POST /late HTTP/1.1\r\nContent-Length: 300\r\n" HOST);
+    cr_assert_str_eq(test_http_body(client.received), "early");
+    send_large(&client, 300);
+    test_http_say(&client, "GET /hello HTTP/1.1\r\n" HOST);
+    cr_assert_eq(test_http_count(client.received, "HTTP/1.1 200"), 2);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+Test(http_body, that_is_cut_off_is_not_reported)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    struct test_client client;
+    say(&client, "POST /echo HTTP/1.1\r\nContent-Length: 5\r\n" HOST "he");
+    shutdown(client.fd, SHUT_WR);
+    test_http_turn(&client);
+    cr_assert_eq(test_http_status(client.received), 400);
+    test_http_close(&client);
+    say(&client, "POST /count HTTP/1.1\r\nContent-Length: 5\r\n" HOST "he");
+    test_http_close(&client);
+    struct test_client other;
+    say(&other, "GET /hello HTTP/1.1\r\n" HOST);
+    cr_assert_eq(weft_http_server_stats(server).active, 0);
+    cr_assert_eq(test_handled.status, WEFT_EOF);
+    cr_assert_eq(test_reports.count, 0);
+    test_http_close(&other);
+    test_http_end(server);
+}
