@@ -192,7 +192,8 @@ static int poll_base(weft_loop *loop, int flags)
 
 static bool can_jump(const weft_loop *loop)
 {
-    return loop->clock == WEFT_CLOCK_VIRTUAL && !loop->jobs && loop->timers.count;
+    return loop->clock == WEFT_CLOCK_VIRTUAL && !loop->jobs &&
+           weft__timers_next(&loop->timers) != WEFT_FOREVER;
 }
 
 static void jump(weft_loop *loop)
