@@ -82,8 +82,22 @@ static void uninstall(void)
             sched_yield();
 }
 
+static int stopped(weft_future *main, int status)
+{
+    struct weft_error_report report = {
+        .what = "the loop stopped before it ended",
+        .status = status,
+        .task = weft_task_name(main),
+        .spawned_at = weft_task_spawned_at(main),
+    };
+    weft__report(main->loop, &report);
+    return 1;
+}
+
 static int exit_status(weft_future *main, int status, const struct interrupt *interrupt)
 {
+    if (!weft_is_done(main))
+        return stopped(main, status);
     if (status == -ECANCELED && interrupt->happened)
         return 130;
     if (status < 0) {
