@@ -33,8 +33,9 @@ enum weft_gather_flags {
  *
  * Thread:    loop.
  * Ownership: consumes the references. Returns one, never NULL; its value has a destructor: take it
- * and call weft_results_free(). Errors:    by the future: the first failure, -ECANCELED, -ENOMEM,
- * WEFT_ENOLOOP. Since:     0.1
+ *            and call weft_results_free().
+ * Errors:    by the future: the first failure, -ECANCELED, -ENOMEM, WEFT_ENOLOOP.
+ * Since:     0.1
  */
 #define weft_gather(...) weft_gather_with(WEFT_GATHER_FIRST_ERROR, __VA_ARGS__)
 

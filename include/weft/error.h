@@ -35,7 +35,9 @@ enum weft_error {
  *
  * Thread:    any.
  * Ownership: returns a static string, never NULL; "OK" for 0 and more, "EUNKNOWN" for what has no
- * name. Errors:    none. Since:     0.1
+ *            name.
+ * Errors:    none.
+ * Since:     0.1
  */
 WEFT_PUBLIC const char *weft_error_name(int status);
 

@@ -43,7 +43,9 @@ typedef void weft_then_fn(weft_future *future, void *arg);
  *
  * Thread:    loop.
  * Ownership: returns one reference, never NULL. The side that resolves it needs a reference too:
- * weft_ref(). Errors:    by the future: -ENOMEM, WEFT_ENOLOOP (it has failed already). Since: 0.1
+ *            weft_ref().
+ * Errors:    by the future: -ENOMEM, WEFT_ENOLOOP (it has failed already).
+ * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_future_new(void);
 
@@ -52,7 +54,8 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_future_new(void);
  *
  * Thread:    loop.
  * Ownership: takes over the value, also on failure: then `destructor` (may be NULL) has been
- * called. Errors:    -EALREADY when it is done; -EINVAL when it was not made by weft_future_new().
+ *            called.
+ * Errors:    -EALREADY when it is done; -EINVAL when it was not made by weft_future_new().
  * Since:     0.1
  */
 WEFT_PUBLIC int weft_future_resolve(weft_future *future, weft_value value,
@@ -65,7 +68,8 @@ WEFT_PUBLIC int weft_future_resolve(weft_future *future, weft_value value,
  * Thread:    loop.
  * Ownership: the message is copied; out of memory, it is dropped and the status kept.
  * Errors:    -EALREADY when it is done; -EINVAL when `status` is not negative or it was not made by
- * weft_future_new(). Since:     0.1
+ *            weft_future_new().
+ * Since:     0.1
  */
 WEFT_PUBLIC int weft_future_fail(weft_future *future, int status, const char *format, ...)
     WEFT_PRINTF(3, 4);
@@ -86,7 +90,9 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_future_failed(int status, const ch
  *
  * Thread:    loop.
  * Ownership: returns `future`, for chaining; each reference is given up by weft_unref() or by a
- * call that consumes it. Errors:    none. Since:     0.1
+ *            call that consumes it.
+ * Errors:    none.
+ * Since:     0.1
  */
 WEFT_PUBLIC weft_future *weft_ref(weft_future *future);
 
@@ -95,7 +101,9 @@ WEFT_PUBLIC weft_future *weft_ref(weft_future *future);
  *
  * Thread:    loop.
  * Ownership: consumes the reference. With the last one an untaken value is destroyed and an
- * unobserved failure reported. Errors:    none. Since:     0.1
+ *            unobserved failure reported.
+ * Errors:    none.
+ * Since:     0.1
  */
 WEFT_PUBLIC void weft_unref(weft_future *future);
 
@@ -130,8 +138,10 @@ WEFT_PUBLIC weft_value weft_future_value(const weft_future *future);
  *
  * Thread:    loop.
  * Ownership: a value with a destructor can be taken once; one without (a number, a borrowed
- * pointer) any number of times. Errors:    its failure; -EINPROGRESS while under way; -EALREADY
- * when the value was taken. `ret` is then untouched. Since:     0.1
+ *            pointer) any number of times.
+ * Errors:    its failure; -EINPROGRESS while under way; -EALREADY when the value was taken. `ret`
+ *            is then untouched.
+ * Since:     0.1
  */
 WEFT_PUBLIC int weft_future_take(weft_future *future, weft_value *ret);
 
@@ -193,8 +203,10 @@ WEFT_PUBLIC bool weft_cancel_because(weft_future *future, const char *reason);
  */
 WEFT_PUBLIC unsigned weft_uncancel(weft_future *task);
 
-/** How many requests to cancel a task stand (Task.cancelling); 0 for what is not a task. Thread:
- * loop. Since: 0.1 */
+/**
+ * How many requests to cancel a task stand (Task.cancelling); 0 for what is not a task.
+ * Thread: loop. Since: 0.1
+ */
 WEFT_PUBLIC unsigned weft_cancelling(const weft_future *task);
 
 #ifdef __cplusplus

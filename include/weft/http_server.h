@@ -8,7 +8,8 @@
  *     {
  *         WEFT_BEGIN;
  *         WEFT_AWAIT(weft_http_respondf(self->request, 200, "text/plain", "%s, %s\n",
- * self->greeting, weft_http_request_path(self->request))); WEFT_END;
+ *                                       self->greeting, weft_http_request_path(self->request)));
+ *         WEFT_END;
  *     }
  *
  *     weft_http_server *server = weft_http_serve("127.0.0.1:8080", hello, .greeting = "hello");
@@ -114,8 +115,8 @@ struct weft_http_server_options {
 WEFT_PUBLIC weft_http_server *weft_http_server_new(const struct weft_http_server_options *options);
 
 /**
- * Which handler answers which requests: `weft_http_route(server, "GET /time", tell_time, .zone =
- * "UTC")`.
+ * Which handler answers which requests:
+ * `weft_http_route(server, "GET /time", tell_time, .zone = "UTC")`.
  *
  * The pattern is a method, a space and a path; without the method, all methods. A path that ends
  * with "/..." stands for everything below, and weft_http_request_tail() is what the "..." stands
@@ -130,7 +131,8 @@ WEFT_PUBLIC weft_http_server *weft_http_server_new(const struct weft_http_server
  * Thread:    loop; routes may also be added while the server runs.
  * Ownership: the pattern is copied.
  * Errors:    -EINVAL (not a pattern), -EEXIST (there is such a route), -ENOMEM. The first of them
- * is kept and fails weft_http_server_listen(), so that it may be ignored here. Since:     0.1
+ *            is kept and fails weft_http_server_listen(), so that it may be ignored here.
+ * Since:     0.1
  */
 #define weft_http_route(server, pattern, ...) \
     WEFT__HTTP_ROUTE(server, pattern, __VA_ARGS__, .weft_frame = {0, 0})
@@ -155,7 +157,8 @@ WEFT_PUBLIC WEFT_MUST_CHECK int weft_http_server_listen(weft_http_server *server
  * Thread:    loop.
  * Ownership: as weft_http_server_new() and weft_http_route().
  * Errors:    NULL and errno: those of weft_http_server_new() and weft_http_server_listen(),
- * positive. Since:     0.1
+ *            positive.
+ * Since:     0.1
  */
 #define weft_http_serve(address, ...) \
     WEFT__HTTP_SERVE(NULL, address, __VA_ARGS__, .weft_frame = {0, 0})
@@ -165,12 +168,16 @@ WEFT_PUBLIC WEFT_MUST_CHECK int weft_http_server_listen(weft_http_server *server
 #define weft_http_serve_with(options, address, ...) \
     WEFT__HTTP_SERVE(options, address, __VA_ARGS__, .weft_frame = {0, 0})
 
-/** The port of the first address; 0 for a unix socket, or if there is none. Thread: loop. Since:
- * 0.1 */
+/**
+ * The port of the first address; 0 for a unix socket, or if there is none.
+ * Thread: loop. Since: 0.1
+ */
 WEFT_PUBLIC int weft_http_server_port(const weft_http_server *server);
 
-/** The first address, port included: "127.0.0.1:8080"; "" if there is none. Borrowed. Thread: loop.
- * Since: 0.1 */
+/**
+ * The first address, port included: "127.0.0.1:8080"; "" if there is none. Borrowed.
+ * Thread: loop. Since: 0.1
+ */
 WEFT_PUBLIC const char *weft_http_server_address(const weft_http_server *server);
 
 /** What a server has done so far. */
@@ -260,8 +267,10 @@ WEFT_PUBLIC const char *weft_http_request_target(const weft_http_request *reques
  */
 WEFT_PUBLIC const char *weft_http_request_path(const weft_http_request *request);
 
-/** What the "..." of the route stands for in the path: never NULL; "" for other routes. Thread:
- * loop. Since: 0.1 */
+/**
+ * What the "..." of the route stands for in the path: never NULL; "" for other routes.
+ * Thread: loop. Since: 0.1
+ */
 WEFT_PUBLIC const char *weft_http_request_tail(const weft_http_request *request);
 
 /**
@@ -277,13 +286,17 @@ WEFT_PUBLIC const char *weft_http_request_query(const weft_http_request *request
 /** The query as it was sent, without "?"; NULL if there is none. Thread: loop. Since: 0.1 */
 WEFT_PUBLIC const char *weft_http_request_query_string(const weft_http_request *request);
 
-/** The value of the first header of that name (compared without case), or NULL. Thread: loop.
- * Since: 0.1 */
+/**
+ * The value of the first header of that name (compared without case), or NULL.
+ * Thread: loop. Since: 0.1
+ */
 WEFT_PUBLIC const char *weft_http_request_header(const weft_http_request *request,
                                                  const char *name);
 
-/** The name and the value of the header at `index`, from 0; false behind the last. Thread: loop.
- * Since: 0.1 */
+/**
+ * The name and the value of the header at `index`, from 0; false behind the last.
+ * Thread: loop. Since: 0.1
+ */
 WEFT_PUBLIC bool weft_http_request_header_at(const weft_http_request *request, size_t index,
                                              const char **ret_name, const char **ret_value);
 
@@ -293,8 +306,10 @@ WEFT_PUBLIC const char *weft_http_request_version(const weft_http_request *reque
 /** The client's address, as weft_stream_peer(). Thread: loop. Since: 0.1 */
 WEFT_PUBLIC const char *weft_http_request_peer(const weft_http_request *request);
 
-/** How long the body will be: 0 if there is none, -1 if that is not known before it was read.
- * Thread: loop. Since: 0.1 */
+/**
+ * How long the body will be: 0 if there is none, -1 if that is not known before it was read.
+ * Thread: loop. Since: 0.1
+ */
 WEFT_PUBLIC int64_t weft_http_request_length(const weft_http_request *request);
 
 /**
@@ -320,9 +335,10 @@ WEFT_PUBLIC bool weft_http_request_is_stopping(const weft_http_request *request)
  * Ownership: returns one reference, never NULL. The value has a destructor: take it and call
  *            weft_bytes_free().
  * Errors:    by the future: WEFT_ELIMIT (more than max_body; nothing of it is read if its length
- * was said), WEFT_EPROTO (malformed), -ETIMEDOUT (too slow), WEFT_EOF, -ECONNRESET and what else
- * weft_read() fails with; -EBUSY (another read is under way), -EALREADY (a part was read before),
- * -ENOMEM, -ECANCELED. Since:     0.1
+ *            was said), WEFT_EPROTO (malformed), -ETIMEDOUT (too slow), WEFT_EOF, -ECONNRESET and
+ *            what else weft_read() fails with; -EBUSY (another read is under way), -EALREADY (a
+ *            part was read before), -ENOMEM, -ECANCELED.
+ * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_http_read_body(weft_http_request *request);
 
@@ -401,8 +417,9 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_http_respond_status(weft_http_requ
  * Thread:    loop; from the handler or what it started.
  * Ownership: `content_type` is copied; it may be NULL.
  * Errors:    -EALREADY (there is an answer), -EINVAL as weft_http_respond(), -ENOMEM, the failure
- * of the connection as weft_http_write(). Those that follow fail if this did, so that it may be
- * ignored here. Since:     0.1
+ *            of the connection as weft_http_write(). Those that follow fail if this did, so that it
+ *            may be ignored here.
+ * Since:     0.1
  */
 WEFT_PUBLIC int weft_http_start(weft_http_request *request, int status, const char *content_type,
                                 int64_t length);
@@ -428,8 +445,9 @@ WEFT_PUBLIC int weft_http_write(weft_http_request *request, const void *data, si
  * Thread:    loop; from the handler or what it started.
  * Ownership: returns one reference, never NULL.
  * Errors:    by the future: -EPIPE, -ECONNRESET, -ETIMEDOUT (the client reads nothing) and what
- * else weft_drain() has to say; -EINVAL (no answer was begun), -EBUSY, -ENOMEM, -ECANCELED. Since:
- * 0.1
+ *            else weft_drain() has to say; -EINVAL (no answer was begun), -EBUSY, -ENOMEM,
+ *            -ECANCELED.
+ * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_http_drain(weft_http_request *request);
 

@@ -99,7 +99,8 @@ WEFT_PUBLIC int weft_loop_run(weft_loop *loop);
  * Thread:    loop.
  * Ownership: consumes the reference; weft_ref() first to read the value or the message.
  * Errors:    the future's own; -EDEADLK when the loop runs already; -EINTR when it was stopped
- * before; -EIO. Since:     0.1
+ *            before; -EIO.
+ * Since:     0.1
  */
 WEFT_PUBLIC int weft_loop_run_until(weft_loop *loop, weft_future *future);
 
@@ -164,7 +165,8 @@ struct weft_stuck_list {
  * Thread:    loop; not from a task.
  * Ownership: `ret` (may be NULL) gets the list of what is stuck, or NULL if nothing is: free() it.
  * Errors:    0; WEFT_ESTUCK; -EDEADLK when called inside a tick; -ENOMEM (the list; the shutdown
- * itself was done). Since:     0.1
+ *            itself was done).
+ * Since:     0.1
  */
 WEFT_PUBLIC int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_options *options,
                                    struct weft_stuck_list **ret);

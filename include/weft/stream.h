@@ -192,8 +192,10 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_read_until(weft_stream *stream, co
  */
 WEFT_PUBLIC void weft_bytes_free(weft_bytes *bytes);
 
-/** True once the peer has ended the stream and all of it was read (at_eof). Thread: loop. Since:
- * 0.1 */
+/**
+ * True once the peer has ended the stream and all of it was read (at_eof).
+ * Thread: loop. Since: 0.1
+ */
 WEFT_PUBLIC bool weft_at_eof(const weft_stream *stream);
 
 /* ---- Writing ---- */

@@ -90,21 +90,24 @@ typedef struct weft_coroutine {
 /** First statement of a coroutine's body. */
 #define WEFT_BEGIN                         \
     switch (self->weft_frame.weft_state) { \
-    case 0:
+    case 0: {
 
 /**
  * What follows runs on return, failure and cancellation alike, and may await; a failure or a
  * WEFT_RETURN in it replaces the outcome. It does not run for a task that was cancelled before its
- * first step: there was no body to clean up after.
+ * first step: there was no body to clean up after. It is a block of its own: local variables of the
+ * body are not seen here.
  */
 #define WEFT_FINALLY                     \
     weft__leave_body(&self->weft_frame); \
+    }                                    \
     WEFT_FALLTHROUGH;                    \
-    case WEFT__STATE_FINALLY:
+    case WEFT__STATE_FINALLY: {
 
 /** Last statement of a coroutine's body; reached, it returns success without a value. */
 #define WEFT_END                     \
     return WEFT__STEP(WEFT__DONE);   \
+    }                                \
     default:                         \
         break;                       \
         }                            \
@@ -180,8 +183,10 @@ typedef struct weft_coroutine {
  *
  * Thread:    loop.
  * Ownership: returns one reference, never NULL. The arguments are copied; what they point to is
- * borrowed until it is done. Errors:    by the future: what the coroutine fails with, -ECANCELED,
- * -ENOMEM, WEFT_ENOLOOP, -ESHUTDOWN (loop freed). Since:     0.1
+ *            borrowed until it is done.
+ * Errors:    by the future: what the coroutine fails with, -ECANCELED, -ENOMEM, WEFT_ENOLOOP,
+ *            -ESHUTDOWN (loop freed).
+ * Since:     0.1
  */
 #define weft_spawn(...) WEFT__START(weft__spawn, __VA_ARGS__, .weft_frame = {0, 0})
 
@@ -205,23 +210,31 @@ typedef struct weft_coroutine {
  * Thread:    any that has no loop.
  * Ownership: as weft_spawn().
  * Errors:    the exit status: the integer that the coroutine returned (0 if it returned nothing), 1
- * if it failed or if something was stuck at shutdown, 130 if it was cancelled by SIGINT. Since: 0.1
+ *            if it failed or if something was stuck at shutdown, 130 if it was cancelled by SIGINT.
+ * Since:     0.1
  */
 #define weft_run(...) WEFT__START(weft__run, __VA_ARGS__, .weft_frame = {0, 0})
 
 /** The task that runs now, borrowed; NULL outside of one. Thread: loop. Since: 0.1 */
 WEFT_PUBLIC weft_future *weft_current_task(void);
 
-/** The name of a task: its coroutine's; of a job: its function's; of another operation: what it is
- * ("sleep"). Thread: loop. Since: 0.1 */
+/**
+ * The name of a task: its coroutine's; of a job: its function's; of another operation: what it is
+ * ("sleep").
+ * Thread: loop. Since: 0.1
+ */
 WEFT_PUBLIC const char *weft_task_name(const weft_future *task);
 
-/** "file:line" where a task or a job was started; NULL for another operation. Thread: loop.
- * Since: 0.1 */
+/**
+ * "file:line" where a task or a job was started; NULL for another operation.
+ * Thread: loop. Since: 0.1
+ */
 WEFT_PUBLIC const char *weft_task_spawned_at(const weft_future *task);
 
-/** The line of the await in which a task is, in its coroutine's file; 0 before its first await.
- * Thread: loop. Since: 0.1 */
+/**
+ * The line of the await in which a task is, in its coroutine's file; 0 before its first await.
+ * Thread: loop. Since: 0.1
+ */
 WEFT_PUBLIC int weft_task_await_line(const weft_future *task);
 
 /* ---- What the macros expand to; nothing below is for direct use. ---- */

@@ -69,7 +69,9 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_call_soon(weft_call_fn *fn, void *
  *
  * Thread:    loop.
  * Ownership: returns one reference, never NULL. `arg` is borrowed until the call or the
- * cancellation. Errors:    as weft_call_soon(). Since:     0.1
+ *            cancellation.
+ * Errors:    as weft_call_soon().
+ * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_call_later(weft_ns delay, weft_call_fn *fn,
                                                          void *arg);
@@ -80,7 +82,9 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_call_later(weft_ns delay, weft_cal
  *
  * Thread:    loop.
  * Ownership: returns one reference, never NULL. `arg` is borrowed until the call or the
- * cancellation. Errors:    as weft_call_soon(). Since:     0.1
+ *            cancellation.
+ * Errors:    as weft_call_soon().
+ * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_call_at(weft_ns when, weft_call_fn *fn, void *arg);
 

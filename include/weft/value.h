@@ -76,7 +76,9 @@ static inline weft_result weft_err(int status)
  *
  * Thread:    any.
  * Ownership: the result owns the message. Out of memory, the message is dropped and the status
- * kept. Errors:    none. Since:     0.1
+ *            kept.
+ * Errors:    none.
+ * Since:     0.1
  */
 WEFT_PUBLIC weft_result weft_errf(int status, const char *format, ...) WEFT_PRINTF(2, 3);
 

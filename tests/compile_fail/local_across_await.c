@@ -21,6 +21,10 @@ WEFT_ASYNC(sum)
 #ifdef MISTAKE
     self->n += n;
 #endif
-    WEFT_RETURN(self->n);
+    int last = self->n; /* no await follows in its block: this one is fine */
+    self->n = last + 1;
+    WEFT_FINALLY;
+    int more = 1;
+    self->n += more;
     WEFT_END;
 }
