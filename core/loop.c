@@ -307,6 +307,15 @@ static void stop_when_done(weft__item *item)
     weft_loop_stop(stopper->loop);
 }
 
+/* The waiter is on the stack that is left now: it may neither wait nor be queued. */
+static void stop_waiting(weft_loop *loop, weft__waiter *waiter)
+{
+    if (weft__is_waiting(waiter))
+        weft__detach(waiter);
+    else
+        weft__ready_remove(&loop->ready, &waiter->item);
+}
+
 int weft_loop_run_until(weft_loop *loop, weft_future *future)
 {
     if (loop->running || loop->in_tick || (future->loop && future->loop != loop)) {
@@ -319,11 +328,12 @@ int weft_loop_run_until(weft_loop *loop, weft_future *future)
     int status = weft_loop_run(loop);
     while (!stopper.ran && weft_is_done(future) && status == 0)
         status = weft_loop_run(loop); /* stopped in the very tick in which it completed */
-    if (!weft_is_done(future)) {
-        weft__unwait(&stopper.waiter);
-        return status < 0 ? status : -EINTR;
-    }
-    status = weft_future_status(future);
+    if (!stopper.ran)
+        stop_waiting(loop, &stopper.waiter);
+    if (weft_is_done(future))
+        status = weft_future_status(future);
+    else if (status == 0)
+        status = -EINTR;
     weft_unref(future);
     return status;
 }

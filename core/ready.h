@@ -3,8 +3,7 @@
  * The ready queue: intrusive, first in first out. Whoever is queued lends the node, so that
  * scheduling allocates nothing.
  *
- * A queued item cannot be taken out again; its owner replaces `run` (weft__item_ignore) or keeps
- * itself alive until it was run.
+ * As a rule a queued item is not taken out again; its owner keeps itself alive until it was run.
  */
 #ifndef WEFT_CORE_READY_H
 #define WEFT_CORE_READY_H
@@ -41,6 +40,19 @@ static inline void weft__ready_append(weft__ready *ready, weft__item *first, wef
     last->next = NULL;
     *ready->tail = first;
     ready->tail = &last->next;
+}
+
+/** Take an item out again; a search, for the rare cases in which its owner must go. */
+static inline void weft__ready_remove(weft__ready *ready, weft__item *item)
+{
+    for (weft__item **link = &ready->head; *link; link = &(*link)->next) {
+        if (*link != item)
+            continue;
+        *link = item->next;
+        if (ready->tail == &item->next)
+            ready->tail = link;
+        return;
+    }
 }
 
 /** Take the whole queue as a chain. */
