@@ -36,6 +36,7 @@
 #include "core/memory.h"
 
 enum { ITEMS_PER_POLL = 256 };
+enum { DESCRIPTORS_OF_A_BASE = 3 }; /* epoll, and a pair for signals */
 #define TIME_PER_POLL WEFT_US(50)
 
 _Thread_local weft_loop *weft__loop __attribute__((tls_model("initial-exec")));
@@ -437,6 +438,21 @@ static void destroy(weft_loop *loop)
     weft__free(loop);
 }
 
+/* libevent ends the process when a new base finds no descriptors for its signals, and falls back to
+ * a worse method of polling when there is none for epoll: see beforehand that there are some. */
+static bool has_descriptors(int fd)
+{
+    int spare[DESCRIPTORS_OF_A_BASE];
+    int count = 0;
+    while (count < DESCRIPTORS_OF_A_BASE && (spare[count] = fcntl(fd, F_DUPFD_CLOEXEC, 0)) >= 0)
+        count++;
+    int error = errno;
+    for (int i = 0; i < count; i++)
+        close(spare[i]);
+    errno = error;
+    return count == DESCRIPTORS_OF_A_BASE;
+}
+
 static struct event_base *new_base(void)
 {
     struct event_config *config = event_config_new();
@@ -454,7 +470,7 @@ static bool set_up(weft_loop *loop)
     loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (loop->timer_fd < 0)
         return false;
-    if (!loop->attached && !(loop->base = new_base()))
+    if (!loop->attached && (!has_descriptors(loop->timer_fd) || !(loop->base = new_base())))
         return false;
     if (!(loop->mailbox = weft__mailbox_new()))
         return false;
