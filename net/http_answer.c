@@ -4,7 +4,7 @@
  *
  *     NO_ANSWER --respond--> ANSWERED
  *     NO_ANSWER --start--> STARTED --write, drain--> STREAMING --end--> ANSWERED
- *     NO_ANSWER --start fails--> BROKEN        STREAMING --end, but less than promised--> BROKEN
+ *     NO_ANSWER --start fails--> NOT_STARTED    STREAMING --end, but less than promised--> BROKEN
  *
  * The head is put together when something is sent, on the stack, and goes out with the first piece of
  * the body by one system call. Only then is it decided whether the connection goes on: not if the
@@ -13,6 +13,7 @@
  *
  * What handlers add is checked when it is added: no header's value can end its line.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,7 +27,8 @@
 #include "net/net.h"
 
 enum {
-    SMALL_HEAD = 512,       /* what fits in here is sent as one piece */
+    SHORT = 64,             /* longer texts are not copied */
+    SMALL_HEAD = 512,       /* enough for all the short ones of a head, and of a chunk */
     MAX_PIECES = 24,        /* of a head and what follows it; there are at most 9 long texts */
     MAX_UNREAD = 64 * 1024, /* a rest of the request's body worth reading to keep the connection */
     KEPT_HEADERS = 1024     /* memory that a connection keeps for its next answer */
@@ -54,7 +56,8 @@ static void add(struct head *head, const char *text, size_t len)
 {
     if (!len)
         return;
-    if (len <= sizeof(head->small) - head->len) {
+    if (len <= SHORT) {
+        assert(len <= sizeof(head->small) - head->len);
         memcpy(head->small + head->len, text, len);
         head->len += len;
         return;
@@ -204,6 +207,9 @@ static weft_future *failed(weft_http_request *request, int status)
 
 weft_future *weft__http_drain(weft_http_request *request)
 {
+    int status = weft__stream_write_error(request->stream);
+    if (status < 0)
+        return failed(request, status);
     weft_future *future = weft_drain(request->stream);
     if (weft_is_done(future))
         return future;
@@ -218,7 +224,8 @@ weft_future *weft__http_drain(weft_http_request *request)
 
 weft_future *weft_http_drain(weft_http_request *request)
 {
-    if (request->answer == WEFT__HTTP_NO_ANSWER || request->answer == WEFT__HTTP_BROKEN)
+    if (request->answer == WEFT__HTTP_NO_ANSWER || request->answer == WEFT__HTTP_NOT_STARTED ||
+        request->answer == WEFT__HTTP_BROKEN)
         return failed(request, -EINVAL);
     if (request->answer == WEFT__HTTP_STARTED) {
         struct head head;
@@ -401,7 +408,7 @@ int weft_http_start(weft_http_request *request, int status, const char *content_
         return failure;
     if (failure == 0)
         failure = start(request, status, content_type, length);
-    request->answer = failure < 0 ? WEFT__HTTP_BROKEN : WEFT__HTTP_STARTED;
+    request->answer = failure < 0 ? WEFT__HTTP_NOT_STARTED : WEFT__HTTP_STARTED;
     return failure;
 }
 

@@ -176,29 +176,38 @@ struct http_read {
     WEFT_FRAME;
     weft_http_request *request;
     char *buffer;
-    size_t size, used;
-    struct weft__http_slice piece;
+    size_t size, len;
     int status;
 };
+
+/* Fill the buffer with what is there. As next_piece(), but 0 also says that it is full. */
+static int fill(struct http_read *self)
+{
+    struct weft__http_slice piece;
+    size_t used;
+    int status = 0;
+    while (self->len < self->size && (status = next_piece(self->request, self->size - self->len,
+                                                          &piece, &used)) == -EINPROGRESS) {
+        memcpy(self->buffer + self->len, piece.data, piece.len);
+        self->len += piece.len;
+        weft__stream_consume(self->request->stream, used);
+    }
+    return status;
+}
 
 static WEFT_ASYNC(http_read)
 {
     WEFT_BEGIN;
-    while ((self->status = next_piece(self->request, self->size, &self->piece, &self->used)) ==
-           -EAGAIN) {
+    while ((self->status = fill(self)) == -EAGAIN && !self->len) {
         WEFT_CATCH(self->status, weft__http_body_wait(self->request));
         self->status = weft__http_body_waited(self->request, self->status);
         end_read(self->request);
         if (self->status < 0)
             WEFT_FAIL(self->status);
     }
-    if (self->status == 0)
-        WEFT_RETURN(0);
-    if (self->status != -EINPROGRESS)
+    if (self->status < 0 && !self->len)
         WEFT_FAIL(self->status);
-    memcpy(self->buffer, self->piece.data, self->piece.len);
-    weft__stream_consume(self->request->stream, self->used);
-    WEFT_RETURN(self->piece.len);
+    WEFT_RETURN(self->len);
     WEFT_END;
 }
 

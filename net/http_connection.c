@@ -49,7 +49,7 @@ enum { FAIR_SHARE = 32 /* requests that had not to wait, before others get their
 
 /* ---- The object ---- */
 
-weft_http_request *weft__http_request_new(weft_http_server *server, weft_stream *stream)
+static weft_http_request *new_request(weft_http_server *server, weft_stream *stream)
 {
     weft_http_request *request = weft__calloc(1, sizeof(*request));
     if (!request)
@@ -246,6 +246,13 @@ static void give_up_answer(weft_http_request *request)
     request->answer = WEFT__HTTP_BROKEN;
 }
 
+/* What the handler said of its own answer is not for the server's. */
+static void answer_500(weft_http_request *request)
+{
+    weft__http_answer_begin(request);
+    weft_unref(weft_http_respond_status(request, 500));
+}
+
 static void answer_failure(weft_http_request *request, int status)
 {
     if (request->gone || weft_cancelling(weft_current_task()) ||
@@ -254,7 +261,7 @@ static void answer_failure(weft_http_request *request, int status)
     else if (status == request->body_error)
         weft__http_refuse(request, request->body_status, NULL);
     else
-        weft_unref(weft_http_respond_status(request, 500));
+        answer_500(request);
 }
 
 static void end_by_itself(weft_http_request *request)
@@ -273,13 +280,14 @@ static void answer_nothing(weft_http_request *request)
         return;
     }
     report(request, "HTTP handler ended without an answer", -ENOMSG, NULL);
-    weft_unref(weft_http_respond_status(request, 500));
+    answer_500(request);
 }
 
 /* The handler has ended: see to it that there is an answer, or that it shows that there is none. */
 static void conclude(weft_http_request *request, int status, const char *message)
 {
-    bool begun = request->answer != WEFT__HTTP_NO_ANSWER;
+    bool begun =
+        request->answer != WEFT__HTTP_NO_ANSWER && request->answer != WEFT__HTTP_NOT_STARTED;
     bool unfinished =
         request->answer == WEFT__HTTP_STARTED || request->answer == WEFT__HTTP_STREAMING;
     request->server->active--;
@@ -358,10 +366,51 @@ static int linger(weft_http_request *request)
     return weft__stream_input_ended(request->stream) ? 0 : -EAGAIN;
 }
 
-WEFT_ASYNC(weft__http_connection)
+/* After the last answer: send it all, then wait for the client to close. The value says how it ended.
+ */
+struct http_leave {
+    WEFT_FRAME;
+    weft_http_request *request;
+    weft_ns until;
+    int status;
+};
+
+static WEFT_ASYNC(http_leave)
 {
     WEFT_BEGIN;
-    self->request = weft__http_request_new(self->server, self->stream);
+    WEFT_CATCH(self->status, begin_leaving(self->request));
+    self->request->write_deadline = WEFT_FOREVER;
+    if (self->status < 0)
+        WEFT_RETURN((int)RESET);
+    if (!must_linger(self->request))
+        WEFT_RETURN((int)LEAVE);
+    weft_write_eof(self->request->stream);
+    self->until = after(self->request->server->options.linger_timeout);
+    while (linger(self->request) == -EAGAIN) {
+        WEFT_CATCH(self->status, weft__http_wait(self->request, 0, self->until));
+        self->status = weft__http_waited(self->request, self->status);
+        if (self->status < 0)
+            break;
+    }
+    WEFT_RETURN((int)LEAVE);
+    WEFT_END;
+}
+
+struct http_connection {
+    WEFT_FRAME;
+    weft_stream *stream; /* argument; the listener's, while this runs */
+    weft_http_server *server;
+    weft_http_request *request;
+    weft_future *handler;
+    int status;
+    int next;       /* enum next */
+    unsigned turns; /* requests served */
+};
+
+static WEFT_ASYNC(http_connection)
+{
+    WEFT_BEGIN;
+    self->request = new_request(self->server, self->stream);
     if (!self->request)
         WEFT_FAIL(-ENOMEM);
     self->next = KEEP;
@@ -376,7 +425,6 @@ WEFT_ASYNC(weft__http_connection)
         }
         if (self->next != SERVE)
             break;
-
         self->handler = start_handler(self->request);
         if (self->handler) {
             WEFT_CATCH(self->status, self->handler);
@@ -398,27 +446,19 @@ WEFT_ASYNC(weft__http_connection)
         if (self->next == KEEP && ++self->turns % FAIR_SHARE == 0)
             WEFT_YIELD;
     }
-    self->request->phase =
-        self->request->phase == WEFT__HTTP_IDLE ? WEFT__HTTP_IDLE : WEFT__HTTP_LEAVING;
-    if (self->next == LEAVE) {
-        WEFT_CATCH(self->status, begin_leaving(self->request));
-        self->request->write_deadline = WEFT_FOREVER;
-        if (self->status < 0)
-            self->next = RESET;
-    }
-    if (self->next == LEAVE && must_linger(self->request)) {
-        weft_write_eof(self->stream);
-        self->linger_until = after(self->server->options.linger_timeout);
-        while (linger(self->request) == -EAGAIN) {
-            WEFT_CATCH(self->status, weft__http_wait(self->request, 0, self->linger_until));
-            self->status = weft__http_waited(self->request, self->status);
-            if (self->status < 0)
-                break;
-        }
-    }
+    if (self->request->phase != WEFT__HTTP_IDLE)
+        self->request->phase = WEFT__HTTP_LEAVING;
+    if (self->next == LEAVE)
+        WEFT_CATCH_INTO(self->status, self->next, weft_call(http_leave, .request = self->request));
     WEFT_FINALLY;
     weft__http_request_end(self->request);
     if (self->next == RESET)
         weft__stream_reset(self->stream);
     WEFT_END;
+}
+
+weft_listener *weft__http_listen(weft_http_server *server, const char *address,
+                                 const struct weft_listen_options *options)
+{
+    return weft_listen_with(options, address, http_connection, .server = server);
 }

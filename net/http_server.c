@@ -18,7 +18,11 @@
 #include "core/memory.h"
 #include "net/net.h"
 
-enum { KEPT_MEMORIES = 64 };
+enum {
+    KEPT_MEMORIES = 64,
+    MOST_HEAD = 16 << 20, /* what options may ask for: a head is one block of memory */
+    MOST_HEADERS = 100000
+};
 
 /* ---- The loop's part ---- */
 
@@ -135,6 +139,8 @@ static int check_options(const struct weft_http_server_options *options)
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
         if (times[i] < 0)
             return -EINVAL;
+    if (options->max_head > MOST_HEAD || options->max_headers > MOST_HEADERS)
+        return -EINVAL;
     if ((options->size && options->size != sizeof(*options)) || options->backlog < 0 ||
         (options->flags & ~(unsigned)WEFT_LISTEN_REUSE_PORT) ||
         (options->on_disconnect & ~(unsigned)WEFT_HTTP_KEEP_HANDLER))
@@ -256,8 +262,7 @@ static int add_listener(weft_http_server *server, const char *address)
         .close_timeout = server->options.write_timeout,
         .flags = server->options.flags,
     };
-    weft_listener *listener =
-        weft_listen_with(&options, address, weft__http_connection, .server = server);
+    weft_listener *listener = weft__http_listen(server, address, &options);
     if (!listener)
         return -errno;
     listeners[server->listener_count++] = listener;

@@ -75,10 +75,11 @@ enum weft__http_body_state {
 
 enum weft__http_answer_state {
     WEFT__HTTP_NO_ANSWER,
-    WEFT__HTTP_STARTED,   /* weft_http_start(), and the head is not sent */
-    WEFT__HTTP_STREAMING, /* the head is sent */
+    WEFT__HTTP_NOT_STARTED, /* weft_http_start() failed */
+    WEFT__HTTP_STARTED,     /* weft_http_start(), and the head is not sent */
+    WEFT__HTTP_STREAMING,   /* the head is sent */
     WEFT__HTTP_ANSWERED,
-    WEFT__HTTP_BROKEN /* weft_http_start() failed, or less was sent than promised */
+    WEFT__HTTP_BROKEN /* it cannot be ended well */
 };
 
 /** A connection, and the request that it is at; used again for the next one. All fields are [loop].
@@ -158,21 +159,10 @@ void weft__http_free_routes(weft_http_server *server);
 
 /* ---- http_connection.c ---- */
 
-struct weft__http_connection {
-    WEFT_FRAME;
-    weft_stream *stream; /* argument; the listener's, while it runs */
-    weft_http_server *server;
-    weft_http_request *request;
-    weft_future *handler;
-    int status;
-    int next;       /* enum next */
-    unsigned turns; /* requests served without a wait */
-    weft_ns linger_until;
-};
+/** weft_listen_with(), with the coroutine of a connection. */
+weft_listener *weft__http_listen(weft_http_server *server, const char *address,
+                                 const struct weft_listen_options *options);
 
-WEFT_ASYNC_DECLARE(weft__http_connection);
-
-weft_http_request *weft__http_request_new(weft_http_server *server, weft_stream *stream);
 void weft__http_request_unref(weft_http_request *request);
 
 /** The connection ends: stop everything that would call back. */

@@ -60,7 +60,11 @@ extern "C" {
 typedef struct weft_http_server weft_http_server;
 typedef struct weft_http_request weft_http_request;
 
-/** What becomes of a handler that awaits something when its client ends the connection. */
+/**
+ * What becomes of a handler that awaits something when its client goes away before the answer has
+ * ended: closes, resets, or ends its direction of the connection, which cannot be told from closing.
+ * A handler that must not be interrupted in some place awaits it by weft_shield().
+ */
 enum weft_http_disconnect {
     WEFT_HTTP_CANCEL_HANDLER = 0, /* it is cancelled, because "client went away" */
     WEFT_HTTP_KEEP_HANDLER = 1    /* it goes on; it learns of it when it writes or reads */
@@ -74,9 +78,9 @@ struct weft_http_server_options {
     size_t size; /* sizeof(struct weft_http_server_options), or 0 for "this version" */
 
     /* How large a request may be. */
-    size_t max_head;         /* request line and headers; 0: 16 KiB; more: 431 */
+    size_t max_head;         /* request line and headers; 0: 16 KiB; at most 16 MiB; more: 431 */
     size_t max_request_line; /* 0: 8 KiB; more: 414 */
-    size_t max_headers;      /* 0: 100; more: 431 */
+    size_t max_headers;      /* 0: 100; at most 100,000; more: 431 */
     size_t max_body;         /* of weft_http_read_body(), decoded; 0: 1 MiB; more: 413 */
 
     /* How slow a client may be. */
@@ -416,9 +420,8 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_http_respond_status(weft_http_requ
  *
  * Thread:    loop; from the handler or what it started.
  * Ownership: `content_type` is copied; it may be NULL.
- * Errors:    -EALREADY (there is an answer), -EINVAL as weft_http_respond(), -ENOMEM, the failure
- *            of the connection as weft_http_write(). Those that follow fail if this did, so that it
- *            may be ignored here.
+ * Errors:    -EALREADY (there is an answer), -EINVAL as weft_http_respond(), -ENOMEM. Those that
+ *            follow fail if this did, so that it may be ignored here.
  * Since:     0.1
  */
 WEFT_PUBLIC int weft_http_start(weft_http_request *request, int status, const char *content_type,
