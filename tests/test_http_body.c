@@ -75,6 +75,26 @@ Test(http_body, streamed_may_be_longer_than_the_limit)
     test_http_end(server);
 }
 
+Test(http_body, of_tiny_chunks_is_read_whole_and_streamed)
+{
+    static char request[8 * 10000 + 200];
+    weft_http_server *server = test_http_begin(NULL);
+    for (int streamed = 0; streamed < 2; streamed++) {
+        struct test_client client;
+        int len = snprintf(request, 200, "POST /%s HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" HOST,
+                           streamed ? "count" : "echo");
+        for (int i = 0; i < 10000; i++, len += 6)
+            memcpy(request + len, "1\r\nx\r\n", 6);
+        memcpy(request + len, "0\r\n\r\n", 6);
+        say(&client, request);
+        const char *body = test_http_body(client.received);
+        cr_assert_eq(test_http_status(client.received), 200);
+        cr_assert(streamed ? strcmp(body, "10000") == 0 : strlen(body) == 10000);
+        test_http_close(&client);
+    }
+    test_http_end(server);
+}
+
 Test(http_body, that_breaks_the_limit_later_is_413)
 {
     weft_http_server *server = test_http_begin(NULL);

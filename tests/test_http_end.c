@@ -151,6 +151,9 @@ Test(http_end, options_are_checked)
     cr_assert_eq(errno, EINVAL);
     cr_assert_null(weft_http_server_new(&(struct weft_http_server_options){.size = 7}));
     cr_assert_eq(errno, EINVAL);
+    cr_assert_null(
+        weft_http_server_new(&(struct weft_http_server_options){.max_head = WEFT_HTTP_NO_LIMIT}));
+    cr_assert_eq(errno, EINVAL);
     weft_test_loop_end();
 }
 

@@ -213,6 +213,19 @@ Test(http_refusals, a_handler_without_an_answer_has_answered_500)
     test_http_end(server);
 }
 
+Test(http_refusals, an_answer_that_could_not_be_started_is_500_without_its_headers)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    char *answer = test_http_ask("GET /misuse HTTP/1.1\r\n" HOST);
+    cr_assert_eq(test_http_status(answer), 500);
+    cr_assert_null(strstr(answer, "secret"));
+    cr_assert_eq(test_handled.status, -EINVAL);
+    cr_assert_eq(test_handled.writes, 3);
+    must_report(-EINVAL, "HTTP handler failed");
+    free(answer);
+    test_http_end(server);
+}
+
 Test(http_refusals, a_handler_that_fails_in_the_middle_shows_that_something_is_missing)
 {
     weft_http_server *server = test_http_begin(NULL);

@@ -243,6 +243,30 @@ Test(http_server, adds_headers_and_refuses_those_that_inject)
     test_http_end(server);
 }
 
+Test(http_server, heads_of_any_length_are_sent_whole)
+{
+    char name[60];
+    memset(name, 's', 54); /* its line has 64 bytes */
+    name[54] = 0;
+    weft_http_server *server =
+        test_http_begin(&(struct weft_http_server_options){.server_name = name});
+    for (int len = 1; len < 200; len++) {
+        struct test_client client = test_http_connect();
+        char request[100], expected[1500], texts[3][200] = {"", "", ""};
+        for (int i = 0; i < 3; i++)
+            memset(texts[i], "cxd"[i], (size_t)len);
+        snprintf(request, sizeof(request), "GET /long?ms=%d HTTP/1.1\r\n" HOST, len);
+        snprintf(expected, sizeof(expected),
+                 "HTTP/1.1 431 Request Header Fields Too Large\r\nServer: %s\r\n"
+                 "Transfer-Encoding: chunked\r\nX: %s\r\nContent-Type: %s\r\n\r\n"
+                 "%x\r\n%s\r\n0\r\n\r\n",
+                 name, texts[1], texts[0], (unsigned)len, texts[2]);
+        cr_assert_str_eq(test_http_say(&client, request), expected);
+        test_http_close(&client);
+    }
+    test_http_end(server);
+}
+
 Test(http_server, a_request_costs_one_read_and_one_write)
 {
     weft_http_server *server = test_http_begin(NULL);

@@ -293,6 +293,51 @@ static WEFT_ASYNC(late)
     WEFT_END;
 }
 
+struct long_texts {
+    WEFT_FRAME;
+    weft_http_request *request;
+};
+
+/* Texts of that length, all the same letter. */
+static const char *letters(char letter, size_t len)
+{
+    static char text[26][300];
+    char *to = text[letter - 'a'];
+    memset(to, letter, len);
+    to[len] = 0;
+    return to;
+}
+
+static WEFT_ASYNC(long_texts)
+{
+    WEFT_BEGIN;
+    weft_http_add_header(self->request, "X",
+                         letters('x', (size_t)(wanted(self->request) / 1000000)));
+    weft_http_start(self->request, 431, letters('c', (size_t)(wanted(self->request) / 1000000)),
+                    WEFT_HTTP_UNKNOWN_LENGTH);
+    weft_http_write(self->request, letters('d', (size_t)(wanted(self->request) / 1000000)),
+                    (size_t)(wanted(self->request) / 1000000));
+    WEFT_AWAIT(weft_http_end(self->request));
+    WEFT_END;
+}
+
+struct misuse {
+    WEFT_FRAME;
+    weft_http_request *request;
+};
+
+static WEFT_ASYNC(misuse)
+{
+    WEFT_BEGIN;
+    weft_http_add_header(self->request, "Set-Cookie", "secret");
+    test_handled.writes = weft_http_write(self->request, "x", 1) == -EINVAL;
+    test_handled.status = weft_http_start(self->request, 99, NULL, 5);
+    test_handled.writes += weft_http_write(self->request, "x", 1) == -EINVAL;
+    test_handled.writes += weft_http_start(self->request, 200, NULL, 5) == -EALREADY;
+    WEFT_AWAIT(weft_http_end(self->request));
+    WEFT_END;
+}
+
 void test_http_handlers(weft_http_server *server)
 {
     for (size_t i = 0; i < sizeof(mebibyte); i++)
@@ -312,4 +357,6 @@ void test_http_handlers(weft_http_server *server)
     weft_http_route(server, "GET /big", big);
     weft_http_route(server, "POST /swallow", swallow);
     weft_http_route(server, "POST /late", late);
+    weft_http_route(server, "GET /long", long_texts);
+    weft_http_route(server, "GET /misuse", misuse);
 }

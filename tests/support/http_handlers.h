@@ -22,6 +22,7 @@ extern struct test_handled {
  * GET /fail?when=     fails: before, middle, after, short, nothing
  * GET /headers        adds headers, good and bad
  * GET /big            1 MiB in one piece         POST /late           answers, then reads the body
+ * GET /long?ms=       431, with texts of that length    GET /misuse  does it all wrong
  * POST /swallow       reads the body, ignores the failure, answers 200
  */
 void test_http_handlers(weft_http_server *server);
