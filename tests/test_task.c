@@ -8,6 +8,7 @@
 
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
+#include "tests/support/trace.h"
 
 TestSuite(task, .init = weft_test_loop_begin, .timeout = 20);
 
@@ -359,5 +360,269 @@ Test(task, await_of_a_finished_future_does_not_suspend)
     cr_assert_eq(weft_test_run(weft_gather(task, witness)), 0);
     cr_assert_str_eq(trace, "gggggggggg...");
     weft_unref(done);
+    weft_test_loop_end();
+}
+
+/* ---- The outcome ---- */
+
+static size_t destroyed;
+
+static void destroy(void *ptr)
+{
+    destroyed++;
+    free(ptr);
+}
+
+struct ends {
+    WEFT_FRAME;
+    int body;    /* 0 end, 1 return a text, 2 fail, 3 fail with what is no error */
+    int cleanup; /* the same for WEFT_FINALLY */
+};
+
+static WEFT_ASYNC(ends)
+{
+    WEFT_BEGIN;
+    if (self->body == 1)
+        WEFT_RETURN(strdup("body"), destroy);
+    if (self->body == 2)
+        WEFT_FAIL(-EIO, "%s", "body");
+    if (self->body == 3)
+        WEFT_FAIL(5);
+    WEFT_FINALLY;
+    if (self->cleanup == 1)
+        WEFT_RETURN(strdup("cleanup"), destroy);
+    if (self->cleanup == 2)
+        WEFT_FAIL(-EPIPE, "%s", "cleanup");
+    WEFT_END;
+}
+
+static void expect_end(int body, int cleanup, int status, const char *text)
+{
+    weft_future *task = weft_ref(weft_spawn(ends, .body = body, .cleanup = cleanup));
+    cr_assert_eq(weft_test_run(task), status);
+    const char *seen = status < 0 ? weft_message(task) : weft_future_value(task).ptr;
+    if (text)
+        cr_assert_str_eq(seen, text);
+    else
+        cr_assert_null(seen);
+    weft_unref(task);
+}
+
+Test(task, finally_replaces_the_outcome_by_a_failure_or_a_return)
+{
+    expect_end(1, 0, 0, "body");
+    expect_end(1, 1, 0, "cleanup");
+    expect_end(1, 2, -EPIPE, "cleanup");
+    cr_assert_eq(destroyed, 4);
+    expect_end(2, 0, -EIO, "body");
+    expect_end(2, 1, 0, "cleanup");
+    expect_end(2, 2, -EPIPE, "cleanup");
+    expect_end(0, 0, 0, NULL);
+    expect_end(0, 2, -EPIPE, "cleanup");
+    cr_assert_eq(destroyed, 5);
+    weft_test_loop_end();
+}
+
+Test(task, failing_with_what_is_no_error_is_an_invalid_argument)
+{
+    expect_end(3, 0, -EINVAL, NULL);
+    weft_test_loop_end();
+}
+
+Test(task, value_nobody_takes_is_destroyed)
+{
+    weft_unref(weft_spawn(ends, .body = 1));
+    cr_assert_eq(weft_test_run(weft_sleep(WEFT_MS(1))), 0);
+    cr_assert_eq(destroyed, 1);
+    weft_test_loop_end();
+}
+
+/* ---- Values ---- */
+
+static weft_future *resolved(weft_value value)
+{
+    weft_future *future = weft_future_new();
+    cr_assert_eq(weft_future_resolve(future, value, NULL), 0);
+    return future;
+}
+
+struct stores {
+    WEFT_FRAME;
+    double real;
+    float single;
+    _Bool truth;
+    char letter;
+    unsigned char octet;
+    short brief;
+    unsigned natural;
+    unsigned long long wide;
+    const char *text;
+    int status;
+};
+
+static WEFT_ASYNC(stores)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT_INTO(self->real, resolved(weft_value_of(2.5)));
+    WEFT_AWAIT_INTO(self->single, resolved(weft_value_of(1.5f)));
+    WEFT_AWAIT_INTO(self->truth, resolved(weft_value_of(256)));
+    WEFT_AWAIT_INTO(self->letter, resolved(weft_value_of((char)'x')));
+    WEFT_AWAIT_INTO(self->octet, resolved(weft_value_of(200)));
+    WEFT_AWAIT_INTO(self->brief, resolved(weft_value_of(-7)));
+    WEFT_AWAIT_INTO(self->natural, resolved(weft_value_of(4000000000u)));
+    WEFT_AWAIT_INTO(self->wide, resolved(weft_value_of(UINT64_MAX)));
+    WEFT_AWAIT_INTO(self->text, resolved(weft_value_of("text")));
+    cr_assert_eq(self->real, 2.5);
+    cr_assert_eq(self->single, 1.5f);
+    cr_assert(self->truth);
+    cr_assert_eq(self->letter, 'x');
+    cr_assert_eq(self->octet, 200);
+    cr_assert_eq(self->brief, -7);
+    cr_assert_eq(self->natural, 4000000000u);
+    cr_assert_eq(self->wide, UINT64_MAX);
+    cr_assert_str_eq(self->text, "text");
+    WEFT_END;
+}
+
+Test(task, await_into_stores_every_kind_of_number_and_pointers)
+{
+    cr_assert_eq(weft_test_run(weft_spawn(stores)), 0);
+    weft_test_loop_end();
+}
+
+struct catches {
+    WEFT_FRAME;
+    weft_future *on; /* consumed */
+    int status;
+};
+
+static WEFT_ASYNC(catches)
+{
+    WEFT_BEGIN;
+    WEFT_CATCH(self->status, self->on);
+    WEFT_RETURN(self->status);
+    WEFT_END;
+}
+
+Test(task, awaiting_null_is_an_error)
+{
+    weft_future *task = weft_ref(weft_spawn(catches));
+    cr_assert_eq(weft_test_run(task), 0);
+    cr_assert_eq(weft_future_value(task).i64, -EINVAL);
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+/* ---- Names and places ---- */
+
+struct knows_itself {
+    WEFT_FRAME;
+    weft_future *seen; /* borrowed */
+};
+
+static WEFT_ASYNC(knows_itself)
+{
+    WEFT_BEGIN;
+    self->seen = weft_current_task();
+    cr_assert_eq(weft_task_await_line(self->seen), 0);
+    WEFT_YIELD;
+    cr_assert_eq(weft_current_task(), self->seen);
+    WEFT_RETURN(self->seen);
+    WEFT_END;
+}
+
+struct calls_one {
+    WEFT_FRAME;
+    weft_future *seen; /* borrowed */
+};
+
+static WEFT_ASYNC(calls_one)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT_INTO(self->seen, weft_call(knows_itself));
+    cr_assert_eq(self->seen, weft_current_task());
+    WEFT_END;
+}
+
+Test(task, call_runs_under_its_callers_identity)
+{
+    cr_assert_null(weft_current_task());
+    weft_future *task = weft_ref(weft_spawn(knows_itself));
+    cr_assert_eq(weft_test_run(task), 0);
+    cr_assert_eq(weft_future_value(task).ptr, task);
+    weft_unref(task);
+    cr_assert_eq(weft_test_run(weft_spawn(calls_one)), 0);
+    cr_assert_null(weft_current_task());
+    weft_test_loop_end();
+}
+
+Test(task, knows_its_name_its_place_and_the_line_of_its_await)
+{
+    weft_future *task = weft_spawn(catches, .on = weft_sleep(WEFT_S(1)));
+    char place[256];
+    snprintf(place, sizeof(place), "%s:%d", __FILE__, __LINE__ - 2);
+    cr_assert_str_eq(weft_task_name(task), "catches");
+    cr_assert_str_eq(weft_task_spawned_at(task), place);
+    cr_assert_eq(weft_task_await_line(task), 0);
+    cr_assert_eq(weft_test_run(weft_sleep(0)), 0);
+    cr_assert_gt(weft_task_await_line(task), 0);
+    cr_assert_eq(weft_test_run(task), 0);
+    weft_test_loop_end();
+}
+
+Test(task, call_outside_of_a_task_starts_at_once)
+{
+    weft_future *task = weft_call(stepper, .name = "x", .count = 2);
+    cr_assert_str_eq(trace, "x");
+    cr_assert_eq(weft_test_run(task), 0);
+    cr_assert_str_eq(trace, "xx");
+    weft_test_loop_end();
+}
+
+/* ---- Awaiting at once ---- */
+
+Test(task, await_of_what_is_done_does_not_suspend)
+{
+    weft_future *task = weft_call(catches, .on = weft_future_failed(-EIO, NULL));
+    cr_assert(weft_is_done(task));
+    cr_assert_eq(weft_future_value(task).i64, -EIO);
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+Test(task, unobserved_failure_of_a_call_is_reported)
+{
+    weft_unref(weft_call(value, .number = 4, .fail = -EIO));
+    cr_assert_eq(weft_test_run(weft_sleep(WEFT_MS(1))), 0);
+    cr_assert_eq(test_reports.count, 1);
+    cr_assert_str_eq(test_reports.task, "value");
+    weft_test_loop_end();
+}
+
+struct spawns {
+    WEFT_FRAME;
+    int status, spawned, called;
+};
+
+static WEFT_ASYNC(spawns)
+{
+    WEFT_BEGIN;
+    WEFT_CATCH(self->spawned, weft_spawn(tidy, .how = 3));
+    WEFT_CATCH(self->called, weft_call(tidy, .how = 2));
+    if (self->spawned == -ENOMEM || self->called == -ENOMEM)
+        WEFT_FAIL(-ENOMEM);
+    if (self->spawned != -EBADF || self->called != -EIO)
+        WEFT_FAIL(-EINVAL);
+    WEFT_END;
+}
+
+static int run_spawns(void)
+{
+    return weft_test_run(weft_spawn(spawns));
+}
+
+Test(task, that_awaits_tasks_and_calls_survives_every_lack_of_memory)
+{
+    weft_test_every_lack_of_memory(run_spawns);
     weft_test_loop_end();
 }
