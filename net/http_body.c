@@ -29,6 +29,7 @@ void weft__http_body_begin(weft_http_request *request)
     request->body = has_body ? WEFT__HTTP_BODY_UNTOUCHED : WEFT__HTTP_BODY_NONE;
     request->body_error = request->body_status = 0;
     request->continued = !parsed->expect_continue;
+    request->body_asked = false;
     request->patience = request->server->options.body_timeout;
     request->credit = 0;
 }
@@ -218,6 +219,7 @@ weft_future *weft_http_read(weft_http_request *request, void *buffer, size_t siz
         return refused;
     if (!size)
         return weft_future_failed(-EINVAL, "a read of no bytes");
+    request->body_asked = true;
     if (request->body == WEFT__HTTP_BODY_UNTOUCHED) {
         request->body = WEFT__HTTP_BODY_BEGUN;
         weft__http_parser_set_body_limit(&request->parser, WEFT__HTTP_UNLIMITED);
@@ -308,8 +310,9 @@ weft_future *weft_http_read_body(weft_http_request *request)
     weft_future *refused = refuse_read(request);
     if (refused)
         return refused;
-    if (request->body == WEFT__HTTP_BODY_BEGUN)
+    if (request->body_asked && request->body != WEFT__HTTP_BODY_FAILED)
         return weft_future_failed(-EALREADY, "a part of the body was read before");
+    request->body_asked = true;
     if (request->body == WEFT__HTTP_BODY_UNTOUCHED)
         request->body = WEFT__HTTP_BODY_BEGUN;
     return keep_reader(request, weft_call(http_read_body, .request = request));

@@ -291,6 +291,7 @@ static void conclude(weft_http_request *request, int status, const char *message
     bool unfinished =
         request->answer == WEFT__HTTP_STARTED || request->answer == WEFT__HTTP_STREAMING;
     request->server->active--;
+    request->watched = false;
     weft__http_unwatch(request);
     if (status < 0 && !blames_client(request, status))
         report(request, "HTTP handler failed", status, message);

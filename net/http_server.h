@@ -121,6 +121,7 @@ struct weft_http_request {
 
     /* http_body.c */
     enum weft__http_body_state body;
+    bool body_asked;  /* a read was begun */
     int body_error;   /* what reads fail with */
     int body_status;  /* the HTTP status that fits body_error; 0: the client is gone */
     bool continued;   /* "100 Continue" was sent, or is needless */

@@ -42,11 +42,12 @@ static void on_input(weft_future *future, void *arg)
 void weft__http_watch(weft_http_request *request)
 {
     size_t have;
-    weft__stream_peek(request->stream, &have);
-    if (request->server->options.on_disconnect == WEFT_HTTP_KEEP_HANDLER || request->watching ||
-        have >= WATCHED)
+    if (request->server->options.on_disconnect == WEFT_HTTP_KEEP_HANDLER)
         return;
     request->watched = true;
+    weft__stream_peek(request->stream, &have);
+    if (request->watching || request->waiting || have >= WATCHED)
+        return;
     weft_future *future = weft__stream_wait(request->stream, have);
     request->watching = weft_ref(future);
     request->refs++;

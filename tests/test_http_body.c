@@ -217,3 +217,30 @@ Test(http_body, that_is_cut_off_is_not_reported)
     test_http_close(&other);
     test_http_end(server);
 }
+
+Test(http_body, whose_read_was_dropped_does_not_disturb_the_next_request)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    for (int waits = 0; waits < 2; waits++) {
+        struct test_client client;
+        say(&client, waits ? "POST /drop?wait=yes HTTP/1.1\r\nContent-Length: 5\r\n" HOST "he"
+                           : "POST /drop HTTP/1.1\r\nContent-Length: 5\r\n" HOST "he");
+        test_http_pass(&client, WEFT_MS(20));
+        cr_assert_str_eq(test_http_body(client.received), "dropped");
+        test_http_say(&client, "lloGET /hello HTTP/1.1\r\n" HOST);
+        cr_assert_eq(test_http_count(client.received, "HTTP/1.1 200"), 2);
+        test_http_close(&client);
+    }
+    test_http_end(server);
+}
+
+Test(http_body, is_there_once)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    struct test_client client;
+    say(&client, "POST /twice HTTP/1.1\r\nContent-Length: 2\r\n" HOST "hi");
+    cr_assert_str_eq(test_http_body(client.received), "hi");
+    cr_assert_eq(test_handled.status, -EALREADY);
+    test_http_close(&client);
+    test_http_end(server);
+}

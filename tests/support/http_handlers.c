@@ -293,6 +293,38 @@ static WEFT_ASYNC(late)
     WEFT_END;
 }
 
+struct drop {
+    WEFT_FRAME;
+    weft_http_request *request;
+};
+
+static WEFT_ASYNC(drop)
+{
+    WEFT_BEGIN;
+    weft_unref(weft_http_read_body(self->request));
+    if (asks(self->request, "wait", "yes"))
+        WEFT_AWAIT(weft_sleep(WEFT_MS(10)));
+    WEFT_AWAIT(weft_http_respond(self->request, 200, NULL, "dropped", 7));
+    WEFT_END;
+}
+
+struct twice {
+    WEFT_FRAME;
+    weft_http_request *request;
+    weft_bytes *body;
+};
+
+static WEFT_ASYNC(twice)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT_INTO(self->body, weft_http_read_body(self->request));
+    WEFT_CATCH(test_handled.status, weft_http_read_body(self->request));
+    WEFT_AWAIT(weft_http_respondf(self->request, 200, NULL, "%s", self->body->data));
+    WEFT_FINALLY;
+    weft_bytes_free(self->body);
+    WEFT_END;
+}
+
 struct long_texts {
     WEFT_FRAME;
     weft_http_request *request;
@@ -359,4 +391,6 @@ void test_http_handlers(weft_http_server *server)
     weft_http_route(server, "POST /late", late);
     weft_http_route(server, "GET /long", long_texts);
     weft_http_route(server, "GET /misuse", misuse);
+    weft_http_route(server, "POST /drop", drop);
+    weft_http_route(server, "POST /twice", twice);
 }

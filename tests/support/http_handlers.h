@@ -23,6 +23,8 @@ extern struct test_handled {
  * GET /headers        adds headers, good and bad
  * GET /big            1 MiB in one piece         POST /late           answers, then reads the body
  * GET /long?ms=       431, with texts of that length    GET /misuse  does it all wrong
+ * POST /drop[?wait=yes]  begins to read the body and does not wait for it
+ * POST /twice         reads the body twice
  * POST /swallow       reads the body, ignores the failure, answers 200
  */
 void test_http_handlers(weft_http_server *server);
