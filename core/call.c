@@ -5,8 +5,8 @@
  * All four are a future with a timer. A call is made from the ready queue: at once for call_soon,
  * when the timer is due for the others.
  *
- *     WAITING --due or queued--> run: call fn, complete        WAITING --cancel--> complete with
- * -ECANCELED
+ *     WAITING --due or queued--> run: call fn, complete
+ *     WAITING --cancel---------> complete with -ECANCELED
  *
  * The operation keeps a reference until then. A cancel takes an armed timer out of the heap; an
  * item that is in the ready queue already cannot be taken out, so it finds the future done when it

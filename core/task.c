@@ -2,8 +2,8 @@
 /*
  * Tasks: running coroutines.
  *
- *     NEW --first step--> RUNNING --await--> WAITING --the awaited is done--> QUEUED --tick-->
- * RUNNING … --> DONE
+ *     NEW --first step--> RUNNING --await--> WAITING --the awaited is done--> QUEUED
+ *     QUEUED --tick--> RUNNING … --> DONE
  *
  * A task is queued to start; at each step the body runs until it awaits something that is not done,
  * or ends. `waiter` tells the states apart: in a future's list (WAITING), in the ready queue (NEW,

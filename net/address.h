@@ -2,9 +2,11 @@
 /*
  * Socket addresses and their texts. The grammar is that of <weft/stream.h>:
  *
- *     host:port       host is an IPv4 address, "localhost", a name to look up, or "*" (to listen:
- * every address) [host]:port     host is an IPv6 address, with %interface if need be unix:path a
- * socket in the file system unix:@name      in Linux's abstract name space
+ *     host:port     host is an IPv4 address, "localhost", a name to look up, or "*" (to listen:
+ *                   every address)
+ *     [host]:port   host is an IPv6 address, with %interface if need be
+ *     unix:path     a socket in the file system
+ *     unix:@name    in Linux's abstract name space
  *
  * The port is 1 to 5 digits, at most 65535. Nothing here blocks: names are only told apart,
  * resolving is net/connect.c's.

@@ -8,8 +8,7 @@
  * A loop for a test, and proof afterwards that the test left nothing: no memory, no descriptor, no
  * thread.
  *
- *     TestSuite(unit, .init = weft_test_loop_begin, .fini = … );   each test: …
- * weft_test_loop_end();
+ *     TestSuite(unit, .init = weft_test_loop_begin);      each test: … weft_test_loop_end();
  *
  * The end is called at the end of the test's body, since Criterion ignores a failed assertion in
  * .fini.
