@@ -4,7 +4,7 @@
  *
  * pthread_join returns when the kernel clears the thread's id, a moment before the thread leaves
  * /proc/self/task. So a surplus of threads is looked at again, yielding in between, before it
- * counts.
+ * counts; and the census waits until its own thread has left.
  *
  * ThreadSanitizer starts a thread of its own with the first pthread_create. The census creates and
  * joins one before it counts, so that this one is always among those that were there before.
@@ -16,6 +16,8 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
+#include <unistd.h>
 
 static int count_entries(const char *path)
 {
@@ -38,16 +40,22 @@ int weft_test_thread_count(void)
     return count_entries("/proc/self/task");
 }
 
-static void *return_at_once(void *arg)
+static void *say_who(void *tid)
 {
-    return arg;
+    *(pid_t *)tid = gettid();
+    return NULL;
 }
 
 static void create_first_thread(void)
 {
     pthread_t thread;
-    cr_assert_eq(pthread_create(&thread, NULL, return_at_once, NULL), 0);
+    pid_t tid = 0;
+    char path[64];
+    cr_assert_eq(pthread_create(&thread, NULL, say_who, &tid), 0);
     cr_assert_eq(pthread_join(thread, NULL), 0);
+    snprintf(path, sizeof(path), "/proc/self/task/%d", (int)tid);
+    while (access(path, F_OK) == 0)
+        sched_yield();
 }
 
 struct weft_test_census weft_test_take_census(void)
