@@ -99,7 +99,8 @@ WEFT_PUBLIC int weft_loop_run(weft_loop *loop);
  * Thread:    loop.
  * Ownership: consumes the reference; weft_ref() first to read the value or the message.
  * Errors:    the future's own; -EDEADLK when the loop runs already; -EINTR when it was stopped
- *            before; -EIO.
+ *            before; -EXDEV when the future is another loop's; -EIO when libevent cannot poll, as
+ *            within a callback of a host that dispatches the base.
  * Since:     0.1
  */
 WEFT_PUBLIC int weft_loop_run_until(weft_loop *loop, weft_future *future);
@@ -161,6 +162,9 @@ struct weft_stuck_list {
  * Each phase has its deadline. What is stuck then is reported to the error handler by name and
  * returned. Tasks that are started while the others end get a second round of cancelling.
  * Afterwards only weft_loop_free() makes sense.
+ *
+ * On an attached loop, call it when the host's dispatch has returned: within a callback of the host
+ * the base cannot be polled, and tasks are given up at once.
  *
  * Thread:    loop; not from a task.
  * Ownership: `ret` (may be NULL) gets the list of what is stuck, or NULL if nothing is: free() it.
