@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <weft/weft.h>
@@ -312,6 +313,59 @@ Test(attach, loop_without_tasks_may_be_freed_by_a_callback_of_the_host)
     end();
 }
 
+/* ---- Memory ---- */
+
+static size_t event_countdown;
+
+static bool event_memory_fails(void)
+{
+    return event_countdown && --event_countdown == 0;
+}
+
+static void *event_malloc(size_t size)
+{
+    return event_memory_fails() ? NULL : malloc(size);
+}
+
+static void *event_realloc(void *ptr, size_t size)
+{
+    return event_memory_fails() ? NULL : realloc(ptr, size);
+}
+
+static void break_call(void *arg)
+{
+    (void)arg;
+    event_base_loopbreak(base);
+}
+
+static void renew_base(void)
+{
+    event_base_free(base);
+    base = event_base_new();
+    cr_assert_not_null(base);
+}
+
+Test(attach, loses_no_tick_when_libevent_has_no_memory)
+{
+    weft_loop_free(test_loop);
+    event_set_mem_functions(event_malloc, event_realloc, free);
+    for (size_t n = 1; event_countdown == 0; n++) {
+        renew_base();
+        event_countdown = n;
+        test_loop = weft_loop_attach(base);
+        if (!test_loop) {
+            cr_assert_eq(errno, ENOMEM);
+            continue;
+        }
+        weft_unref(weft_call_soon(break_call, NULL));
+        cr_assert_geq(event_base_loop(base, EVLOOP_NO_EXIT_ON_EMPTY), 0);
+        weft_loop_free(test_loop);
+    }
+    event_countdown = 0;
+    test_loop = NULL;
+    end();
+}
+
 /* ---- Misuse ---- */
 
 static void no_warnings(int severity, const char *text)
@@ -342,6 +396,39 @@ Test(attach, run_until_while_the_host_dispatches_fails_and_leaves_nothing_queued
     cr_assert_eq(dispatch_until(weft_sleep(WEFT_MS(20))), 0);
     cr_assert_eq(nested[1], -EIO);
     cr_assert_eq(nested[2], -EIO);
+    end();
+}
+
+static int inner_shutdown;
+
+static void shutdown_event(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    (void)arg;
+    inner_shutdown = weft_loop_shutdown(test_loop, NULL, NULL);
+    event_base_loopbreak(base);
+}
+
+static void ignore_report(weft_loop *loop, const struct weft_error_report *report, void *arg)
+{
+    (void)loop;
+    (void)arg;
+    weft_test_mark(report->task);
+}
+
+Test(attach, shutdown_while_the_host_dispatches_gives_tasks_up_and_leaks_nothing)
+{
+    struct timeval moment = {.tv_usec = 1000};
+    event_set_log_callback(no_warnings);
+    weft_loop_set_error_handler(test_loop, ignore_report, NULL);
+    weft_future *task = weft_spawn(cleans_up);
+    cr_assert_eq(event_base_once(base, -1, EV_TIMEOUT, shutdown_event, NULL, &moment), 0);
+    cr_assert_geq(event_base_loop(base, EVLOOP_NO_EXIT_ON_EMPTY), 0);
+    cr_assert_eq(inner_shutdown, WEFT_ESTUCK);
+    cr_assert_eq(weft_future_status(task), WEFT_ESTUCK);
+    cr_assert_str_eq(test_trace, "cleans_up");
+    weft_unref(task);
     end();
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -70,10 +71,44 @@ Test(loop, without_memory_is_null_and_leaves_nothing)
     weft_test_assert_nothing_left(before);
 }
 
+static size_t event_countdown;
+
+static bool event_memory_fails(void)
+{
+    return event_countdown && --event_countdown == 0;
+}
+
+static void *event_malloc(size_t size)
+{
+    return event_memory_fails() ? NULL : malloc(size);
+}
+
+static void *event_realloc(void *ptr, size_t size)
+{
+    return event_memory_fails() ? NULL : realloc(ptr, size);
+}
+
 static void no_warnings(int severity, const char *text)
 {
     (void)severity;
     (void)text;
+}
+
+Test(loop, when_libevent_has_no_memory_is_null_and_leaves_nothing)
+{
+    int status = -ENOMEM;
+    weft_test_loop_end();
+    event_set_log_callback(no_warnings);
+    event_set_mem_functions(event_malloc, event_realloc, free);
+    struct weft_test_census before = weft_test_take_census();
+    for (size_t n = 1; event_countdown == 0; n++) {
+        event_countdown = n;
+        status = new_loop();
+        cr_assert(status == 0 || status == -ENOMEM, "allocation %zu: %d", n, status);
+    }
+    cr_assert_eq(status, 0);
+    cr_assert_eq(weft_test_heap_live(), 0);
+    weft_test_assert_nothing_left(before);
 }
 
 Test(loop, without_descriptors_is_null_and_leaves_nothing)

@@ -302,6 +302,28 @@ Test(shutdown, gives_up_calls_that_run_side_by_side)
     weft_test_loop_end();
 }
 
+struct outlived {
+    WEFT_FRAME;
+    int status;
+};
+
+static WEFT_ASYNC(outlived)
+{
+    WEFT_BEGIN;
+    WEFT_CATCH(self->status, weft_gather(weft_call(rock), weft_future_failed(-EIO, NULL)));
+    weft_test_mark("end");
+    WEFT_END;
+}
+
+Test(shutdown, leaks_no_call_that_outlives_its_task)
+{
+    cr_assert_eq(weft_test_run(weft_spawn(outlived)), 0);
+    cr_assert_str_eq(test_trace, "end");
+    shut_down(&one_second);
+    cr_assert_str_eq(test_trace, "end");
+    weft_test_loop_end();
+}
+
 static void ignore(weft_loop *loop, const struct weft_error_report *report, void *arg)
 {
     (void)loop;
