@@ -278,6 +278,8 @@ static WEFT_ASYNC(tells)
     WEFT_END;
 }
 
+/* The loop is here and the other process is the child: in the child of a process with threads,
+ * ThreadSanitizer delivers no signal to a thread that sleeps. */
 Test(run, sigint_from_another_process_wakes_the_sleeping_loop)
 {
     int gate[2], status = 0;
@@ -285,12 +287,10 @@ Test(run, sigint_from_another_process_wakes_the_sleeping_loop)
     cr_assert_eq(pipe(gate), 0);
     pid_t child = fork();
     if (child == 0)
-        _exit(weft_run(tells, .fd = gate[1]));
-    cr_assert_eq(read(gate[0], &byte, 1), 1);
-    cr_assert_eq(kill(child, SIGINT), 0);
+        _exit(read(gate[0], &byte, 1) == 1 && kill(getppid(), SIGINT) == 0 ? 0 : 1);
+    cr_assert_eq(weft_run(tells, .fd = gate[1]), 130);
     cr_assert_eq(waitpid(child, &status, 0), child);
-    cr_assert(WIFEXITED(status), "status %x", (unsigned)status);
-    cr_assert_eq(WEXITSTATUS(status), 130);
+    cr_assert_eq(status, 0);
     close(gate[0]);
     close(gate[1]);
     end();
