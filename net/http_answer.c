@@ -71,6 +71,9 @@ static void add_text(struct head *head, const char *text)
     add(head, text, strlen(text));
 }
 
+/* The same, of a literal. */
+#define ADD(head, literal) add(head, literal, sizeof(literal) - 1)
+
 static void add_number(struct head *head, uint64_t number)
 {
     char digits[20];
@@ -82,6 +85,8 @@ static void add_number(struct head *head, uint64_t number)
 }
 
 /* ---- What a head says ---- */
+
+enum { DATE_LINE = sizeof("Date: Fri, 20 Nov 2026 11:40:15 GMT\r\n") - 1 };
 
 static const char *date_line(weft_http_server *server)
 {
@@ -128,9 +133,9 @@ static void add_connection(struct head *head, weft_http_request *request)
 {
     request->close = must_close(request);
     if (request->close)
-        add_text(head, "Connection: close\r\n");
+        ADD(head, "Connection: close\r\n");
     else if (request->parser.request.minor_version == 0)
-        add_text(head, "Connection: keep-alive\r\n");
+        ADD(head, "Connection: keep-alive\r\n");
 }
 
 static void add_framing(struct head *head, weft_http_request *request)
@@ -138,11 +143,11 @@ static void add_framing(struct head *head, weft_http_request *request)
     if (request->status == 204 || request->status == 304)
         return;
     if (request->length >= 0) {
-        add_text(head, "Content-Length: ");
+        ADD(head, "Content-Length: ");
         add_number(head, (uint64_t)request->length);
-        add_text(head, "\r\n");
+        ADD(head, "\r\n");
     } else if (request->chunked) {
-        add_text(head, "Transfer-Encoding: chunked\r\n");
+        ADD(head, "Transfer-Encoding: chunked\r\n");
     }
 }
 
@@ -150,27 +155,27 @@ static void add_head(struct head *head, weft_http_request *request, const char *
 {
     weft_http_server *server = request->server;
     if (request->status == 200) {
-        add_text(head, "HTTP/1.1 200 OK\r\n");
+        ADD(head, "HTTP/1.1 200 OK\r\n");
     } else {
-        add_text(head, "HTTP/1.1 ");
+        ADD(head, "HTTP/1.1 ");
         add_number(head, (uint64_t)request->status);
-        add_text(head, " ");
+        ADD(head, " ");
         add_text(head, weft__http_status_text(request->status));
-        add_text(head, "\r\n");
+        ADD(head, "\r\n");
     }
     if (!request->has_date)
-        add_text(head, date_line(server));
+        add(head, date_line(server), DATE_LINE);
     if (server->server_line && !request->has_server)
         add_text(head, server->server_line);
     if (content_type) {
-        add_text(head, "Content-Type: ");
+        ADD(head, "Content-Type: ");
         add_text(head, content_type);
-        add_text(head, "\r\n");
+        ADD(head, "\r\n");
     }
     add_framing(head, request);
     add_connection(head, request);
     add(head, request->headers, request->headers_len);
-    add_text(head, "\r\n");
+    ADD(head, "\r\n");
 }
 
 /* ---- Sending ---- */
@@ -427,7 +432,7 @@ int weft_http_write(weft_http_request *request, const void *data, size_t len)
     if (!request->bodiless && request->chunked) {
         add(&head, size, (size_t)snprintf(size, sizeof(size), "%zx\r\n", len));
         add(&head, data, len);
-        add_text(&head, "\r\n");
+        ADD(&head, "\r\n");
     } else if (!request->bodiless) {
         add(&head, data, len);
     }
@@ -446,7 +451,7 @@ static int end(weft_http_request *request)
         return WEFT_EPROTO;
     add_started_head(&head, request);
     if (request->chunked && !request->bodiless)
-        add_text(&head, "0\r\n\r\n");
+        ADD(&head, "0\r\n\r\n");
     return send_all(request, &head);
 }
 

@@ -99,9 +99,11 @@ void weft__http_request_end(weft_http_request *request)
 
 /* ---- The head ---- */
 
-static weft_ns after(weft_ns duration)
+/* Counted from the last poll, which spares a look at the clock for each request. */
+static weft_ns after(const weft_http_request *request, weft_ns duration)
 {
-    weft_ns now = weft_now();
+    const weft_loop *loop = request->server->loop;
+    weft_ns now = loop->clock == WEFT_CLOCK_MONOTONIC ? loop->polled_at : loop->virtual_now;
     return duration < WEFT_FOREVER - now ? now + duration : WEFT_FOREVER;
 }
 
@@ -153,10 +155,10 @@ static weft_future *wait_for_head(weft_http_request *request)
     const struct weft_http_server_options *options = &request->server->options;
     weft_ns deadline;
     if (request->phase == WEFT__HTTP_IDLE && request->served) {
-        deadline = after(options->idle_timeout);
+        deadline = after(request, options->idle_timeout);
     } else {
         if (!request->head_deadline)
-            request->head_deadline = after(options->head_timeout);
+            request->head_deadline = after(request, options->head_timeout);
         deadline = request->head_deadline;
     }
     return weft__http_wait(request, 0, deadline);
@@ -386,7 +388,7 @@ static WEFT_ASYNC(http_leave)
     if (!must_linger(self->request))
         WEFT_RETURN((int)LEAVE);
     weft_write_eof(self->request->stream);
-    self->until = after(self->request->server->options.linger_timeout);
+    self->until = after(self->request, self->request->server->options.linger_timeout);
     while (linger(self->request) == -EAGAIN) {
         WEFT_CATCH(self->status, weft__http_wait(self->request, 0, self->until));
         self->status = weft__http_waited(self->request, self->status);

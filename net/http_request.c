@@ -81,9 +81,9 @@ static int decode_text(weft_http_request *request)
 /* Is there a segment "." or ".."? */
 static bool has_dots(const char *path)
 {
-    for (const char *at = strstr(path, "/."); at; at = strstr(at + 1, "/.")) {
-        const char *end = at + 2 + (at[2] == '.');
-        if (!*end || *end == '/')
+    for (const char *at = strchr(path, '.'); at; at = strchr(at + 1, '.')) {
+        const char *end = at + 1 + (at[1] == '.');
+        if (at > path && at[-1] == '/' && (!*end || *end == '/'))
             return true;
     }
     return false;
