@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <weft/task.h>
 
+#include "net/http_server.h"
 #include "tests/support/http.h"
 #include "tests/support/http_handlers.h"
 #include "tests/support/loop.h"
@@ -234,6 +235,22 @@ Test(http_refusals, a_handler_that_fails_in_the_middle_shows_that_something_is_m
     cr_assert(client.ended);
     cr_assert_str_eq(test_http_body(client.received), "7\r\npartial\r\n");
     must_report(-EIO, "HTTP handler failed");
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+Test(http_refusals, what_is_missing_shows_by_a_reset_where_the_end_would_look_whole)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    cr_assert_eq(weft_http_server_listen(server, "127.0.0.1:0"), 0);
+    int port = 0;
+    for (size_t i = 0; i < server->listener_count; i++)
+        port = weft_listener_port(server->listeners[i]);
+    struct test_client client = test_http_connect_tcp(port);
+    test_http_say(&client, "GET /fail?when=middle HTTP/1.0\r\n\r\n");
+    while (!client.ended)
+        test_http_turn(&client);
+    cr_assert(client.reset);
     test_http_close(&client);
     test_http_end(server);
 }

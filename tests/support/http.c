@@ -4,7 +4,9 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,17 +38,33 @@ void test_http_end(weft_http_server *server)
     weft_test_loop_end();
 }
 
+static struct test_client client_of(int fd)
+{
+    cr_assert_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    char *received = calloc(1, 1);
+    cr_assert_not_null(received);
+    return (struct test_client){.fd = fd, .received = received};
+}
+
+struct test_client test_http_connect_tcp(int port)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0, "%s", strerror(errno));
+    return client_of(fd);
+}
+
 struct test_client test_http_connect(void)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     size_t len = strlen(address) - strlen("unix:@");
     memcpy(to.sun_path + 1, address + strlen("unix:@"), len);
     socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len);
     cr_assert_eq(connect(fd, (struct sockaddr *)&to, size), 0, "%s", strerror(errno));
-    char *received = calloc(1, 1);
-    cr_assert_not_null(received);
-    return (struct test_client){.fd = fd, .received = received};
+    return client_of(fd);
 }
 
 static void turn(void)

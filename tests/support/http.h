@@ -31,6 +31,9 @@ void test_http_end(weft_http_server *server);
 
 struct test_client test_http_connect(void);
 
+/* The same by TCP, to a port of this machine. */
+struct test_client test_http_connect_tcp(int port);
+
 /* Send, letting the server read in between; false once the server takes no more. */
 bool test_http_send(struct test_client *client, const void *data, size_t len);
 
