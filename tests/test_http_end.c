@@ -140,6 +140,81 @@ Test(http_end, max_connections_makes_others_wait)
     test_http_end(server);
 }
 
+struct last {
+    WEFT_FRAME;
+    weft_http_request *request;
+    weft_http_server *server;
+    int status;
+};
+
+static WEFT_ASYNC(last)
+{
+    WEFT_BEGIN;
+    weft_http_server_free(self->server);
+    WEFT_CATCH(self->status, weft_sleep(WEFT_S(1)));
+    test_handled.status = self->status;
+    WEFT_AWAIT(weft_http_respond_status(self->request, 200));
+    WEFT_END;
+}
+
+Test(http_end, a_handler_may_free_its_server)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    weft_http_route(server, "GET /last", last, .server = server);
+    struct test_client client = test_http_connect();
+    struct test_client other = test_http_connect();
+    test_http_say(&other, "GET /sleep?ms=5000 HTTP/1.1\r\n" HOST);
+    test_http_say(&client, "GET /last HTTP/1.1\r\n" HOST);
+    cr_assert_eq(test_handled.status, -ECANCELED);
+    cr_assert_eq(test_handled.cancelled, 1);
+    test_http_turn(&other);
+    cr_assert(client.ended && other.ended);
+    test_http_close(&client);
+    test_http_close(&other);
+    weft_test_loop_end();
+}
+
+struct both {
+    WEFT_FRAME;
+    weft_http_request *request;
+    weft_bytes *body;
+    weft_results *results;
+};
+
+static WEFT_ASYNC(both)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT_INTO(self->results,
+                    weft_gather(weft_http_read_body(self->request), weft_sleep(WEFT_MS(100))));
+    WEFT_AWAIT(weft_http_respond_status(self->request, 200));
+    WEFT_FINALLY;
+    weft_results_free(self->results);
+    WEFT_END;
+}
+
+Test(http_end, a_handler_may_wait_for_its_body_and_something_else)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    weft_http_route(server, "POST /both", both);
+    for (int i = 0; i < 3; i++) {
+        struct test_client client = test_http_connect();
+        test_http_say(&client, "POST /both HTTP/1.1\r\nContent-Length: 3\r\n" HOST);
+        if (i > 0)
+            test_http_say(&client, "abc");
+        if (i < 2) { /* it goes away while one or both are waited for */
+            test_http_close(&client);
+            cr_assert_eq(weft_test_run(weft_sleep(WEFT_MS(200))), 0);
+            cr_assert_eq(weft_http_server_stats(server).active, 0);
+            continue;
+        }
+        test_http_pass(&client, WEFT_MS(150));
+        cr_assert_eq(test_http_count(client.received, "HTTP/1.1 200"), 1);
+        test_http_close(&client);
+    }
+    cr_assert_eq(test_reports.count, 0);
+    test_http_end(server);
+}
+
 /* ---- Options and routes ---- */
 
 Test(http_end, options_are_checked)
