@@ -289,3 +289,62 @@ Test(http_refusals, more_than_was_promised_is_not_sent)
     test_http_close(&client);
     test_http_end(server);
 }
+
+/* ---- Damage ---- */
+
+static unsigned random_state = 1;
+
+static unsigned next_random(unsigned below)
+{
+    random_state = random_state * 1103515245 + 12345;
+    return random_state / 65536 % below;
+}
+
+/* Change, drop or double a few bytes. Returns the new length. */
+static size_t damage(char *text, size_t len)
+{
+    for (unsigned i = next_random(4); i > 0 && len > 2; i--) {
+        size_t at = next_random((unsigned)len - 1);
+        switch (next_random(3)) {
+        case 0:
+            text[at] = "\r\n\0 :;0fF%/x"[next_random(13)];
+            break;
+        case 1:
+            memmove(text + at, text + at + 1, --len - at);
+            break;
+        default:
+            memmove(text + at + 1, text + at, len++ - at);
+        }
+    }
+    return len;
+}
+
+Test(http_refusals, damage_of_any_kind_leaves_nothing)
+{
+    static const char good[] =
+        "GET /describe?q=%41+b HTTP/1.1\r\nX-Test: y\r\n" HOST
+        "POST /echo HTTP/1.1\r\nContent-Length: 5\r\n" HOST "hello"
+        "POST /count HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" HOST
+        "3\r\nabc\r\n0\r\nT: t\r\n\r\n"
+        "PUT /sleep?ms=5 HTTP/1.1\r\nContent-Length: 4\r\nExpect: 100-continue\r\n" HOST "body"
+        "GET /chunks HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+    weft_http_server *server = test_http_begin(NULL);
+    for (int round = 0; round < 1500; round++) {
+        char text[sizeof(good) + 8];
+        memcpy(text, good, sizeof(good));
+        size_t len = damage(text, sizeof(good) - 1);
+        size_t cut = next_random((unsigned)len + 1);
+        struct test_client client = test_http_connect();
+        test_http_send(&client, text, cut);
+        test_http_turn(&client);
+        test_http_send(&client, text + cut, len - cut);
+        test_http_turn(&client);
+        if (next_random(2))
+            test_http_pass(&client, WEFT_S(next_random(20)));
+        test_http_close(&client);
+        cr_assert_eq(weft_test_run(weft_sleep(WEFT_MS(1))), 0);
+        cr_assert_eq(weft_http_server_stats(server).connections, 0, "round %d", round);
+    }
+    cr_assert_eq(test_reports.count, 0, "%s: %s", test_reports.task, test_reports.what);
+    test_http_end(server);
+}
