@@ -8,6 +8,7 @@
 #include <weft/combine.h>
 #include <weft/task.h>
 
+#include "core/memory.h"
 #include "tests/support/heap.h"
 #include "tests/support/http.h"
 #include "tests/support/http_handlers.h"
@@ -171,6 +172,37 @@ Test(http_end, a_handler_may_free_its_server)
     cr_assert(client.ended && other.ended);
     test_http_close(&client);
     test_http_close(&other);
+    weft_test_loop_end();
+}
+
+struct stubborn {
+    WEFT_FRAME;
+    weft_http_request *request;
+};
+
+static WEFT_ASYNC(stubborn)
+{
+    WEFT_BEGIN;
+    for (;;)
+        WEFT_CATCH(test_handled.status, weft_sleep(WEFT_S(1)));
+    WEFT_END;
+}
+
+Test(http_end, a_handler_that_does_not_end_is_named_and_leaves_nothing)
+{
+    struct weft_stuck_list *stuck = NULL;
+    weft_http_server *server = test_http_begin(NULL);
+    weft_http_route(server, "GET /stubborn", stubborn);
+    struct test_client client = test_http_connect();
+    test_http_say(&client, "GET /stubborn HTTP/1.1\r\n" HOST);
+    cr_assert_eq(weft_loop_shutdown(test_loop,
+                                    &(struct weft_shutdown_options){.tasks_timeout = WEFT_MS(20)},
+                                    &stuck),
+                 WEFT_ESTUCK);
+    cr_assert_eq(stuck->count, 1);
+    cr_assert_str_eq(stuck->stuck[0].name, "http_connection");
+    weft__free(stuck);
+    test_http_close(&client);
     weft_test_loop_end();
 }
 

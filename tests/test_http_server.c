@@ -43,6 +43,57 @@ Test(http_server, answers_a_get)
     test_http_end(server);
 }
 
+struct whole {
+    WEFT_FRAME;
+    weft_http_request *request;
+    char text[5000];
+};
+
+/* Every header, in order, and the client. */
+static void list_headers(struct whole *self)
+{
+    const char *name, *value;
+    size_t len = 0;
+    for (size_t i = 0; weft_http_request_header_at(self->request, i, &name, &value); i++)
+        len += (size_t)snprintf(self->text + len, sizeof(self->text) - len, "%s=%s;", name, value);
+    snprintf(self->text + len, sizeof(self->text) - len, "%s",
+             weft_http_request_peer(self->request));
+}
+
+static WEFT_ASYNC(whole)
+{
+    WEFT_BEGIN;
+    list_headers(self);
+    cr_assert_eq(weft_http_add_header(self->request, "X-Copy", self->text), 0);
+    WEFT_AWAIT(weft_http_respondf(self->request, 200, NULL, "%s", self->text));
+    cr_assert_eq(weft_http_add_header(self->request, "X-Late", "x"), -EALREADY);
+    WEFT_CATCH(test_handled.status, weft_http_respond(self->request, 200, NULL, "x", 1));
+    WEFT_AWAIT(weft_http_end(self->request));
+    WEFT_END;
+}
+
+Test(http_server, passes_on_long_texts_and_every_header)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    weft_http_route(server, "GET /whole", whole);
+    struct test_client client = test_http_connect();
+    char filler[2001], request[6000], expected[3000];
+    memset(filler, 'f', 2000);
+    filler[2000] = 0;
+    for (int round = 0; round < 2; round++) {
+        size_t before = client.len;
+        snprintf(request, sizeof(request), "GET /whole?%s HTTP/1.1\r\nA: b\r\nA: %s\r\n" HOST,
+                 filler, filler);
+        test_http_say(&client, request);
+        snprintf(expected, sizeof(expected), "A=b;A=%s;Host=x;unix:", filler);
+        cr_assert_str_eq(test_http_body(client.received + before), expected);
+        cr_assert_eq(test_handled.status, -EALREADY);
+    }
+    cr_assert_not(client.ended);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
 Test(http_server, sends_date_and_name)
 {
     weft_http_server *server =
