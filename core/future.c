@@ -60,8 +60,8 @@ weft_future *weft__future_permanent(weft_loop *loop, int status)
     weft_future *future = weft__future_alloc(loop, &failed_ops, sizeof(*future), 1);
     if (!future)
         return NULL;
-    weft__complete_failed(future, status, NULL);
     future->flags = WEFT__PERMANENT | WEFT__OBSERVED;
+    weft__complete_failed(future, status, NULL);
     return future;
 }
 
@@ -129,6 +129,40 @@ static bool failed_unseen(const weft_future *future)
            future->status != WEFT_ESTUCK && !(future->flags & WEFT__OBSERVED);
 }
 
+static void list_unseen(weft_future *future)
+{
+    if (future->flags & WEFT__PERMANENT || !failed_unseen(future))
+        return;
+    weft_future **list = &future->loop->unseen;
+    future->u.unseen.next = *list;
+    future->u.unseen.at = list;
+    if (*list)
+        (*list)->u.unseen.at = &future->u.unseen.next;
+    *list = future;
+}
+
+int weft__observe(weft_future *future)
+{
+    if (failed_unseen(future) && !(future->flags & WEFT__PERMANENT)) {
+        weft_future *next = future->u.unseen.next;
+        *future->u.unseen.at = next;
+        if (next)
+            next->u.unseen.at = future->u.unseen.at;
+    }
+    future->flags |= WEFT__OBSERVED;
+    return future->status;
+}
+
+void weft__report_unseen(weft_loop *loop)
+{
+    weft_future *future;
+    while ((future = loop->unseen)) {
+        weft__observe(weft_ref(future));
+        weft__report_future(future, "failed, and nobody looked before the loop ended");
+        weft_unref(future);
+    }
+}
+
 static void destroy(weft_future *future)
 {
     if (!weft__is_pending(future) && future->status >= 0 && future->u.result.destructor &&
@@ -147,8 +181,8 @@ void weft_unref(weft_future *future)
     assert(future->refs > 0);
     bool last = future->refs == 1;
     if ((last || future->flags & WEFT__PERMANENT) && failed_unseen(future)) {
+        weft__observe(future);
         weft__report_future(future, "failed, and nobody looked");
-        future->flags |= WEFT__OBSERVED;
     }
     future->refs--;
     if (last && !(future->flags & WEFT__PERMANENT))
@@ -189,6 +223,7 @@ void weft__complete_failed(weft_future *future, int status, char *message)
     become_done(future, status < 0 ? status : -EINVAL);
     if (message || status != -ECANCELED)
         replace_message(future, message);
+    list_unseen(future);
 }
 
 void weft__complete_result(weft_future *future, weft_result result)
@@ -255,12 +290,6 @@ bool weft_is_done(const weft_future *future)
 bool weft_is_cancelled(const weft_future *future)
 {
     return !weft__is_pending(future) && future->status == -ECANCELED;
-}
-
-int weft__observe(weft_future *future)
-{
-    future->flags |= WEFT__OBSERVED;
-    return future->status;
 }
 
 int weft_future_status(weft_future *future)

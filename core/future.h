@@ -74,7 +74,10 @@ struct weft_future {
         struct {
             weft_value value;
             weft_destructor *destructor;
-        } result; /* when DONE */
+        } result; /* when DONE with success */
+        struct {
+            weft_future *next, **at;
+        } unseen; /* when DONE with a failure nobody looked at: the link in loop->unseen */
     } u;
 };
 
@@ -155,5 +158,8 @@ int weft__take(weft_future *future, weft_value *ret, weft_destructor **ret_destr
 
 /** What the error handler is told of a future: the operation's name, or a task's name and place. */
 void weft__report_future(weft_future *future, const char *what);
+
+/** The loop ends: report the failures of futures that somebody still holds, and never looked at. */
+void weft__report_unseen(weft_loop *loop);
 
 #endif

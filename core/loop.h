@@ -86,6 +86,7 @@ struct weft_loop {
     size_t jobs; /* operations under way outside of the loop: virtual time stands still while there
                     are any */
     struct weft__part *parts;
+    weft_future *unseen; /* failures that nobody looked at yet; newest first */
     weft_error_fn *error_fn;
     void *error_arg;
     weft_future *enomem; /* the future for "out of memory", allocated in advance */

@@ -303,5 +303,6 @@ void weft_loop_free(weft_loop *loop)
     loop->running = true;
     free_parts(loop);
     run_out(loop);
+    weft__report_unseen(loop);
     weft__loop_destroy(loop);
 }

@@ -384,3 +384,23 @@ Test(future, for_no_loop_may_be_awaited_on_a_loop)
     cr_assert_eq(weft_test_run(weft_gather_with(WEFT_GATHER_ALL, future)), 0);
     weft_test_loop_end();
 }
+
+Test(future, a_failure_that_is_held_unobserved_is_reported_when_the_loop_ends)
+{
+    weft_future *held = weft_future_failed(-EIO, "first");
+    weft_future *looked_at = weft_future_failed(-EIO, "second");
+    weft_future *cancelled = weft_future_new();
+    weft_future *dropped = weft_future_failed(-EPIPE, "fourth");
+    cr_assert_eq(weft_future_status(looked_at), -EIO);
+    cr_assert(weft_cancel(cancelled));
+    weft_unref(dropped);
+    cr_assert_eq(test_reports.count, 1);
+    weft_loop_free(test_loop);
+    cr_assert_eq(test_reports.count, 2);
+    cr_assert_str_eq(test_reports.message, "first");
+    weft_unref(held);
+    weft_unref(looked_at);
+    weft_unref(cancelled);
+    cr_assert_eq(test_reports.count, 2);
+    cr_assert_eq(weft_test_heap_live(), 0);
+}

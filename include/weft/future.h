@@ -14,8 +14,8 @@
  * A value may carry a destructor; then one taker gets it (an AWAIT_INTO, weft_future_take(), a
  * gather), and if nobody does, the destructor runs when the last reference goes.
  *
- * A failure that nobody looks at is reported to the loop's error handler when the last reference
- * goes.
+ * A failure that nobody looks at is reported to the loop's error handler: when the last reference
+ * goes, or when the loop is freed, whichever is first.
  */
 #ifndef WEFT_FUTURE_H
 #define WEFT_FUTURE_H
