@@ -309,10 +309,24 @@ static void conclude(weft_http_request *request, int status, const char *message
 
 /* ---- What comes after ---- */
 
+/* The connection will be reset: nothing more is worth waiting for. */
+static bool is_lost(const weft_http_request *request)
+{
+    return request->answer != WEFT__HTTP_ANSWERED || weft_cancelling(weft_current_task());
+}
+
+/* A drain that the handler began and did not wait for. */
+static weft_future *wait_for_drain(weft_http_request *request)
+{
+    if (is_lost(request))
+        weft_cancel(request->draining);
+    return weft_ref(request->draining);
+}
+
 /* Does a rest of the body stand between this request and the next one? Then -EAGAIN or a failure. */
 static int skip_body(weft_http_request *request)
 {
-    if (request->answer != WEFT__HTTP_ANSWERED || request->close)
+    if (is_lost(request) || request->close)
         return 0;
     return weft__http_body_discard(request);
 }
@@ -320,8 +334,7 @@ static int skip_body(weft_http_request *request)
 static enum next after_request(weft_http_request *request, int status)
 {
     enum next next = KEEP;
-    if (request->answer != WEFT__HTTP_ANSWERED || weft_cancelling(weft_current_task()) ||
-        weft__stream_write_error(request->stream))
+    if (is_lost(request) || weft__stream_write_error(request->stream))
         next = RESET;
     else if (request->close || status < 0)
         next = LEAVE;
@@ -438,7 +451,7 @@ static WEFT_ASYNC(http_connection)
             WEFT_CATCH(self->status, weft_ref(self->request->reader));
         }
         if (self->request->draining)
-            WEFT_CATCH(self->status, weft_ref(self->request->draining));
+            WEFT_CATCH(self->status, wait_for_drain(self->request));
         while ((self->status = skip_body(self->request)) == -EAGAIN) {
             WEFT_CATCH(self->status, weft__http_body_wait(self->request));
             self->status = weft__http_body_waited(self->request, self->status);

@@ -88,6 +88,78 @@ Test(http_end, shutdown_aborts_what_takes_longer_than_its_grace)
     test_http_end(server);
 }
 
+Test(http_end, abort_does_not_wait_for_a_body_that_nobody_wants)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    struct test_client client = test_http_connect();
+    test_http_say(&client, "POST /late HTTP/1.1\r\nContent-Length: 100\r\n" HOST);
+    cr_assert_str_eq(test_http_body(client.received), "early");
+    weft_ns begin = weft_now();
+    weft_http_server_abort(server);
+    cr_assert_eq(weft_test_run(weft_http_server_drain(server)), 0);
+    cr_assert_eq(weft_now(), begin);
+    cr_assert_eq(test_reports.count, 0);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+struct fill {
+    WEFT_FRAME;
+    weft_http_request *request;
+};
+
+/* Much is written, and nobody waits for it to be sent. */
+static WEFT_ASYNC(fill)
+{
+    WEFT_BEGIN;
+    weft_http_start(self->request, 200, NULL, WEFT_HTTP_UNKNOWN_LENGTH);
+    for (int i = 0; i < 10000; i++)
+        weft_http_write(self->request, test_http_address, 64);
+    if (weft_http_request_query(self->request, "end"))
+        weft_unref(weft_http_end(self->request));
+    else
+        weft_unref(weft_http_drain(self->request));
+    WEFT_AWAIT(weft_sleep(WEFT_S(1)));
+    WEFT_FAIL(-EIO);
+    WEFT_END;
+}
+
+Test(http_end, abort_does_not_wait_for_a_client_that_reads_nothing)
+{
+    static const char *const requests[] = {"GET /fill HTTP/1.1\r\n" HOST,
+                                           "GET /fill?end HTTP/1.1\r\n" HOST};
+    for (size_t i = 0; i < 2; i++) {
+        if (i > 0)
+            weft_test_loop_begin();
+        weft_http_server *server = test_http_begin(NULL);
+        weft_http_route(server, "GET /fill", fill);
+        struct test_client client = test_http_connect();
+        client.deaf = true;
+        test_http_say(&client, requests[i]);
+        weft_ns begin = weft_now();
+        weft_http_server_abort(server);
+        cr_assert_eq(weft_test_run(weft_http_server_drain(server)), 0);
+        cr_assert_eq(weft_now(), begin);
+        cr_assert_eq(test_reports.count, 0, "%s: %s", test_reports.what, test_reports.message);
+        test_http_close(&client);
+        test_http_end(server);
+    }
+}
+
+Test(http_end, a_broken_answer_is_reset_however_slow_its_client_is)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    weft_http_route(server, "GET /fill", fill);
+    struct test_client client = test_http_connect();
+    client.deaf = true;
+    test_http_say(&client, "GET /fill HTTP/1.1\r\n" HOST);
+    test_http_pass(&client, WEFT_S(1)); /* the handler has failed */
+    cr_assert_eq(test_reports.status, -EIO);
+    cr_assert_eq(weft_http_server_stats(server).connections, 0);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
 Test(http_end, free_cancels_handlers_and_fails_a_drain)
 {
     weft_http_server *server = test_http_begin(NULL);
