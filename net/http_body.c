@@ -263,7 +263,7 @@ static int append(struct http_read_body *self)
         size_t room = self->room * 2 > need ? self->room * 2 : need;
         weft_bytes *bytes = resize(self->bytes, room);
         if (!bytes)
-            return -ENOMEM;
+            return fail(self->request, -ENOMEM, 503); /* the parser is past what is not consumed */
         self->bytes = bytes;
         self->room = room;
     }

@@ -239,7 +239,8 @@ static weft_future *start_handler(weft_http_request *request)
 static bool blames_client(const weft_http_request *request, int status)
 {
     int write_error = weft__stream_write_error(request->stream);
-    return (request->gone && status == -ECANCELED) || (request->body_error == status) ||
+    return (request->gone && status == -ECANCELED) ||
+           (request->body_error == status && status != -ENOMEM) ||
            (write_error && status == write_error) || weft_cancelling(weft_current_task());
 }
 

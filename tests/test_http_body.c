@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <weft/task.h>
 
+#include "tests/support/heap.h"
 #include "tests/support/http.h"
 #include "tests/support/http_handlers.h"
 #include "tests/support/loop.h"
@@ -242,5 +243,38 @@ Test(http_body, is_there_once)
     cr_assert_str_eq(test_http_body(client.received), "hi");
     cr_assert_eq(test_handled.status, -EALREADY);
     test_http_close(&client);
+    test_http_end(server);
+}
+
+/* A body that reads like many requests, in two parts, with the n-th allocation failing. */
+static bool send_requests_as_a_body(weft_http_server *server, size_t n)
+{
+    static const char request[] = "GET /hello HTTP/1.1\r\n" HOST;
+    uint64_t before = weft_http_server_stats(server).requests;
+    char body[188 * (sizeof(request) - 1) + 1];
+    for (size_t i = 0; i < 188; i++)
+        memcpy(body + i * (sizeof(request) - 1), request, sizeof(request));
+    struct test_client client = test_http_connect();
+    weft_test_heap_fail_at(n);
+    test_http_say(&client, "POST /echo HTTP/1.1\r\nContent-Length: 6016\r\n" HOST);
+    test_http_send(&client, body, 4992);
+    test_http_turn(&client);
+    test_http_say(&client, body + 4992);
+    bool failed = weft_test_heap_failed();
+    weft_test_heap_fail_at(0);
+    cr_assert(weft_http_server_stats(server).requests - before <= 1, "allocation %zu", n);
+    test_http_close(&client);
+    cr_assert_eq(weft_test_run(weft_sleep(WEFT_MS(200))), 0); /* the listener pauses */
+    return failed;
+}
+
+Test(http_body, is_never_taken_for_requests_when_memory_runs_out)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    size_t n = 1;
+    send_requests_as_a_body(server, 0);
+    while (send_requests_as_a_body(server, n))
+        n++;
+    cr_assert(n > 10);
     test_http_end(server);
 }
