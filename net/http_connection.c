@@ -256,13 +256,19 @@ static void answer_500(weft_http_request *request)
     weft_unref(weft_http_respond_status(request, 500));
 }
 
+static void answer_body_failure(weft_http_request *request)
+{
+    weft__http_answer_begin(request);
+    weft__http_refuse(request, request->body_status, NULL);
+}
+
 static void answer_failure(weft_http_request *request, int status)
 {
     if (request->gone || weft_cancelling(weft_current_task()) ||
         (status == request->body_error && !request->body_status))
         give_up_answer(request);
     else if (status == request->body_error)
-        weft__http_refuse(request, request->body_status, NULL);
+        answer_body_failure(request);
     else
         answer_500(request);
 }

@@ -246,6 +246,44 @@ Test(http_body, is_there_once)
     test_http_end(server);
 }
 
+struct cookie {
+    WEFT_FRAME;
+    weft_http_request *request;
+    weft_bytes *body;
+};
+
+static WEFT_ASYNC(cookie)
+{
+    WEFT_BEGIN;
+    weft_http_add_header(self->request, "Set-Cookie", "secret");
+    if (weft_http_request_query(self->request, "start"))
+        weft_http_start(self->request, 99, NULL, 5);
+    WEFT_AWAIT_INTO(self->body, weft_http_read_body(self->request));
+    WEFT_FINALLY;
+    weft_bytes_free(self->body);
+    WEFT_END;
+}
+
+Test(http_body, its_failure_is_answered_without_what_the_handler_had_begun)
+{
+    static const char *const targets[] = {"/cookie", "/cookie?start"};
+    weft_http_server *server = test_http_begin(NULL);
+    weft_http_route(server, "POST /cookie", cookie);
+    for (size_t i = 0; i < 2; i++) {
+        char text[128];
+        struct test_client client;
+        snprintf(text, sizeof(text), "POST %s HTTP/1.1\r\nContent-Length: 2000000\r\n" HOST,
+                 targets[i]);
+        say(&client, text);
+        cr_assert_eq(test_http_status(client.received), 413, "%s: %s", targets[i], client.received);
+        cr_assert_null(strstr(client.received, "secret"));
+        cr_assert_not_null(strstr(client.received, "Connection: close\r\n"));
+        test_http_close(&client);
+    }
+    cr_assert_eq(test_reports.count, 0);
+    test_http_end(server);
+}
+
 /* A body that reads like many requests, in two parts, with the n-th allocation failing. */
 static bool send_requests_as_a_body(weft_http_server *server, size_t n)
 {
