@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -627,6 +628,16 @@ static int usage(const char *complaint, const char *what)
     return 2;
 }
 
+/* A descriptor for each connection: as many as the system allows, where a shell allows 1024. */
+static void allow_many_files(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
 int main(int argc, char **argv)
 {
     long port = 8080;
@@ -643,5 +654,6 @@ int main(int argc, char **argv)
                  end == argv[i + 1])
             return usage("not a port: ", argv[i + 1]);
     }
+    allow_many_files();
     return weft_run(serve, .port = (int)port, .folder = folder);
 }
