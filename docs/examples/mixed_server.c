@@ -32,6 +32,8 @@ enum {
     LAG_PERIOD_MS = 10,
     LAG_SAMPLES = 1000, /* of one period each: ten seconds */
     CHUNK = 64 * 1024,
+    PORTION = 64 << 20, /* of a file that is counted by one job */
+    MAX_PASSWORD = CRYPT_MAX_PASSPHRASE_SIZE - 1,
     HASH_ROUNDS = 50000,
     MAX_THREADS = 64
 };
@@ -356,6 +358,10 @@ static WEFT_ASYNC(hash)
     WEFT_AWAIT_INTO(self->password, weft_http_read_body(self->request));
     if (self->password->len == 0 || strlen(self->password->data) != self->password->len) {
         WEFT_AWAIT(weft_http_respondf(self->request, 400, "text/plain", "no password\n"));
+        WEFT_RETURN(0);
+    }
+    if (self->password->len > MAX_PASSWORD) {
+        WEFT_AWAIT(weft_http_respondf(self->request, 400, "text/plain", "too long a password\n"));
         WEFT_RETURN(0);
     }
     WEFT_AWAIT_INTO(self->hash, weft_to_thread(hash_password, .password = self->password->data));
