@@ -182,7 +182,7 @@ static void close_file(void *file)
 static int open_below(int folder, const char *path)
 {
     char name[256];
-    int at = dup(folder);
+    int at = fcntl(folder, F_DUPFD_CLOEXEC, 0);
     while (at >= 0) {
         size_t len = strcspn(path, "/");
         bool last = path[len] == '\0';
@@ -216,11 +216,11 @@ static WEFT_BLOCKING(open_file)
     int fd = open_below(self->root, self->path);
     if (fd < 0)
         return weft_err(-errno);
-    struct file *file = malloc(sizeof(*file));
-    if (!file || fstat(fd, &about) < 0 || !S_ISREG(about.st_mode)) {
-        free(file);
+    bool good = fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
+    struct file *file = good ? malloc(sizeof(*file)) : NULL;
+    if (!file) {
         close(fd);
-        return weft_err(file ? -ENOENT : -ENOMEM);
+        return weft_err(good ? -ENOMEM : -ENOENT);
     }
     *file = (struct file){fd, about.st_size};
     return weft_ok(file, close_file);
@@ -240,6 +240,7 @@ static WEFT_BLOCKING(read_file)
 
 struct counts {
     long long lines, words, bytes;
+    bool in_word;
 };
 
 struct count_words {
@@ -247,27 +248,30 @@ struct count_words {
     struct counts *counts;
 };
 
-static void count_chunk(struct counts *counts, const char *text, size_t len, bool *in_word)
+static void count_chunk(struct counts *counts, const char *text, size_t len)
 {
     counts->bytes += (long long)len;
     for (size_t i = 0; i < len; i++) {
         bool space = text[i] == ' ' || (text[i] >= '\t' && text[i] <= '\r');
         counts->lines += text[i] == '\n';
-        counts->words += *in_word == false && !space;
-        *in_word = !space;
+        counts->words += !counts->in_word && !space;
+        counts->in_word = !space;
     }
 }
 
+/* Not more than a portion: a job that runs is not interrupted, and its client may go away. */
 static WEFT_BLOCKING(count_words)
 {
     char *buffer = malloc(CHUNK);
-    bool in_word = false;
-    ssize_t got = buffer ? 0 : -1;
-    while (buffer && (got = read(self->fd, buffer, CHUNK)) > 0)
-        count_chunk(self->counts, buffer, (size_t)got, &in_word);
+    ssize_t got = buffer ? 1 : -1;
+    int64_t total = 0;
+    while (got > 0 && total < PORTION && (got = read(self->fd, buffer, CHUNK)) > 0) {
+        count_chunk(self->counts, buffer, (size_t)got);
+        total += got;
+    }
     int error = errno;
     free(buffer);
-    return got < 0 ? weft_err(-error) : weft_ok(0);
+    return got < 0 ? weft_err(-error) : weft_ok(total);
 }
 
 /* ---- Handlers ---- */
@@ -409,9 +413,19 @@ struct send_file {
     struct site *site;
     struct file *file;
     char *buffer;
-    int64_t got;
+    int64_t got, left;
     int status;
 };
+
+static bool is_head(const weft_http_request *request)
+{
+    return strcmp(weft_http_request_method(request), "HEAD") == 0;
+}
+
+static size_t next_piece(int64_t left)
+{
+    return left < CHUNK ? (size_t)left : CHUNK;
+}
 
 static WEFT_ASYNC(send_file)
 {
@@ -428,14 +442,20 @@ static WEFT_ASYNC(send_file)
         WEFT_FAIL(-ENOMEM);
     weft_http_start(self->request, 200, type_of(weft_http_request_tail(self->request)),
                     self->file->size);
-    do {
-        WEFT_AWAIT_INTO(self->got, weft_to_thread(read_file, .fd = self->file->fd,
-                                                  .buffer = self->buffer, .size = CHUNK));
+    /* The length was promised: what is appended meanwhile is left out. */
+    self->left = is_head(self->request) ? 0 : self->file->size;
+    while (self->left > 0) {
+        WEFT_AWAIT_INTO(self->got,
+                        weft_to_thread(read_file, .fd = self->file->fd, .buffer = self->buffer,
+                                       .size = next_piece(self->left)));
+        if (self->got == 0)
+            break; /* it was cut off meanwhile: weft_http_end() says so */
         self->status = weft_http_write(self->request, self->buffer, (size_t)self->got);
         if (self->status < 0)
             WEFT_FAIL(self->status);
+        self->left -= self->got;
         WEFT_AWAIT(weft_http_drain(self->request));
-    } while (self->got > 0);
+    }
     WEFT_AWAIT(weft_http_end(self->request));
     WEFT_FINALLY;
     free(self->buffer);
@@ -449,6 +469,7 @@ struct word_count {
     struct site *site;
     struct file *file;
     struct counts counts;
+    int64_t got;
     int status;
 };
 
@@ -462,7 +483,10 @@ static WEFT_ASYNC(word_count)
         WEFT_AWAIT(weft_http_respond_status(self->request, http_status_of(self->status)));
         WEFT_RETURN(0);
     }
-    WEFT_AWAIT(weft_to_thread(count_words, .fd = self->file->fd, .counts = &self->counts));
+    do
+        WEFT_AWAIT_INTO(self->got,
+                        weft_to_thread(count_words, .fd = self->file->fd, .counts = &self->counts));
+    while (self->got > 0);
     WEFT_AWAIT(weft_http_respondf(self->request, 200, "application/json",
                                   "{\"lines\":%lld,\"words\":%lld,\"bytes\":%lld}\n",
                                   self->counts.lines, self->counts.words, self->counts.bytes));
