@@ -566,7 +566,9 @@ static WEFT_ASYNC(events)
 static void on_signal(evutil_socket_t number, short what, void *arg)
 {
     (void)what;
-    printf("\n%s: finishing what runs\n", strsignal((int)number));
+    if (weft_is_done(arg)) /* the second one: enough of waiting */
+        _exit(128 + (int)number);
+    printf("\n%s: finishing what runs (the next one ends it at once)\n", strsignal((int)number));
     fflush(stdout);
     weft_future_resolve(arg, weft_value_i64(number), NULL);
 }
@@ -609,7 +611,7 @@ static WEFT_ASYNC(serve)
     WEFT_BEGIN;
     self->site.root = open(self->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (self->site.root < 0)
-        WEFT_FAIL(-errno, "%s", self->folder);
+        WEFT_FAIL(-errno, "--root must be a folder, and %s is none", self->folder);
     self->site.pool = weft_pool_new(&(struct weft_pool_options){.max_threads = MAX_THREADS});
     self->site.server = weft_http_server_new(NULL);
     if (!self->site.pool || !self->site.server)
@@ -622,7 +624,7 @@ static WEFT_ASYNC(serve)
     snprintf(self->address, sizeof(self->address), "127.0.0.1:%d", self->port);
     self->status = weft_http_server_listen(self->site.server, self->address);
     if (self->status < 0)
-        WEFT_FAIL(self->status, "cannot listen on %s", self->address);
+        WEFT_FAIL(self->status, "cannot listen on %s; --port N takes another port", self->address);
     printf("listening on http://%s (Ctrl-C ends it)\n",
            weft_http_server_address(self->site.server));
     fflush(stdout);
@@ -651,10 +653,13 @@ static WEFT_ASYNC(serve)
     WEFT_END;
 }
 
-static int usage(const char *complaint, const char *what)
+static const char help[] = "usage: mixed_server [--port N] [--root DIR]\n"
+                           "  --port N    listen on 127.0.0.1:N (8080; 0: any that is free)\n"
+                           "  --root DIR  the folder that /files/ and /wc/ serve (.)\n";
+
+static int misuse(const char *complaint, const char *what)
 {
-    fprintf(stderr, "mixed_server: %s%s\nusage: mixed_server [--port N] [--root DIR]\n", complaint,
-            what);
+    fprintf(stderr, "mixed_server: %s: %s\n%s", complaint, what, help);
     return 2;
 }
 
@@ -674,15 +679,18 @@ int main(int argc, char **argv)
     const char *folder = ".";
     for (int i = 1; i < argc; i += 2) {
         char *end = NULL;
+        bool is_root = strcmp(argv[i], "--root") == 0;
+        if (strcmp(argv[i], "--help") == 0)
+            return fputs(help, stdout) < 0;
+        if (!is_root && strcmp(argv[i], "--port") != 0)
+            return misuse("no such option", argv[i]);
         if (i + 1 == argc)
-            return usage("no value, or unknown: ", argv[i]);
-        if (strcmp(argv[i], "--root") == 0)
+            return misuse("a value is missing after", argv[i]);
+        if (is_root)
             folder = argv[i + 1];
-        else if (strcmp(argv[i], "--port") != 0)
-            return usage("unknown: ", argv[i]);
         else if ((port = strtol(argv[i + 1], &end, 10)) < 0 || port > 65535 || *end ||
                  end == argv[i + 1])
-            return usage("not a port: ", argv[i + 1]);
+            return misuse("not a port", argv[i + 1]);
     }
     allow_many_files();
     return weft_run(serve, .port = (int)port, .folder = folder);
