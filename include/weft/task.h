@@ -341,7 +341,8 @@ static inline void weft__store_ptr(void *slot, weft_value value, size_t scalar)
 
 /*
  * A local variable with an initializer that an await jumps over is refused: by gcc at the jump, by
- * clang at the use. The settings are undone at WEFT_END.
+ * clang at the use. So is a bare `return;`, of which gcc only warns. The settings are undone at
+ * WEFT_END.
  */
 #if defined(__clang__)
 #define WEFT__REFUSE_LOST_LOCALS                                        \
@@ -350,8 +351,9 @@ static inline void weft__store_ptr(void *slot, weft_value value, size_t scalar)
             _Pragma("clang diagnostic error \"-Wconditional-uninitialized\"")
 #define WEFT__REFUSE_LOST_LOCALS_END _Pragma("clang diagnostic pop")
 #elif defined(__GNUC__)
-#define WEFT__REFUSE_LOST_LOCALS \
-    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic error \"-Wjump-misses-init\"")
+#define WEFT__REFUSE_LOST_LOCALS                                                          \
+    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic error \"-Wjump-misses-init\"") \
+        _Pragma("GCC diagnostic error \"-Wreturn-type\"")
 #define WEFT__REFUSE_LOST_LOCALS_END _Pragma("GCC diagnostic pop")
 #else
 #define WEFT__REFUSE_LOST_LOCALS
