@@ -98,13 +98,6 @@ weft_step weft__return(struct weft_frame *frame, weft_value value, weft_destruct
     return leave(coro);
 }
 
-weft_step weft__fail_bare(struct weft_frame *frame, int status)
-{
-    weft__coro *coro = coro_of_frame(frame);
-    set_failure(coro, status, NULL);
-    return leave(coro);
-}
-
 weft_step weft__failf(struct weft_frame *frame, int status, const char *format, ...)
 {
     weft__coro *coro = coro_of_frame(frame);
@@ -112,6 +105,15 @@ weft_step weft__failf(struct weft_frame *frame, int status, const char *format, 
     va_start(args, format);
     set_failure(coro, status, weft__vformat(format, args));
     va_end(args);
+    return leave(coro);
+}
+
+weft_step weft__fail_bare(struct weft_frame *frame, int status)
+{
+    weft__coro *coro = coro_of_frame(frame);
+    if (status >= 0)
+        return weft__failf(frame, -EINVAL, "WEFT_FAIL(%d): an error is negative", status);
+    set_failure(coro, status, NULL);
     return leave(coro);
 }
 
@@ -160,7 +162,8 @@ static weft_future *awaitable(const weft__coro *coro, weft_future *future)
     if (!future)
         return weft_future_failed(-EINVAL, "await of NULL");
     if (future->loop && future->loop != coro->future.loop)
-        refused = weft_future_failed(-EXDEV, "await of another loop's future");
+        refused = weft_future_failed(-EXDEV,
+                                     "await of another loop's future, or of one that was consumed");
     else if (future == &coro->future || future == &coro->identity->future)
         refused = weft_future_failed(-EDEADLK, "a task cannot await itself");
     if (!refused)

@@ -425,7 +425,7 @@ Test(task, finally_replaces_the_outcome_by_a_failure_or_a_return)
 
 Test(task, failing_with_what_is_no_error_is_an_invalid_argument)
 {
-    expect_end(3, 0, -EINVAL, NULL);
+    expect_end(3, 0, -EINVAL, "WEFT_FAIL(5): an error is negative");
     weft_test_loop_end();
 }
 
