@@ -65,6 +65,13 @@ static void drop_deadline(weft_loop *loop, struct weft__deadline *deadline)
     weft__timer_stop(loop, &deadline->timer);
 }
 
+/* weft_loop_stop() is for runs: here it would only keep the loop from sleeping. */
+static int serve(weft_loop *loop)
+{
+    loop->stop = false;
+    return weft__loop_step(loop);
+}
+
 /* ---- What is stuck ---- */
 
 struct collector {
@@ -200,7 +207,7 @@ static int end_tasks(weft_loop *loop, weft_ns timeout)
     struct weft__deadline *deadline = set_deadline(loop, &loop->tasks_deadline, timeout);
     while (status == 0 && cancel_round(loop) > 0)
         while (status == 0 && any_task_seen(loop) && !is_over(loop, deadline))
-            status = weft__loop_step(loop);
+            status = serve(loop);
     drop_deadline(loop, deadline);
     return status;
 }
@@ -213,7 +220,7 @@ static int end_parts(weft_loop *loop, weft_ns timeout)
         part->ops->settle(part);
     for (struct weft__part *part = loop->parts; part; part = part->next)
         while (status == 0 && part->ops->pending(part) > 0 && !is_over(loop, deadline))
-            status = weft__loop_step(loop);
+            status = serve(loop);
     drop_deadline(loop, deadline);
     return status;
 }

@@ -540,3 +540,28 @@ Test(shutdown, survives_every_lack_of_memory)
     weft_test_every_lack_of_memory(shutdown_of_a_busy_loop);
     weft_test_loop_end();
 }
+
+struct stops {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(stops)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_sleep(WEFT_FOREVER));
+    WEFT_FINALLY;
+    weft_loop_stop(test_loop);
+    WEFT_AWAIT(weft_sleep(WEFT_MS(20)));
+    weft_test_mark("end");
+    WEFT_END;
+}
+
+Test(shutdown, goes_on_sleeping_though_a_task_stops_the_loop)
+{
+    weft_unref(weft_spawn(stops));
+    weft_test_ticks(1);
+    weft_loop_stop(test_loop);
+    cr_assert_eq(shut_down(&one_second), 0);
+    cr_assert_str_eq(test_trace, "end");
+    weft_test_loop_end();
+}
