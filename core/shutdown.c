@@ -34,6 +34,12 @@ static weft_ns real_now(void)
     return WEFT_S(now.tv_sec) + now.tv_nsec;
 }
 
+static weft_ns real_after(weft_ns duration)
+{
+    weft_ns now = real_now();
+    return duration > WEFT_FOREVER - now ? WEFT_FOREVER : now + duration;
+}
+
 static void pass(weft__item *item)
 {
     struct weft__deadline *deadline = WEFT__CONTAINER(item, struct weft__deadline, timer.item);
@@ -49,7 +55,7 @@ static struct weft__deadline *set_deadline(weft_loop *loop, struct weft__deadlin
     deadline->timer.item.run = pass;
     if (weft__timer_start(loop, &deadline->timer, weft__deadline_after(timeout)) < 0 ||
         loop->clock == WEFT_CLOCK_VIRTUAL)
-        loop->real_deadline = real_now() + timeout;
+        loop->real_deadline = real_after(timeout);
     return deadline;
 }
 

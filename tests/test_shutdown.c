@@ -565,3 +565,14 @@ Test(shutdown, goes_on_sleeping_though_a_task_stops_the_loop)
     cr_assert_str_eq(test_trace, "end");
     weft_test_loop_end();
 }
+
+Test(shutdown, without_deadlines_waits_as_long_as_it_takes)
+{
+    struct weft_shutdown_options forever = {.tasks_timeout = WEFT_FOREVER,
+                                            .jobs_timeout = WEFT_FOREVER};
+    weft_unref(weft_spawn(sleeper, .name = "a", .cleanup_ms = 60 * 60 * 1000));
+    weft_test_ticks(1);
+    cr_assert_eq(shut_down(&forever), 0);
+    cr_assert_str_eq(test_trace, "a!");
+    weft_test_loop_end();
+}
