@@ -279,7 +279,7 @@ int weft__loop_step(weft_loop *loop)
 int weft_loop_run(weft_loop *loop)
 {
     int status;
-    if (loop->running || loop->in_tick)
+    if (weft__loop_is_busy(loop))
         return -EDEADLK;
     loop->running = true;
     do
@@ -319,8 +319,8 @@ static void stop_waiting(weft_loop *loop, weft__waiter *waiter)
 
 int weft_loop_run_until(weft_loop *loop, weft_future *future)
 {
-    if (loop->running || loop->in_tick || (future->loop && future->loop != loop)) {
-        int status = loop->running || loop->in_tick ? -EDEADLK : -EXDEV;
+    if (weft__loop_is_busy(loop) || (future->loop && future->loop != loop)) {
+        int status = weft__loop_is_busy(loop) ? -EDEADLK : -EXDEV;
         weft_unref(future);
         return status;
     }

@@ -99,6 +99,13 @@ extern _Thread_local weft_loop *weft__loop __attribute__((tls_model("initial-exe
 void weft__schedule(weft_loop *loop, weft__item *item);
 void weft__schedule_chain(weft_loop *loop, weft__item *first, weft__item *last);
 
+/** True in a run, in a tick, and in a coroutine that was called outside of both: the loop can neither
+ * be run nor be ended now. */
+static inline bool weft__loop_is_busy(const weft_loop *loop)
+{
+    return loop->running || loop->in_tick || loop->current;
+}
+
 /** A timer was armed: an attached loop passes an earlier deadline on to the host's base. */
 void weft__loop_rearm(weft_loop *loop);
 

@@ -266,7 +266,7 @@ int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_options *opti
     struct collector reporter = {.loop = loop};
     if (ret)
         *ret = NULL;
-    if (loop->in_tick || loop->running)
+    if (weft__loop_is_busy(loop))
         return -EDEADLK;
     if (loop->phase == WEFT__CLOSED)
         return 0;

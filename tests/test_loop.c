@@ -520,3 +520,25 @@ Test(loop, several_run_in_several_threads_at_once)
     pthread_barrier_destroy(&barrier);
     weft_test_loop_end();
 }
+
+struct drives {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(drives)
+{
+    WEFT_BEGIN;
+    cr_assert_eq(weft_loop_run(test_loop), -EDEADLK);
+    cr_assert_eq(weft_loop_run_until(test_loop, weft_sleep(0)), -EDEADLK);
+    cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), -EDEADLK);
+    weft_loop_free(test_loop);
+    cr_assert_eq(test_reports.count, 1);
+    cr_assert_eq(test_reports.status, -EDEADLK);
+    WEFT_END;
+}
+
+Test(loop, cannot_be_driven_by_a_coroutine_that_was_called_outside_of_a_run)
+{
+    cr_assert_eq(weft_test_run(weft_call(drives)), 0);
+    weft_test_loop_end();
+}

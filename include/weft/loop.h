@@ -88,7 +88,7 @@ WEFT_PUBLIC struct event_base *weft_loop_base(weft_loop *loop);
  *
  * Thread:    loop.
  * Ownership: nothing changes hands.
- * Errors:    -EDEADLK when the loop runs already; -EIO when libevent cannot poll.
+ * Errors:    -EDEADLK when the loop runs already, or in a coroutine; -EIO when libevent cannot poll.
  * Since:     0.1
  */
 WEFT_PUBLIC int weft_loop_run(weft_loop *loop);
@@ -98,7 +98,7 @@ WEFT_PUBLIC int weft_loop_run(weft_loop *loop);
  *
  * Thread:    loop.
  * Ownership: consumes the reference; weft_ref() first to read the value or the message.
- * Errors:    the future's own; -EDEADLK when the loop runs already; -EINTR when it was stopped
+ * Errors:    the future's own; -EDEADLK when the loop runs already, or in a coroutine; -EINTR when it was stopped
  *            before; -EXDEV when the future is another loop's; -EIO when libevent cannot poll, as
  *            within a callback of a host that dispatches the base.
  * Since:     0.1
@@ -168,7 +168,7 @@ struct weft_stuck_list {
  *
  * Thread:    loop; not from a task.
  * Ownership: `ret` (may be NULL) gets the list of what is stuck, or NULL if nothing is: free() it.
- * Errors:    0; WEFT_ESTUCK; -EDEADLK when called inside a tick; -ENOMEM (the list; the shutdown
+ * Errors:    0; WEFT_ESTUCK; -EDEADLK when called inside a tick or a coroutine; -ENOMEM (the list; the shutdown
  *            itself was done).
  * Since:     0.1
  */
@@ -184,7 +184,7 @@ WEFT_PUBLIC int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_o
  *
  * Thread:    loop; not from a task.
  * Ownership: consumes the loop.
- * Errors:    none (a call inside a tick is reported to the error handler and does nothing).
+ * Errors:    none (a call inside a tick or a coroutine is reported to the error handler and does nothing).
  * Since:     0.1
  */
 WEFT_PUBLIC void weft_loop_free(weft_loop *loop);
