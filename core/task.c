@@ -430,31 +430,57 @@ weft_future *weft__call(const weft_coroutine *coroutine, const void *frame, cons
 
 /* ---- Cancelling ---- */
 
+/* What a coroutine awaits, unless that is done; NULL: nothing. */
+static weft_future *pending_await(const weft__coro *coro)
+{
+    weft_future *awaited = coro->waiter.future;
+    return awaited && weft__is_pending(awaited) ? awaited : NULL;
+}
+
+/* The next coroutine on the way of a request; NULL: the way ends, or leads back to where the request
+ * has been. */
+static weft__coro *next_in_cancel(const weft_future *awaited)
+{
+    weft__coro *coro = awaited ? weft__coro_of(awaited) : NULL;
+    return coro && !coro->in_cancel ? coro : NULL;
+}
+
+/* The request has passed from `first` to `last`. */
+static void leave_cancel(weft__coro *first, weft__coro *last)
+{
+    for (weft__coro *coro = first; coro != last; coro = weft__coro_of(coro->waiter.future))
+        coro->in_cancel = false;
+    last->in_cancel = false;
+}
+
 /*
  * Follow the awaits down to the operation at the end and ask it to stop. `asked` is who keeps the
  * request if it cannot be delivered: the outermost coroutine of the task in which the chain ends.
+ * Tasks that await each other, be it by way of a gather, are a chain without an end; `in_cancel`
+ * marks where the request has been, and the last one keeps it.
  */
 static bool cancel(weft_future *future)
 {
-    weft__coro *coro = weft__coro_of(future);
-    weft__coro *asked = coro;
+    weft__coro *first = weft__coro_of(future);
+    weft__coro *asked = first, *last = first;
     const char *reason = future->message;
     weft_future *awaited = NULL;
-    for (; coro; coro = weft__coro_of(awaited)) {
+    if (first->in_cancel)
+        return true;
+    for (weft__coro *coro = first; coro; coro = next_in_cancel(awaited)) {
         if (!is_call(coro)) {
             coro->future.requests++;
             asked = coro;
         }
-        if (&coro->future != future)
+        if (coro != first)
             weft__set_reason(&coro->future, reason);
-        awaited = coro->waiter.future;
-        if (!awaited || !weft__is_pending(awaited)) {
-            awaited = NULL;
-            break;
-        }
+        coro->in_cancel = true;
+        last = coro;
+        awaited = pending_await(coro);
     }
-    if (!awaited || !weft__request_cancel(awaited, reason))
+    if (!awaited || weft__coro_of(awaited) || !weft__request_cancel(awaited, reason))
         asked->must_cancel = true;
+    leave_cancel(first, last);
     return true;
 }
 

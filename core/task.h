@@ -24,6 +24,7 @@ typedef struct weft__coro {
     int32_t outcome;             /* the outcome: 0 or the error */
     bool must_cancel;            /* a request was made and not delivered yet */
     bool in_finally;             /* the outcome is set; what is left is the clean-up */
+    bool in_cancel;              /* a request is passing through it */
     bool seen_by_shutdown;
     struct weft__coro *prev, *next; /* in loop->tasks or loop->calls */
     _Alignas(max_align_t) unsigned char frame[];

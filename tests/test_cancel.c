@@ -694,3 +694,67 @@ Test(cancel, is_delivered_whatever_allocation_fails)
     weft_test_every_lack_of_memory(cancel_chain);
     weft_test_loop_end();
 }
+
+enum by { DIRECTLY, GATHER, WAIT_FOR };
+
+/* Waits for a task that waits for it, directly or through something that passes a cancel on. */
+struct ring {
+    WEFT_FRAME;
+    weft_future **next; /* borrowed */
+    enum by how;
+};
+
+static WEFT_ASYNC(ring)
+{
+    WEFT_BEGIN;
+    if (self->how == DIRECTLY)
+        WEFT_AWAIT(weft_ref(*self->next));
+    else if (self->how == GATHER)
+        WEFT_AWAIT(weft_gather(weft_ref(*self->next)));
+    else
+        WEFT_AWAIT(weft_wait_for(weft_ref(*self->next), WEFT_S(1000)));
+    WEFT_END;
+}
+
+static void cancel_ring(enum by how)
+{
+    static const struct weft_shutdown_options soon = {.tasks_timeout = WEFT_S(1)};
+    weft_future *a = NULL, *b = NULL;
+    a = weft_spawn(ring, .next = &b, .how = how);
+    b = weft_spawn(ring, .next = &a, .how = how);
+    weft_test_ticks(1);
+    cr_assert(weft_cancel_because(a, "go"));
+    cr_assert_eq(weft_loop_shutdown(test_loop, &soon, NULL), WEFT_ESTUCK);
+    cr_assert_eq(weft_future_status(a), WEFT_ESTUCK);
+    cr_assert_eq(weft_future_status(b), WEFT_ESTUCK);
+    weft_unref(a);
+    weft_unref(b);
+    weft_test_loop_end();
+}
+
+Test(cancel, of_tasks_that_await_each_other_ends)
+{
+    cancel_ring(DIRECTLY);
+}
+
+Test(cancel, of_tasks_that_gather_each_other_ends)
+{
+    cancel_ring(GATHER);
+}
+
+Test(cancel, of_tasks_that_wait_for_each_other_with_a_limit_ends)
+{
+    cancel_ring(WAIT_FOR);
+}
+
+Test(cancel, of_a_task_that_gathers_itself_ends)
+{
+    static const struct weft_shutdown_options soon = {.tasks_timeout = WEFT_S(1)};
+    weft_future *task = NULL;
+    task = weft_spawn(ring, .next = &task, .how = GATHER);
+    weft_test_ticks(1);
+    cr_assert(weft_cancel(task));
+    cr_assert_eq(weft_loop_shutdown(test_loop, &soon, NULL), WEFT_ESTUCK);
+    weft_unref(task);
+    weft_test_loop_end();
+}
