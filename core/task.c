@@ -514,6 +514,9 @@ unsigned weft_cancelling(const weft_future *task)
 static void give_up(weft__item *item)
 {
     weft__coro *coro = WEFT__CONTAINER(item, weft__coro, waiter.item);
+    weft_future *awaited = pending_await(coro);
+    if (awaited) /* a gather of what nobody completes, say, would wait for it for ever */
+        weft_cancel_because(awaited, "the loop shuts down");
     set_failure(coro, WEFT_ESTUCK, NULL);
     finish(coro);
 }

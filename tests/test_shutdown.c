@@ -213,7 +213,6 @@ Test(shutdown, gives_up_tasks_that_await_each_other)
     cr_assert_eq(weft_future_status(second), WEFT_ESTUCK);
     cr_assert_eq(weft_future_status(third), WEFT_ESTUCK);
     cr_assert_str_eq(test_trace, "");
-    weft_cancel(never); /* else a shield waits for it for ever */
     weft_unref(never);
     weft_unref(first);
     weft_unref(second);
@@ -574,5 +573,39 @@ Test(shutdown, without_deadlines_waits_as_long_as_it_takes)
     weft_test_ticks(1);
     cr_assert_eq(shut_down(&forever), 0);
     cr_assert_str_eq(test_trace, "a!");
+    weft_test_loop_end();
+}
+
+enum behind_what { GATHER, WAIT_FOR, SHIELD };
+
+/* Waits for ever for futures that nobody completes, behind a combinator. */
+struct behind {
+    WEFT_FRAME;
+    enum behind_what what;
+    int status;
+};
+
+static WEFT_ASYNC(behind)
+{
+    WEFT_BEGIN;
+    for (;;) {
+        if (self->what == GATHER)
+            WEFT_CATCH(self->status, weft_gather(weft_future_new(), weft_future_new()));
+        else if (self->what == WAIT_FOR)
+            WEFT_CATCH(self->status, weft_wait_for(weft_future_new(), WEFT_FOREVER));
+        else
+            WEFT_CATCH(self->status, weft_shield(weft_future_new()));
+    }
+    WEFT_END;
+}
+
+Test(shutdown, leaks_nothing_of_what_a_stuck_task_awaits)
+{
+    weft_unref(weft_spawn(behind, .what = GATHER));
+    weft_unref(weft_spawn(behind, .what = WAIT_FOR));
+    weft_unref(weft_spawn(behind, .what = SHIELD));
+    weft_test_ticks(1);
+    cr_assert_eq(shut_down(&one_second), WEFT_ESTUCK);
+    cr_assert_eq(test_reports.count, 3);
     weft_test_loop_end();
 }
