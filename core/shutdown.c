@@ -2,8 +2,8 @@
 /*
  * The orderly end of a loop, in phases:
  *
- *     tasks     cancel every task, tick until they have ended; tasks that were started meanwhile
- *               get a round of their own
+ *     tasks     cancel every task, tick until they have ended; tasks that were started meanwhile, and
+ *               calls that outlive their task, get a round of their own
  *     parts     the pool: drop what is queued, wait for what runs while the loop still serves it
  *     leftover  give up what is stuck, cancel what waits for a time, call what was posted
  *
@@ -84,7 +84,7 @@ struct collector {
     weft_loop *loop;
     size_t count;
     struct weft_stuck_list *list; /* NULL: only report */
-    char *text, *end;             /* room for strings */
+    char *text;                   /* room for strings */
 };
 
 static size_t text_size(const struct weft_stuck *stuck)
@@ -94,10 +94,15 @@ static size_t text_size(const struct weft_stuck *stuck)
     return size + (stuck->waits_at ? strlen(stuck->waits_at) + 1 : 0);
 }
 
+struct measure {
+    size_t count, text;
+};
+
 static void measure(void *to, const struct weft_stuck *stuck)
 {
-    size_t *size = to;
-    *size += sizeof(*stuck) + text_size(stuck);
+    struct measure *measure = to;
+    measure->count++;
+    measure->text += text_size(stuck);
 }
 
 static const char *keep(struct collector *to, const char *text)
@@ -129,8 +134,6 @@ static void add(void *to, const struct weft_stuck *stuck)
 {
     struct collector *collector = to;
     struct weft_stuck_list *list = collector->list;
-    if (collector->text + text_size(stuck) > collector->end)
-        return;
     list->stuck[list->count++] = (struct weft_stuck){
         .kind = stuck->kind,
         .name = keep(collector, stuck->name),
@@ -139,14 +142,22 @@ static void add(void *to, const struct weft_stuck *stuck)
     };
 }
 
-static void list_tasks(weft_loop *loop, void (*fn)(void *to, const struct weft_stuck *stuck),
-                       void *to)
+/* A task, or a call that has outlived its task: nobody else cancels it. */
+static bool is_alone(const weft__coro *coro)
 {
-    for (weft__coro *task = loop->tasks; task; task = task->next) {
+    return coro->identity == coro || weft_is_done(&coro->identity->future);
+}
+
+static void list_coroutines(const weft__coro *coro,
+                            void (*fn)(void *to, const struct weft_stuck *stuck), void *to)
+{
+    for (; coro; coro = coro->next) {
         char waits_at[PATH_MAX + 16];
-        int line = weft_task_await_line(&task->future);
-        snprintf(waits_at, sizeof(waits_at), "%s:%d", task->code->file, line);
-        struct weft_stuck stuck = {"task", task->code->name, task->spawned_at,
+        int line = weft_task_await_line(&coro->future);
+        if (!is_alone(coro))
+            continue;
+        snprintf(waits_at, sizeof(waits_at), "%s:%d", coro->code->file, line);
+        struct weft_stuck stuck = {"task", coro->code->name, coro->spawned_at,
                                    line ? waits_at : NULL};
         fn(to, &stuck);
     }
@@ -155,56 +166,60 @@ static void list_tasks(weft_loop *loop, void (*fn)(void *to, const struct weft_s
 static void list_stuck(weft_loop *loop, void (*fn)(void *to, const struct weft_stuck *stuck),
                        void *to)
 {
-    list_tasks(loop, fn, to);
+    list_coroutines(loop->tasks, fn, to);
+    list_coroutines(loop->calls, fn, to);
     for (struct weft__part *part = loop->parts; part; part = part->next)
         part->ops->list(part, fn, to);
 }
 
-/* The list in one block: entries, then strings. A job may end while it is made: then there are
- * fewer. */
+/* The list in one block: entries, then strings. */
 static struct weft_stuck_list *make_list(weft_loop *loop)
 {
-    size_t size = sizeof(struct weft_stuck_list);
-    list_stuck(loop, measure, &size);
-    size_t entries = 0;
-    for (weft__coro *task = loop->tasks; task; task = task->next)
-        entries++;
-    for (struct weft__part *part = loop->parts; part; part = part->next)
-        entries += part->ops->pending(part);
+    struct measure room = {0};
+    list_stuck(loop, measure, &room);
+    size_t size =
+        sizeof(struct weft_stuck_list) + room.count * sizeof(struct weft_stuck) + room.text;
     struct weft_stuck_list *list = weft__calloc(1, size);
     if (!list)
         return NULL;
     list->stuck = (struct weft_stuck *)(void *)(list + 1);
-    struct collector collector = {
-        .list = list, .text = (char *)(list->stuck + entries), .end = (char *)list + size};
+    struct collector collector = {.list = list, .text = (char *)(list->stuck + room.count)};
     list_stuck(loop, add, &collector);
     return list;
 }
 
 /* ---- The phases ---- */
 
-static size_t cancel_round(weft_loop *loop)
+static size_t cancel_unseen(weft__coro *coro)
 {
     size_t count = 0;
-    weft__coro *task = loop->tasks;
-    while (task && task->next)
-        task = task->next;
-    for (; task; task = task->prev) { /* oldest first */
-        if (task->seen_by_shutdown)
+    while (coro && coro->next)
+        coro = coro->next;
+    for (; coro; coro = coro->prev) { /* oldest first */
+        if (coro->seen_by_shutdown || !is_alone(coro))
             continue;
-        task->seen_by_shutdown = true;
-        weft_cancel_because(&task->future, "the loop shuts down");
+        coro->seen_by_shutdown = true;
+        weft_cancel_because(&coro->future, "the loop shuts down");
         count++;
     }
     return count;
 }
 
+static size_t cancel_round(weft_loop *loop)
+{
+    return cancel_unseen(loop->tasks) + cancel_unseen(loop->calls);
+}
+
+static bool any_seen(const weft__coro *coro)
+{
+    while (coro && !coro->seen_by_shutdown)
+        coro = coro->next;
+    return coro;
+}
+
 static bool any_task_seen(const weft_loop *loop)
 {
-    for (const weft__coro *task = loop->tasks; task; task = task->next)
-        if (task->seen_by_shutdown)
-            return true;
-    return false;
+    return any_seen(loop->tasks) || any_seen(loop->calls);
 }
 
 static int end_tasks(weft_loop *loop, weft_ns timeout)

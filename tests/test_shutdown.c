@@ -609,3 +609,39 @@ Test(shutdown, leaks_nothing_of_what_a_stuck_task_awaits)
     cr_assert_eq(test_reports.count, 3);
     weft_test_loop_end();
 }
+
+struct leaves {
+    WEFT_FRAME;
+    int stuck;
+};
+
+static WEFT_ASYNC(leaves)
+{
+    WEFT_BEGIN;
+    if (self->stuck)
+        weft_unref(weft_call(rock));
+    else
+        weft_unref(weft_call(sleeper, .name = "a", .cleanup_ms = 10));
+    WEFT_END;
+}
+
+Test(shutdown, cancels_a_call_that_outlives_its_task_and_waits_for_the_cleanup)
+{
+    cr_assert_eq(weft_test_run(weft_spawn(leaves)), 0);
+    cr_assert_eq(shut_down(NULL), 0);
+    cr_assert_str_eq(test_trace, "a!");
+    weft_test_loop_end();
+}
+
+Test(shutdown, names_a_stuck_call_that_outlives_its_task)
+{
+    struct weft_stuck_list *stuck;
+    cr_assert_eq(weft_test_run(weft_spawn(leaves, .stuck = 1)), 0);
+    cr_assert_eq(weft_loop_shutdown(test_loop, &one_second, &stuck), WEFT_ESTUCK);
+    cr_assert_eq(test_reports.count, 1);
+    cr_assert_str_eq(test_reports.task, "rock");
+    cr_assert_eq(stuck->count, 1);
+    cr_assert_str_eq(stuck->stuck[0].name, "rock");
+    weft__free(stuck);
+    weft_test_loop_end();
+}
