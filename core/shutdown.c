@@ -4,7 +4,9 @@
  *
  *     tasks     cancel every task, tick until they have ended; tasks that were started meanwhile, and
  *               calls that outlive their task, get a round of their own
- *     parts     the pool: drop what is queued, wait for what runs while the loop still serves it
+ *     parts     the pool: drop what is queued, wait for what runs while the loop still serves it, and
+ *               for tasks: those which waited for a job may end now, those started meanwhile are
+ *               cancelled
  *     leftover  give up what is stuck, cancel what waits for a time, call what was posted
  *
  * The first two have a deadline each. What is stuck then is reported, listed and given up: a task
@@ -233,15 +235,26 @@ static int end_tasks(weft_loop *loop, weft_ns timeout)
     return status;
 }
 
+static bool any_part_pending(const weft_loop *loop)
+{
+    struct weft__part *part = loop->parts;
+    while (part && part->ops->pending(part) == 0)
+        part = part->next;
+    return part;
+}
+
 static int end_parts(weft_loop *loop, weft_ns timeout)
 {
     int status = 0;
     struct weft__deadline *deadline = set_deadline(loop, &loop->parts_deadline, timeout);
     for (struct weft__part *part = loop->parts; part; part = part->next)
         part->ops->settle(part);
-    for (struct weft__part *part = loop->parts; part; part = part->next)
-        while (status == 0 && part->ops->pending(part) > 0 && !is_over(loop, deadline))
-            status = serve(loop);
+    bool waits = any_part_pending(loop);
+    while (status == 0 && waits && !is_over(loop, deadline)) {
+        status = serve(loop);
+        cancel_round(loop);
+        waits = any_part_pending(loop) || any_task_seen(loop);
+    }
     drop_deadline(loop, deadline);
     return status;
 }

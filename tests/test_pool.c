@@ -728,3 +728,75 @@ Test(pool, orphans_no_job_while_starting_threads_fails_at_random)
     weft_pool_unref(pool);
     weft_test_loop_end();
 }
+
+/* Waits for a job whatever is asked of it, then cleans up. */
+struct patient {
+    WEFT_FRAME;
+    struct gate *gate;
+    bool *ended;
+    int status;
+};
+
+static WEFT_ASYNC(patient)
+{
+    WEFT_BEGIN;
+    WEFT_CATCH(self->status, weft_to_thread_fn(NULL, gate_pass, self->gate));
+    WEFT_FINALLY;
+    WEFT_CATCH(self->status, weft_sleep(0));
+    *self->ended = true;
+    WEFT_END;
+}
+
+Test(pool, lets_a_task_end_whose_job_returns_after_the_deadline_of_the_tasks)
+{
+    static const struct weft_shutdown_options at_once = {.tasks_timeout = 1};
+    struct gate gate;
+    bool ended = false;
+    gate_init(&gate);
+    use_pool(&(struct weft_pool_options){.max_threads = 1});
+    weft_future *task = weft_spawn(patient, .gate = &gate, .ended = &ended);
+    weft_loop_stop(test_loop);
+    cr_assert_eq(weft_loop_run(test_loop), 0);
+    gate_wait_entered(&gate);
+    weft_future *queued = weft_to_thread_fn(NULL, gate_pass, &gate);
+    cr_assert_eq(weft_then(queued, note_dropped_and_open, &gate), 0);
+    cr_assert_eq(weft_loop_shutdown(test_loop, &at_once, NULL), 0);
+    cr_assert(ended);
+    cr_assert_eq(weft_future_status(task), 0);
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+/* Ends at once when cancelled. */
+struct tidy {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(tidy)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_sleep(WEFT_FOREVER));
+    WEFT_END;
+}
+
+static void start_and_open(weft_future *dropped, void *gate)
+{
+    (void)dropped;
+    weft_unref(weft_spawn(tidy));
+    gate_open(gate);
+}
+
+Test(pool, cancels_a_task_that_is_started_while_the_loop_waits_for_jobs)
+{
+    struct gate gate;
+    gate_init(&gate);
+    use_pool(&(struct weft_pool_options){.max_threads = 1});
+    weft_future *running = weft_to_thread_fn(NULL, gate_pass, &gate);
+    weft_future *queued = weft_to_thread_fn(NULL, gate_pass, &gate);
+    gate_wait_entered(&gate);
+    cr_assert_eq(weft_then(queued, start_and_open, &gate), 0);
+    cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), 0);
+    cr_assert_eq(test_reports.count, 0);
+    weft_unref(running);
+    weft_test_loop_end();
+}
