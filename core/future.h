@@ -65,8 +65,7 @@ struct weft_future {
     int32_t status; /* when DONE */
     uint8_t state;
     uint8_t flags;
-    uint16_t requests; /* tasks: how many cancels were asked for and not taken back */
-    uint32_t spare;
+    uint32_t requests; /* tasks: how many cancels were asked for and not taken back */
     union {
         struct {
             weft__waiter *first, *last;

@@ -758,3 +758,13 @@ Test(cancel, of_a_task_that_gathers_itself_ends)
     weft_unref(task);
     weft_test_loop_end();
 }
+
+Test(cancel, counter_does_not_wrap)
+{
+    weft_future *task = started(weft_spawn(sleeper, .rounds = 1));
+    for (int i = 0; i < 65536; i++)
+        cr_assert(weft_cancel(task));
+    cr_assert_eq(weft_cancelling(task), 65536);
+    cr_assert_eq(weft_test_run(task), 0);
+    weft_test_loop_end();
+}
