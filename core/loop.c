@@ -352,10 +352,13 @@ static void print_report(const struct weft_error_report *report)
 
 void weft__report(weft_loop *loop, const struct weft_error_report *report)
 {
-    if (loop && loop->error_fn)
-        loop->error_fn(loop, report, loop->error_arg);
-    else
+    if (!loop || !loop->error_fn || loop->reporting) {
         print_report(report);
+        return;
+    }
+    loop->reporting = true;
+    loop->error_fn(loop, report, loop->error_arg);
+    loop->reporting = false;
 }
 
 void weft_loop_set_error_handler(weft_loop *loop, weft_error_fn *fn, void *arg)

@@ -89,6 +89,7 @@ struct weft_loop {
     weft_future *unseen; /* failures that nobody looked at yet; newest first */
     weft_error_fn *error_fn;
     void *error_arg;
+    bool reporting;      /* the error handler is on the C stack */
     weft_future *enomem; /* the future for "out of memory", allocated in advance */
 };
 
@@ -99,11 +100,11 @@ extern _Thread_local weft_loop *weft__loop __attribute__((tls_model("initial-exe
 void weft__schedule(weft_loop *loop, weft__item *item);
 void weft__schedule_chain(weft_loop *loop, weft__item *first, weft__item *last);
 
-/** True in a run, in a tick, and in a coroutine that was called outside of both: the loop can neither
- * be run nor be ended now. */
+/** True in a run, in a tick, and outside of both in a coroutine or the error handler: the loop can
+ * neither be run nor be ended now. */
 static inline bool weft__loop_is_busy(const weft_loop *loop)
 {
-    return loop->running || loop->in_tick || loop->current;
+    return loop->running || loop->in_tick || loop->current || loop->reporting;
 }
 
 /** A timer was armed: an attached loop passes an earlier deadline on to the host's base. */

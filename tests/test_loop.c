@@ -255,6 +255,71 @@ Test(loop, error_handler_gets_its_argument_and_can_be_taken_away)
     weft_test_loop_end();
 }
 
+struct logs {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(logs)
+{
+    WEFT_BEGIN;
+    WEFT_END;
+}
+
+static int handled;
+static weft_future *held[3];
+
+static void spawn_log(weft_loop *loop, const struct weft_error_report *report, void *arg)
+{
+    (void)loop;
+    (void)report;
+    (void)arg;
+    handled++;
+    weft_unref(weft_spawn(logs));
+}
+
+Test(loop, error_handler_whose_own_failure_is_reported_is_not_called_again)
+{
+    weft_loop_set_error_handler(test_loop, spawn_log, NULL);
+    cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), 0);
+    weft_unref(weft_future_failed(-EIO, NULL));
+    cr_assert_eq(handled, 1);
+    weft_test_loop_end();
+}
+
+static void hold_log(weft_loop *loop, const struct weft_error_report *report, void *arg)
+{
+    (void)loop;
+    (void)report;
+    (void)arg;
+    cr_assert_lt(handled, 2);
+    held[handled++] = weft_spawn(logs);
+}
+
+Test(loop, error_handler_may_hold_a_failure_when_the_loop_ends)
+{
+    weft_loop_set_error_handler(test_loop, hold_log, NULL);
+    held[2] = weft_future_failed(-EIO, NULL);
+    weft_loop_free(test_loop);
+    cr_assert_eq(handled, 1);
+}
+
+static void end_loop(weft_loop *loop, const struct weft_error_report *report, void *arg)
+{
+    (void)report;
+    (void)arg;
+    handled++;
+    cr_assert_eq(weft_loop_shutdown(loop, NULL, NULL), -EDEADLK);
+    weft_loop_free(loop);
+}
+
+Test(loop, error_handler_cannot_free_the_loop)
+{
+    weft_loop_set_error_handler(test_loop, end_loop, NULL);
+    weft_unref(weft_future_failed(-EIO, NULL));
+    cr_assert_eq(handled, 1);
+    weft_test_loop_end();
+}
+
 /* ---- The tick ---- */
 
 static void read_and_mark(evutil_socket_t fd, short what, void *name)

@@ -43,7 +43,13 @@ struct weft_error_report {
     const char *spawned_at; /* "file:line" where it was started, or NULL */
 };
 
-/** Called on the loop's thread; what `report` points to is borrowed for the call. */
+/**
+ * Called on the loop's thread; what `report` points to is borrowed for the call.
+ *
+ * It may use weft as any code on the loop, but not run, shut down or free the loop. A report that it
+ * causes itself (it spawns a task when the loop has ended, say) does not reach it again, but is
+ * printed to stderr.
+ */
 typedef void weft_error_fn(weft_loop *loop, const struct weft_error_report *report, void *arg);
 
 /**
@@ -88,7 +94,8 @@ WEFT_PUBLIC struct event_base *weft_loop_base(weft_loop *loop);
  *
  * Thread:    loop.
  * Ownership: nothing changes hands.
- * Errors:    -EDEADLK when the loop runs already, or in a coroutine; -EIO when libevent cannot poll.
+ * Errors:    -EDEADLK when the loop runs already, or in a coroutine or the error handler; -EIO when
+ *            libevent cannot poll.
  * Since:     0.1
  */
 WEFT_PUBLIC int weft_loop_run(weft_loop *loop);
@@ -98,9 +105,10 @@ WEFT_PUBLIC int weft_loop_run(weft_loop *loop);
  *
  * Thread:    loop.
  * Ownership: consumes the reference; weft_ref() first to read the value or the message.
- * Errors:    the future's own; -EDEADLK when the loop runs already, or in a coroutine; -EINTR when it was stopped
- *            before; -EXDEV when the future is another loop's; -EIO when libevent cannot poll, as
- *            within a callback of a host that dispatches the base.
+ * Errors:    the future's own; -EDEADLK when the loop runs already, or in a coroutine or the error
+ *            handler; -EINTR when it was stopped before; -EXDEV when the future is another loop's;
+ *            -EIO when libevent cannot poll, as within a callback of a host that dispatches the
+ *            base.
  * Since:     0.1
  */
 WEFT_PUBLIC int weft_loop_run_until(weft_loop *loop, weft_future *future);
@@ -168,8 +176,8 @@ struct weft_stuck_list {
  *
  * Thread:    loop; not from a task.
  * Ownership: `ret` (may be NULL) gets the list of what is stuck, or NULL if nothing is: free() it.
- * Errors:    0; WEFT_ESTUCK; -EDEADLK when called inside a tick or a coroutine; -ENOMEM (the list; the shutdown
- *            itself was done).
+ * Errors:    0; WEFT_ESTUCK; -EDEADLK when called inside a tick, a coroutine or the error handler;
+ *            -ENOMEM (the list; the shutdown itself was done).
  * Since:     0.1
  */
 WEFT_PUBLIC int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_options *options,
@@ -184,7 +192,8 @@ WEFT_PUBLIC int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_o
  *
  * Thread:    loop; not from a task.
  * Ownership: consumes the loop.
- * Errors:    none (a call inside a tick or a coroutine is reported to the error handler and does nothing).
+ * Errors:    none (a call inside a tick, a coroutine or the error handler is reported and does
+ *            nothing).
  * Since:     0.1
  */
 WEFT_PUBLIC void weft_loop_free(weft_loop *loop);
