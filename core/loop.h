@@ -34,7 +34,9 @@ struct weft__part_ops {
     /* Name what is under way: `add` once for each. */
     void (*list)(struct weft__part *part, void (*add)(void *to, const struct weft_stuck *stuck),
                  void *to);
-    /* The loop ends now: let go of what is still under way, free the part. */
+    /* The loop ends now: complete what is still under way. NULL: nothing can be. */
+    void (*give_up)(struct weft__part *part);
+    /* Every part gave up, and all that waited for it has run: free the part. */
     void (*free)(struct weft__part *part);
 };
 

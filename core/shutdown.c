@@ -342,6 +342,10 @@ void weft_loop_free(weft_loop *loop)
         return;
     }
     loop->running = true;
+    for (struct weft__part *part = loop->parts; part; part = part->next)
+        if (part->ops->give_up)
+            part->ops->give_up(part);
+    run_out(loop);
     free_parts(loop);
     run_out(loop);
     weft__report_unseen(loop);

@@ -10,8 +10,8 @@
  *
  * Shutdown: settle() drops what is queued and refuses what is new; the loop waits for the list to
  * get empty; what is in it when the time is over is listed by name and place. When the loop is
- * freed its mailbox is closed, so no job comes home any more: free() completes what is left with
- * WEFT_ESTUCK, and once those who waited for it have run, `release` leaves it to the workers.
+ * freed its mailbox is closed, so no job comes home any more: give_up() completes what is left with
+ * WEFT_ESTUCK, and once all that waited for it has run, free() leaves it to the workers.
  *
  * Failure modes: no memory for client, pool or job (the permanent future), lane full (-EAGAIN),
  * loop closing (-ESHUTDOWN).
@@ -104,9 +104,16 @@ static struct weft__job *let_go(struct weft__client *client)
     return ended;
 }
 
-static void release(weft__item *item)
+static void give_up(struct weft__part *part)
 {
-    struct weft__client *client = WEFT__CONTAINER(item, struct weft__client, release);
+    settle(part);
+    for (struct weft__job *job = client_of_part(part)->oldest; job; job = job->newer)
+        weft__complete_failed(&job->future, WEFT_ESTUCK, NULL);
+}
+
+static void free_client(struct weft__part *part)
+{
+    struct weft__client *client = client_of_part(part);
     if (client->pool) {
         struct weft__job *next;
         for (struct weft__job *job = let_go(client); job; job = next) {
@@ -119,17 +126,14 @@ static void release(weft__item *item)
     weft__free(client);
 }
 
-static void free_client(struct weft__part *part)
-{
-    struct weft__client *client = client_of_part(part);
-    settle(part);
-    for (struct weft__job *job = client->oldest; job; job = job->newer)
-        weft__complete_failed(&job->future, WEFT_ESTUCK, NULL);
-    weft__schedule(client->loop, &client->release);
-}
-
 static const struct weft__part_ops part_ops = {
-    .name = "pool", .settle = settle, .pending = pending, .list = list, .free = free_client};
+    .name = "pool",
+    .settle = settle,
+    .pending = pending,
+    .list = list,
+    .give_up = give_up,
+    .free = free_client,
+};
 
 static struct weft__client *find_client(weft_loop *loop)
 {
@@ -142,7 +146,7 @@ static struct weft__client *make_client(weft_loop *loop)
     struct weft__client *client = weft__malloc(sizeof(*client));
     if (!client)
         return NULL;
-    *client = (struct weft__client){.part.ops = &part_ops, .loop = loop, .release.run = release};
+    *client = (struct weft__client){.part.ops = &part_ops, .loop = loop};
     weft__loop_add_part(loop, &client->part);
     return client;
 }

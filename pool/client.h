@@ -17,8 +17,6 @@ struct weft__client {
     struct weft__job *oldest, *newest; /* jobs that are queued or run */
     size_t count;                      /* of these */
     bool settled;                      /* takes no new ones */
-    weft__item
-        release; /* runs when those who waited for the jobs that were let go have heard of it */
 };
 
 /** The job is not under way any more. */

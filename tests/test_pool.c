@@ -551,6 +551,21 @@ Test(pool, keeps_a_job_it_gives_up_for_those_who_wait_for_it)
     weft_test_loop_end();
 }
 
+Test(pool, keeps_a_job_it_gives_up_for_a_chain_of_those_who_wait_for_it)
+{
+    struct gate gate;
+    gate_init(&gate);
+    weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 1});
+    weft_future *job = weft_to_thread_fn(NULL, pass_with_value, &gate);
+    weft_future *inner = weft_shield(job);
+    weft_unref(weft_gather_with(WEFT_GATHER_ALL, weft_shield(weft_shield(inner))));
+    gate_wait_entered(&gate);
+    cr_assert_eq(weft_loop_shutdown(test_loop, &soon, NULL), WEFT_ESTUCK);
+    gate_open(&gate);
+    wait_for_idle(pool, 1); /* the job has ended: whoever lets go of it last, frees it */
+    weft_test_loop_end();
+}
+
 /* ---- Several loops ---- */
 
 struct other {
