@@ -96,7 +96,8 @@ WEFT_PUBLIC void weft_results_free(weft_results *results);
  * zero takes only what is done. Cancelling the wait cancels the future.
  *
  * Thread:    loop.
- * Ownership: consumes the reference; returns one, never NULL.
+ * Ownership: consumes the reference; returns one, never NULL. A value with a destructor moves from
+ *            the future to the returned one.
  * Errors:    by the future: -ETIMEDOUT, the future's own, -ECANCELED, -ENOMEM, WEFT_ENOLOOP,
  *            -ESHUTDOWN (loop shut down).
  * Since:     0.1
@@ -111,7 +112,7 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_wait_for(weft_future *future, weft
  * reported if nobody observes it.
  *
  * Thread:    loop.
- * Ownership: consumes the reference; returns one, never NULL.
+ * Ownership: as weft_wait_for().
  * Errors:    by the future: the future's own, -ECANCELED, -ENOMEM, WEFT_ENOLOOP.
  * Since:     0.1
  */
