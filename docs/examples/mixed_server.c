@@ -127,6 +127,11 @@ static long wanted_ms(const weft_http_request *request)
     return *end || errno || ms > MAX_SLEEP_MS ? -1 : ms;
 }
 
+static bool is_head(const weft_http_request *request)
+{
+    return strcmp(weft_http_request_method(request), "HEAD") == 0;
+}
+
 static void sleep_ms(long ms)
 {
     struct timespec left = {ms / 1000, ms % 1000 * 1000000};
@@ -417,11 +422,6 @@ struct send_file {
     int status;
 };
 
-static bool is_head(const weft_http_request *request)
-{
-    return strcmp(weft_http_request_method(request), "HEAD") == 0;
-}
-
 static size_t next_piece(int64_t left)
 {
     return left < CHUNK ? (size_t)left : CHUNK;
@@ -546,6 +546,8 @@ static WEFT_ASYNC(events)
     self->seen = self->site->lag.count;
     weft_http_add_header(self->request, "Cache-Control", "no-store");
     weft_http_start(self->request, 200, "text/event-stream", WEFT_HTTP_UNKNOWN_LENGTH);
+    if (is_head(self->request))
+        WEFT_RETURN(0);
     while (!weft_http_request_is_stopping(self->request)) {
         {
             char text[512], event[600];
