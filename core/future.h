@@ -115,8 +115,8 @@ void weft__complete_failed(weft_future *future, int status, char *message);
 /** Complete with what a blocking function returned; takes over the result. */
 void weft__complete_result(weft_future *future, weft_result result);
 
-/** Complete as `source` (done) did: moves its value if nobody else can take it (else borrows),
- * copies its message. */
+/** Complete as `source` (done) did: takes its value (-EALREADY when somebody else took it), copies
+ * its message. */
 void weft__complete_as(weft_future *future, weft_future *source);
 
 /** The reason (copied; NULL: none) of the latest request to cancel a PENDING future. */

@@ -20,7 +20,7 @@
  * attached loop is "asleep" whenever no tick runs.
  *
  * Virtual time stands still while jobs run elsewhere, and else jumps to the next deadline when a
- * poll found nothing.
+ * poll found nothing. An attached loop has real time only.
  */
 #include "core/loop.h"
 
@@ -118,8 +118,6 @@ void weft__loop_rearm(weft_loop *loop)
     if (!loop->attached || loop->in_tick)
         return;
     set_next_timer(loop);
-    if (loop->clock == WEFT_CLOCK_VIRTUAL)
-        want_tick(loop);
 }
 
 /* ---- The tick ---- */
@@ -245,12 +243,7 @@ static int step_own(weft_loop *loop)
 static void hand_back(weft_loop *loop)
 {
     set_next_timer(loop);
-    bool sleep = weft__mailbox_may_sleep(loop->mailbox) && !loop->ready.head;
-    if (sleep && can_jump(loop)) {
-        jump(loop);
-        sleep = false;
-    }
-    if (!sleep)
+    if (!weft__mailbox_may_sleep(loop->mailbox) || loop->ready.head)
         want_tick(loop);
 }
 

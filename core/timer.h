@@ -21,8 +21,8 @@ typedef struct weft__timer {
 } weft__timer;
 
 /**
- * A future with a timer. Every timer sits in one of these, right behind its future, so that a
- * closing loop can cancel what still waits for a time.
+ * A future with a timer. Every timer but the deadlines of a shutdown sits in one of these, right
+ * behind its future, so that a closing loop can cancel what still waits for a time.
  */
 struct weft__timed {
     weft_future future;
