@@ -509,9 +509,15 @@ static weft_loop *make(const struct weft_loop_options *options, struct event_bas
     return loop;
 }
 
+static bool are_valid(const struct weft_loop_options *options)
+{
+    return (options->size == 0 || options->size == sizeof(*options)) &&
+           (options->clock == WEFT_CLOCK_MONOTONIC || options->clock == WEFT_CLOCK_VIRTUAL);
+}
+
 weft_loop *weft_loop_new(const struct weft_loop_options *options)
 {
-    if (options && options->clock != WEFT_CLOCK_MONOTONIC && options->clock != WEFT_CLOCK_VIRTUAL) {
+    if (options && !are_valid(options)) {
         errno = EINVAL;
         return NULL;
     }

@@ -300,6 +300,8 @@ int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_options *opti
         return 0;
     if (!options)
         options = &defaults;
+    if (options->size != 0 && options->size != sizeof(*options))
+        return -EINVAL;
     loop->phase = WEFT__CLOSING;
     loop->running = true;
     int status = end_tasks(loop, options->tasks_timeout);

@@ -62,6 +62,23 @@ static int new_loop(void)
     return status;
 }
 
+Test(loop, refuses_options_of_another_version)
+{
+    struct weft_loop_options options = {.size = sizeof(options) + 1};
+    struct weft_shutdown_options end = {.size = sizeof(end) - 1};
+    cr_assert_eq(weft_loop_shutdown(test_loop, &end, NULL), -EINVAL);
+    weft_loop_free(test_loop);
+    errno = 0;
+    cr_assert_null(weft_loop_new(&options));
+    cr_assert_eq(errno, EINVAL);
+    options.size = sizeof(options);
+    test_loop = weft_loop_new(&options);
+    cr_assert_not_null(test_loop);
+    end.size = sizeof(end);
+    cr_assert_eq(weft_loop_shutdown(test_loop, &end, NULL), 0);
+    weft_test_loop_end();
+}
+
 Test(loop, without_memory_is_null_and_leaves_nothing)
 {
     weft_test_loop_end();

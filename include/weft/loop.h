@@ -177,7 +177,8 @@ struct weft_stuck_list {
  * Thread:    loop; not from a task.
  * Ownership: `ret` (may be NULL) gets the list of what is stuck, or NULL if nothing is: free() it.
  * Errors:    0; WEFT_ESTUCK; -EDEADLK when called inside a tick, a coroutine or the error handler;
- *            -ENOMEM (the list; the shutdown itself was done).
+ *            -EINVAL (options of another version; nothing was done); -ENOMEM (the list; the
+ *            shutdown itself was done).
  * Since:     0.1
  */
 WEFT_PUBLIC int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_options *options,
