@@ -444,6 +444,16 @@ int weft_http_write(weft_http_request *request, const void *data, size_t len)
     return status;
 }
 
+/* What ends an answer is a few bytes, and no reason to break off, however much waits. */
+static int send_end(weft_http_request *request, struct head *head)
+{
+    size_t limit = request->stream->write_limit;
+    request->stream->write_limit = SIZE_MAX;
+    int status = send_all(request, head);
+    request->stream->write_limit = limit;
+    return status;
+}
+
 static int end(weft_http_request *request)
 {
     struct head head;
@@ -452,7 +462,7 @@ static int end(weft_http_request *request)
     add_started_head(&head, request);
     if (request->chunked && !request->bodiless)
         ADD(&head, "0\r\n\r\n");
-    return send_all(request, &head);
+    return send_end(request, &head);
 }
 
 weft_future *weft_http_end(weft_http_request *request)

@@ -253,6 +253,39 @@ Test(http_server, streams_to_http_1_0_until_the_end)
     test_http_end(server);
 }
 
+struct at_once {
+    WEFT_FRAME;
+    weft_http_request *request;
+    const char *data;
+    size_t len;
+};
+
+static WEFT_ASYNC(at_once)
+{
+    WEFT_BEGIN;
+    weft_http_start(self->request, 200, NULL, WEFT_HTTP_UNKNOWN_LENGTH);
+    test_handled.status = weft_http_write(self->request, self->data, self->len);
+    WEFT_AWAIT(weft_http_end(self->request));
+    WEFT_END;
+}
+
+Test(http_server, one_long_piece_has_its_end_however_much_waits)
+{
+    static char data[4 << 20];
+    memset(data, 'x', sizeof(data));
+    weft_http_server *server = test_http_begin(NULL);
+    weft_http_route(server, "GET /at-once", at_once, .data = data, .len = sizeof(data));
+    struct test_client client = test_http_connect();
+    test_http_say(&client, "GET /at-once HTTP/1.1\r\n" HOST);
+    cr_assert_eq(test_handled.status, 0);
+    cr_assert(client.len > sizeof(data));
+    cr_assert_str_eq(client.received + client.len - 7, "\r\n0\r\n\r\n");
+    cr_assert_not(client.ended);
+    cr_assert_eq(test_reports.count, 0);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
 Test(http_server, streams_a_known_length)
 {
     weft_http_server *server = test_http_begin(NULL);
