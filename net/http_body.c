@@ -199,6 +199,10 @@ static int fill(struct http_read *self)
 static WEFT_ASYNC(http_read)
 {
     WEFT_BEGIN;
+    if (self->request->body == WEFT__HTTP_BODY_UNTOUCHED) {
+        self->request->body = WEFT__HTTP_BODY_BEGUN;
+        weft__http_parser_set_body_limit(&self->request->parser, WEFT__HTTP_UNLIMITED);
+    }
     while ((self->status = fill(self)) == -EAGAIN && !self->len) {
         WEFT_CATCH(self->status, weft__http_body_wait(self->request));
         self->status = weft__http_body_waited(self->request, self->status);
@@ -220,10 +224,6 @@ weft_future *weft_http_read(weft_http_request *request, void *buffer, size_t siz
     if (!size)
         return weft_future_failed(-EINVAL, "a read of no bytes");
     request->body_asked = true;
-    if (request->body == WEFT__HTTP_BODY_UNTOUCHED) {
-        request->body = WEFT__HTTP_BODY_BEGUN;
-        weft__http_parser_set_body_limit(&request->parser, WEFT__HTTP_UNLIMITED);
-    }
     return keep_reader(request,
                        weft_call(http_read, .request = request, .buffer = buffer, .size = size));
 }
@@ -287,6 +287,8 @@ static WEFT_ASYNC(http_read_body)
     self->bytes = resize(NULL, self->room);
     if (!self->bytes)
         WEFT_FAIL(-ENOMEM);
+    if (self->request->body == WEFT__HTTP_BODY_UNTOUCHED)
+        self->request->body = WEFT__HTTP_BODY_BEGUN;
     while ((self->status = next_piece(self->request, SIZE_MAX, &self->piece, &self->used)) != 0) {
         if (self->status == -EINPROGRESS) {
             self->status = append(self);
@@ -313,7 +315,5 @@ weft_future *weft_http_read_body(weft_http_request *request)
     if (request->body_asked && request->body != WEFT__HTTP_BODY_FAILED)
         return weft_future_failed(-EALREADY, "a part of the body was read before");
     request->body_asked = true;
-    if (request->body == WEFT__HTTP_BODY_UNTOUCHED)
-        request->body = WEFT__HTTP_BODY_BEGUN;
     return keep_reader(request, weft_call(http_read_body, .request = request));
 }

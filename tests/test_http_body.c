@@ -316,3 +316,34 @@ Test(http_body, is_never_taken_for_requests_when_memory_runs_out)
     cr_assert(n > 10);
     test_http_end(server);
 }
+
+/* Bodies that are not worth reading, with the n-th allocation failing. */
+static bool ask_with_a_long_body(const char *path, size_t n)
+{
+    char text[128];
+    snprintf(text, sizeof(text), "POST %s HTTP/1.1\r\nContent-Length: 1000000\r\n" HOST, path);
+    struct test_client client = test_http_connect();
+    weft_test_heap_fail_at(n);
+    test_http_say(&client, text);
+    bool failed = weft_test_heap_failed();
+    weft_test_heap_fail_at(0);
+    if (client.len)
+        cr_assert_not_null(strstr(client.received, "Connection: close\r\n"),
+                           "%s, allocation %zu: %s", path, n, client.received);
+    test_http_close(&client);
+    cr_assert_eq(weft_test_run(weft_sleep(WEFT_MS(200))), 0);
+    return failed;
+}
+
+Test(http_body, that_is_long_ends_the_connection_also_when_its_read_did_not_begin)
+{
+    static const char *const paths[] = {"/count", "/echo"};
+    weft_http_server *server = test_http_begin(NULL);
+    for (size_t i = 0; i < 2; i++) {
+        size_t n = 1;
+        while (ask_with_a_long_body(paths[i], n))
+            n++;
+        cr_assert(n > 5);
+    }
+    test_http_end(server);
+}
