@@ -38,7 +38,6 @@ static bool cancel(weft_future *future)
     if (!weft__is_pending(inner) || !weft__request_cancel(inner, future->message))
         return false;
     future->flags |= WEFT__CANCEL_ASKED;
-    disarm(wait);
     return true;
 }
 

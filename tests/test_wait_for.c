@@ -176,17 +176,40 @@ Test(wait_for, leaves_no_timer_behind)
 
 Test(wait_for, cancelled_cancels_the_future_and_waits_for_it)
 {
-    weft_future *task = weft_spawn(worker, .cleanup_ms = 500);
+    weft_future *task = weft_spawn(worker, .cleanup_ms = 50);
     weft_future *wait = weft_wait_for(weft_ref(task), WEFT_MS(100));
     weft_test_ticks(1);
     cr_assert(weft_cancel_because(wait, "go"));
     cr_assert_eq(end_of(wait), -ECANCELED);
-    cr_assert_eq(weft_now(), WEFT_MS(500));
+    cr_assert_eq(weft_now(), WEFT_MS(50));
     cr_assert_str_eq(test_trace, "wcC");
     cr_assert_str_eq(weft_message(task), "go");
     cr_assert_str_eq(weft_message(wait), "go");
     weft_unref(task);
     weft_unref(wait);
+    weft_test_loop_end();
+}
+
+struct stubborn {
+    WEFT_FRAME;
+    int status;
+};
+
+static WEFT_ASYNC(stubborn)
+{
+    WEFT_BEGIN;
+    WEFT_CATCH(self->status, weft_sleep(WEFT_S(1000)));
+    WEFT_AWAIT(weft_sleep(WEFT_S(1000)));
+    WEFT_END;
+}
+
+Test(wait_for, keeps_its_limit_when_the_future_swallows_a_cancel)
+{
+    weft_future *wait = weft_wait_for(weft_spawn(stubborn), WEFT_S(5));
+    weft_test_ticks(1);
+    cr_assert(weft_cancel(wait));
+    cr_assert_eq(weft_test_run(wait), -ECANCELED);
+    cr_assert_eq(weft_now(), WEFT_S(5));
     weft_test_loop_end();
 }
 
