@@ -148,12 +148,29 @@ static void drop_awaited(weft__coro *coro)
     weft_unref(future);
 }
 
+/*
+ * Is `call` where its task is: does the task wait for it, or run its first step right now? One that
+ * goes on beside its task (in a gather, say) has no part in the task's cancel.
+ */
+static bool is_where_its_task_is(const weft__coro *call)
+{
+    const weft__coro *at = call->identity;
+    while (at != call && !at->running) {
+        const weft_future *awaited = at->waiter.future;
+        at = awaited && weft__is_pending(awaited) ? weft__coro_of(awaited) : NULL;
+        if (!at || at->identity != call->identity)
+            return false;
+    }
+    return true;
+}
+
 /* The pending request to cancel, on the coroutine itself or on its task; NULL: none. */
 static weft__coro *cancel_requested(weft__coro *coro)
 {
+    weft__coro *task = coro->identity;
     if (coro->must_cancel)
         return coro;
-    return coro->identity->must_cancel ? coro->identity : NULL;
+    return task->must_cancel && is_where_its_task_is(coro) ? task : NULL;
 }
 
 static weft_future *awaitable(const weft__coro *coro, weft_future *future)
@@ -309,9 +326,11 @@ static bool run_body(weft__coro *coro)
     weft__coro *outer = loop->current;
     weft_step step;
     loop->current = coro;
+    coro->running = true;
     do
         step = coro->code->resume(coro->frame);
     while (step.weft_code == WEFT__AGAIN);
+    coro->running = false;
     loop->current = outer;
     return step.weft_code == WEFT__DONE;
 }

@@ -23,6 +23,7 @@ typedef struct weft__coro {
     weft_destructor *destructor; /* of the outcome's value */
     int32_t outcome;             /* the outcome: 0 or the error */
     bool must_cancel;            /* a request was made and not delivered yet */
+    bool running;                /* a step of it is on the C stack */
     bool in_finally;             /* the outcome is set; what is left is the clean-up */
     bool in_cancel;              /* a request is passing through it */
     bool seen_by_shutdown;

@@ -768,3 +768,49 @@ Test(cancel, counter_does_not_wrap)
     cr_assert_eq(weft_test_run(task), 0);
     weft_test_loop_end();
 }
+
+struct beside {
+    WEFT_FRAME;
+    int i;
+};
+
+static WEFT_ASYNC(beside)
+{
+    WEFT_BEGIN;
+    for (self->i = 0; self->i < 10; self->i++)
+        WEFT_YIELD;
+    WEFT_END;
+}
+
+struct has_one_beside {
+    WEFT_FRAME;
+    weft_future *resolved;
+    weft_future *aside;
+    int status, aside_status;
+};
+
+static WEFT_ASYNC(has_one_beside)
+{
+    WEFT_BEGIN;
+    self->aside = weft_call(beside);
+    WEFT_AWAIT(weft_ref(self->resolved));
+    WEFT_CATCH(self->status, weft_sleep(WEFT_S(1)));
+    WEFT_CATCH(self->aside_status, self->aside);
+    WEFT_RETURN(self->aside_status ? self->aside_status - 1000 : self->status);
+    WEFT_END;
+}
+
+Test(cancel, of_a_task_is_not_taken_by_a_call_that_goes_on_beside_it)
+{
+    weft_future *resolved = weft_future_new();
+    weft_future *task = weft_spawn(has_one_beside, .resolved = resolved);
+    weft_test_ticks(3);
+    /* In the queue: the call, which yields; behind it the task, which gets its value first. */
+    cr_assert_eq(weft_future_resolve(resolved, weft_value_i64(0), NULL), 0);
+    cr_assert(weft_cancel(task));
+    cr_assert_eq(weft_test_run(weft_ref(task)), 0);
+    cr_assert_eq(weft_future_value(task).i64, -ECANCELED);
+    weft_unref(task);
+    weft_unref(resolved);
+    weft_test_loop_end();
+}
