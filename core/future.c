@@ -28,13 +28,35 @@
 #include "core/memory.h"
 #include "core/text.h"
 
+/* A future of weft_future_new(): listed in loop->plain while PENDING, so that none outlives it. */
+struct weft__plain {
+    weft_future future; /* first */
+    struct weft__plain *next, **at;
+};
+
+static void unlist_plain(weft_future *future)
+{
+    struct weft__plain *plain = WEFT__CONTAINER(future, struct weft__plain, future);
+    *plain->at = plain->next;
+    if (plain->next)
+        plain->next->at = plain->at;
+}
+
+/* Every reference was dropped before it was completed. */
+static void dispose_plain(weft_future *future)
+{
+    if (weft__is_pending(future))
+        unlist_plain(future);
+}
+
 static bool cancel_plain(weft_future *future)
 {
     weft__complete_failed(future, -ECANCELED, NULL);
     return true;
 }
 
-static const struct weft__future_ops plain_ops = {.name = "future", .cancel = cancel_plain};
+static const struct weft__future_ops plain_ops = {
+    .name = "future", .cancel = cancel_plain, .dispose = dispose_plain};
 static const struct weft__future_ops failed_ops = {.name = "operation", .cancel = cancel_plain};
 
 static _Thread_local weft_future no_loop = {
@@ -83,8 +105,23 @@ weft_future *weft_future_new(void)
     weft_loop *loop = weft__loop;
     if (!loop)
         return weft__future_enoloop();
-    weft_future *future = weft__future_alloc(loop, &plain_ops, sizeof(*future), 1);
-    return future ? future : weft__future_enomem(loop);
+    if (loop->phase == WEFT__CLOSED)
+        return weft_future_failed(-ESHUTDOWN, NULL);
+    struct weft__plain *plain = weft__future_alloc(loop, &plain_ops, sizeof(*plain), 1);
+    if (!plain)
+        return weft__future_enomem(loop);
+    plain->next = loop->plain;
+    plain->at = &loop->plain;
+    if (plain->next)
+        plain->next->at = &plain->next;
+    loop->plain = plain;
+    return &plain->future;
+}
+
+void weft__cancel_plain(weft_loop *loop)
+{
+    while (loop->plain)
+        weft_cancel_because(&loop->plain->future, "the loop ended");
 }
 
 weft_future *weft_future_failed(int status, const char *format, ...)
@@ -197,6 +234,8 @@ void weft_unref(weft_future *future)
 static void become_done(weft_future *future, int status)
 {
     assert(weft__is_pending(future));
+    if (future->ops == &plain_ops)
+        unlist_plain(future);
     weft__waiter *first = future->u.waiters.first;
     weft__waiter *last = future->u.waiters.last;
     future->state = WEFT__DONE_STATE;
@@ -398,7 +437,7 @@ static void run_then(weft__item *item)
 
 int weft_then(weft_future *future, weft_then_fn *fn, void *arg)
 {
-    if (!fn)
+    if (!fn || !future)
         return -EINVAL;
     if (!weft__loop)
         return WEFT_ENOLOOP;

@@ -155,6 +155,9 @@ int weft__observe(weft_future *future);
 /** weft_future_take() of a done future that succeeded, with the destructor. */
 int weft__take(weft_future *future, weft_value *ret, weft_destructor **ret_destructor);
 
+/** The loop ends: cancel the futures of weft_future_new() that nobody will complete any more. */
+void weft__cancel_plain(weft_loop *loop);
+
 /** What the error handler is told of a future: the operation's name, or a task's name and place. */
 void weft__report_future(weft_future *future, const char *what);
 

@@ -312,6 +312,8 @@ static void stop_waiting(weft_loop *loop, weft__waiter *waiter)
 
 int weft_loop_run_until(weft_loop *loop, weft_future *future)
 {
+    if (!future)
+        return -EINVAL;
     if (weft__loop_is_busy(loop) || (future->loop && future->loop != loop)) {
         int status = weft__loop_is_busy(loop) ? -EDEADLK : -EXDEV;
         weft_unref(future);

@@ -14,6 +14,7 @@
 #include "core/timer.h"
 
 struct weft__coro;
+struct weft__plain;
 
 /**
  * A part that another layer adds to a loop (the pool's side of it, say), so that core need not know
@@ -88,7 +89,8 @@ struct weft_loop {
     size_t jobs; /* operations under way outside of the loop: virtual time stands still while there
                     are any */
     struct weft__part *parts;
-    weft_future *unseen; /* failures that nobody looked at yet; newest first */
+    struct weft__plain *plain; /* the pending futures of weft_future_new(); newest first */
+    weft_future *unseen;       /* failures that nobody looked at yet; newest first */
     weft_error_fn *error_fn;
     void *error_arg;
     bool reporting;      /* the error handler is on the C stack */

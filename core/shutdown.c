@@ -7,7 +7,8 @@
  *     parts     the pool: drop what is queued, wait for what runs while the loop still serves it, and
  *               for tasks: those which waited for a job may end now, those started meanwhile are
  *               cancelled
- *     leftover  give up what is stuck, cancel what waits for a time, call what was posted
+ *     leftover  give up what is stuck, cancel what waits for a time or for somebody to resolve it,
+ *               call what was posted
  *
  * The first two have a deadline each. What is stuck then is reported, listed and given up: a task
  * completes with WEFT_ESTUCK without running on, a job goes on alone. A deadline is kept by a timer
@@ -281,6 +282,7 @@ static void end_leftover(weft_loop *loop)
     weft__abandon_coroutines(loop);
     run_out(loop);
     weft__timers_cancel_all(loop);
+    weft__cancel_plain(loop);
     weft__item *posted = weft__mailbox_close(loop->mailbox, &last);
     if (posted)
         weft__schedule_chain(loop, posted, last);

@@ -404,3 +404,15 @@ Test(future, a_failure_that_is_held_unobserved_is_reported_when_the_loop_ends)
     cr_assert_eq(test_reports.count, 2);
     cr_assert_eq(weft_test_heap_live(), 0);
 }
+
+Test(future, nobody_resolved_is_cancelled_when_the_loop_ends)
+{
+    weft_future *held = weft_future_new();
+    weft_unref(weft_wait_for(weft_future_new(), -1));
+    weft_unref(weft_gather(weft_future_new(), weft_shield(weft_future_new())));
+    weft_unref(weft_future_new());
+    weft_loop_free(test_loop);
+    cr_assert(weft_is_cancelled(held));
+    weft_unref(held);
+    cr_assert_eq(weft_test_heap_live(), 0);
+}
