@@ -69,8 +69,6 @@ typedef uint64_t wakeup_byte;
 typedef char wakeup_byte;
 #endif
 
-#include "core/memory.h"
-
 enum wake_state { AWAKE, ASLEEP, NOTIFIED };
 
 struct weft__mailbox {
@@ -78,6 +76,7 @@ struct weft__mailbox {
     atomic_int wake;            /* [atomic] enum wake_state; see above */
     atomic_uint refs;           /* [atomic] the last decrement acquires what the others released */
     int read_fd, write_fd;      /* [const] the same one for an eventfd */
+    struct weft__blocks kept;   /* [loop]; freed with the last reference, by whoever drops it */
 };
 
 ssize_t (*weft__mailbox_write)(int fd, const void *bytes, size_t count) = write;
@@ -138,7 +137,7 @@ static void write_byte(weft__mailbox *mailbox)
 
 weft__mailbox *weft__mailbox_new(void)
 {
-    weft__mailbox *mailbox = weft__malloc(sizeof(*mailbox));
+    weft__mailbox *mailbox = weft__calloc(1, sizeof(*mailbox));
     if (!mailbox) {
         errno = ENOMEM;
         return NULL;
@@ -166,7 +165,13 @@ void weft__mailbox_unref(weft__mailbox *mailbox)
     if (!mailbox || atomic_fetch_sub_explicit(&mailbox->refs, 1, memory_order_acq_rel) > 1)
         return;
     close_wakeup(mailbox);
+    weft__blocks_free(&mailbox->kept);
     weft__free(mailbox);
+}
+
+struct weft__blocks *weft__mailbox_kept(weft__mailbox *mailbox)
+{
+    return &mailbox->kept;
 }
 
 /** Wake the loop if it sleeps; errno stays, for signal handlers. */

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "core/memory.h"
 #include "core/ready.h"
 
 typedef struct weft__mailbox weft__mailbox;
@@ -32,6 +33,9 @@ weft__mailbox *weft__mailbox_new(void);
  */
 weft__mailbox *weft__mailbox_ref(weft__mailbox *mailbox);
 void weft__mailbox_unref(weft__mailbox *mailbox);
+
+/** Memory that lasts as long as anybody holds a reference. Thread: loop. */
+struct weft__blocks *weft__mailbox_kept(weft__mailbox *mailbox);
 
 /**
  * Put an item; its `run` will be called on the loop's thread. The items of one thread keep their

@@ -44,9 +44,42 @@ void *weft__realloc(void *ptr, size_t size)
     return allocator.realloc(ptr, size);
 }
 
+/* [this thread] where weft__free() puts blocks; NULL: it frees them */
+static _Thread_local struct weft__blocks *deferred __attribute__((tls_model("initial-exec")));
+
+/* Without memory for the list a block is never freed: that is safe, and all that can be done. */
+static void defer(struct weft__blocks *blocks, void *ptr)
+{
+    if (blocks->count == blocks->capacity) {
+        size_t capacity = blocks->capacity ? blocks->capacity * 2 : 64;
+        void **list = allocator.realloc(blocks->list, capacity * sizeof(*list));
+        if (!list)
+            return;
+        blocks->list = list;
+        blocks->capacity = capacity;
+    }
+    blocks->list[blocks->count++] = ptr;
+}
+
+void weft__defer_frees(struct weft__blocks *blocks)
+{
+    deferred = blocks;
+}
+
+void weft__blocks_free(struct weft__blocks *blocks)
+{
+    for (size_t i = 0; i < blocks->count; i++)
+        allocator.free(blocks->list[i]);
+    allocator.free(blocks->list);
+    *blocks = (struct weft__blocks){0};
+}
+
 void weft__free(void *ptr)
 {
-    allocator.free(ptr);
+    if (!deferred)
+        allocator.free(ptr);
+    else if (ptr)
+        defer(deferred, ptr);
 }
 
 char *weft__strdup(const char *text)

@@ -11,4 +11,16 @@ void *weft__realloc(void *ptr, size_t size);
 void weft__free(void *ptr);
 char *weft__strdup(const char *text); /* NULL stays NULL */
 
+/** Blocks whose time to be freed has not come. */
+struct weft__blocks {
+    void **list;
+    size_t count, capacity;
+};
+
+/** From now on weft__free() on this thread only adds to `blocks`; NULL: it frees again. */
+void weft__defer_frees(struct weft__blocks *blocks);
+
+/** Free them all. */
+void weft__blocks_free(struct weft__blocks *blocks);
+
 #endif

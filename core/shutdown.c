@@ -14,6 +14,11 @@
  * completes with WEFT_ESTUCK without running on, a job goes on alone. A deadline is kept by a timer
  * of the loop; in virtual time, which stands still while jobs run, by the real clock as well.
  *
+ * A job that goes on alone may still use what its caller lent it: a field of a frame, the text of a
+ * request. So from there on, if any job runs, the loop's thread frees nothing of weft's; it hands
+ * the blocks to the mailbox, the one object that lasts until the loop is freed and every such job
+ * has returned.
+ *
  * The leftover phase has no deadline and needs none: the loop is CLOSED then, so that nothing which
  * runs can start anything new, be it a task, a call, a timer or a continuation.
  */
@@ -279,6 +284,8 @@ static void run_out(weft_loop *loop)
 static void end_leftover(weft_loop *loop)
 {
     weft__item *last;
+    if (any_part_pending(loop))
+        weft__defer_frees(weft__mailbox_kept(loop->mailbox));
     weft__abandon_coroutines(loop);
     run_out(loop);
     weft__timers_cancel_all(loop);
@@ -353,5 +360,6 @@ void weft_loop_free(weft_loop *loop)
     free_parts(loop);
     run_out(loop);
     weft__report_unseen(loop);
+    weft__defer_frees(NULL);
     weft__loop_destroy(loop);
 }

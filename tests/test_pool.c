@@ -566,6 +566,67 @@ Test(pool, keeps_a_job_it_gives_up_for_a_chain_of_those_who_wait_for_it)
     weft_test_loop_end();
 }
 
+struct write_to {
+    struct gate *gate;
+    char *place;
+    size_t size;
+};
+
+static WEFT_BLOCKING(write_to)
+{
+    gate_pass(self->gate);
+    memset(self->place, 1, self->size);
+    return weft_ok(0);
+}
+
+struct lender {
+    WEFT_FRAME;
+    struct gate *gate;
+    char room[500];
+};
+
+static WEFT_ASYNC(lender)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_to_thread(write_to, .gate = self->gate, .place = self->room,
+                              .size = sizeof(self->room)));
+    WEFT_END;
+}
+
+struct lend_from_a_call {
+    WEFT_FRAME;
+    struct gate *gate;
+};
+
+static WEFT_ASYNC(lend_from_a_call)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_gather(weft_call(lender, .gate = self->gate)));
+    WEFT_END;
+}
+
+/* What the job does to memory that is gone, AddressSanitizer sees. */
+Test(pool, a_job_it_gives_up_may_use_the_frames_of_its_callers_to_its_end)
+{
+    struct gate gate;
+    gate_init(&gate);
+    use_pool(&(struct weft_pool_options){.max_threads = 2});
+    weft_unref(weft_spawn(lender, .gate = &gate));
+    weft_future *held = weft_spawn(lend_from_a_call, .gate = &gate);
+    cr_assert_eq(weft_test_run(weft_sleep(0)), 0);
+    gate_wait_entered(&gate);
+    gate_wait_entered(&gate);
+    struct weft_shutdown_options at_once = {.tasks_timeout = 1, .jobs_timeout = 1};
+    cr_assert_eq(weft_loop_shutdown(test_loop, &at_once, NULL), WEFT_ESTUCK);
+    weft_unref(held);
+    gate_open(&gate);
+    weft_loop_free(test_loop);
+    test_loop = NULL;
+    gate_open(&gate);
+    while (weft_test_heap_live() > 0)
+        sched_yield();
+}
+
 /* ---- Several loops ---- */
 
 struct other {
