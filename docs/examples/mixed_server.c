@@ -636,7 +636,8 @@ static WEFT_ASYNC(serve)
     self->on_int = watch_signal(SIGINT, self->site.stop);
     self->lag_task = weft_spawn(measure_lag, .lag = &self->site.lag);
     WEFT_AWAIT(weft_ref(self->site.stop));
-    WEFT_CATCH(self->status, weft_http_server_shutdown(self->site.server, WEFT_S(5)));
+    WEFT_CATCH(self->status,
+               weft_wait_for(weft_http_server_shutdown(self->site.server, WEFT_S(5)), WEFT_S(12)));
     puts(self->status < 0 ? "stopped; some requests had to be cut off" : "stopped");
 
     WEFT_FINALLY;

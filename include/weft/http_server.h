@@ -230,7 +230,8 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_http_server_drain(weft_http_server
 WEFT_PUBLIC void weft_http_server_abort(weft_http_server *server);
 
 /**
- * The whole end: drain, for at most `grace`; then abort, and wait for what was aborted.
+ * The whole end: drain, for at most `grace`; then abort, and wait for what was aborted: for as long
+ * as a handler's job runs, if it has one. weft_wait_for() limits that.
  *
  * Thread:    loop.
  * Ownership: returns one reference, never NULL. The server is still to be freed.
