@@ -68,6 +68,9 @@ WEFT_PUBLIC weft_loop *weft_loop_new(const struct weft_loop_options *options);
  * The host goes on calling event_base_dispatch(); weft_loop_run() and weft_loop_run_until() may be
  * used in its place.
  *
+ * The loop's own events stay in the base until weft_loop_free(), so event_base_dispatch() does not
+ * return for lack of events before that; event_base_loopbreak() ends it as ever.
+ *
  * Thread:    the one that dispatches the base.
  * Ownership: the base stays the host's and must outlive the loop.
  * Errors:    as weft_loop_new(); EINVAL when `base` is NULL.
