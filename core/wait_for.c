@@ -6,7 +6,8 @@
  *     WAITING --deadline--> EXPIRED: inner asked to stop --inner cancelled--> done, -ETIMEDOUT
  *                                                       --inner ends otherwise--> done as the inner
  *
- * A cancel is passed on to the inner; whoever asked from outside wins over the deadline.
+ * A cancel is passed on to the inner; whoever asked from outside wins over the deadline, which still
+ * asks again if the inner swallowed the cancel.
  */
 #include <errno.h>
 #include <weft/combine.h>

@@ -93,8 +93,8 @@ WEFT_PUBLIC void weft_results_free(weft_results *results);
  *
  * If it answers the cancel with a value after all, that value is the result. Waiting for the
  * clean-up may take longer than the timeout. A timeout below zero (or WEFT_FOREVER) is no limit;
- * zero takes only what is done. Cancelling the wait cancels the future and ends the limit: from then
- * on it takes as long as the future takes to end.
+ * zero takes only what is done. Cancelling the wait cancels the future; if that goes on all the same,
+ * it is asked once more when the time is over. Either way the wait lasts until the future has ended.
  *
  * Thread:    loop.
  * Ownership: consumes the reference; returns one, never NULL. A value with a destructor moves from

@@ -39,12 +39,14 @@ typedef void weft_then_fn(weft_future *future, void *arg);
  * (loop.create_future).
  *
  * Cancelling it completes it with -ECANCELED at once; whoever would have resolved it learns so from
- * weft_is_done() or from the -EALREADY of weft_future_resolve().
+ * weft_is_done() or from the -EALREADY of weft_future_resolve(). One that nobody has completed when
+ * the loop shuts down is cancelled at its end.
  *
  * Thread:    loop.
  * Ownership: returns one reference, never NULL. The side that resolves it needs a reference too:
  *            weft_ref().
- * Errors:    by the future: -ENOMEM, WEFT_ENOLOOP (it has failed already).
+ * Errors:    by the future, which has failed already: -ENOMEM, WEFT_ENOLOOP, -ESHUTDOWN (loop shut
+ *            down).
  * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_future_new(void);
@@ -164,7 +166,7 @@ WEFT_PUBLIC const char *weft_message(const weft_future *future);
  *
  * Thread:    loop.
  * Ownership: consumes the reference, unless it fails. `arg` is borrowed until the call.
- * Errors:    -ENOMEM, -EINVAL (`fn` is NULL), WEFT_ENOLOOP, -ESHUTDOWN (loop shut down).
+ * Errors:    -ENOMEM, -EINVAL (`fn` or the future is NULL), WEFT_ENOLOOP, -ESHUTDOWN (loop shut down).
  * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK int weft_then(weft_future *future, weft_then_fn *fn, void *arg);

@@ -191,7 +191,8 @@ WEFT_PUBLIC int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_o
  * Free a loop; shuts it down first, with the default deadlines, if that was not done. NULL is
  * nothing.
  *
- * A job that is stuck on a worker finishes without the loop: its value's destructor runs there.
+ * A job that is stuck on a worker finishes without the loop: its value's destructor runs there, and
+ * the frame of a coroutine that it has a pointer into lasts until it has returned.
  * All references to futures of this loop must be gone, or are void from now on.
  *
  * Thread:    loop; not from a task.
