@@ -22,7 +22,12 @@ extern "C" {
     X(WEFT_ERESOLVE, -4102, "name resolution failed")                         \
     X(WEFT_ENOLOOP, -4103, "this thread has no loop")                         \
     X(WEFT_ESTUCK, -4104, "still running after the deadline of the shutdown") \
-    X(WEFT_EAWAIT, -4105, "an await stands where it cannot be resumed")
+    X(WEFT_EAWAIT, -4105, "an await stands where it cannot be resumed")       \
+    X(WEFT_EGROUP, -4106, "several operations failed")                        \
+    X(WEFT_EBROKEN, -4107, "the barrier is broken")                           \
+    X(WEFT_ETHREAD, -4108, "called on a thread other than its loop's")        \
+    X(WEFT_EFORK, -4109, "used in a forked child")                            \
+    X(WEFT_EEXIT, -4110, "the process ended with a failure")
 
 enum weft_error {
 #define WEFT__ERROR_ENUM(name, number, text) name = number,
