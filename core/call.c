@@ -28,7 +28,7 @@ static bool cancel(weft_future *future)
 {
     struct weft__timed *timed = WEFT__CONTAINER(future, struct weft__timed, future);
     bool queued = !weft__timer_is_armed(&timed->timer);
-    weft__timer_stop(future->loop, &timed->timer);
+    weft__timer_stop(weft__loop, &timed->timer);
     weft__complete_failed(future, -ECANCELED, NULL);
     if (!queued)
         weft_unref(future);
@@ -58,7 +58,7 @@ static void call(weft__item *item)
 
 static weft_future *start(struct weft__timed *timed, weft_ns deadline)
 {
-    weft_loop *loop = timed->future.loop;
+    weft_loop *loop = weft__loop;
     int status = loop->phase == WEFT__CLOSED ? -ESHUTDOWN : 0;
     if (status == 0 && deadline == INT64_MIN)
         weft__schedule(loop, &timed->timer.item);

@@ -65,7 +65,7 @@ static _Thread_local weft_future no_loop = {
 void weft__future_init(weft_future *future, weft_loop *loop, const struct weft__future_ops *ops,
                        uint32_t refs)
 {
-    *future = (weft_future){.ops = ops, .loop = loop, .refs = refs};
+    *future = (weft_future){.ops = ops, .loop_id = loop->id, .refs = refs};
 }
 
 void *weft__future_alloc(weft_loop *loop, const struct weft__future_ops *ops, size_t size,
@@ -156,7 +156,7 @@ void weft__report_future(weft_future *future, const char *what)
         .task = weft_task_name(future),
         .spawned_at = weft_task_spawned_at(future),
     };
-    weft__report(future->loop, &report);
+    weft__report(weft__loop, &report);
 }
 
 /* What is stuck was reported by the shutdown, which names the task. */
@@ -170,7 +170,7 @@ static void list_unseen(weft_future *future)
 {
     if (future->flags & WEFT__PERMANENT || !failed_unseen(future))
         return;
-    weft_future **list = &future->loop->unseen;
+    weft_future **list = &weft__loop->unseen;
     future->u.unseen.next = *list;
     future->u.unseen.at = list;
     if (*list)
@@ -243,7 +243,7 @@ static void become_done(weft_future *future, int status)
     future->u.result.value = weft_value_i64(0);
     future->u.result.destructor = NULL;
     if (first)
-        weft__schedule_chain(future->loop, &first->item, &last->item);
+        weft__schedule_chain(weft__loop, &first->item, &last->item);
 }
 
 static void replace_message(weft_future *future, char *message)
@@ -378,7 +378,7 @@ void weft__wait(weft__waiter *waiter, weft_future *future)
 {
     waiter->future = future;
     if (!weft__is_waiting(waiter)) {
-        weft__schedule(future->loop ? future->loop : weft__loop, &waiter->item);
+        weft__schedule(weft__loop, &waiter->item);
         return;
     }
     weft__waiter *last = future->u.waiters.last;

@@ -56,13 +56,16 @@ typedef struct weft__waiter {
     weft_future *future;       /* [loop] what is waited for; NULL: nothing */
 } weft__waiter;
 
-/** All fields are [loop]. */
+/**
+ * All fields are [loop]. A future is touched on its loop's thread only, so its loop is weft__loop;
+ * weft__is_foreign() tells one that came from elsewhere.
+ */
 struct weft_future {
     const struct weft__future_ops *ops; /* [const] */
-    weft_loop *loop;                    /* [const] */
     char *message; /* owned; PENDING: reason of a cancel; DONE: message of the failure */
     uint32_t refs;
-    int32_t status; /* when DONE */
+    int32_t status;   /* when DONE */
+    uint32_t loop_id; /* [const] of the loop it belongs to; 0: of any */
     uint8_t state;
     uint8_t flags;
     uint32_t requests; /* tasks: how many cancels were asked for and not taken back */

@@ -196,10 +196,10 @@ static weft_future *refuse(size_t count, weft_future *const *futures, weft_futur
     return error;
 }
 
-static bool belongs(size_t count, weft_future *const *futures, const weft_loop *loop)
+static bool belong(size_t count, weft_future *const *futures)
 {
     for (size_t i = 0; i < count; i++)
-        if (!futures[i] || (futures[i]->loop && futures[i]->loop != loop))
+        if (!futures[i] || weft__is_foreign(futures[i]))
             return false;
     return true;
 }
@@ -210,8 +210,7 @@ weft_future *weft_gather_array(size_t count, weft_future *const *futures,
     weft_loop *loop = weft__loop;
     if (!loop)
         return refuse(count, futures, weft__future_enoloop());
-    if ((flags != WEFT_GATHER_FIRST_ERROR && flags != WEFT_GATHER_ALL) ||
-        !belongs(count, futures, loop))
+    if ((flags != WEFT_GATHER_FIRST_ERROR && flags != WEFT_GATHER_ALL) || !belong(count, futures))
         return refuse(count, futures, weft_future_failed(-EINVAL, "gather: bad argument"));
     struct gather *gather = new_gather(loop, count);
     if (!gather)

@@ -27,6 +27,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/timerfd.h>
@@ -314,7 +315,7 @@ int weft_loop_run_until(weft_loop *loop, weft_future *future)
 {
     if (!future)
         return -EINVAL;
-    if (weft__loop_is_busy(loop) || (future->loop && future->loop != loop)) {
+    if (weft__loop_is_busy(loop) || weft__is_foreign(future)) {
         int status = weft__loop_is_busy(loop) ? -EDEADLK : -EXDEV;
         weft_unref(future);
         return status;
@@ -482,6 +483,14 @@ static bool set_up(weft_loop *loop)
     return true;
 }
 
+/* Loops are made on any thread, and only the number counts: relaxed. */
+static uint32_t new_id(void)
+{
+    static atomic_uint last;
+    uint32_t id = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+    return id ? id : new_id(); /* 0 is for futures of no loop */
+}
+
 static weft_loop *make(const struct weft_loop_options *options, struct event_base *base)
 {
     if (weft__loop) {
@@ -494,6 +503,7 @@ static weft_loop *make(const struct weft_loop_options *options, struct event_bas
         return NULL;
     }
     weft__ready_init(&loop->ready);
+    loop->id = new_id();
     loop->base = base;
     loop->attached = base != NULL;
     loop->clock = options ? options->clock : WEFT_CLOCK_MONOTONIC;

@@ -7,8 +7,10 @@
 
 #include <event2/event.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <weft/loop.h>
 
+#include "core/future.h"
 #include "core/mailbox.h"
 #include "core/ready.h"
 #include "core/timer.h"
@@ -60,6 +62,7 @@ enum weft__phase {
 struct weft_loop {
     weft__ready ready;
     struct weft__coro *current; /* the coroutine that runs now */
+    uint32_t id;                /* [const] unique in the process */
     unsigned depth;             /* how many weft_call() are on the C stack */
     bool running; /* weft_loop_run(), _run_until(), _shutdown() or _free() is on the C stack */
     bool in_tick; /* a tick is on the C stack */
@@ -99,6 +102,12 @@ struct weft_loop {
 
 /** This thread's loop, or NULL. */
 extern _Thread_local weft_loop *weft__loop __attribute__((tls_model("initial-exec")));
+
+/** True for a future of another loop than this thread's (or of one that was freed). */
+static inline bool weft__is_foreign(const weft_future *future)
+{
+    return future->loop_id && (!weft__loop || future->loop_id != weft__loop->id);
+}
 
 /** Queue an item for the next tick (or for this one, when called while the tick still collects). */
 void weft__schedule(weft_loop *loop, weft__item *item);

@@ -90,7 +90,7 @@ static int stopped(weft_future *main, int status)
         .task = weft_task_name(main),
         .spawned_at = weft_task_spawned_at(main),
     };
-    weft__report(main->loop, &report);
+    weft__report(weft__loop, &report);
     return 1;
 }
 

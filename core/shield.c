@@ -43,7 +43,7 @@ weft_future *weft_shield(weft_future *inner)
     weft_loop *loop = weft__loop;
     if (!loop)
         return weft__refuse(inner, weft__future_enoloop());
-    if (!inner || (inner->loop && inner->loop != loop))
+    if (!inner || weft__is_foreign(inner))
         return weft__refuse(inner, weft_future_failed(-EINVAL, "shield: bad argument"));
     if (weft_is_done(inner))
         return inner;

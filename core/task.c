@@ -178,7 +178,7 @@ static weft_future *awaitable(const weft__coro *coro, weft_future *future)
     weft_future *refused = NULL;
     if (!future)
         return weft_future_failed(-EINVAL, "await of NULL");
-    if (future->loop && future->loop != coro->future.loop)
+    if (weft__is_foreign(future))
         refused = weft_future_failed(-EXDEV,
                                      "await of another loop's future, or of one that was consumed");
     else if (future == &coro->future || future == &coro->identity->future)
@@ -211,7 +211,7 @@ void weft__yield(struct weft_frame *frame, int line)
     weft__coro *coro = coro_of_frame(frame);
     drop_awaited(coro);
     frame->weft_state = line;
-    weft__schedule(coro->future.loop, &coro->waiter.item);
+    weft__schedule(weft__loop, &coro->waiter.item);
 }
 
 int weft__await_end(struct weft_frame *frame, weft_value *ret)
@@ -277,7 +277,7 @@ static weft__coro *take_caller(weft__coro *call)
 
 static weft__coro **list_of(weft__coro *coro)
 {
-    weft_loop *loop = coro->future.loop;
+    weft_loop *loop = weft__loop;
     return is_call(coro) ? &loop->calls : &loop->tasks;
 }
 
@@ -288,12 +288,12 @@ static void link_coro(weft__coro *coro)
     if (coro->next)
         coro->next->prev = coro;
     *list = coro;
-    coro->future.loop->task_count += !is_call(coro);
+    weft__loop->task_count += !is_call(coro);
 }
 
 static void unlink_coro(weft__coro *coro)
 {
-    coro->future.loop->task_count -= !is_call(coro);
+    weft__loop->task_count -= !is_call(coro);
     if (coro->prev)
         coro->prev->next = coro->next;
     else
@@ -322,7 +322,7 @@ static weft__coro *finish(weft__coro *coro)
 
 static bool run_body(weft__coro *coro)
 {
-    weft_loop *loop = coro->future.loop;
+    weft_loop *loop = weft__loop;
     weft__coro *outer = loop->current;
     weft_step step;
     loop->current = coro;
@@ -545,7 +545,7 @@ static void abandon(weft__coro *coro)
     for (; coro; coro = coro->next) {
         if (weft__is_waiting(&coro->waiter)) {
             weft__detach(&coro->waiter);
-            weft__schedule(coro->future.loop, &coro->waiter.item);
+            weft__schedule(weft__loop, &coro->waiter.item);
         }
         coro->waiter.item.run =
             give_up; /* it is queued, be it to start, to go on or by the above */

@@ -28,7 +28,7 @@ static void disarm(struct wait_for *wait)
 {
     if (!weft__timer_is_armed(&wait->timed.timer))
         return;
-    weft__timer_stop(wait->timed.future.loop, &wait->timed.timer);
+    weft__timer_stop(weft__loop, &wait->timed.timer);
     weft_unref(&wait->timed.future);
 }
 
@@ -84,7 +84,7 @@ weft_future *weft_wait_for(weft_future *inner, weft_ns timeout)
     bool limited = timeout >= 0 && timeout != WEFT_FOREVER;
     if (!loop)
         return weft__refuse(inner, weft__future_enoloop());
-    if (!inner || (inner->loop && inner->loop != loop))
+    if (!inner || weft__is_foreign(inner))
         return weft__refuse(inner, weft_future_failed(-EINVAL, "wait_for: bad argument"));
     if (weft_is_done(inner))
         return inner;
