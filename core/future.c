@@ -147,18 +147,6 @@ weft_future *weft_ref(weft_future *future)
     return future;
 }
 
-void weft__report_future(weft_future *future, const char *what)
-{
-    struct weft_error_report report = {
-        .what = what,
-        .status = future->status,
-        .message = future->message,
-        .task = weft_task_name(future),
-        .spawned_at = weft_task_spawned_at(future),
-    };
-    weft__report(weft__loop, &report);
-}
-
 /* What is stuck was reported by the shutdown, which names the task. */
 static bool failed_unseen(const weft_future *future)
 {

@@ -28,7 +28,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -333,34 +332,6 @@ int weft_loop_run_until(weft_loop *loop, weft_future *future)
         status = -EINTR;
     weft_unref(future);
     return status;
-}
-
-/* ---- Reports ---- */
-
-static void print_report(const struct weft_error_report *report)
-{
-    fprintf(stderr, "weft: %s%s%s%s%s: %s: %s (%s)%s%s\n", report->task ? report->task : "",
-            report->spawned_at ? " (started at " : "", report->spawned_at ? report->spawned_at : "",
-            report->spawned_at ? ")" : "", report->task ? "" : "loop", report->what,
-            weft_strerror(report->status), weft_error_name(report->status),
-            report->message ? ": " : "", report->message ? report->message : "");
-}
-
-void weft__report(weft_loop *loop, const struct weft_error_report *report)
-{
-    if (!loop || !loop->error_fn || loop->reporting) {
-        print_report(report);
-        return;
-    }
-    loop->reporting = true;
-    loop->error_fn(loop, report, loop->error_arg);
-    loop->reporting = false;
-}
-
-void weft_loop_set_error_handler(weft_loop *loop, weft_error_fn *fn, void *arg)
-{
-    loop->error_fn = fn;
-    loop->error_arg = arg;
 }
 
 /* ---- Parts ---- */

@@ -54,11 +54,6 @@ static weft__coro *coro_of_frame(struct weft_frame *frame)
     return WEFT__CONTAINER(frame, weft__coro, frame);
 }
 
-static struct weft_frame *frame_of(weft__coro *coro)
-{
-    return (struct weft_frame *)(void *)coro->frame;
-}
-
 static bool is_call(const weft__coro *coro)
 {
     return coro->identity != coro;
@@ -87,7 +82,7 @@ static weft_step leave(weft__coro *coro)
     if (coro->in_finally)
         return WEFT__STEP(WEFT__DONE);
     coro->in_finally = true;
-    frame_of(coro)->weft_state = WEFT__STATE_FINALLY;
+    weft__frame_of(coro)->weft_state = WEFT__STATE_FINALLY;
     return WEFT__STEP(WEFT__AGAIN);
 }
 
@@ -307,7 +302,7 @@ static weft__coro *finish(weft__coro *coro)
 {
     weft__coro *identity = is_call(coro) ? coro->identity : NULL;
     weft__coro *caller = take_caller(coro);
-    frame_of(coro)->weft_state = WEFT__STATE_DONE;
+    weft__frame_of(coro)->weft_state = WEFT__STATE_DONE;
     drop_awaited(coro);
     unlink_coro(coro);
     if (coro->outcome < 0)
@@ -372,7 +367,7 @@ static weft__coro *new_coro(weft_loop *loop, const struct weft__future_ops *ops,
         return NULL;
     memset(coro, 0, sizeof(*coro));
     memcpy(coro->frame, frame, code->frame_size);
-    frame_of(coro)->weft_state = 0;
+    weft__frame_of(coro)->weft_state = 0;
     weft__future_init(&coro->future, loop, ops, 2);
     coro->waiter.item.run = start;
     coro->code = code;
@@ -556,35 +551,4 @@ void weft__abandon_coroutines(weft_loop *loop)
 {
     abandon(loop->tasks);
     abandon(loop->calls);
-}
-
-/* ---- Looking ---- */
-
-weft_future *weft_current_task(void)
-{
-    weft_loop *loop = weft__loop;
-    return loop && loop->current ? &loop->current->identity->future : NULL;
-}
-
-const char *weft_task_name(const weft_future *future)
-{
-    const char *name = future->ops->name, *place;
-    if (future->ops->describe)
-        future->ops->describe(future, &name, &place);
-    return name;
-}
-
-const char *weft_task_spawned_at(const weft_future *future)
-{
-    const char *name, *place = NULL;
-    if (future->ops->describe)
-        future->ops->describe(future, &name, &place);
-    return place;
-}
-
-int weft_task_await_line(const weft_future *future)
-{
-    weft__coro *coro = weft__coro_of(future);
-    int line = coro ? frame_of(coro)->weft_state : 0;
-    return line > 0 ? line : 0;
 }

@@ -31,6 +31,11 @@ typedef struct weft__coro {
     _Alignas(max_align_t) unsigned char frame[];
 } weft__coro;
 
+static inline struct weft_frame *weft__frame_of(weft__coro *coro)
+{
+    return (struct weft_frame *)(void *)coro->frame;
+}
+
 /** The coroutine behind a future, or NULL. */
 weft__coro *weft__coro_of(const weft_future *future);
 

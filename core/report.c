@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reports: failures that nobody observed, and what else must not pass in silence.
+ *
+ * A report goes to the loop's error handler, or without one to stderr, as one line. A report that
+ * the handler causes itself is printed, lest it call itself for ever.
+ */
+#include <stdio.h>
+#include <weft/task.h>
+
+#include "core/future.h"
+#include "core/loop.h"
+
+static void print_report(const struct weft_error_report *report)
+{
+    fprintf(stderr, "weft: %s%s%s%s%s: %s: %s (%s)%s%s\n", report->task ? report->task : "",
+            report->spawned_at ? " (started at " : "", report->spawned_at ? report->spawned_at : "",
+            report->spawned_at ? ")" : "", report->task ? "" : "loop", report->what,
+            weft_strerror(report->status), weft_error_name(report->status),
+            report->message ? ": " : "", report->message ? report->message : "");
+}
+
+void weft__report(weft_loop *loop, const struct weft_error_report *report)
+{
+    if (!loop || !loop->error_fn || loop->reporting) {
+        print_report(report);
+        return;
+    }
+    loop->reporting = true;
+    loop->error_fn(loop, report, loop->error_arg);
+    loop->reporting = false;
+}
+
+void weft__report_future(weft_future *future, const char *what)
+{
+    struct weft_error_report report = {
+        .what = what,
+        .status = future->status,
+        .message = future->message,
+        .task = weft_task_name(future),
+        .spawned_at = weft_task_spawned_at(future),
+    };
+    weft__report(weft__loop, &report);
+}
+
+void weft_loop_set_error_handler(weft_loop *loop, weft_error_fn *fn, void *arg)
+{
+    loop->error_fn = fn;
+    loop->error_arg = arg;
+}
