@@ -1,4 +1,5 @@
-# How programs are declared: weft_add_suite, weft_add_example, weft_add_fuzzer, weft_add_bench.
+# How programs are declared: weft_add_suite, weft_add_parity, weft_add_example,
+# weft_add_fuzzer, weft_add_bench.
 set(WEFT_RUN ${PROJECT_SOURCE_DIR}/tests/support/run)
 
 # weft_add_suite(UNIT [SOURCE...]): tests/test_UNIT.c, a Criterion suite with private symbols, as
@@ -9,6 +10,17 @@ function(weft_add_suite unit)
   add_test(NAME unit.${unit}
     COMMAND ${WEFT_RUN} "--sanitize=${WEFT_SANITIZE}" $<TARGET_FILE:test_${unit}> -j1)
   set_tests_properties(unit.${unit} PROPERTIES TIMEOUT 300)
+endfunction()
+
+# weft_add_parity(NAME): NAME.py and NAME.c, the same program for asyncio and for weft; the ctest test
+# "parity.NAME" compares what they print.
+function(weft_add_parity name)
+  add_executable(parity_${name} ${name}.c)
+  target_link_libraries(parity_${name} PRIVATE weft_parity)
+  add_test(NAME parity.${name}
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/compare "--sanitize=${WEFT_SANITIZE}"
+            ${CMAKE_CURRENT_SOURCE_DIR}/${name}.py $<TARGET_FILE:parity_${name}>)
+  set_tests_properties(parity.${name} PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)
 endfunction()
 
 # weft_add_example(NAME [LIBRARY...]): NAME.c, built as a user would, against the public headers

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#include "virtual.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+weft_loop *virtual_loop_new(void)
+{
+    weft_loop *loop = weft_loop_new(&(struct weft_loop_options){.clock = WEFT_CLOCK_VIRTUAL});
+    if (!loop) {
+        perror("weft_loop_new");
+        exit(1);
+    }
+    return loop;
+}
+
+int virtual_run_until(weft_future *main)
+{
+    weft_loop *loop = weft_loop_current();
+    int status = weft_loop_run_until(loop, weft_ref(main));
+    if (status < 0)
+        fprintf(stderr, "%s: %s\n", weft_task_name(main), outcome(main));
+    weft_unref(main);
+    weft_loop_free(loop);
+    return status < 0;
+}
+
+void say(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    printf("[%g] ", (double)weft_now() / (double)WEFT_S(1));
+    vprintf(format, args);
+    puts("");
+    va_end(args);
+    fflush(stdout);
+}
+
+const char *outcome(weft_future *future)
+{
+    static char text[200];
+    int status = weft_future_status(future);
+    const char *value = weft_future_value(future).ptr;
+    const char *message = weft_message(future);
+    if (status == -EINPROGRESS)
+        return "pending";
+    if (status == -ECANCELED)
+        return "cancelled";
+    if (status == -ETIMEDOUT)
+        return "failed: timed out";
+    snprintf(text, sizeof(text), status < 0 ? "failed: %s" : "returned %s",
+             status < 0 ? (message ? message : weft_strerror(status))
+                        : (value ? value : "nothing"));
+    return text;
+}
+
+WEFT_ASYNC(work)
+{
+    WEFT_BEGIN;
+    say("%s begins", self->name);
+    WEFT_CATCH(self->status, weft_sleep(WEFT_S(self->seconds)));
+    if (self->status < 0) {
+        say("%s is cancelled", self->name);
+        WEFT_FAIL(self->status);
+    }
+    if (self->error)
+        WEFT_FAIL(-EIO, "%s", self->error);
+    say("%s ends", self->name);
+    WEFT_RETURN(self->name);
+    WEFT_END;
+}
+
+WEFT_ASYNC(tidy)
+{
+    WEFT_BEGIN;
+    say("%s begins", self->name);
+    WEFT_CATCH(self->status, weft_sleep(WEFT_S(self->seconds)));
+    if (self->status < 0) {
+        say("%s cleans up", self->name);
+        WEFT_AWAIT(weft_sleep(WEFT_S(self->cleanup)));
+        say("%s has cleaned up", self->name);
+        WEFT_FAIL(self->status);
+    }
+    say("%s ends", self->name);
+    WEFT_END;
+}
+
+WEFT_ASYNC(stubborn)
+{
+    WEFT_BEGIN;
+    say("%s begins", self->name);
+    WEFT_CATCH(self->status, weft_sleep(WEFT_S(self->seconds)));
+    if (self->status == 0)
+        say("%s ends", self->name);
+    else
+        say("%s swallows a cancel", self->name);
+    WEFT_RETURN(self->name);
+    WEFT_END;
+}
+
+WEFT_ASYNC(ticks)
+{
+    WEFT_BEGIN;
+    for (self->tick = 1; self->tick <= self->count; self->tick++) {
+        say("tick %d", self->tick);
+        WEFT_YIELD;
+    }
+    WEFT_END;
+}
