@@ -65,7 +65,7 @@ static weft_future *start(struct weft__timed *timed, weft_ns deadline)
     else if (status == 0)
         status = weft__timer_start(loop, &timed->timer, deadline);
     if (status < 0) {
-        timed->future.flags &= (uint8_t)~WEFT__NEXT_TICK;
+        weft__clear_flag(&timed->future, WEFT__NEXT_TICK);
         weft__complete_failed(&timed->future, status, NULL);
         weft_unref(&timed->future);
     }

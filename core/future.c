@@ -24,6 +24,7 @@
 
 #include <weft/task.h>
 
+#include "core/cold.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/text.h"
@@ -59,8 +60,8 @@ static const struct weft__future_ops plain_ops = {
     .name = "future", .cancel = cancel_plain, .dispose = dispose_plain};
 static const struct weft__future_ops failed_ops = {.name = "operation", .cancel = cancel_plain};
 
-static _Thread_local weft_future no_loop = {
-    .ops = &failed_ops, .state = WEFT__DONE_STATE, .flags = WEFT__PERMANENT};
+static _Thread_local weft_future no_loop = {.ops = &failed_ops,
+                                            .flags = WEFT__COMPLETED | WEFT__PERMANENT};
 
 void weft__future_init(weft_future *future, weft_loop *loop, const struct weft__future_ops *ops,
                        uint32_t refs)
@@ -82,21 +83,21 @@ weft_future *weft__future_permanent(weft_loop *loop, int status)
     weft_future *future = weft__future_alloc(loop, &failed_ops, sizeof(*future), 1);
     if (!future)
         return NULL;
-    future->flags = WEFT__PERMANENT | WEFT__OBSERVED;
+    future->flags |= WEFT__PERMANENT | WEFT__OBSERVED;
     weft__complete_failed(future, status, NULL);
     return future;
 }
 
 weft_future *weft__future_enomem(weft_loop *loop)
 {
-    loop->enomem->flags &= (uint8_t)~WEFT__OBSERVED;
+    weft__clear_flag(loop->enomem, WEFT__OBSERVED);
     return weft_ref(loop->enomem);
 }
 
 weft_future *weft__future_enoloop(void)
 {
     no_loop.status = WEFT_ENOLOOP;
-    no_loop.flags &= (uint8_t)~WEFT__OBSERVED;
+    weft__clear_flag(&no_loop, WEFT__OBSERVED);
     return weft_ref(&no_loop);
 }
 
@@ -159,21 +160,26 @@ static void list_unseen(weft_future *future)
     if (future->flags & WEFT__PERMANENT || !failed_unseen(future))
         return;
     weft_future **list = &weft__loop->unseen;
-    future->u.unseen.next = *list;
-    future->u.unseen.at = list;
+    future->first.next = *list;
+    weft__second(future)->at = list;
     if (*list)
-        (*list)->u.unseen.at = &future->u.unseen.next;
+        weft__second(*list)->at = &future->first.next;
     *list = future;
+}
+
+static void unlist_unseen(weft_future *future)
+{
+    weft_future *next = future->first.next;
+    weft_future **at = weft__second(future)->at;
+    *at = next;
+    if (next)
+        weft__second(next)->at = at;
 }
 
 int weft__observe(weft_future *future)
 {
-    if (failed_unseen(future) && !(future->flags & WEFT__PERMANENT)) {
-        weft_future *next = future->u.unseen.next;
-        *future->u.unseen.at = next;
-        if (next)
-            next->u.unseen.at = future->u.unseen.at;
-    }
+    if (failed_unseen(future) && !(future->flags & WEFT__PERMANENT))
+        unlist_unseen(future);
     future->flags |= WEFT__OBSERVED;
     return future->status;
 }
@@ -183,7 +189,7 @@ void weft__report_unseen(weft_loop *loop)
     weft_future *future, *list = loop->unseen;
     loop->unseen = NULL; /* what the handler adds is not for this round: it would never end */
     if (list)
-        list->u.unseen.at = &list;
+        weft__second(list)->at = &list;
     while ((future = list)) {
         weft__observe(weft_ref(future));
         weft__report_future(future, "failed, and nobody looked before the loop ended");
@@ -193,12 +199,12 @@ void weft__report_unseen(weft_loop *loop)
 
 static void destroy(weft_future *future)
 {
-    if (!weft__is_pending(future) && future->status >= 0 && future->u.result.destructor &&
-        !(future->flags & WEFT__TAKEN))
-        future->u.result.destructor(future->u.result.value.ptr);
+    weft_destructor *destructor = weft__destructor(future);
+    if (destructor && !(future->flags & WEFT__TAKEN))
+        destructor(future->first.value.ptr);
     if (future->ops->dispose)
         future->ops->dispose(future);
-    weft__free(future->message);
+    weft__cold_free(future);
     weft__free(future);
 }
 
@@ -224,35 +230,28 @@ static void become_done(weft_future *future, int status)
     assert(weft__is_pending(future));
     if (future->ops == &plain_ops)
         unlist_plain(future);
-    weft__waiter *first = future->u.waiters.first;
-    weft__waiter *last = future->u.waiters.last;
-    future->state = WEFT__DONE_STATE;
+    weft__waiter *first = future->first.waiters;
+    future->flags |= WEFT__COMPLETED;
     future->status = status;
-    future->u.result.value = weft_value_i64(0);
-    future->u.result.destructor = NULL;
+    future->first.value = weft_value_i64(0);
+    weft__second(future)->destructor = NULL;
     if (first)
-        weft__schedule_chain(weft__loop, &first->item, &last->item);
-}
-
-static void replace_message(weft_future *future, char *message)
-{
-    weft__free(future->message);
-    future->message = message;
+        weft__schedule_chain(weft__loop, &first->item, &first->prev->item);
 }
 
 void weft__complete(weft_future *future, weft_value value, weft_destructor *destructor)
 {
     become_done(future, 0);
-    replace_message(future, NULL);
-    future->u.result.value = value;
-    future->u.result.destructor = destructor;
+    weft__cold_set_message(future, NULL);
+    future->first.value = value;
+    weft__second(future)->destructor = destructor;
 }
 
 void weft__complete_failed(weft_future *future, int status, char *message)
 {
     become_done(future, status < 0 ? status : -EINVAL);
     if (message || status != -ECANCELED)
-        replace_message(future, message);
+        weft__cold_set_message(future, message);
     list_unseen(future);
 }
 
@@ -274,7 +273,7 @@ void weft__complete_as(weft_future *future, weft_future *source)
     if (status >= 0)
         status = weft__take(source, &value, &destructor);
     if (status < 0)
-        weft__complete_failed(future, status, weft__strdup(source->message));
+        weft__complete_failed(future, status, weft__strdup(weft_message(source)));
     else
         weft__complete(future, value, destructor);
 }
@@ -334,16 +333,24 @@ static bool has_value(const weft_future *future)
 
 weft_value weft_future_value(const weft_future *future)
 {
-    return has_value(future) ? future->u.result.value : weft_value_i64(0);
+    return has_value(future) ? future->first.value : weft_value_i64(0);
+}
+
+weft_destructor *weft__destructor(const weft_future *future)
+{
+    if (weft__is_pending(future) || future->status < 0)
+        return NULL;
+    const struct weft__cold *cold = weft__cold(future);
+    return cold ? cold->second.destructor : future->second.destructor;
 }
 
 int weft__take(weft_future *future, weft_value *ret, weft_destructor **ret_destructor)
 {
     if (!has_value(future))
         return -EALREADY;
-    *ret = future->u.result.value;
-    *ret_destructor = future->u.result.destructor;
-    if (future->u.result.destructor)
+    *ret = future->first.value;
+    *ret_destructor = weft__destructor(future);
+    if (*ret_destructor)
         future->flags |= WEFT__TAKEN;
     return 0;
 }
@@ -357,7 +364,8 @@ int weft_future_take(weft_future *future, weft_value *ret)
 
 const char *weft_message(const weft_future *future)
 {
-    return future->message;
+    const struct weft__cold *cold = weft__cold(future);
+    return cold ? cold->message : NULL;
 }
 
 /* ---- Waiting ---- */
@@ -369,30 +377,32 @@ void weft__wait(weft__waiter *waiter, weft_future *future)
         weft__schedule(weft__loop, &waiter->item);
         return;
     }
-    weft__waiter *last = future->u.waiters.last;
+    weft__waiter *first = future->first.waiters;
     waiter->item.next = NULL;
-    waiter->prev = last;
-    if (last)
-        last->item.next = &waiter->item;
-    else
-        future->u.waiters.first = waiter;
-    future->u.waiters.last = waiter;
+    if (first) {
+        waiter->prev = first->prev;
+        waiter->prev->item.next = &waiter->item;
+        first->prev = waiter;
+    } else {
+        future->first.waiters = waiter->prev = waiter;
+    }
 }
 
 void weft__detach(weft__waiter *waiter)
 {
     assert(weft__is_waiting(waiter));
     weft_future *future = waiter->future;
+    weft__waiter *first = future->first.waiters;
     weft__waiter *next =
         waiter->item.next ? WEFT__CONTAINER(waiter->item.next, weft__waiter, item) : NULL;
-    if (waiter->prev)
-        waiter->prev->item.next = waiter->item.next;
-    else
-        future->u.waiters.first = next;
     if (next)
         next->prev = waiter->prev;
     else
-        future->u.waiters.last = waiter->prev;
+        first->prev = waiter->prev;
+    if (waiter == first)
+        future->first.waiters = next;
+    else
+        waiter->prev->item.next = waiter->item.next;
 }
 
 void weft__unwait(weft__waiter *waiter)
@@ -443,7 +453,7 @@ int weft_then(weft_future *future, weft_then_fn *fn, void *arg)
 
 void weft__set_reason(weft_future *future, const char *reason)
 {
-    replace_message(future, weft__strdup(reason));
+    weft__cold_set_message(future, weft__strdup(reason));
 }
 
 bool weft__request_cancel(weft_future *future, const char *reason)

@@ -8,7 +8,10 @@
  *     PENDING --weft__complete()--> DONE          the only transition; it happens once
  *
  * While PENDING, `waiters` lists who waits; on completion the whole list moves to the ready queue
- * in one step, in order.
+ * in one step, in order. The first one's `prev` is the last one.
+ *
+ * The object is 40 bytes, since there may be millions: what few futures have, a message say, is in a
+ * block of its own (core/cold.h).
  */
 #ifndef WEFT_CORE_FUTURE_H
 #define WEFT_CORE_FUTURE_H
@@ -20,16 +23,19 @@
 
 #include "core/ready.h"
 
-enum weft__future_state { WEFT__PENDING, WEFT__DONE_STATE };
-
 enum weft__future_flags {
     WEFT__OBSERVED = 1,  /* somebody looked at how it ended */
     WEFT__TAKEN = 2,     /* its value, which has a destructor, was taken */
     WEFT__PERMANENT = 4, /* never freed: the futures for "no memory" and "no loop" */
     WEFT__NEXT_TICK =
         8, /* completes at the next tick by an item that is queued: waiters are queued behind it */
-    WEFT__CANCEL_ASKED = 16 /* for operations that complete later than they are cancelled */
+    WEFT__CANCEL_ASKED = 16, /* for operations that complete later than they are cancelled */
+    WEFT__COMPLETED = 32,    /* DONE; without it: PENDING */
+    WEFT__HAS_COLD = 64,     /* the second word is in the cold part, and a pointer to that here */
+    WEFT__ALL_FLAGS = 4095   /* the bits there are */
 };
+
+#define WEFT__MAX_REQUESTS ((1u << 20) - 1)
 
 /** What kind of operation a future belongs to. */
 struct weft__future_ops {
@@ -52,9 +58,17 @@ struct weft__future_ops {
  * the future from weft__wait() on. */
 typedef struct weft__waiter {
     weft__item item;           /* item.next is the link in either list */
-    struct weft__waiter *prev; /* in the future's list */
+    struct weft__waiter *prev; /* in the future's list; of the first one: the last one */
     weft_future *future;       /* [loop] what is waited for; NULL: nothing */
 } weft__waiter;
+
+struct weft__cold;
+
+union weft__second {
+    weft_destructor *destructor; /* when DONE with success: of the value */
+    weft_future **at;            /* when DONE with a failure nobody looked at: see `next` */
+    struct weft__cold *cold;     /* with WEFT__HAS_COLD, in any state */
+};
 
 /**
  * All fields are [loop]. A future is touched on its loop's thread only, so its loop is weft__loop;
@@ -62,25 +76,18 @@ typedef struct weft__waiter {
  */
 struct weft_future {
     const struct weft__future_ops *ops; /* [const] */
-    char *message; /* owned; PENDING: reason of a cancel; DONE: message of the failure */
     uint32_t refs;
     int32_t status;   /* when DONE */
     uint32_t loop_id; /* [const] of the loop it belongs to; 0: of any */
-    uint8_t state;
-    uint8_t flags;
-    uint32_t requests; /* tasks: how many cancels were asked for and not taken back */
+    uint32_t flags : 12;
+    uint32_t requests : 20; /* tasks: how many cancels were asked for and not taken back; no more
+                               than fit */
     union {
-        struct {
-            weft__waiter *first, *last;
-        } waiters; /* while PENDING */
-        struct {
-            weft_value value;
-            weft_destructor *destructor;
-        } result; /* when DONE with success */
-        struct {
-            weft_future *next, **at;
-        } unseen; /* when DONE with a failure nobody looked at: the link in loop->unseen */
-    } u;
+        weft__waiter *waiters; /* while PENDING: the first one */
+        weft_value value;      /* when DONE with success */
+        weft_future *next;     /* when DONE with a failure nobody looked at: in loop->unseen */
+    } first;
+    union weft__second second; /* by way of weft__second() */
 };
 
 /** Initialize a pending future of the current loop with `refs` references. */
@@ -105,8 +112,16 @@ weft_future *weft__future_permanent(weft_loop *loop, int status);
 
 static inline bool weft__is_pending(const weft_future *future)
 {
-    return future->state == WEFT__PENDING;
+    return !(future->flags & WEFT__COMPLETED);
 }
+
+static inline void weft__clear_flag(weft_future *future, enum weft__future_flags flag)
+{
+    future->flags &= ~(uint32_t)flag & WEFT__ALL_FLAGS;
+}
+
+/** The destructor of a future's value; NULL: none, or it has no value. */
+weft_destructor *weft__destructor(const weft_future *future);
 
 /** Complete with success. Takes over the value. */
 void weft__complete(weft_future *future, weft_value value, weft_destructor *destructor);

@@ -120,7 +120,7 @@ static void note(struct gather *gather, size_t index, weft_future *future)
     if (entry->status == -EALREADY)
         entry->status = borrow(gather, index, future, &entry->value);
     if (entry->status < 0)
-        entry->message = weft__strdup(future->message);
+        entry->message = weft__strdup(weft_message(future));
 }
 
 static void complete(struct gather *gather)
@@ -158,7 +158,7 @@ static bool cancel(weft_future *future)
 {
     struct gather *gather = WEFT__CONTAINER(future, struct gather, future);
     for (size_t i = 0; i < gather->count; i++)
-        if (weft_cancel_because(gather->children[i].waiter.future, future->message))
+        if (weft_cancel_because(gather->children[i].waiter.future, weft_message(future)))
             future->flags |= WEFT__CANCEL_ASKED;
     return future->flags & WEFT__CANCEL_ASKED; /* else all are done: the result is on its way */
 }

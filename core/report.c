@@ -36,7 +36,7 @@ void weft__report_future(weft_future *future, const char *what)
     struct weft_error_report report = {
         .what = what,
         .status = future->status,
-        .message = future->message,
+        .message = weft_message(future),
         .task = weft_task_name(future),
         .spawned_at = weft_task_spawned_at(future),
     };

@@ -104,9 +104,9 @@ static int exit_status(weft_future *main, int status, const struct interrupt *in
         weft__report_future(main, "failed");
         return 1;
     }
-    if (main->u.result.destructor)
+    if (weft__destructor(main))
         return 0;
-    return (int)(main->u.result.value.i64 & 0xff);
+    return (int)(main->first.value.i64 & 0xff);
 }
 
 int weft__run(const weft_coroutine *coroutine, const void *frame, const char *place)

@@ -196,7 +196,7 @@ bool weft__await(struct weft_frame *frame, weft_future *future, int line)
     }
     weft__wait(&coro->waiter, future);
     weft__coro *asked = cancel_requested(coro);
-    if (asked && weft__request_cancel(future, asked->future.message))
+    if (asked && weft__request_cancel(future, weft_message(&asked->future)))
         asked->must_cancel = false;
     return true;
 }
@@ -249,7 +249,7 @@ weft_step weft__fail_as_awaited(struct weft_frame *frame)
 const char *weft__caught_message(struct weft_frame *frame)
 {
     const weft_future *future = coro_of_frame(frame)->waiter.future;
-    return future ? future->message : NULL;
+    return future ? weft_message(future) : NULL;
 }
 
 /* ---- Running ---- */
@@ -260,7 +260,7 @@ static void resume(weft__item *item);
  * none. */
 static weft__coro *take_caller(weft__coro *call)
 {
-    weft__waiter *first = is_call(call) ? call->future.u.waiters.first : NULL;
+    weft__waiter *first = is_call(call) ? call->future.first.waiters : NULL;
     if (!first || first->item.run != resume)
         return NULL;
     weft__coro *caller = WEFT__CONTAINER(first, weft__coro, waiter);
@@ -477,13 +477,14 @@ static bool cancel(weft_future *future)
 {
     weft__coro *first = weft__coro_of(future);
     weft__coro *asked = first, *last = first;
-    const char *reason = future->message;
+    const char *reason = weft_message(future);
     weft_future *awaited = NULL;
     if (first->in_cancel)
         return true;
     for (weft__coro *coro = first; coro; coro = next_in_cancel(awaited)) {
         if (!is_call(coro)) {
-            coro->future.requests++;
+            if (coro->future.requests < WEFT__MAX_REQUESTS)
+                coro->future.requests++;
             asked = coro;
         }
         if (coro != first)

@@ -36,7 +36,7 @@ static bool cancel(weft_future *future)
 {
     struct wait_for *wait = WEFT__CONTAINER(future, struct wait_for, timed.future);
     weft_future *inner = wait->waiter.future;
-    if (!weft__is_pending(inner) || !weft__request_cancel(inner, future->message))
+    if (!weft__is_pending(inner) || !weft__request_cancel(inner, weft_message(future)))
         return false;
     future->flags |= WEFT__CANCEL_ASKED;
     return true;

@@ -227,7 +227,7 @@ static void on_resolved(weft__item *item)
     weft_future *look_up = waiter->future;
     weft_value value;
     int status = weft_future_take(look_up, &value);
-    char *message = weft__strdup(look_up->message);
+    char *message = weft__strdup(weft_message(look_up));
     weft_unref(look_up);
     waiter->future = NULL;
     if (status == 0)

@@ -72,7 +72,7 @@ static struct weft__net *make(weft_loop *loop)
     net->part.ops = &part_ops;
     net->loop = loop;
     weft__future_init(&net->done, loop, &done_ops, 1);
-    net->done.flags = WEFT__PERMANENT;
+    net->done.flags |= WEFT__PERMANENT;
     weft__complete(&net->done, weft_value_i64(0), NULL);
     weft__loop_add_part(loop, &net->part);
     return net;

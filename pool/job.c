@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/cold.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "pool/client.h"
@@ -88,7 +89,7 @@ void weft__job_discard(struct weft__job *job)
 
 void weft__job_free(struct weft__job *job)
 {
-    weft__free(job->future.message);
+    weft__cold_free(&job->future);
     weft__free(job);
 }
 

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The cold part of a future: what few of them have, in a block of its own, allocated when the first
+ * of it comes up.
+ *
+ * It takes the place of the future's second word, which moves in here, so that a future without one
+ * pays nothing for it. Without memory for it texts are lost, never a status or a value. It lasts
+ * until the future is freed, whatever it completes with.
+ *
+ * Its memory is not the loop's: a job that outlives its loop frees it on a worker.
+ */
+#ifndef WEFT_CORE_COLD_H
+#define WEFT_CORE_COLD_H
+
+#include "core/future.h"
+
+/** All [loop]. */
+struct weft__cold {
+    union weft__second second; /* the future's */
+    char *message; /* owned; PENDING: reason of a cancel; DONE: message of the failure */
+};
+
+/** The cold part, or NULL. */
+static inline struct weft__cold *weft__cold(const weft_future *future)
+{
+    return future->flags & WEFT__HAS_COLD ? future->second.cold : NULL;
+}
+
+/** Where the second word of a future is. */
+static inline union weft__second *weft__second(weft_future *future)
+{
+    return future->flags & WEFT__HAS_COLD ? &future->second.cold->second : &future->second;
+}
+
+/** The cold part, made if there is none; NULL: out of memory. */
+struct weft__cold *weft__cold_make(weft_future *future);
+
+/** Free the cold part of a future that is freed now. */
+void weft__cold_free(weft_future *future);
+
+/** Replace the message; takes over `message` (from weft__malloc(), may be NULL). */
+void weft__cold_set_message(weft_future *future, char *message);
+
+#endif
