@@ -13,15 +13,7 @@
  * it ends, the caller goes on in the same step, as in Python, where a chain of awaits is one task:
  * step() is a trampoline over the callers, so that the depth of the C stack does not grow.
  *
- * Ending goes through WEFT_FINALLY: the outcome (value or failure) is stored in the coroutine, the
- * body is entered once more at FINALLY, and at its end the outcome moves into the future. A failure
- * in FINALLY replaces the outcome and ends at once.
- *
- * Cancelling. A request goes to what the task awaits: down the chain of coroutines to the operation
- * at its end, which completes with -ECANCELED, and each coroutine gets that from its await. If
- * there is nothing to pass it to (not started, queued, running, or the operation cannot be
- * stopped), it stays as must_cancel on the task and is delivered at the next await that suspends.
- * So a result that was ready is never lost.
+ * How it ends is in core/outcome.c, how it is cancelled in core/task_cancel.c.
  *
  * References: a coroutine holds one to itself until it is done, a call one to its task, and
  * `waiter.future` one to what is awaited; a failed future stays there until the next await, for its
@@ -31,12 +23,10 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "core/loop.h"
 #include "core/memory.h"
-#include "core/text.h"
 
 /* Calls nested deeper than this start at the next tick, lest the C stack overflow. */
 enum { MAX_DEPTH = 200 };
@@ -49,91 +39,6 @@ weft__coro *weft__coro_of(const weft_future *future)
     return is_coroutine ? WEFT__CONTAINER(future, weft__coro, future) : NULL;
 }
 
-static weft__coro *coro_of_frame(struct weft_frame *frame)
-{
-    return WEFT__CONTAINER(frame, weft__coro, frame);
-}
-
-static bool is_call(const weft__coro *coro)
-{
-    return coro->identity != coro;
-}
-
-/* ---- The outcome ---- */
-
-static void set_outcome(weft__coro *coro, int status, weft_value value, weft_destructor *destructor)
-{
-    if (coro->outcome < 0)
-        weft__free(coro->value.ptr);
-    else if (coro->destructor)
-        coro->destructor(coro->value.ptr);
-    coro->outcome = status;
-    coro->value = value;
-    coro->destructor = destructor;
-}
-
-static void set_failure(weft__coro *coro, int status, char *message)
-{
-    set_outcome(coro, status < 0 ? status : -EINVAL, weft_value_ptr(message), NULL);
-}
-
-static weft_step leave(weft__coro *coro)
-{
-    if (coro->in_finally)
-        return WEFT__STEP(WEFT__DONE);
-    coro->in_finally = true;
-    weft__frame_of(coro)->weft_state = WEFT__STATE_FINALLY;
-    return WEFT__STEP(WEFT__AGAIN);
-}
-
-weft_step weft__return(struct weft_frame *frame, weft_value value, weft_destructor *destructor)
-{
-    weft__coro *coro = coro_of_frame(frame);
-    set_outcome(coro, 0, value, destructor);
-    return leave(coro);
-}
-
-weft_step weft__failf(struct weft_frame *frame, int status, const char *format, ...)
-{
-    weft__coro *coro = coro_of_frame(frame);
-    va_list args;
-    va_start(args, format);
-    set_failure(coro, status, weft__vformat(format, args));
-    va_end(args);
-    return leave(coro);
-}
-
-weft_step weft__fail_bare(struct weft_frame *frame, int status)
-{
-    weft__coro *coro = coro_of_frame(frame);
-    if (status >= 0)
-        return weft__failf(frame, -EINVAL, "WEFT_FAIL(%d): an error is negative", status);
-    set_failure(coro, status, NULL);
-    return leave(coro);
-}
-
-void weft__leave_body(struct weft_frame *frame)
-{
-    coro_of_frame(frame)->in_finally = true;
-}
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
-weft_step weft__no_such_state(struct weft_frame *frame)
-{
-    weft__coro *coro = coro_of_frame(frame);
-    if (frame->weft_state == WEFT__STATE_FINALLY)
-        return WEFT__STEP(WEFT__DONE); /* the body has no WEFT_FINALLY */
-    return weft__failf(
-        frame, WEFT_EAWAIT,
-        "%s at %s:%d: an await inside a switch of its own, or a break outside a loop",
-        coro->code->name, base_name(coro->code->file), frame->weft_state);
-}
-
 /* ---- Awaiting ---- */
 
 static void drop_awaited(weft__coro *coro)
@@ -141,31 +46,6 @@ static void drop_awaited(weft__coro *coro)
     weft_future *future = coro->waiter.future;
     coro->waiter.future = NULL;
     weft_unref(future);
-}
-
-/*
- * Is `call` where its task is: does the task wait for it, or run its first step right now? One that
- * goes on beside its task (in a gather, say) has no part in the task's cancel.
- */
-static bool is_where_its_task_is(const weft__coro *call)
-{
-    const weft__coro *at = call->identity;
-    while (at != call && !at->running) {
-        const weft_future *awaited = at->waiter.future;
-        at = awaited && weft__is_pending(awaited) ? weft__coro_of(awaited) : NULL;
-        if (!at || at->identity != call->identity)
-            return false;
-    }
-    return true;
-}
-
-/* The pending request to cancel, on the coroutine itself or on its task; NULL: none. */
-static weft__coro *cancel_requested(weft__coro *coro)
-{
-    weft__coro *task = coro->identity;
-    if (coro->must_cancel)
-        return coro;
-    return task->must_cancel && is_where_its_task_is(coro) ? task : NULL;
 }
 
 static weft_future *awaitable(const weft__coro *coro, weft_future *future)
@@ -186,7 +66,7 @@ static weft_future *awaitable(const weft__coro *coro, weft_future *future)
 
 bool weft__await(struct weft_frame *frame, weft_future *future, int line)
 {
-    weft__coro *coro = coro_of_frame(frame);
+    weft__coro *coro = weft__coro_of_frame(frame);
     drop_awaited(coro);
     frame->weft_state = line;
     future = awaitable(coro, future);
@@ -195,7 +75,7 @@ bool weft__await(struct weft_frame *frame, weft_future *future, int line)
         return false;
     }
     weft__wait(&coro->waiter, future);
-    weft__coro *asked = cancel_requested(coro);
+    weft__coro *asked = weft__cancel_requested(coro);
     if (asked && weft__request_cancel(future, weft_message(&asked->future)))
         asked->must_cancel = false;
     return true;
@@ -203,7 +83,7 @@ bool weft__await(struct weft_frame *frame, weft_future *future, int line)
 
 void weft__yield(struct weft_frame *frame, int line)
 {
-    weft__coro *coro = coro_of_frame(frame);
+    weft__coro *coro = weft__coro_of_frame(frame);
     drop_awaited(coro);
     frame->weft_state = line;
     weft__schedule(weft__loop, &coro->waiter.item);
@@ -211,10 +91,10 @@ void weft__yield(struct weft_frame *frame, int line)
 
 int weft__await_end(struct weft_frame *frame, weft_value *ret)
 {
-    weft__coro *coro = coro_of_frame(frame);
+    weft__coro *coro = weft__coro_of_frame(frame);
     weft_future *future = coro->waiter.future;
     if (!future) { /* a yield */
-        weft__coro *asked = cancel_requested(coro);
+        weft__coro *asked = weft__cancel_requested(coro);
         if (asked)
             asked->must_cancel = false;
         return asked ? -ECANCELED : 0;
@@ -241,14 +121,14 @@ static int caught_status(const weft__coro *coro)
 
 weft_step weft__fail_as_awaited(struct weft_frame *frame)
 {
-    weft__coro *coro = coro_of_frame(frame);
-    set_failure(coro, caught_status(coro), weft__strdup(weft__caught_message(frame)));
-    return leave(coro);
+    weft__coro *coro = weft__coro_of_frame(frame);
+    weft__set_failure(coro, caught_status(coro), weft__strdup(weft__caught_message(frame)));
+    return weft__leave(coro);
 }
 
 const char *weft__caught_message(struct weft_frame *frame)
 {
-    const weft_future *future = coro_of_frame(frame)->waiter.future;
+    const weft_future *future = weft__coro_of_frame(frame)->waiter.future;
     return future ? weft_message(future) : NULL;
 }
 
@@ -260,7 +140,7 @@ static void resume(weft__item *item);
  * none. */
 static weft__coro *take_caller(weft__coro *call)
 {
-    weft__waiter *first = is_call(call) ? call->future.first.waiters : NULL;
+    weft__waiter *first = weft__is_call(call) ? call->future.first.waiters : NULL;
     if (!first || first->item.run != resume)
         return NULL;
     weft__coro *caller = WEFT__CONTAINER(first, weft__coro, waiter);
@@ -273,7 +153,7 @@ static weft__coro *take_caller(weft__coro *call)
 static weft__coro **list_of(weft__coro *coro)
 {
     weft_loop *loop = weft__loop;
-    return is_call(coro) ? &loop->calls : &loop->tasks;
+    return weft__is_call(coro) ? &loop->calls : &loop->tasks;
 }
 
 static void link_coro(weft__coro *coro)
@@ -283,12 +163,12 @@ static void link_coro(weft__coro *coro)
     if (coro->next)
         coro->next->prev = coro;
     *list = coro;
-    weft__loop->task_count += !is_call(coro);
+    weft__loop->task_count += !weft__is_call(coro);
 }
 
 static void unlink_coro(weft__coro *coro)
 {
-    weft__loop->task_count -= !is_call(coro);
+    weft__loop->task_count -= !weft__is_call(coro);
     if (coro->prev)
         coro->prev->next = coro->next;
     else
@@ -300,7 +180,7 @@ static void unlink_coro(weft__coro *coro)
 /* The coroutine has ended: its outcome becomes the future's. Returns who goes on in this step. */
 static weft__coro *finish(weft__coro *coro)
 {
-    weft__coro *identity = is_call(coro) ? coro->identity : NULL;
+    weft__coro *identity = weft__is_call(coro) ? coro->identity : NULL;
     weft__coro *caller = take_caller(coro);
     weft__frame_of(coro)->weft_state = WEFT__STATE_DONE;
     drop_awaited(coro);
@@ -339,7 +219,7 @@ static void step(weft__coro *coro)
 static void resume(weft__item *item)
 {
     weft__coro *coro = WEFT__CONTAINER(item, weft__coro, waiter.item);
-    weft__coro *asked = cancel_requested(coro);
+    weft__coro *asked = weft__cancel_requested(coro);
     if (asked && coro->waiter.future && weft_is_cancelled(coro->waiter.future))
         asked->must_cancel = false; /* this -ECANCELED answers all requests made before it */
     step(coro);
@@ -350,7 +230,7 @@ static void start(weft__item *item)
     weft__coro *coro = WEFT__CONTAINER(item, weft__coro, waiter.item);
     coro->waiter.item.run = resume;
     if (coro->must_cancel) {
-        set_failure(coro, -ECANCELED, NULL);
+        weft__set_failure(coro, -ECANCELED, NULL);
         coro = finish(coro);
     }
     step(coro);
@@ -442,62 +322,7 @@ weft_future *weft__call(const weft_coroutine *coroutine, const void *frame, cons
     return future;
 }
 
-/* ---- Cancelling ---- */
-
-/* What a coroutine awaits, unless that is done; NULL: nothing. */
-static weft_future *pending_await(const weft__coro *coro)
-{
-    weft_future *awaited = coro->waiter.future;
-    return awaited && weft__is_pending(awaited) ? awaited : NULL;
-}
-
-/* The next coroutine on the way of a request; NULL: the way ends, or leads back to where the request
- * has been. */
-static weft__coro *next_in_cancel(const weft_future *awaited)
-{
-    weft__coro *coro = awaited ? weft__coro_of(awaited) : NULL;
-    return coro && !coro->in_cancel ? coro : NULL;
-}
-
-/* The request has passed from `first` to `last`. */
-static void leave_cancel(weft__coro *first, weft__coro *last)
-{
-    for (weft__coro *coro = first; coro != last; coro = weft__coro_of(coro->waiter.future))
-        coro->in_cancel = false;
-    last->in_cancel = false;
-}
-
-/*
- * Follow the awaits down to the operation at the end and ask it to stop. `asked` is who keeps the
- * request if it cannot be delivered: the outermost coroutine of the task in which the chain ends.
- * Tasks that await each other, be it by way of a gather, are a chain without an end; `in_cancel`
- * marks where the request has been, and the last one keeps it.
- */
-static bool cancel(weft_future *future)
-{
-    weft__coro *first = weft__coro_of(future);
-    weft__coro *asked = first, *last = first;
-    const char *reason = weft_message(future);
-    weft_future *awaited = NULL;
-    if (first->in_cancel)
-        return true;
-    for (weft__coro *coro = first; coro; coro = next_in_cancel(awaited)) {
-        if (!is_call(coro)) {
-            if (coro->future.requests < WEFT__MAX_REQUESTS)
-                coro->future.requests++;
-            asked = coro;
-        }
-        if (coro != first)
-            weft__set_reason(&coro->future, reason);
-        coro->in_cancel = true;
-        last = coro;
-        awaited = pending_await(coro);
-    }
-    if (!awaited || weft__coro_of(awaited) || !weft__request_cancel(awaited, reason))
-        asked->must_cancel = true;
-    leave_cancel(first, last);
-    return true;
-}
+/* ---- What a coroutine is to others ---- */
 
 static void describe(const weft_future *future, const char **ret_name, const char **ret_place)
 {
@@ -507,32 +332,19 @@ static void describe(const weft_future *future, const char **ret_name, const cha
 }
 
 static const struct weft__future_ops task_ops = {
-    .name = "task", .cancel = cancel, .describe = describe};
+    .name = "task", .cancel = weft__coro_cancel, .describe = describe};
 static const struct weft__future_ops call_ops = {
-    .name = "call", .cancel = cancel, .describe = describe};
+    .name = "call", .cancel = weft__coro_cancel, .describe = describe};
 
-unsigned weft_uncancel(weft_future *future)
-{
-    weft__coro *task = weft__coro_of(future);
-    if (!task || !future->requests)
-        return 0;
-    if (--future->requests == 0)
-        task->must_cancel = false;
-    return future->requests;
-}
-
-unsigned weft_cancelling(const weft_future *task)
-{
-    return task->requests;
-}
+/* ---- Giving up ---- */
 
 static void give_up(weft__item *item)
 {
     weft__coro *coro = WEFT__CONTAINER(item, weft__coro, waiter.item);
-    weft_future *awaited = pending_await(coro);
+    weft_future *awaited = weft__pending_await(coro);
     if (awaited) /* a gather of what nobody completes, say, would wait for it for ever */
         weft_cancel_because(awaited, "the loop shuts down");
-    set_failure(coro, WEFT_ESTUCK, NULL);
+    weft__set_failure(coro, WEFT_ESTUCK, NULL);
     finish(coro);
 }
 

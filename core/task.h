@@ -36,8 +36,39 @@ static inline struct weft_frame *weft__frame_of(weft__coro *coro)
     return (struct weft_frame *)(void *)coro->frame;
 }
 
+static inline weft__coro *weft__coro_of_frame(struct weft_frame *frame)
+{
+    return WEFT__CONTAINER(frame, weft__coro, frame);
+}
+
+static inline bool weft__is_call(const weft__coro *coro)
+{
+    return coro->identity != coro;
+}
+
 /** The coroutine behind a future, or NULL. */
 weft__coro *weft__coro_of(const weft_future *future);
+
+/* ---- Ending: core/outcome.c ---- */
+
+/** Replace the outcome; takes over `message` (from weft__malloc(), may be NULL). */
+void weft__set_failure(weft__coro *coro, int status, char *message);
+
+/** The body has its outcome: go to its WEFT_FINALLY, or end if that was it. */
+weft_step weft__leave(weft__coro *coro);
+
+/* ---- Cancelling: core/task_cancel.c ---- */
+
+/** The pending request to cancel, on the coroutine itself or on its task; NULL: none. */
+weft__coro *weft__cancel_requested(weft__coro *coro);
+
+/** What a coroutine awaits, unless that is done; NULL: nothing. */
+weft_future *weft__pending_await(const weft__coro *coro);
+
+/** ops->cancel of coroutines. */
+bool weft__coro_cancel(weft_future *future);
+
+/* ---- Giving up ---- */
 
 /**
  * Give up all tasks and calls: each is queued to complete with WEFT_ESTUCK, and no body runs on.

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Cancelling tasks.
+ *
+ * A request goes to what the task awaits: down the chain of coroutines to the operation at its end,
+ * which completes with -ECANCELED, and each coroutine gets that from its await. If there is nothing
+ * to pass it to (not started, queued, running, or the operation cannot be stopped), it stays as
+ * must_cancel on the task and is delivered at the next await that suspends. So a result that was
+ * ready is never lost.
+ */
+#include "core/task.h"
+
+/*
+ * Is `call` where its task is: does the task wait for it, or run its first step right now? One that
+ * goes on beside its task (in a gather, say) has no part in the task's cancel.
+ */
+static bool is_where_its_task_is(const weft__coro *call)
+{
+    const weft__coro *at = call->identity;
+    while (at != call && !at->running) {
+        const weft_future *awaited = at->waiter.future;
+        at = awaited && weft__is_pending(awaited) ? weft__coro_of(awaited) : NULL;
+        if (!at || at->identity != call->identity)
+            return false;
+    }
+    return true;
+}
+
+weft__coro *weft__cancel_requested(weft__coro *coro)
+{
+    weft__coro *task = coro->identity;
+    if (coro->must_cancel)
+        return coro;
+    return task->must_cancel && is_where_its_task_is(coro) ? task : NULL;
+}
+
+weft_future *weft__pending_await(const weft__coro *coro)
+{
+    weft_future *awaited = coro->waiter.future;
+    return awaited && weft__is_pending(awaited) ? awaited : NULL;
+}
+
+/* The next coroutine on the way of a request; NULL: the way ends, or leads back to where the request
+ * has been. */
+static weft__coro *next_in_cancel(const weft_future *awaited)
+{
+    weft__coro *coro = awaited ? weft__coro_of(awaited) : NULL;
+    return coro && !coro->in_cancel ? coro : NULL;
+}
+
+/* The request has passed from `first` to `last`. */
+static void leave_cancel(weft__coro *first, weft__coro *last)
+{
+    for (weft__coro *coro = first; coro != last; coro = weft__coro_of(coro->waiter.future))
+        coro->in_cancel = false;
+    last->in_cancel = false;
+}
+
+/*
+ * Follow the awaits down to the operation at the end and ask it to stop. `asked` is who keeps the
+ * request if it cannot be delivered: the outermost coroutine of the task in which the chain ends.
+ * Tasks that await each other, be it by way of a gather, are a chain without an end; `in_cancel`
+ * marks where the request has been, and the last one keeps it.
+ */
+bool weft__coro_cancel(weft_future *future)
+{
+    weft__coro *first = weft__coro_of(future);
+    weft__coro *asked = first, *last = first;
+    const char *reason = weft_message(future);
+    weft_future *awaited = NULL;
+    if (first->in_cancel)
+        return true;
+    for (weft__coro *coro = first; coro; coro = next_in_cancel(awaited)) {
+        if (!weft__is_call(coro)) {
+            if (coro->future.requests < WEFT__MAX_REQUESTS)
+                coro->future.requests++;
+            asked = coro;
+        }
+        if (coro != first)
+            weft__set_reason(&coro->future, reason);
+        coro->in_cancel = true;
+        last = coro;
+        awaited = weft__pending_await(coro);
+    }
+    if (!awaited || weft__coro_of(awaited) || !weft__request_cancel(awaited, reason))
+        asked->must_cancel = true;
+    leave_cancel(first, last);
+    return true;
+}
+
+unsigned weft_uncancel(weft_future *future)
+{
+    weft__coro *task = weft__coro_of(future);
+    if (!task || !future->requests)
+        return 0;
+    if (--future->requests == 0)
+        task->must_cancel = false;
+    return future->requests;
+}
+
+unsigned weft_cancelling(const weft_future *task)
+{
+    return task->requests;
+}
