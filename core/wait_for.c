@@ -86,8 +86,8 @@ weft_future *weft_wait_for(weft_future *inner, weft_ns timeout)
         return weft__refuse(inner, weft__future_enoloop());
     if (!inner || weft__is_foreign(inner))
         return weft__refuse(inner, weft_future_failed(-EINVAL, "wait_for: bad argument"));
-    if (weft_is_done(inner))
-        return inner;
+    if (weft_is_done(inner) || !limited)
+        return inner; /* waiting for it is all there is to do, and costs no tick that way */
     if (loop->phase == WEFT__CLOSED)
         return weft__refuse(inner, weft_future_failed(-ESHUTDOWN, NULL));
     struct wait_for *wait = weft__future_alloc(loop, &wait_for_ops, sizeof(*wait), 2);
@@ -95,7 +95,7 @@ weft_future *weft_wait_for(weft_future *inner, weft_ns timeout)
         return weft__refuse(inner, weft__future_enomem(loop));
     wait->timed.timer.item.run = on_deadline;
     wait->waiter.item.run = inner_done;
-    if (limited && timeout > 0) {
+    if (timeout > 0) {
         if (weft__timer_start(loop, &wait->timed.timer, weft__deadline_after(timeout)) < 0) {
             weft__free(wait);
             return weft__refuse(inner, weft__future_enomem(loop));
@@ -103,7 +103,7 @@ weft_future *weft_wait_for(weft_future *inner, weft_ns timeout)
         weft_ref(&wait->timed.future);
     }
     weft__wait(&wait->waiter, inner);
-    if (limited && timeout == 0)
+    if (timeout == 0)
         expire(wait);
     return &wait->timed.future;
 }

@@ -67,6 +67,17 @@ Test(wait_for, without_limit_waits_as_long_as_it_takes)
     weft_test_loop_end();
 }
 
+Test(wait_for, without_limit_costs_no_tick)
+{
+    weft_future *future = weft_future_new();
+    weft_future *wait = weft_wait_for(weft_ref(future), -1);
+    cr_assert_eq(weft_future_resolve(future, weft_value_i64(1), NULL), 0);
+    cr_assert(weft_is_done(wait));
+    weft_unref(future);
+    weft_unref(wait);
+    weft_test_loop_end();
+}
+
 Test(wait_for, passes_on_failure_and_message)
 {
     weft_future *wait = weft_wait_for(weft_future_failed(-EPIPE, "%s", "broken"), WEFT_S(1));
