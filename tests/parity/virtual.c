@@ -36,6 +36,33 @@ void say(const char *format, ...)
     fflush(stdout);
 }
 
+static void say_text(void *text)
+{
+    say("%s", (const char *)text);
+}
+
+static void say_text_then(weft_future *future, void *text)
+{
+    (void)future;
+    say_text(text);
+}
+
+void say_soon(const char *text)
+{
+    weft_unref(weft_call_soon(say_text, (void *)text));
+}
+
+void say_later(int seconds, const char *text)
+{
+    weft_unref(weft_call_later(WEFT_S(seconds), say_text, (void *)text));
+}
+
+void say_when_done(weft_future *future, const char *text)
+{
+    if (weft_then(weft_ref(future), say_text_then, (void *)text) < 0)
+        exit(1);
+}
+
 const char *outcome(weft_future *future)
 {
     static char text[200];
@@ -98,11 +125,11 @@ WEFT_ASYNC(stubborn)
     WEFT_END;
 }
 
-WEFT_ASYNC(ticks)
+WEFT_ASYNC(steps)
 {
     WEFT_BEGIN;
-    for (self->tick = 1; self->tick <= self->count; self->tick++) {
-        say("tick %d", self->tick);
+    for (self->step = 1; self->step <= self->count; self->step++) {
+        say("%s %d", self->name, self->step);
         WEFT_YIELD;
     }
     WEFT_END;

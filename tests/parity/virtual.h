@@ -22,6 +22,11 @@ int virtual_run_until(weft_future *main);
 /* Print the loop's time, in seconds, and a text. */
 void say(const char *format, ...) WEFT_PRINTF(1, 2);
 
+/* Call say(text) at the next tick; after a while; when `future` (borrowed) is done. */
+void say_soon(const char *text);
+void say_later(int seconds, const char *text);
+void say_when_done(weft_future *future, const char *text);
+
 /* In words: how a future ended, if it did. A value is a text, or NULL. Good until the next call. */
 const char *outcome(weft_future *future);
 
@@ -53,12 +58,13 @@ struct stubborn {
 };
 WEFT_ASYNC_DECLARE(stubborn);
 
-/* Says which tick it is. */
-struct ticks {
+/* Says which step it is, a tick each. */
+struct steps {
     WEFT_FRAME;
+    const char *name;
     int count;
-    int tick;
+    int step;
 };
-WEFT_ASYNC_DECLARE(ticks);
+WEFT_ASYNC_DECLARE(steps);
 
 #endif

@@ -58,6 +58,18 @@ def say(text):
     print(f"[{_loop.time():g}] {text}", flush=True)
 
 
+def say_soon(text):
+    _loop.call_soon(say, text)
+
+
+def say_later(seconds, text):
+    _loop.call_later(seconds, say, text)
+
+
+def say_when_done(future, text):
+    future.add_done_callback(lambda _: say(text))
+
+
 def outcome(future):
     """In words: how a future ended, if it did."""
     if not future.done():
@@ -107,8 +119,8 @@ async def stubborn(name, seconds):
     return name
 
 
-async def ticks(count):
-    """Says which tick it is."""
-    for tick in range(1, count + 1):
-        say(f"tick {tick}")
+async def steps(name, count):
+    """Says which step it is, a tick each."""
+    for step in range(1, count + 1):
+        say(f"{name} {step}")
         await asyncio.sleep(0)
