@@ -16,7 +16,8 @@
 
 /** All [loop]. */
 struct weft__cold {
-    union weft__second second; /* the future's */
+    union weft__second second;  /* the future's */
+    struct weft__block *blocks; /* coroutines: the open ones, innermost first; see core/block.h */
     char *message; /* owned; PENDING: reason of a cancel; DONE: message of the failure */
 };
 

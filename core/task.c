@@ -25,6 +25,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/block.h"
 #include "core/loop.h"
 #include "core/memory.h"
 
@@ -181,6 +182,8 @@ static void unlink_coro(weft__coro *coro)
 static weft__coro *finish(weft__coro *coro)
 {
     weft__coro *identity = weft__is_call(coro) ? coro->identity : NULL;
+    if (weft__blocks(coro))
+        weft__blocks_end(coro, coro->outcome == WEFT_ESTUCK);
     weft__coro *caller = take_caller(coro);
     weft__frame_of(coro)->weft_state = WEFT__STATE_DONE;
     drop_awaited(coro);

@@ -68,6 +68,38 @@ weft_future *weft__pending_await(const weft__coro *coro);
 /** ops->cancel of coroutines. */
 bool weft__coro_cancel(weft_future *future);
 
+/** How many came to the coroutine, or passed through it, and were not taken back. */
+static inline uint32_t weft__requests(const weft__coro *coro)
+{
+    return coro->future.requests;
+}
+
+/** Count one without making it, and take one back; at zero one that was not delivered is dropped. */
+static inline void weft__count_request(weft__coro *coro)
+{
+    if (coro->future.requests < WEFT__MAX_REQUESTS)
+        coro->future.requests++;
+}
+
+void weft__uncount_request(weft__coro *coro);
+
+/** Is one waiting for the coroutine's next await? Drop it. */
+static inline bool weft__has_request(const weft__coro *coro)
+{
+    return coro->must_cancel;
+}
+
+static inline void weft__drop_request(weft__coro *coro)
+{
+    coro->must_cancel = false;
+}
+
+/**
+ * Is `call` where its task is: does the task wait for it, or run its first step right now? One that
+ * goes on beside its task (in a gather, say) has no part in the task's cancel.
+ */
+bool weft__is_where_its_task_is(const weft__coro *call);
+
 /* ---- Giving up ---- */
 
 /**

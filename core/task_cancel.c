@@ -10,11 +10,7 @@
  */
 #include "core/task.h"
 
-/*
- * Is `call` where its task is: does the task wait for it, or run its first step right now? One that
- * goes on beside its task (in a gather, say) has no part in the task's cancel.
- */
-static bool is_where_its_task_is(const weft__coro *call)
+bool weft__is_where_its_task_is(const weft__coro *call)
 {
     const weft__coro *at = call->identity;
     while (at != call && !at->running) {
@@ -31,7 +27,7 @@ weft__coro *weft__cancel_requested(weft__coro *coro)
     weft__coro *task = coro->identity;
     if (coro->must_cancel)
         return coro;
-    return task->must_cancel && is_where_its_task_is(coro) ? task : NULL;
+    return task->must_cancel && weft__is_where_its_task_is(coro) ? task : NULL;
 }
 
 weft_future *weft__pending_await(const weft__coro *coro)
@@ -71,11 +67,9 @@ bool weft__coro_cancel(weft_future *future)
     if (first->in_cancel)
         return true;
     for (weft__coro *coro = first; coro; coro = next_in_cancel(awaited)) {
-        if (!weft__is_call(coro)) {
-            if (coro->future.requests < WEFT__MAX_REQUESTS)
-                coro->future.requests++;
+        weft__count_request(coro);
+        if (!weft__is_call(coro))
             asked = coro;
-        }
         if (coro != first)
             weft__set_reason(&coro->future, reason);
         coro->in_cancel = true;
@@ -88,17 +82,23 @@ bool weft__coro_cancel(weft_future *future)
     return true;
 }
 
+void weft__uncount_request(weft__coro *coro)
+{
+    if (coro->future.requests && --coro->future.requests == 0)
+        coro->must_cancel = false;
+}
+
 unsigned weft_uncancel(weft_future *future)
 {
     weft__coro *task = weft__coro_of(future);
-    if (!task || !future->requests)
+    if (!task || weft__is_call(task))
         return 0;
-    if (--future->requests == 0)
-        task->must_cancel = false;
+    weft__uncount_request(task);
     return future->requests;
 }
 
-unsigned weft_cancelling(const weft_future *task)
+unsigned weft_cancelling(const weft_future *future)
 {
-    return task->requests;
+    const weft__coro *task = weft__coro_of(future);
+    return task && !weft__is_call(task) ? future->requests : 0;
 }

@@ -13,6 +13,7 @@
 #include <weft/pool.h>
 #include <weft/task.h>
 #include <weft/time.h>
+#include <weft/timeout.h>
 #include <weft/value.h>
 #include <weft/version.h>
 

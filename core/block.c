@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Blocks: asking the coroutine around them to stop, and taking that back.
+ *
+ * The request goes to the coroutine in which the block was entered, and not to its task: of two
+ * calls that run side by side in a gather, the one in whose block the time is over is stopped, and
+ * the other one is not. Where the coroutine is a call that its task waits for, the request is counted
+ * on the task as well, so that weft_cancelling() shows what Python shows.
+ *
+ * Each coroutine counts the requests that came to it or passed through it. A block whose own request
+ * is taken back, and which finds more than there were at its entry, knows that somebody else wants
+ * the coroutine to end.
+ *
+ * A request that could not be delivered (what was awaited was done already) waits on the coroutine
+ * for the next await. Left before that, a block whose request it is takes it along.
+ *
+ * Failure modes: no memory for the timer (the block keeps the deadline it had); a block that nobody
+ * leaves (it is left when its coroutine ends, and reported).
+ */
+#include "core/block.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "core/loop.h"
+
+weft__coro *weft__block_place(void)
+{
+    return weft__loop ? weft__loop->current : NULL;
+}
+
+int weft__block_enter(weft__block *block, weft__coro *coro, const struct weft__block_ops *ops)
+{
+    struct weft__cold *cold = weft__cold_make(&coro->future);
+    if (!cold)
+        return -ENOMEM;
+    *block = (weft__block){
+        .outer = cold->blocks,
+        .ops = ops,
+        .coro = coro,
+        .deadline = WEFT_FOREVER,
+        .requests = weft__requests(coro),
+    };
+    cold->blocks = block;
+    return 0;
+}
+
+/* ---- The deadline ---- */
+
+static void disarm(weft__block *block)
+{
+    weft_future *timer = block->timer;
+    block->timer = NULL;
+    if (!timer)
+        return;
+    weft_cancel(timer);
+    weft_unref(timer);
+}
+
+static void on_deadline(void *arg)
+{
+    weft__block *block = arg;
+    disarm(block);
+    block->ops->expire(block);
+}
+
+static weft_future *arm(weft__block *block, weft_ns deadline)
+{
+    if (deadline == WEFT_FOREVER)
+        return NULL;
+    if (deadline <= weft_now())
+        return weft_call_soon(on_deadline, block);
+    return weft_call_at(deadline, on_deadline, block);
+}
+
+int weft__block_set_deadline(weft__block *block, weft_ns deadline)
+{
+    weft_future *timer = arm(block, deadline);
+    if (timer && weft_is_done(timer)) {
+        int status = weft_future_status(timer);
+        weft_unref(timer);
+        return status;
+    }
+    disarm(block);
+    block->timer = timer;
+    block->deadline = deadline;
+    return 0;
+}
+
+/* ---- The request ---- */
+
+void weft__block_ask(weft__block *block, const char *reason)
+{
+    weft__coro *coro = block->coro;
+    bool waited = weft__has_request(coro);
+    assert(!block->asked);
+    block->asked = true;
+    block->asked_task = coro->identity != coro && weft__is_where_its_task_is(coro);
+    if (block->asked_task)
+        weft__count_request(coro->identity);
+    weft__request_cancel(&coro->future, reason);
+    block->undelivered = weft__has_request(coro) && !waited;
+}
+
+static void take_back(weft__block *block)
+{
+    weft__coro *coro = block->coro;
+    block->asked = false;
+    weft__uncount_request(coro);
+    if (block->asked_task)
+        weft__uncount_request(coro->identity);
+    if (block->undelivered && weft__requests(coro) <= block->requests)
+        weft__drop_request(coro);
+}
+
+static void unlink_block(weft__block *block)
+{
+    weft__block **link = &weft__cold(&block->coro->future)->blocks;
+    while (*link != block)
+        link = &(*link)->outer;
+    *link = block->outer;
+}
+
+bool weft__block_leave(weft__block *block)
+{
+    disarm(block);
+    if (block->asked)
+        take_back(block);
+    unlink_block(block);
+    return weft__requests(block->coro) <= block->requests;
+}
+
+static void report(const weft__coro *coro, const char *what)
+{
+    struct weft_error_report report = {
+        .what = what,
+        .status = -EINVAL,
+        .task = weft_task_name(&coro->future),
+        .spawned_at = weft_task_spawned_at(&coro->future),
+    };
+    weft__report(weft__loop, &report);
+}
+
+void weft__blocks_end(weft__coro *coro, bool silent)
+{
+    weft__block *block;
+    while ((block = weft__blocks(coro))) {
+        const char *open = block->ops->open;
+        weft__block_leave(block);
+        block->ops->free(block);
+        if (!silent)
+            report(coro, open);
+    }
+}
+
+/* ---- Looking ---- */
+
+static weft_ns earliest(const weft__coro *coro, weft_ns deadline)
+{
+    for (const weft__block *block = weft__blocks(coro); block; block = block->outer)
+        if (block->deadline < deadline)
+            deadline = block->deadline;
+    return deadline;
+}
+
+/* The coroutine that this one waits for; NULL: none. */
+static const weft__coro *awaited(const weft__coro *coro)
+{
+    const weft_future *future = weft__pending_await(coro);
+    return future ? weft__coro_of(future) : NULL;
+}
+
+weft_ns weft__task_deadline(const weft_future *task)
+{
+    const weft__coro *first = weft__coro_of(task), *running = weft__block_place();
+    weft_ns deadline = WEFT_FOREVER;
+    for (const weft__coro *coro = first; coro && coro->identity == first; coro = awaited(coro))
+        deadline = earliest(coro, deadline);
+    if (running && running->identity == first)
+        deadline = earliest(running, deadline);
+    return deadline;
+}
