@@ -2,6 +2,7 @@
 /* The cold part of a future; see core/cold.h. */
 #include "core/cold.h"
 
+#include "core/group.h"
 #include "core/memory.h"
 
 struct weft__cold *weft__cold_make(weft_future *future)
@@ -24,6 +25,7 @@ void weft__cold_free(weft_future *future)
     if (!cold)
         return;
     weft__free(cold->message);
+    weft__errors_unref(cold->errors);
     weft__free(cold);
 }
 

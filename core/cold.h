@@ -19,6 +19,8 @@ struct weft__cold {
     union weft__second second;  /* the future's */
     struct weft__block *blocks; /* coroutines: the open ones, innermost first; see core/block.h */
     char *message; /* owned; PENDING: reason of a cancel; DONE: message of the failure */
+    struct weft_errors *errors; /* a reference, or NULL: the failures behind a WEFT_EGROUP; of a
+                                   coroutine, from when that is its outcome */
 };
 
 /** The cold part, or NULL. */

@@ -25,6 +25,7 @@
 #include <weft/task.h>
 
 #include "core/cold.h"
+#include "core/group.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/text.h"
@@ -265,6 +266,12 @@ void weft__complete_result(weft_future *future, weft_result result)
     }
 }
 
+static void fail_as(weft_future *future, int status, const weft_future *source)
+{
+    weft__errors_pass(future, source);
+    weft__complete_failed(future, status, weft__strdup(weft_message(source)));
+}
+
 void weft__complete_as(weft_future *future, weft_future *source)
 {
     weft_value value;
@@ -273,7 +280,7 @@ void weft__complete_as(weft_future *future, weft_future *source)
     if (status >= 0)
         status = weft__take(source, &value, &destructor);
     if (status < 0)
-        weft__complete_failed(future, status, weft__strdup(weft_message(source)));
+        fail_as(future, status, source);
     else
         weft__complete(future, value, destructor);
 }

@@ -15,6 +15,7 @@
 #include <weft/combine.h>
 
 #include "core/future.h"
+#include "core/group.h"
 #include "core/loop.h"
 #include "core/memory.h"
 
@@ -143,8 +144,10 @@ static void child_done(weft__item *item)
     note(gather, index, child->waiter.future);
     gather->left--;
     const struct entry *entry = &gather->results->entries[index];
-    if (entry->status < 0 && !keeps_going && weft__is_pending(&gather->future))
+    if (entry->status < 0 && !keeps_going && weft__is_pending(&gather->future)) {
+        weft__errors_pass(&gather->future, child->waiter.future);
         weft__complete_failed(&gather->future, entry->status, weft__strdup(entry->message));
+    }
     if (gather->left > 0)
         return;
     if (weft__is_pending(&gather->future))

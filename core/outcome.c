@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "core/group.h"
 #include "core/memory.h"
 #include "core/task.h"
 #include "core/text.h"
@@ -20,6 +21,7 @@ static void set_outcome(weft__coro *coro, int status, weft_value value, weft_des
         weft__free(coro->value.ptr);
     else if (coro->destructor)
         coro->destructor(coro->value.ptr);
+    weft__errors_drop(&coro->future);
     coro->outcome = status;
     coro->value = value;
     coro->destructor = destructor;

@@ -26,6 +26,7 @@
 #include <string.h>
 
 #include "core/block.h"
+#include "core/group.h"
 #include "core/loop.h"
 #include "core/memory.h"
 
@@ -124,6 +125,8 @@ weft_step weft__fail_as_awaited(struct weft_frame *frame)
 {
     weft__coro *coro = weft__coro_of_frame(frame);
     weft__set_failure(coro, caught_status(coro), weft__strdup(weft__caught_message(frame)));
+    if (coro->waiter.future)
+        weft__errors_pass(&coro->future, coro->waiter.future);
     return weft__leave(coro);
 }
 
@@ -131,6 +134,11 @@ const char *weft__caught_message(struct weft_frame *frame)
 {
     const weft_future *future = weft__coro_of_frame(frame)->waiter.future;
     return future ? weft_message(future) : NULL;
+}
+
+const weft_errors *weft__caught_errors(struct weft_frame *frame)
+{
+    return weft_future_errors(weft__coro_of_frame(frame)->waiter.future);
 }
 
 /* ---- Running ---- */

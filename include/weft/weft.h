@@ -7,6 +7,7 @@
 #include <weft/combine.h>
 #include <weft/error.h>
 #include <weft/future.h>
+#include <weft/group.h>
 #include <weft/loop.h>
 #include <weft/macros.h>
 #include <weft/memory.h>
