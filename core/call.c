@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <weft/time.h>
 
+#include "core/context.h"
 #include "core/loop.h"
 #include "core/timer.h"
 
@@ -22,6 +23,7 @@ struct call {
     struct weft__timed timed; /* first */
     weft_call_fn *fn;         /* NULL for a sleep */
     void *arg;
+    weft_context *context; /* owned; NULL for a sleep */
 };
 
 static bool cancel(weft_future *future)
@@ -35,7 +37,13 @@ static bool cancel(weft_future *future)
     return true;
 }
 
-static const struct weft__future_ops call_ops = {.name = "call", .cancel = cancel};
+static void dispose_call(weft_future *future)
+{
+    weft_context_unref(WEFT__CONTAINER(future, struct call, timed.future)->context);
+}
+
+static const struct weft__future_ops call_ops = {
+    .name = "call", .cancel = cancel, .dispose = dispose_call};
 static const struct weft__future_ops sleep_ops = {.name = "sleep", .cancel = cancel};
 
 static void wake(weft__item *item)
@@ -51,7 +59,9 @@ static void call(weft__item *item)
     struct call *call = WEFT__CONTAINER(item, struct call, timed.timer.item);
     if (weft__is_pending(&call->timed.future)) {
         weft__complete(&call->timed.future, weft_value_i64(0), NULL);
+        weft_context **outer = weft__context_enter(&call->context);
         call->fn(call->arg);
+        weft__context_leave(outer);
     }
     weft_unref(&call->timed.future);
 }
@@ -85,6 +95,7 @@ static weft_future *call_at(weft_ns when, weft_call_fn *fn, void *arg)
     made->timed.timer.item.run = call;
     made->fn = fn;
     made->arg = arg;
+    made->context = weft_context_current();
     return start(&made->timed, when);
 }
 

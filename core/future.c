@@ -26,6 +26,7 @@
 
 #include "core/cold.h"
 #include "core/group.h"
+#include "core/context.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/text.h"
@@ -429,6 +430,7 @@ struct then {
     weft__waiter waiter;
     weft_then_fn *fn;
     void *arg;
+    weft_context *context; /* owned */
 };
 
 static void run_then(weft__item *item)
@@ -436,7 +438,10 @@ static void run_then(weft__item *item)
     struct then then = *WEFT__CONTAINER(item, struct then, waiter.item);
     weft__free(item);
     weft__observe(then.waiter.future);
+    weft_context **outer = weft__context_enter(&then.context);
     then.fn(then.waiter.future, then.arg);
+    weft__context_leave(outer);
+    weft_context_unref(then.context);
     weft_unref(then.waiter.future);
 }
 
@@ -451,7 +456,8 @@ int weft_then(weft_future *future, weft_then_fn *fn, void *arg)
     struct then *then = weft__malloc(sizeof(*then));
     if (!then)
         return -ENOMEM;
-    *then = (struct then){.waiter.item.run = run_then, .fn = fn, .arg = arg};
+    *then = (struct then){
+        .waiter.item.run = run_then, .fn = fn, .arg = arg, .context = weft_context_current()};
     weft__wait(&then->waiter, future);
     return 0;
 }

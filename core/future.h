@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <weft/context.h>
 #include <weft/future.h>
 #include <weft/loop.h>
 
@@ -52,6 +53,9 @@ struct weft__future_ops {
     /* The name and the place ("file:line") of this very operation, for reports. May be NULL: then it
      * is named `name`, and has no place. */
     void (*describe)(const weft_future *future, const char **ret_name, const char **ret_place);
+    /* The context of this very operation, for reports; borrowed. May be NULL: then it is that in
+     * which the report is made. */
+    weft_context *(*context)(const weft_future *future);
 };
 
 /** Somebody who waits: queued in the future's list, then in the ready queue. Owns a reference to

@@ -404,6 +404,7 @@ static void destroy(weft_loop *loop)
     if (loop->mailbox)
         weft__mailbox_unref(loop->mailbox);
     weft__timers_fini(&loop->timers);
+    weft_context_unref(loop->context);
     weft__free(loop->enomem);
     weft__free(loop);
 }

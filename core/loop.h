@@ -8,6 +8,7 @@
 #include <event2/event.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <weft/context.h>
 #include <weft/loop.h>
 
 #include "core/future.h"
@@ -96,8 +97,9 @@ struct weft_loop {
     weft_future *unseen;       /* failures that nobody looked at yet; newest first */
     weft_error_fn *error_fn;
     void *error_arg;
-    bool reporting;      /* the error handler is on the C stack */
-    weft_future *enomem; /* the future for "out of memory", allocated in advance */
+    weft_context *context; /* owned; the current one outside of tasks, callbacks and jobs */
+    bool reporting;        /* the error handler is on the C stack */
+    weft_future *enomem;   /* the future for "out of memory", allocated in advance */
 };
 
 /** This thread's loop, or NULL. */

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "core/context.h"
 #include "core/loop.h"
 #include "core/memory.h"
 
@@ -12,13 +13,17 @@ struct post {
     weft__item item;
     weft_call_fn *fn;
     void *arg;
+    weft_context *context; /* owned */
 };
 
 static void run_post(weft__item *item)
 {
     struct post post = *WEFT__CONTAINER(item, struct post, item);
     weft__free(item);
+    weft_context **outer = weft__context_enter(&post.context);
     post.fn(post.arg);
+    weft__context_leave(outer);
+    weft_context_unref(post.context);
 }
 
 int weft_post(weft_loop *loop, weft_call_fn *fn, void *arg)
@@ -28,9 +33,11 @@ int weft_post(weft_loop *loop, weft_call_fn *fn, void *arg)
     struct post *post = weft__malloc(sizeof(*post));
     if (!post)
         return -ENOMEM;
-    *post = (struct post){.item.run = run_post, .fn = fn, .arg = arg};
+    *post = (struct post){
+        .item.run = run_post, .fn = fn, .arg = arg, .context = weft_context_current()};
     if (weft__mailbox_put(loop->mailbox, &post->item))
         return 0;
+    weft_context_unref(post->context);
     weft__free(post);
     return -ESHUTDOWN;
 }

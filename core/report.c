@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <weft/task.h>
 
+#include "core/context.h"
 #include "core/future.h"
 #include "core/loop.h"
 
@@ -39,6 +40,7 @@ void weft__report_future(weft_future *future, const char *what)
         .message = weft_message(future),
         .task = weft_task_name(future),
         .spawned_at = weft_task_spawned_at(future),
+        .context = future->ops->context ? future->ops->context(future) : weft__context(),
     };
     weft__report(weft__loop, &report);
 }

@@ -27,6 +27,7 @@
 
 #include "core/block.h"
 #include "core/group.h"
+#include "core/context.h"
 #include "core/loop.h"
 #include "core/memory.h"
 
@@ -210,6 +211,7 @@ static bool run_body(weft__coro *coro)
 {
     weft_loop *loop = weft__loop;
     weft__coro *outer = loop->current;
+    weft_context **outer_context = weft__context_enter(&coro->identity->context);
     weft_step step;
     loop->current = coro;
     coro->running = true;
@@ -218,6 +220,7 @@ static bool run_body(weft__coro *coro)
     while (step.weft_code == WEFT__AGAIN);
     coro->running = false;
     loop->current = outer;
+    weft__context_leave(outer_context);
     return step.weft_code == WEFT__DONE;
 }
 
@@ -267,11 +270,12 @@ static weft__coro *new_coro(weft_loop *loop, const struct weft__future_ops *ops,
 }
 
 static weft__coro *new_task(weft_loop *loop, const weft_coroutine *code, const void *frame,
-                            const char *place)
+                            const char *place, weft_context *context)
 {
     weft__coro *task = new_coro(loop, &task_ops, code, frame, place);
     if (!task)
         return NULL;
+    task->context = weft_context_ref(context);
     task->identity = task;
     link_coro(task);
     return task;
@@ -299,17 +303,23 @@ static weft_future *refuse(weft_loop *loop)
     return NULL;
 }
 
-weft_future *weft__spawn(const weft_coroutine *coroutine, const void *frame, const char *place)
+weft_future *weft__spawn_in(weft_context *context, const weft_coroutine *coroutine,
+                            const void *frame, const char *place)
 {
     weft_loop *loop = weft__loop;
     weft_future *refused = refuse(loop);
     if (refused)
         return refused;
-    weft__coro *task = new_task(loop, coroutine, frame, place);
+    weft__coro *task = new_task(loop, coroutine, frame, place, context);
     if (!task)
         return weft__future_enomem(loop);
     weft__schedule(loop, &task->waiter.item);
     return &task->future;
+}
+
+weft_future *weft__spawn(const weft_coroutine *coroutine, const void *frame, const char *place)
+{
+    return weft__spawn_in(weft__context(), coroutine, frame, place);
 }
 
 weft_future *weft__call(const weft_coroutine *coroutine, const void *frame, const char *place)
@@ -319,7 +329,7 @@ weft_future *weft__call(const weft_coroutine *coroutine, const void *frame, cons
     if (refused)
         return refused;
     weft__coro *coro = loop->current ? new_call(loop, coroutine, frame, place)
-                                     : new_task(loop, coroutine, frame, place);
+                                     : new_task(loop, coroutine, frame, place, weft__context());
     if (!coro)
         return weft__future_enomem(loop);
     weft_future *future = &coro->future;
@@ -342,8 +352,21 @@ static void describe(const weft_future *future, const char **ret_name, const cha
     *ret_place = coro->spawned_at;
 }
 
-static const struct weft__future_ops task_ops = {
-    .name = "task", .cancel = weft__coro_cancel, .describe = describe};
+static weft_context *context_of(const weft_future *future)
+{
+    return weft__coro_of(future)->identity->context;
+}
+
+static void dispose_task(weft_future *future)
+{
+    weft_context_unref(weft__coro_of(future)->context);
+}
+
+static const struct weft__future_ops task_ops = {.name = "task",
+                                                 .cancel = weft__coro_cancel,
+                                                 .dispose = dispose_task,
+                                                 .describe = describe,
+                                                 .context = context_of};
 static const struct weft__future_ops call_ops = {
     .name = "call", .cancel = weft__coro_cancel, .describe = describe};
 

@@ -18,6 +18,7 @@ typedef struct weft__coro {
     const weft_coroutine *code; /* [const] */
     struct weft__coro
         *identity; /* [const] the task it runs as: itself, or for a call its task (a reference) */
+    weft_context *context;  /* owned; of a task: the current one while it runs; of a call: NULL */
     const char *spawned_at; /* [const] "file:line", static */
     weft_value value;       /* the outcome: value, or when it failed, its message in value.ptr */
     weft_destructor *destructor; /* of the outcome's value */

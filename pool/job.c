@@ -65,7 +65,21 @@ static void describe(const weft_future *future, const char **ret_name, const cha
     *ret_place = job->place;
 }
 
-static const struct weft__future_ops ops = {.name = "job", .cancel = cancel, .describe = describe};
+static weft_context *context_of(const weft_future *future)
+{
+    return WEFT__CONTAINER(future, struct weft__job, future)->context;
+}
+
+static void dispose(weft_future *future)
+{
+    weft_context_unref(context_of(future));
+}
+
+static const struct weft__future_ops ops = {.name = "job",
+                                            .cancel = cancel,
+                                            .dispose = dispose,
+                                            .describe = describe,
+                                            .context = context_of};
 
 struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
                                 weft_result (*run)(void *), const void *args, size_t size)
@@ -76,6 +90,7 @@ struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
     *job = (struct weft__job){.client = client, .run = run, .lane = lane};
     weft__future_init(&job->future, client->loop, &ops, 2);
     job->mailbox = weft__mailbox_ref(client->loop->mailbox);
+    job->context = weft_context_current();
     job->item.run = complete;
     memcpy(job->args, args, size);
     return job;
@@ -84,12 +99,14 @@ struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
 void weft__job_discard(struct weft__job *job)
 {
     weft__mailbox_unref(job->mailbox);
+    weft_context_unref(job->context);
     weft__free(job);
 }
 
 void weft__job_free(struct weft__job *job)
 {
     weft__cold_free(&job->future);
+    weft_context_unref(job->context);
     weft__free(job);
 }
 
@@ -135,5 +152,10 @@ void weft__job_finish(struct weft__job *job, weft_result result)
 
 void weft__job_run(struct weft__job *job)
 {
-    weft__job_finish(job, job->run(job->args));
+    weft_context *context = weft_context_ref(job->context); /* the function may set its own */
+    weft_context **outer = weft__context_enter(&context);
+    weft_result result = job->run(job->args);
+    weft__context_leave(outer);
+    weft_context_unref(context);
+    weft__job_finish(job, result);
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <weft/pool.h>
 
+#include "core/context.h"
 #include "core/future.h"
 #include "core/mailbox.h"
 
@@ -22,6 +23,7 @@ struct weft__job {
     const char *name, *place;        /* [const] */
     weft_result (*run)(void *args);  /* [const] */
     weft_lane *lane;                 /* [const] */
+    weft_context *context;           /* [const] owned by the job's memory */
     weft__mailbox *mailbox; /* [const] a reference; dropped by who takes the job out of its lane */
     struct weft__job *prev, *next; /* [mu] in the lane */
     bool queued;                   /* [mu] in the lane */

@@ -36,11 +36,13 @@ struct weft_loop_options {
 
 /** A failure that nobody observed, or something else that must not pass in silence. */
 struct weft_error_report {
-    const char *what;       /* what happened: "task failed and nobody looked" */
-    int status;             /* the error */
-    const char *message;    /* its message, or NULL */
-    const char *task;       /* the name of the task or the operation, or NULL */
-    const char *spawned_at; /* "file:line" where it was started, or NULL */
+    const char *what;                   /* what happened: "task failed and nobody looked" */
+    int status;                         /* the error */
+    const char *message;                /* its message, or NULL */
+    const char *task;                   /* the name of the task or the operation, or NULL */
+    const char *spawned_at;             /* "file:line" where it was started, or NULL */
+    const struct weft_context *context; /* in which it ran, or NULL: see weft_context_get_from() */
+    uint64_t task_id;                   /* of the task, see weft_task_id(); 0: it is none */
 };
 
 /**

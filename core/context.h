@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* The current context of a thread, and how what runs gets its own. See core/context.c. */
+#ifndef WEFT_CORE_CONTEXT_H
+#define WEFT_CORE_CONTEXT_H
+
+#include <weft/context.h>
+
+/**
+ * [this thread] Where the current context is kept: in a task, or on the stack of who runs a callback.
+ * NULL: in the loop, if the thread has one.
+ */
+extern _Thread_local weft_context **weft__context_at __attribute__((tls_model("initial-exec")));
+
+/** The current context, borrowed; NULL: it is empty. */
+weft_context *weft__context(void);
+
+/** From now on *slot is the current context. Returns what weft__context_leave() is to restore. */
+static inline weft_context **weft__context_enter(weft_context **slot)
+{
+    weft_context **outer = weft__context_at;
+    weft__context_at = slot;
+    return outer;
+}
+
+static inline void weft__context_leave(weft_context **outer)
+{
+    weft__context_at = outer;
+}
+
+#endif
