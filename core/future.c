@@ -25,8 +25,8 @@
 #include <weft/task.h>
 
 #include "core/cold.h"
-#include "core/group.h"
 #include "core/context.h"
+#include "core/group.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/text.h"

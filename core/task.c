@@ -26,8 +26,8 @@
 #include <string.h>
 
 #include "core/block.h"
-#include "core/group.h"
 #include "core/context.h"
+#include "core/group.h"
 #include "core/loop.h"
 #include "core/memory.h"
 
