@@ -35,8 +35,8 @@ static WEFT_ASYNC(main_task)
     weft_future_resolve(self->future, weft_value_ptr("it"), NULL);
     say("main has the result first");
     WEFT_AWAIT(self->c);
-    say("c is done, and so are a and b: %s, %s", weft_is_done(self->a) ? "True" : "False",
-        weft_is_done(self->b) ? "True" : "False");
+    say("c is done, and so are a and b: %s, %s", truth(weft_is_done(self->a)),
+        truth(weft_is_done(self->b)));
     WEFT_FINALLY;
     weft_unref(self->a);
     weft_unref(self->b);

@@ -63,9 +63,16 @@ void say_when_done(weft_future *future, const char *text)
         exit(1);
 }
 
+const char *truth(bool what)
+{
+    return what ? "True" : "False";
+}
+
 const char *outcome(weft_future *future)
 {
-    static char text[200];
+    static char texts[4][200];
+    static unsigned calls;
+    char *text = texts[calls++ % 4];
     int status = weft_future_status(future);
     const char *value = weft_future_value(future).ptr;
     const char *message = weft_message(future);
@@ -75,7 +82,7 @@ const char *outcome(weft_future *future)
         return "cancelled";
     if (status == -ETIMEDOUT)
         return "failed: timed out";
-    snprintf(text, sizeof(text), status < 0 ? "failed: %s" : "returned %s",
+    snprintf(text, sizeof(texts[0]), status < 0 ? "failed: %s" : "returned %s",
              status < 0 ? (message ? message : weft_strerror(status))
                         : (value ? value : "nothing"));
     return text;

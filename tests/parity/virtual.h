@@ -27,7 +27,11 @@ void say_soon(const char *text);
 void say_later(int seconds, const char *text);
 void say_when_done(weft_future *future, const char *text);
 
-/* In words: how a future ended, if it did. A value is a text, or NULL. Good until the next call. */
+/* "True" or "False". */
+const char *truth(bool what);
+
+/* In words: how a future ended, if it did. A value is a text, or NULL. What is returned is good for
+ * the next three calls. */
 const char *outcome(weft_future *future);
 
 /* Takes its time, then returns its name or fails. */
