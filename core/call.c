@@ -68,7 +68,7 @@ static void call(weft__item *item)
 
 static weft_future *start(struct weft__timed *timed, weft_ns deadline)
 {
-    weft_loop *loop = weft__loop;
+    weft_loop *loop = weft__here();
     int status = loop->phase == WEFT__CLOSED ? -ESHUTDOWN : 0;
     if (status == 0 && deadline == INT64_MIN)
         weft__schedule(loop, &timed->timer.item);
@@ -84,7 +84,7 @@ static weft_future *start(struct weft__timed *timed, weft_ns deadline)
 
 static weft_future *call_at(weft_ns when, weft_call_fn *fn, void *arg)
 {
-    weft_loop *loop = weft__loop;
+    weft_loop *loop = weft__here();
     if (!loop)
         return weft__future_enoloop();
     if (!fn)
@@ -116,7 +116,7 @@ weft_future *weft_call_at(weft_ns when, weft_call_fn *fn, void *arg)
 
 weft_future *weft_sleep(weft_ns duration)
 {
-    weft_loop *loop = weft__loop;
+    weft_loop *loop = weft__here();
     if (!loop)
         return weft__future_enoloop();
     struct weft__timed *timed = weft__future_alloc(loop, &sleep_ops, sizeof(*timed), 2);

@@ -62,8 +62,13 @@ static const struct weft__future_ops plain_ops = {
     .name = "future", .cancel = cancel_plain, .dispose = dispose_plain};
 static const struct weft__future_ops failed_ops = {.name = "operation", .cancel = cancel_plain};
 
-static _Thread_local weft_future no_loop = {.ops = &failed_ops,
-                                            .flags = WEFT__COMPLETED | WEFT__PERMANENT};
+#define WITHOUT_A_LOOP                                                  \
+    {                                                                   \
+        .ops = &failed_ops, .flags = WEFT__COMPLETED | WEFT__PERMANENT, \
+    }
+static _Thread_local weft_future no_loop = WITHOUT_A_LOOP;
+static _Thread_local weft_future forked = WITHOUT_A_LOOP;
+static _Thread_local weft_future elsewhere = WITHOUT_A_LOOP;
 
 void weft__future_init(weft_future *future, weft_loop *loop, const struct weft__future_ops *ops,
                        uint32_t refs)
@@ -96,16 +101,30 @@ weft_future *weft__future_enomem(weft_loop *loop)
     return weft_ref(loop->enomem);
 }
 
+/* Permanent futures need no memory, and one of each kind is enough for a thread. */
+static weft_future *failed_here(int status)
+{
+    weft_future *future = status == WEFT_ENOLOOP ? &no_loop
+                          : status == WEFT_EFORK ? &forked
+                                                 : &elsewhere;
+    future->status = status;
+    weft__clear_flag(future, WEFT__OBSERVED);
+    return weft_ref(future);
+}
+
 weft_future *weft__future_enoloop(void)
 {
-    no_loop.status = WEFT_ENOLOOP;
-    weft__clear_flag(&no_loop, WEFT__OBSERVED);
-    return weft_ref(&no_loop);
+    return failed_here(weft__enoloop());
+}
+
+weft_future *weft__future_elsewhere(void)
+{
+    return failed_here(weft__elsewhere());
 }
 
 weft_future *weft_future_new(void)
 {
-    weft_loop *loop = weft__loop;
+    weft_loop *loop = weft__here();
     if (!loop)
         return weft__future_enoloop();
     if (loop->phase == WEFT__CLOSED)
@@ -129,7 +148,7 @@ void weft__cancel_plain(weft_loop *loop)
 
 weft_future *weft_future_failed(int status, const char *format, ...)
 {
-    weft_loop *loop = weft__loop;
+    weft_loop *loop = weft__here();
     if (!loop)
         return weft__future_enoloop();
     weft_future *future = weft__future_alloc(loop, &failed_ops, sizeof(*future), 1);
@@ -146,6 +165,8 @@ weft_future *weft_future_failed(int status, const char *format, ...)
 
 weft_future *weft_ref(weft_future *future)
 {
+    if (WEFT__ELSEWHERE(future->loop_id))
+        return future;
     future->refs++;
     return future;
 }
@@ -212,7 +233,7 @@ static void destroy(weft_future *future)
 
 void weft_unref(weft_future *future)
 {
-    if (!future)
+    if (!future || WEFT__ELSEWHERE(future->loop_id))
         return;
     assert(future->refs > 0);
     bool last = future->refs == 1;
@@ -295,7 +316,7 @@ static int resolvable(const weft_future *future)
 
 int weft_future_resolve(weft_future *future, weft_value value, weft_destructor *destructor)
 {
-    int refused = resolvable(future);
+    int refused = WEFT__ELSEWHERE(future->loop_id) ? weft__elsewhere() : resolvable(future);
     if (refused < 0) {
         if (destructor)
             destructor(value.ptr);
@@ -307,6 +328,8 @@ int weft_future_resolve(weft_future *future, weft_value value, weft_destructor *
 
 int weft_future_fail(weft_future *future, int status, const char *format, ...)
 {
+    if (WEFT__ELSEWHERE(future->loop_id))
+        return weft__elsewhere();
     int refused = status < 0 ? resolvable(future) : -EINVAL;
     if (refused < 0)
         return refused;
@@ -321,16 +344,22 @@ int weft_future_fail(weft_future *future, int status, const char *format, ...)
 
 bool weft_is_done(const weft_future *future)
 {
+    if (WEFT__ELSEWHERE(future->loop_id))
+        return false;
     return !weft__is_pending(future);
 }
 
 bool weft_is_cancelled(const weft_future *future)
 {
+    if (WEFT__ELSEWHERE(future->loop_id))
+        return false;
     return !weft__is_pending(future) && future->status == -ECANCELED;
 }
 
 int weft_future_status(weft_future *future)
 {
+    if (WEFT__ELSEWHERE(future->loop_id))
+        return weft__elsewhere();
     return weft__is_pending(future) ? -EINPROGRESS : weft__observe(future);
 }
 
@@ -341,6 +370,8 @@ static bool has_value(const weft_future *future)
 
 weft_value weft_future_value(const weft_future *future)
 {
+    if (WEFT__ELSEWHERE(future->loop_id))
+        return weft_value_i64(0);
     return has_value(future) ? future->first.value : weft_value_i64(0);
 }
 
@@ -365,6 +396,8 @@ int weft__take(weft_future *future, weft_value *ret, weft_destructor **ret_destr
 
 int weft_future_take(weft_future *future, weft_value *ret)
 {
+    if (WEFT__ELSEWHERE(future->loop_id))
+        return weft__elsewhere();
     int status = weft_future_status(future);
     weft_destructor *destructor;
     return status < 0 ? status : weft__take(future, ret, &destructor);
@@ -372,6 +405,8 @@ int weft_future_take(weft_future *future, weft_value *ret)
 
 const char *weft_message(const weft_future *future)
 {
+    if (WEFT__ELSEWHERE(future->loop_id))
+        return NULL;
     const struct weft__cold *cold = weft__cold(future);
     return cold ? cold->message : NULL;
 }
@@ -420,9 +455,15 @@ void weft__unwait(weft__waiter *waiter)
     waiter->future = NULL;
 }
 
+void weft__drop(weft_future *future)
+{
+    if (future && !weft__is_foreign(future))
+        weft_unref(future);
+}
+
 weft_future *weft__refuse(weft_future *future, weft_future *error)
 {
-    weft_unref(future);
+    weft__drop(future);
     return error;
 }
 
@@ -449,8 +490,10 @@ int weft_then(weft_future *future, weft_then_fn *fn, void *arg)
 {
     if (!fn || !future)
         return -EINVAL;
-    if (!weft__loop)
-        return WEFT_ENOLOOP;
+    if (WEFT__ELSEWHERE(future->loop_id))
+        return weft__elsewhere();
+    if (!weft__here())
+        return weft__enoloop();
     if (weft__loop->phase == WEFT__CLOSED)
         return -ESHUTDOWN;
     struct then *then = weft__malloc(sizeof(*then));
@@ -477,6 +520,8 @@ bool weft__request_cancel(weft_future *future, const char *reason)
 
 bool weft_cancel_because(weft_future *future, const char *reason)
 {
+    if (WEFT__ELSEWHERE(future->loop_id))
+        return false;
     if (!weft__is_pending(future))
         return false;
     weft__request_cancel(future, reason);
@@ -485,5 +530,7 @@ bool weft_cancel_because(weft_future *future, const char *reason)
 
 bool weft_cancel(weft_future *future)
 {
+    if (WEFT__ELSEWHERE(future->loop_id))
+        return false;
     return weft_cancel_because(future, NULL);
 }

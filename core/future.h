@@ -109,6 +109,7 @@ void *weft__future_alloc(weft_loop *loop, const struct weft__future_ops *ops, si
  */
 weft_future *weft__future_enomem(weft_loop *loop);
 weft_future *weft__future_enoloop(void);
+weft_future *weft__future_elsewhere(void); /* see core/thread.h */
 
 /** Allocate a PERMANENT future that has failed; NULL: out of memory. It is freed by weft__free().
  */
@@ -167,6 +168,10 @@ static inline bool weft__is_waiting(const weft__waiter *waiter)
     return waiter->future && weft__is_pending(waiter->future) &&
            !(waiter->future->flags & WEFT__NEXT_TICK);
 }
+
+/** Drop a reference that a failing call consumes; one of another loop stays where it is, since only
+ * that loop's thread may touch it. */
+void weft__drop(weft_future *future);
 
 /** Drop a future that cannot be waited for, and return the one that says why. */
 weft_future *weft__refuse(weft_future *future, weft_future *error);

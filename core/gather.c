@@ -195,25 +195,34 @@ static struct gather *new_gather(weft_loop *loop, size_t count)
 static weft_future *refuse(size_t count, weft_future *const *futures, weft_future *error)
 {
     for (size_t i = 0; i < count; i++)
-        weft_unref(futures[i]);
+        weft__drop(futures[i]);
     return error;
 }
 
-static bool belong(size_t count, weft_future *const *futures)
+/* NULL: they can be waited for here. */
+static weft_future *refused(size_t count, weft_future *const *futures)
 {
-    for (size_t i = 0; i < count; i++)
-        if (!futures[i] || weft__is_foreign(futures[i]))
-            return false;
-    return true;
+    for (size_t i = 0; i < count; i++) {
+        if (!futures[i])
+            return weft_future_failed(-EINVAL, "gather of NULL");
+        if (weft__is_elsewhere(futures[i]->loop_id, "weft_gather"))
+            return weft__future_elsewhere();
+        if (weft__is_foreign(futures[i]))
+            return weft_future_failed(-EINVAL, "gather of what has outlived its loop");
+    }
+    return NULL;
 }
 
 weft_future *weft_gather_array(size_t count, weft_future *const *futures,
                                enum weft_gather_flags flags)
 {
-    weft_loop *loop = weft__loop;
+    weft_loop *loop = weft__here();
+    weft_future *bad = refused(count, futures);
+    if (bad)
+        return refuse(count, futures, bad);
     if (!loop)
         return refuse(count, futures, weft__future_enoloop());
-    if ((flags != WEFT_GATHER_FIRST_ERROR && flags != WEFT_GATHER_ALL) || !belong(count, futures))
+    if (flags != WEFT_GATHER_FIRST_ERROR && flags != WEFT_GATHER_ALL)
         return refuse(count, futures, weft_future_failed(-EINVAL, "gather: bad argument"));
     struct gather *gather = new_gather(loop, count);
     if (!gather)

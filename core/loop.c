@@ -27,7 +27,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -38,8 +37,6 @@
 enum { ITEMS_PER_POLL = 256 };
 enum { DESCRIPTORS_OF_A_BASE = 3 }; /* epoll, and a pair for signals */
 #define TIME_PER_POLL WEFT_US(50)
-
-_Thread_local weft_loop *weft__loop __attribute__((tls_model("initial-exec")));
 
 /* ---- Time ---- */
 
@@ -57,7 +54,8 @@ weft_ns weft__loop_now(const weft_loop *loop)
 
 weft_ns weft_now(void)
 {
-    return weft__loop ? weft__loop_now(weft__loop) : monotonic_now();
+    weft_loop *loop = weft__here();
+    return loop ? weft__loop_now(loop) : monotonic_now();
 }
 
 /* ---- Scheduling ---- */
@@ -272,6 +270,8 @@ int weft__loop_step(weft_loop *loop)
 int weft_loop_run(weft_loop *loop)
 {
     int status;
+    if (WEFT__ELSEWHERE(loop->id))
+        return weft__elsewhere();
     if (weft__loop_is_busy(loop))
         return -EDEADLK;
     loop->running = true;
@@ -285,6 +285,8 @@ int weft_loop_run(weft_loop *loop)
 
 void weft_loop_stop(weft_loop *loop)
 {
+    if (WEFT__ELSEWHERE(loop->id))
+        return;
     loop->stop = true;
 }
 
@@ -312,11 +314,13 @@ static void stop_waiting(weft_loop *loop, weft__waiter *waiter)
 
 int weft_loop_run_until(weft_loop *loop, weft_future *future)
 {
+    if (WEFT__ELSEWHERE(loop->id))
+        return weft__elsewhere();
     if (!future)
         return -EINVAL;
     if (weft__loop_is_busy(loop) || weft__is_foreign(future)) {
         int status = weft__loop_is_busy(loop) ? -EDEADLK : -EXDEV;
-        weft_unref(future);
+        weft__drop(future);
         return status;
     }
     struct stopper stopper = {.waiter.item.run = stop_when_done, .loop = loop};
@@ -357,6 +361,9 @@ void weft__loop_add_part(weft_loop *loop, struct weft__part *part)
 
 void weft_loop_get_stats(const weft_loop *loop, struct weft_loop_stats *ret)
 {
+    *ret = (struct weft_loop_stats){0};
+    if (WEFT__ELSEWHERE(loop->id))
+        return;
     *ret = (struct weft_loop_stats){
         .tasks = loop->task_count,
         .jobs = loop->jobs,
@@ -370,11 +377,13 @@ void weft_loop_get_stats(const weft_loop *loop, struct weft_loop_stats *ret)
 
 weft_loop *weft_loop_current(void)
 {
-    return weft__loop;
+    return weft__here();
 }
 
 struct event_base *weft_loop_base(weft_loop *loop)
 {
+    if (WEFT__ELSEWHERE(loop->id))
+        return NULL;
     return loop->base;
 }
 
@@ -455,17 +464,9 @@ static bool set_up(weft_loop *loop)
     return true;
 }
 
-/* Loops are made on any thread, and only the number counts: relaxed. */
-static uint32_t new_id(void)
-{
-    static atomic_uint last;
-    uint32_t id = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
-    return id ? id : new_id(); /* 0 is for futures of no loop */
-}
-
 static weft_loop *make(const struct weft_loop_options *options, struct event_base *base)
 {
-    if (weft__loop) {
+    if (weft__here()) {
         errno = EEXIST;
         return NULL;
     }
@@ -475,7 +476,7 @@ static weft_loop *make(const struct weft_loop_options *options, struct event_bas
         return NULL;
     }
     weft__ready_init(&loop->ready);
-    loop->id = new_id();
+    loop->id = weft__new_loop_id();
     loop->base = base;
     loop->attached = base != NULL;
     loop->clock = options ? options->clock : WEFT_CLOCK_MONOTONIC;
@@ -487,7 +488,7 @@ static weft_loop *make(const struct weft_loop_options *options, struct event_bas
         errno = error;
         return NULL;
     }
-    weft__loop = loop;
+    weft__thread_enter(loop);
     if (loop->attached)
         hand_back(loop);
     return loop;
@@ -519,6 +520,6 @@ weft_loop *weft_loop_attach(struct event_base *base)
 
 void weft__loop_destroy(weft_loop *loop)
 {
-    weft__loop = NULL;
+    weft__thread_leave(loop);
     destroy(loop);
 }

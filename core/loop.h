@@ -14,6 +14,7 @@
 #include "core/future.h"
 #include "core/mailbox.h"
 #include "core/ready.h"
+#include "core/thread.h"
 #include "core/timer.h"
 
 struct weft__coro;
@@ -64,9 +65,12 @@ struct weft_loop {
     weft__ready ready;
     struct weft__coro *current; /* the coroutine that runs now */
     uint32_t id;                /* [const] unique in the process */
-    unsigned depth;             /* how many weft_call() are on the C stack */
-    bool running; /* weft_loop_run(), _run_until(), _shutdown() or _free() is on the C stack */
-    bool in_tick; /* a tick is on the C stack */
+    struct weft__entry entry;   /* core/thread.c */
+    weft_loop
+        *forked; /* the loop that this thread had when the process was forked, and does not use */
+    unsigned depth; /* how many weft_call() are on the C stack */
+    bool running;   /* weft_loop_run(), _run_until(), _shutdown() or _free() is on the C stack */
+    bool in_tick;   /* a tick is on the C stack */
     bool stop;
     enum weft__phase phase;
     struct event_base *base; /* [const] */
@@ -102,13 +106,10 @@ struct weft_loop {
     weft_future *enomem;   /* the future for "out of memory", allocated in advance */
 };
 
-/** This thread's loop, or NULL. */
-extern _Thread_local weft_loop *weft__loop __attribute__((tls_model("initial-exec")));
-
 /** True for a future of another loop than this thread's (or of one that was freed). */
 static inline bool weft__is_foreign(const weft_future *future)
 {
-    return future->loop_id && (!weft__loop || future->loop_id != weft__loop->id);
+    return future->loop_id != weft__loop_id && future->loop_id;
 }
 
 /** Queue an item for the next tick (or for this one, when called while the tick still collects). */

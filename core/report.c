@@ -47,6 +47,8 @@ void weft__report_future(weft_future *future, const char *what)
 
 void weft_loop_set_error_handler(weft_loop *loop, weft_error_fn *fn, void *arg)
 {
+    if (WEFT__ELSEWHERE(loop->id))
+        return;
     loop->error_fn = fn;
     loop->error_arg = arg;
 }

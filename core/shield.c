@@ -40,7 +40,9 @@ static void inner_done(weft__item *item)
 
 weft_future *weft_shield(weft_future *inner)
 {
-    weft_loop *loop = weft__loop;
+    weft_loop *loop = weft__here();
+    if (inner && WEFT__ELSEWHERE(inner->loop_id))
+        return weft__future_elsewhere();
     if (!loop)
         return weft__refuse(inner, weft__future_enoloop());
     if (!inner || weft__is_foreign(inner))

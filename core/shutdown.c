@@ -303,6 +303,8 @@ int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_options *opti
     struct collector reporter = {.loop = loop};
     if (ret)
         *ret = NULL;
+    if (WEFT__ELSEWHERE(loop->id))
+        return weft__elsewhere();
     if (weft__loop_is_busy(loop))
         return -EDEADLK;
     if (loop->phase == WEFT__CLOSED)
@@ -344,7 +346,7 @@ static void free_parts(weft_loop *loop)
 
 void weft_loop_free(weft_loop *loop)
 {
-    if (!loop)
+    if (!loop || WEFT__ELSEWHERE(loop->id))
         return;
     if (weft_loop_shutdown(loop, NULL, NULL) == -EDEADLK) {
         struct weft_error_report report = {.what = "a running loop cannot be freed",

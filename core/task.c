@@ -63,7 +63,7 @@ static weft_future *awaitable(const weft__coro *coro, weft_future *future)
         refused = weft_future_failed(-EDEADLK, "a task cannot await itself");
     if (!refused)
         return future;
-    weft_unref(future);
+    weft__drop(future);
     return refused;
 }
 
@@ -306,7 +306,7 @@ static weft_future *refuse(weft_loop *loop)
 weft_future *weft__spawn_in(weft_context *context, const weft_coroutine *coroutine,
                             const void *frame, const char *place)
 {
-    weft_loop *loop = weft__loop;
+    weft_loop *loop = weft__here();
     weft_future *refused = refuse(loop);
     if (refused)
         return refused;
@@ -324,7 +324,7 @@ weft_future *weft__spawn(const weft_coroutine *coroutine, const void *frame, con
 
 weft_future *weft__call(const weft_coroutine *coroutine, const void *frame, const char *place)
 {
-    weft_loop *loop = weft__loop;
+    weft_loop *loop = weft__here();
     weft_future *refused = refuse(loop);
     if (refused)
         return refused;

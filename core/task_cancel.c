@@ -9,6 +9,7 @@
  * ready is never lost.
  */
 #include "core/task.h"
+#include "core/thread.h"
 
 bool weft__is_where_its_task_is(const weft__coro *call)
 {
@@ -90,6 +91,8 @@ void weft__uncount_request(weft__coro *coro)
 
 unsigned weft_uncancel(weft_future *future)
 {
+    if (WEFT__ELSEWHERE(future->loop_id))
+        return 0;
     weft__coro *task = weft__coro_of(future);
     if (!task || weft__is_call(task))
         return 0;

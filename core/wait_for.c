@@ -80,8 +80,10 @@ static void on_deadline(weft__item *item)
 
 weft_future *weft_wait_for(weft_future *inner, weft_ns timeout)
 {
-    weft_loop *loop = weft__loop;
+    weft_loop *loop = weft__here();
     bool limited = timeout >= 0 && timeout != WEFT_FOREVER;
+    if (inner && WEFT__ELSEWHERE(inner->loop_id))
+        return weft__future_elsewhere();
     if (!loop)
         return weft__refuse(inner, weft__future_enoloop());
     if (!inner || weft__is_foreign(inner))

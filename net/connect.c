@@ -272,7 +272,7 @@ weft_future *weft_connect(const char *address)
 {
     int status = 0;
     struct weft__address_spec spec;
-    struct weft__net *net = weft__net_get(weft__loop, &status);
+    struct weft__net *net = weft__net_get(weft__here(), &status);
     if (!net)
         return weft__net_refused(status);
     if (weft__address_parse(address, &spec) < 0 || spec.kind == WEFT__ADDRESS_ANY)

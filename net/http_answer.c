@@ -229,6 +229,8 @@ weft_future *weft__http_drain(weft_http_request *request)
 
 weft_future *weft_http_drain(weft_http_request *request)
 {
+    if (WEFT__ELSEWHERE(request->server->loop->id))
+        return weft__future_elsewhere();
     if (request->answer == WEFT__HTTP_NO_ANSWER || request->answer == WEFT__HTTP_NOT_STARTED ||
         request->answer == WEFT__HTTP_BROKEN)
         return failed(request, -EINVAL);
@@ -308,6 +310,8 @@ static int add_line(weft_http_request *request, const char *name, const char *va
 
 int weft_http_add_header(weft_http_request *request, const char *name, const char *value)
 {
+    if (WEFT__ELSEWHERE(request->server->loop->id))
+        return weft__elsewhere();
     if (request->answer != WEFT__HTTP_NO_ANSWER)
         return -EALREADY;
     if (!name || !value || !is_token(name) || has_control(value))
@@ -340,6 +344,8 @@ static int check_answer(const weft_http_request *request, int status, const char
 weft_future *weft_http_respond(weft_http_request *request, int status, const char *content_type,
                                const void *data, size_t len)
 {
+    if (WEFT__ELSEWHERE(request->server->loop->id))
+        return weft__future_elsewhere();
     int refused = check_answer(request, status, content_type);
     if (refused < 0)
         return failed(request, refused);
@@ -361,6 +367,8 @@ weft_future *weft_http_respond(weft_http_request *request, int status, const cha
 weft_future *weft_http_respondf(weft_http_request *request, int status, const char *content_type,
                                 const char *format, ...)
 {
+    if (WEFT__ELSEWHERE(request->server->loop->id))
+        return weft__future_elsewhere();
     char small[1024];
     va_list args;
     va_start(args, format);
@@ -382,6 +390,8 @@ weft_future *weft_http_respondf(weft_http_request *request, int status, const ch
 
 weft_future *weft_http_respond_status(weft_http_request *request, int status)
 {
+    if (WEFT__ELSEWHERE(request->server->loop->id))
+        return weft__future_elsewhere();
     return weft_http_respondf(request, status, "text/plain", "%d %s\n", status,
                               weft__http_status_text(status));
 }
@@ -408,6 +418,8 @@ static int start(weft_http_request *request, int status, const char *content_typ
 int weft_http_start(weft_http_request *request, int status, const char *content_type,
                     int64_t length)
 {
+    if (WEFT__ELSEWHERE(request->server->loop->id))
+        return weft__elsewhere();
     int failure = check_answer(request, status, content_type);
     if (failure == -EALREADY)
         return failure;
@@ -419,6 +431,8 @@ int weft_http_start(weft_http_request *request, int status, const char *content_
 
 int weft_http_write(weft_http_request *request, const void *data, size_t len)
 {
+    if (WEFT__ELSEWHERE(request->server->loop->id))
+        return weft__elsewhere();
     if (request->answer != WEFT__HTTP_STARTED && request->answer != WEFT__HTTP_STREAMING)
         return -EINVAL;
     if (request->length >= 0 && len > (uint64_t)request->length)
@@ -467,6 +481,8 @@ static int end(weft_http_request *request)
 
 weft_future *weft_http_end(weft_http_request *request)
 {
+    if (WEFT__ELSEWHERE(request->server->loop->id))
+        return weft__future_elsewhere();
     if (request->answer == WEFT__HTTP_ANSWERED)
         return weft__http_drain(request);
     if (request->answer != WEFT__HTTP_STARTED && request->answer != WEFT__HTTP_STREAMING)

@@ -218,6 +218,8 @@ static WEFT_ASYNC(http_read)
 
 weft_future *weft_http_read(weft_http_request *request, void *buffer, size_t size)
 {
+    if (WEFT__ELSEWHERE(request->server->loop->id))
+        return weft__future_elsewhere();
     weft_future *refused = refuse_read(request);
     if (refused)
         return refused;
@@ -309,6 +311,8 @@ static WEFT_ASYNC(http_read_body)
 
 weft_future *weft_http_read_body(weft_http_request *request)
 {
+    if (WEFT__ELSEWHERE(request->server->loop->id))
+        return weft__future_elsewhere();
     weft_future *refused = refuse_read(request);
     if (refused)
         return refused;

@@ -116,26 +116,36 @@ void weft__http_request_forget(weft_http_request *request)
 
 const char *weft_http_request_method(const weft_http_request *request)
 {
+    if (WEFT__ELSEWHERE(request->server->loop->id))
+        return NULL;
     return request->parser.request.method.data;
 }
 
 const char *weft_http_request_target(const weft_http_request *request)
 {
+    if (WEFT__ELSEWHERE(request->server->loop->id))
+        return NULL;
     return request->parser.request.target.data;
 }
 
 const char *weft_http_request_path(const weft_http_request *request)
 {
+    if (WEFT__ELSEWHERE(request->server->loop->id))
+        return NULL;
     return request->path;
 }
 
 const char *weft_http_request_tail(const weft_http_request *request)
 {
+    if (WEFT__ELSEWHERE(request->server->loop->id))
+        return NULL;
     return request->tail;
 }
 
 const char *weft_http_request_query(const weft_http_request *request, const char *name)
 {
+    if (WEFT__ELSEWHERE(request->server->loop->id))
+        return NULL;
     const char *at = request->parameters;
     const char *end = at ? at + request->parameters_len : at;
     while (at != end) {
@@ -149,11 +159,15 @@ const char *weft_http_request_query(const weft_http_request *request, const char
 
 const char *weft_http_request_query_string(const weft_http_request *request)
 {
+    if (WEFT__ELSEWHERE(request->server->loop->id))
+        return NULL;
     return request->query;
 }
 
 const char *weft_http_request_header(const weft_http_request *request, const char *name)
 {
+    if (WEFT__ELSEWHERE(request->server->loop->id))
+        return NULL;
     const struct weft__http_header *header = weft__http_find_header(&request->parser.request, name);
     return header ? header->value : NULL;
 }
@@ -161,6 +175,8 @@ const char *weft_http_request_header(const weft_http_request *request, const cha
 bool weft_http_request_header_at(const weft_http_request *request, size_t index,
                                  const char **ret_name, const char **ret_value)
 {
+    if (WEFT__ELSEWHERE(request->server->loop->id))
+        return false;
     const struct weft__http_request *parsed = &request->parser.request;
     if (index >= parsed->header_count)
         return false;
@@ -171,16 +187,22 @@ bool weft_http_request_header_at(const weft_http_request *request, size_t index,
 
 const char *weft_http_request_version(const weft_http_request *request)
 {
+    if (WEFT__ELSEWHERE(request->server->loop->id))
+        return NULL;
     return request->parser.request.minor_version ? "HTTP/1.1" : "HTTP/1.0";
 }
 
 const char *weft_http_request_peer(const weft_http_request *request)
 {
+    if (WEFT__ELSEWHERE(request->server->loop->id))
+        return NULL;
     return weft_stream_peer(request->stream);
 }
 
 int64_t weft_http_request_length(const weft_http_request *request)
 {
+    if (WEFT__ELSEWHERE(request->server->loop->id))
+        return weft__elsewhere();
     const struct weft__http_request *parsed = &request->parser.request;
     if (parsed->chunked)
         return -1;
@@ -189,5 +211,7 @@ int64_t weft_http_request_length(const weft_http_request *request)
 
 bool weft_http_request_is_stopping(const weft_http_request *request)
 {
+    if (WEFT__ELSEWHERE(request->server->loop->id))
+        return false;
     return request->server->stopping;
 }

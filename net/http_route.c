@@ -150,6 +150,8 @@ static void free_route(struct weft__http_route *route)
 int weft__http_route(weft_http_server *server, const char *pattern, const weft_coroutine *coroutine,
                      const void *frame, size_t request_offset, const char *place)
 {
+    if (weft__is_elsewhere(server->loop->id, "weft_http_route"))
+        return weft__elsewhere();
     struct weft__http_route route = {
         .pattern = weft__strdup(pattern),
         .coroutine = coroutine,

@@ -241,7 +241,7 @@ static int make(weft_loop *loop, const struct weft_http_server_options *options,
 weft_http_server *weft_http_server_new(const struct weft_http_server_options *options)
 {
     weft_http_server *server = NULL;
-    int status = make(weft__loop, options, &server);
+    int status = make(weft__here(), options, &server);
     if (status < 0)
         errno = -status;
     return server;
@@ -271,6 +271,8 @@ static int add_listener(weft_http_server *server, const char *address)
 
 int weft_http_server_listen(weft_http_server *server, const char *address)
 {
+    if (WEFT__ELSEWHERE(server->loop->id))
+        return weft__elsewhere();
     if (server->route_error)
         return server->route_error;
     if (server->stopping)
@@ -297,16 +299,22 @@ weft_http_server *weft__http_serve(const struct weft_http_server_options *option
 
 int weft_http_server_port(const weft_http_server *server)
 {
+    if (WEFT__ELSEWHERE(server->loop->id))
+        return weft__elsewhere();
     return server->listener_count ? weft_listener_port(server->listeners[0]) : 0;
 }
 
 const char *weft_http_server_address(const weft_http_server *server)
 {
+    if (WEFT__ELSEWHERE(server->loop->id))
+        return NULL;
     return server->listener_count ? weft_listener_address(server->listeners[0]) : "";
 }
 
 struct weft_http_stats weft_http_server_stats(const weft_http_server *server)
 {
+    if (WEFT__ELSEWHERE(server->loop->id))
+        return (struct weft_http_stats){0};
     struct weft_http_stats stats = {
         .active = server->active,
         .requests = server->served,
@@ -321,6 +329,8 @@ struct weft_http_stats weft_http_server_stats(const weft_http_server *server)
 
 void weft_http_server_stop(weft_http_server *server)
 {
+    if (WEFT__ELSEWHERE(server->loop->id))
+        return;
     server->stopping = true;
     for (size_t i = 0; i < server->listener_count; i++)
         weft_listener_stop(server->listeners[i]);
@@ -333,6 +343,8 @@ void weft_http_server_stop(weft_http_server *server)
 
 void weft_http_server_abort(weft_http_server *server)
 {
+    if (WEFT__ELSEWHERE(server->loop->id))
+        return;
     weft_http_server_stop(server);
     for (size_t i = 0; i < server->listener_count; i++)
         weft_listener_abort(server->listeners[i]);
@@ -340,6 +352,8 @@ void weft_http_server_abort(weft_http_server *server)
 
 void weft_http_server_free(weft_http_server *server)
 {
+    if (server && WEFT__ELSEWHERE(server->loop->id))
+        return;
     if (!server || server->freed)
         return;
     server->freed = server->stopping = true;
@@ -372,6 +386,8 @@ static WEFT_ASYNC(http_drain)
 
 weft_future *weft_http_server_drain(weft_http_server *server)
 {
+    if (WEFT__ELSEWHERE(server->loop->id))
+        return weft__future_elsewhere();
     weft_http_server_stop(server);
     return weft_call(http_drain, .server = server);
 }
@@ -404,6 +420,8 @@ static WEFT_ASYNC(http_shutdown)
 
 weft_future *weft_http_server_shutdown(weft_http_server *server, weft_ns grace)
 {
+    if (WEFT__ELSEWHERE(server->loop->id))
+        return weft__future_elsewhere();
     weft_http_server_stop(server);
     return weft_call(http_shutdown, .server = server, .grace = grace);
 }

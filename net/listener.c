@@ -436,7 +436,7 @@ weft_listener *weft__listen(const struct weft_listen_options *options, const cha
 {
     static const struct weft_listen_options defaults;
     int status = -ENOMEM;
-    struct weft__net *net = weft__net_get(weft__loop, &status);
+    struct weft__net *net = weft__net_get(weft__here(), &status);
     weft_listener *listener = net ? new_listener(net, coroutine, frame) : NULL;
     if (listener) {
         listener->stream_offset = stream_offset;
@@ -453,16 +453,22 @@ weft_listener *weft__listen(const struct weft_listen_options *options, const cha
 
 int weft_listener_port(const weft_listener *listener)
 {
+    if (WEFT__ELSEWHERE(listener->net->loop->id))
+        return weft__elsewhere();
     return weft__address_port(&listener->address);
 }
 
 const char *weft_listener_address(const weft_listener *listener)
 {
+    if (WEFT__ELSEWHERE(listener->net->loop->id))
+        return NULL;
     return listener->text;
 }
 
 size_t weft_listener_connections(const weft_listener *listener)
 {
+    if (WEFT__ELSEWHERE(listener->net->loop->id))
+        return 0;
     return listener->connections;
 }
 
@@ -475,6 +481,8 @@ static bool has_file(const struct weft__address *address)
 
 void weft_listener_stop(weft_listener *listener)
 {
+    if (WEFT__ELSEWHERE(listener->net->loop->id))
+        return;
     end_pause(listener);
     disarm(listener);
     if (listener->fd >= 0) {
@@ -494,6 +502,8 @@ static struct weft__connection *connection_at(weft__link *link)
 
 void weft_listener_abort(weft_listener *listener)
 {
+    if (WEFT__ELSEWHERE(listener->net->loop->id))
+        return;
     weft_listener_stop(listener);
     listener->aborted = true;
     for (weft__link *link = listener->net->connections; link; link = link->next) {
@@ -519,6 +529,8 @@ void weft__listener_end(weft_listener *listener)
 
 void weft_listener_free(weft_listener *listener)
 {
+    if (listener && WEFT__ELSEWHERE(listener->net->loop->id))
+        return;
     if (!listener)
         return;
     weft_future *drainer = listener->drainer;
@@ -551,6 +563,8 @@ static const struct weft__future_ops drain_ops = {.name = "listener drain", .can
 
 weft_future *weft_listener_drain(weft_listener *listener)
 {
+    if (WEFT__ELSEWHERE(listener->net->loop->id))
+        return weft__future_elsewhere();
     struct weft__net *net = listener->net;
     weft_listener_stop(listener);
     if (listener->drainer)

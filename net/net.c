@@ -81,7 +81,7 @@ static struct weft__net *make(weft_loop *loop)
 struct weft__net *weft__net_get(weft_loop *loop, int *ret_status)
 {
     if (!loop) {
-        *ret_status = WEFT_ENOLOOP;
+        *ret_status = weft__enoloop();
         return NULL;
     }
     struct weft__part *part = weft__loop_part(loop, &part_ops);
@@ -99,7 +99,7 @@ struct weft__net *weft__net_get(weft_loop *loop, int *ret_status)
 
 weft_future *weft__net_refused(int status)
 {
-    if (status == WEFT_ENOLOOP)
+    if (status == WEFT_ENOLOOP || status == WEFT_EFORK)
         return weft__future_enoloop();
     if (status == -ENOMEM)
         return weft__future_enomem(weft__loop);

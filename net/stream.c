@@ -82,6 +82,8 @@ static void set_limits(weft_stream *stream, const struct weft_stream_limits *lim
 
 int weft_stream_set_limits(weft_stream *stream, const struct weft_stream_limits *limits)
 {
+    if (WEFT__ELSEWHERE(stream->net->loop->id))
+        return weft__elsewhere();
     int status = weft__stream_check_limits(limits);
     if (status < 0)
         return status;
@@ -146,7 +148,7 @@ weft_stream *weft_stream_new(int socket)
     int status = 0;
     weft_stream *stream = NULL;
     struct weft__address peer;
-    struct weft__net *net = weft__net_get(weft__loop, &status);
+    struct weft__net *net = weft__net_get(weft__here(), &status);
     if (net)
         status = adopt(socket, &peer);
     if (net && status == 0)
@@ -168,11 +170,15 @@ static const char *text_of(char **text, const struct weft__address *address)
 
 const char *weft_stream_peer(weft_stream *stream)
 {
+    if (WEFT__ELSEWHERE(stream->net->loop->id))
+        return NULL;
     return text_of(&stream->peer_text, &stream->peer);
 }
 
 const char *weft_stream_local(weft_stream *stream)
 {
+    if (WEFT__ELSEWHERE(stream->net->loop->id))
+        return NULL;
     struct weft__address local = {0};
     struct sockaddr_storage from;
     socklen_t len = sizeof(from);
@@ -271,6 +277,8 @@ void weft__stream_end(weft_stream *stream)
 
 void weft_stream_free(weft_stream *stream)
 {
+    if (stream && WEFT__ELSEWHERE(stream->net->loop->id))
+        return;
     if (stream)
         weft__stream_destroy(stream, WEFT_ECLOSED);
 }
@@ -329,12 +337,14 @@ static weft_future *close_now(weft_stream *stream, int status)
 static weft_future *nothing_to_close(void)
 {
     int status = 0;
-    struct weft__net *net = weft__net_get(weft__loop, &status);
+    struct weft__net *net = weft__net_get(weft__here(), &status);
     return net ? weft_ref(&net->done) : weft__net_refused(status);
 }
 
 weft_future *weft_close(weft_stream *stream)
 {
+    if (stream && WEFT__ELSEWHERE(stream->net->loop->id))
+        return weft__future_elsewhere();
     if (!stream)
         return nothing_to_close();
     if (stream->flags & WEFT__STREAM_DEAD)

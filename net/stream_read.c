@@ -317,6 +317,8 @@ static weft_future *begin(weft_stream *stream, const struct read_op *like, const
 
 weft_future *weft_read(weft_stream *stream, void *buffer, size_t size)
 {
+    if (WEFT__ELSEWHERE(stream->net->loop->id))
+        return weft__future_elsewhere();
     if (!size)
         return weft_future_failed(-EINVAL, "a read of no bytes");
     return begin(stream, &(struct read_op){.kind = READ_SOME, .buffer = buffer, .size = size},
@@ -325,6 +327,8 @@ weft_future *weft_read(weft_stream *stream, void *buffer, size_t size)
 
 weft_future *weft_read_exactly(weft_stream *stream, void *buffer, size_t size)
 {
+    if (WEFT__ELSEWHERE(stream->net->loop->id))
+        return weft__future_elsewhere();
     return begin(stream, &(struct read_op){.kind = READ_EXACTLY, .buffer = buffer, .size = size},
                  NULL);
 }
@@ -339,12 +343,16 @@ static weft_future *read_up_to(weft_stream *stream, enum read_kind kind, const v
 
 weft_future *weft_read_line(weft_stream *stream, size_t limit)
 {
+    if (WEFT__ELSEWHERE(stream->net->loop->id))
+        return weft__future_elsewhere();
     return read_up_to(stream, READ_LINE, "\n", 1, limit);
 }
 
 weft_future *weft_read_until(weft_stream *stream, const void *separator, size_t separator_len,
                              size_t limit)
 {
+    if (WEFT__ELSEWHERE(stream->net->loop->id))
+        return weft__future_elsewhere();
     if (!separator_len)
         return weft_future_failed(-EINVAL, "an empty separator");
     return read_up_to(stream, READ_UNTIL, separator, separator_len, limit);
@@ -352,6 +360,8 @@ weft_future *weft_read_until(weft_stream *stream, const void *separator, size_t 
 
 bool weft_at_eof(const weft_stream *stream)
 {
+    if (WEFT__ELSEWHERE(stream->net->loop->id))
+        return false;
     return stream->read_end == WEFT_EOF && !weft__buffer_len(&stream->in);
 }
 

@@ -188,6 +188,8 @@ int weft__stream_writev(weft_stream *stream, const struct iovec *pieces, size_t 
 
 int weft_write(weft_stream *stream, const void *data, size_t len)
 {
+    if (WEFT__ELSEWHERE(stream->net->loop->id))
+        return weft__elsewhere();
     struct iovec piece = {(void *)data, len};
     return weft__stream_writev(stream, &piece, 1);
 }
@@ -216,11 +218,15 @@ int weft__stream_write_error(const weft_stream *stream)
 
 size_t weft_write_pending(const weft_stream *stream)
 {
+    if (WEFT__ELSEWHERE(stream->net->loop->id))
+        return 0;
     return weft__buffer_len(&stream->out);
 }
 
 int weft_write_eof(weft_stream *stream)
 {
+    if (WEFT__ELSEWHERE(stream->net->loop->id))
+        return weft__elsewhere();
     weft__stream_uncork(stream); /* a failure stays in write_error */
     if (stream->write_error || stream->flags & WEFT__STREAM_EOF_ASKED)
         return stream->write_error;
@@ -241,6 +247,8 @@ static const struct weft__future_ops drain_ops = {.name = "drain", .cancel = can
 
 weft_future *weft_drain(weft_stream *stream)
 {
+    if (WEFT__ELSEWHERE(stream->net->loop->id))
+        return weft__future_elsewhere();
     if (stream->write_error)
         return weft__net_refused(stream->write_error);
     if (stream->drainer)

@@ -158,8 +158,10 @@ static bool is_closed(const weft_loop *loop, const struct weft__client *client)
 
 int weft_loop_set_pool(weft_loop *loop, weft_pool *pool)
 {
-    if (!loop || loop != weft__loop)
+    if (!loop)
         return -EINVAL;
+    if (WEFT__ELSEWHERE(loop->id))
+        return weft__elsewhere();
     struct weft__client *client = find_client(loop);
     if (is_closed(loop, client))
         return -ESHUTDOWN;
@@ -175,6 +177,8 @@ int weft_loop_set_pool(weft_loop *loop, weft_pool *pool)
 
 weft_pool *weft_loop_pool(weft_loop *loop)
 {
+    if (WEFT__ELSEWHERE(loop->id))
+        return NULL;
     struct weft__client *client = find_client(loop);
     return client ? client->pool : NULL;
 }
@@ -220,7 +224,7 @@ static weft_future *submit_to(struct weft__client *client, const struct request 
 
 static weft_future *submit(const struct request *request)
 {
-    weft_loop *loop = weft__loop;
+    weft_loop *loop = weft__here();
     if (!loop)
         return weft__future_enoloop();
     struct weft__client *client = find_client(loop);
