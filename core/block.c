@@ -26,7 +26,8 @@
 
 weft__coro *weft__block_place(void)
 {
-    return weft__loop ? weft__loop->current : NULL;
+    const weft_loop *loop = weft__here();
+    return loop ? loop->current : NULL;
 }
 
 int weft__block_enter(weft__block *block, weft__coro *coro, const struct weft__block_ops *ops)

@@ -223,7 +223,7 @@ void weft__report_unseen(weft_loop *loop)
 static void destroy(weft_future *future)
 {
     weft_destructor *destructor = weft__destructor(future);
-    if (destructor && !(future->flags & WEFT__TAKEN))
+    if (destructor)
         destructor(future->first.value.ptr);
     if (future->ops->dispose)
         future->ops->dispose(future);
@@ -377,21 +377,40 @@ weft_value weft_future_value(const weft_future *future)
 
 weft_destructor *weft__destructor(const weft_future *future)
 {
-    if (weft__is_pending(future) || future->status < 0)
-        return NULL;
     const struct weft__cold *cold = weft__cold(future);
+    if (!has_value(future))
+        return NULL;
     return cold ? cold->second.destructor : future->second.destructor;
+}
+
+/* Again, by one who took it before: the value is still there to be borrowed. */
+static int take_again(weft_future *future, uintptr_t taker, weft_value *ret,
+                      weft_destructor **ret_destructor)
+{
+    if (!(future->flags & WEFT__TAKEN) || !taker || weft__second(future)->taker != taker)
+        return -EALREADY;
+    *ret = future->first.value;
+    *ret_destructor = NULL;
+    return 0;
+}
+
+int weft__take_for(weft_future *future, uintptr_t taker, weft_value *ret,
+                   weft_destructor **ret_destructor)
+{
+    if (!has_value(future))
+        return take_again(future, taker, ret, ret_destructor);
+    *ret = future->first.value;
+    *ret_destructor = weft__destructor(future);
+    if (*ret_destructor) {
+        future->flags |= WEFT__TAKEN;
+        weft__second(future)->taker = taker;
+    }
+    return 0;
 }
 
 int weft__take(weft_future *future, weft_value *ret, weft_destructor **ret_destructor)
 {
-    if (!has_value(future))
-        return -EALREADY;
-    *ret = future->first.value;
-    *ret_destructor = weft__destructor(future);
-    if (*ret_destructor)
-        future->flags |= WEFT__TAKEN;
-    return 0;
+    return weft__take_for(future, 0, ret, ret_destructor);
 }
 
 int weft_future_take(weft_future *future, weft_value *ret)

@@ -70,6 +70,7 @@ struct weft__cold;
 
 union weft__second {
     weft_destructor *destructor; /* when DONE with success: of the value */
+    uintptr_t taker;             /* when DONE with success, and TAKEN: by whom; 0: not known */
     weft_future **at;            /* when DONE with a failure nobody looked at: see `next` */
     struct weft__cold *cold;     /* with WEFT__HAS_COLD, in any state */
 };
@@ -125,7 +126,7 @@ static inline void weft__clear_flag(weft_future *future, enum weft__future_flags
     future->flags &= ~(uint32_t)flag & WEFT__ALL_FLAGS;
 }
 
-/** The destructor of a future's value; NULL: none, or it has no value. */
+/** The destructor of a future's value; NULL: none, or it has no value, or that was taken. */
 weft_destructor *weft__destructor(const weft_future *future);
 
 /** Complete with success. Takes over the value. */
@@ -181,6 +182,10 @@ int weft__observe(weft_future *future);
 
 /** weft_future_take() of a done future that succeeded, with the destructor. */
 int weft__take(weft_future *future, weft_value *ret, weft_destructor **ret_destructor);
+
+/** The same for a taker who may come again, and then borrows the value: the destructor is NULL. */
+int weft__take_for(weft_future *future, uintptr_t taker, weft_value *ret,
+                   weft_destructor **ret_destructor);
 
 /** The loop ends: cancel the futures of weft_future_new() that nobody will complete any more. */
 void weft__cancel_plain(weft_loop *loop);

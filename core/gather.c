@@ -10,144 +10,53 @@
  *
  * Cancelling asks every child that is not done, and the gather completes when all have ended. When
  * none is left to ask, the results are there, and are not lost.
+ *
+ * All of it is linear in the number of children, whichever way they end.
  */
 #include <errno.h>
 #include <weft/combine.h>
 
-#include "core/future.h"
 #include "core/group.h"
 #include "core/loop.h"
+#include "core/many.h"
 #include "core/memory.h"
-
-struct entry {
-    int status;
-    weft_value value;
-    weft_destructor *destructor;
-    char *message; /* owned */
-};
-
-struct weft_results {
-    size_t count;
-    struct entry entries[];
-};
-
-struct child {
-    weft__waiter waiter;
-    struct gather *gather;
-};
+#include "core/results.h"
 
 struct gather {
     weft_future future; /* first */
     enum weft_gather_flags flags;
     size_t count, left;
     weft_results *results; /* NULL once they were handed over */
-    struct child children[];
+    struct weft__child children[];
 };
-
-/* ---- Results ---- */
-
-static void destroy_entry(struct entry *entry)
-{
-    if (entry->destructor)
-        entry->destructor(entry->value.ptr);
-    weft__free(entry->message);
-}
-
-void weft_results_free(weft_results *results)
-{
-    if (!results)
-        return;
-    for (size_t i = 0; i < results->count; i++)
-        destroy_entry(&results->entries[i]);
-    weft__free(results);
-}
-
-static void free_results(void *results)
-{
-    weft_results_free(results);
-}
-
-size_t weft_results_count(const weft_results *results)
-{
-    return results->count;
-}
-
-int weft_results_status(const weft_results *results, size_t index)
-{
-    return index < results->count ? results->entries[index].status : -ERANGE;
-}
-
-weft_value weft_results_value(const weft_results *results, size_t index)
-{
-    return index < results->count ? results->entries[index].value : weft_value_i64(0);
-}
-
-const char *weft_results_message(const weft_results *results, size_t index)
-{
-    return index < results->count ? results->entries[index].message : NULL;
-}
-
-weft_value weft_results_take(weft_results *results, size_t index)
-{
-    weft_value value = weft_results_value(results, index);
-    if (index < results->count && results->entries[index].destructor) {
-        results->entries[index].value = weft_value_i64(0);
-        results->entries[index].destructor = NULL;
-    }
-    return value;
-}
-
-/* ---- Children ---- */
-
-/* The value went to an earlier place where the same future stands: borrow it from there. */
-static int borrow(const struct gather *gather, size_t index, weft_future *future, weft_value *ret)
-{
-    for (size_t i = 0; i < gather->count; i++) {
-        if (i != index && gather->children[i].waiter.future == future &&
-            gather->results->entries[i].destructor) {
-            *ret = gather->results->entries[i].value;
-            return 0;
-        }
-    }
-    return -EALREADY;
-}
-
-static void note(struct gather *gather, size_t index, weft_future *future)
-{
-    struct entry *entry = &gather->results->entries[index];
-    entry->status = weft__observe(future);
-    if (entry->status >= 0)
-        entry->status = weft__take(future, &entry->value, &entry->destructor);
-    if (entry->status == -EALREADY)
-        entry->status = borrow(gather, index, future, &entry->value);
-    if (entry->status < 0)
-        entry->message = weft__strdup(weft_message(future));
-}
 
 static void complete(struct gather *gather)
 {
+    weft_results *results = gather->results;
     if (gather->future.flags & WEFT__CANCEL_ASKED) {
         weft__complete_failed(&gather->future, -ECANCELED, NULL);
         return;
     }
-    weft_results *results = gather->results;
     gather->results = NULL;
-    weft__complete(&gather->future, weft_value_ptr(results), free_results);
+    weft__complete_results(&gather->future, results);
+}
+
+static void fail(struct gather *gather, int status, weft_future *child)
+{
+    weft__errors_pass(&gather->future, child);
+    weft__complete_failed(&gather->future, status, weft__strdup(weft_message(child)));
 }
 
 static void child_done(weft__item *item)
 {
-    struct child *child = WEFT__CONTAINER(item, struct child, waiter.item);
-    struct gather *gather = child->gather;
+    struct weft__child *child = weft__child_of(item);
+    struct gather *gather = child->owner;
     size_t index = (size_t)(child - gather->children);
     bool keeps_going = gather->flags & WEFT_GATHER_ALL || gather->future.flags & WEFT__CANCEL_ASKED;
-    note(gather, index, child->waiter.future);
+    int status = weft__results_note(gather->results, index, child->waiter.future);
     gather->left--;
-    const struct entry *entry = &gather->results->entries[index];
-    if (entry->status < 0 && !keeps_going && weft__is_pending(&gather->future)) {
-        weft__errors_pass(&gather->future, child->waiter.future);
-        weft__complete_failed(&gather->future, entry->status, weft__strdup(entry->message));
-    }
+    if (status < 0 && !keeps_going && weft__is_pending(&gather->future))
+        fail(gather, status, child->waiter.future);
     if (gather->left > 0)
         return;
     if (weft__is_pending(&gather->future))
@@ -160,17 +69,15 @@ static void child_done(weft__item *item)
 static bool cancel(weft_future *future)
 {
     struct gather *gather = WEFT__CONTAINER(future, struct gather, future);
-    for (size_t i = 0; i < gather->count; i++)
-        if (weft_cancel_because(gather->children[i].waiter.future, weft_message(future)))
-            future->flags |= WEFT__CANCEL_ASKED;
+    if (weft__cancel_all(gather->children, gather->count, weft_message(future)))
+        future->flags |= WEFT__CANCEL_ASKED;
     return future->flags & WEFT__CANCEL_ASKED; /* else all are done: the result is on its way */
 }
 
 static void dispose(weft_future *future)
 {
     struct gather *gather = WEFT__CONTAINER(future, struct gather, future);
-    for (size_t i = 0; i < gather->count; i++)
-        weft_unref(gather->children[i].waiter.future);
+    weft__drop_all(gather->children, gather->count);
     weft_results_free(gather->results);
 }
 
@@ -179,60 +86,34 @@ static const struct weft__future_ops gather_ops = {
 
 static struct gather *new_gather(weft_loop *loop, size_t count)
 {
-    size_t size = sizeof(struct gather) + count * sizeof(struct child);
-    struct gather *gather = weft__future_alloc(loop, &gather_ops, size, 2);
+    size_t size = weft__room_for(sizeof(struct gather), count, sizeof(struct weft__child));
+    struct gather *gather = size ? weft__future_alloc(loop, &gather_ops, size, 2) : NULL;
     if (!gather)
         return NULL;
-    gather->results = weft__calloc(1, sizeof(weft_results) + count * sizeof(struct entry));
+    gather->results = weft__results_new(count);
     if (!gather->results) {
         weft__free(gather);
         return NULL;
     }
-    gather->results->count = gather->count = gather->left = count;
+    gather->count = gather->left = count;
     return gather;
-}
-
-static weft_future *refuse(size_t count, weft_future *const *futures, weft_future *error)
-{
-    for (size_t i = 0; i < count; i++)
-        weft__drop(futures[i]);
-    return error;
-}
-
-/* NULL: they can be waited for here. */
-static weft_future *refused(size_t count, weft_future *const *futures)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (!futures[i])
-            return weft_future_failed(-EINVAL, "gather of NULL");
-        if (weft__is_elsewhere(futures[i]->loop_id, "weft_gather"))
-            return weft__future_elsewhere();
-        if (weft__is_foreign(futures[i]))
-            return weft_future_failed(-EINVAL, "gather of what has outlived its loop");
-    }
-    return NULL;
 }
 
 weft_future *weft_gather_array(size_t count, weft_future *const *futures,
                                enum weft_gather_flags flags)
 {
     weft_loop *loop = weft__here();
-    weft_future *bad = refused(count, futures);
+    weft_future *bad = weft__cannot_wait(count, futures, "weft_gather");
     if (bad)
-        return refuse(count, futures, bad);
-    if (!loop)
-        return refuse(count, futures, weft__future_enoloop());
+        return weft__refuse_all(count, futures, bad);
     if (flags != WEFT_GATHER_FIRST_ERROR && flags != WEFT_GATHER_ALL)
-        return refuse(count, futures, weft_future_failed(-EINVAL, "gather: bad argument"));
+        return weft__refuse_all(count, futures,
+                                weft_future_failed(-EINVAL, "weft_gather: unknown flags"));
     struct gather *gather = new_gather(loop, count);
     if (!gather)
-        return refuse(count, futures, weft__future_enomem(loop));
+        return weft__refuse_all(count, futures, weft__future_enomem(loop));
     gather->flags = flags;
-    for (size_t i = 0; i < count; i++) {
-        gather->children[i].gather = gather;
-        gather->children[i].waiter.item.run = child_done;
-        weft__wait(&gather->children[i].waiter, futures[i]);
-    }
+    weft__wait_all(gather->children, count, futures, gather, child_done);
     if (count == 0) {
         complete(gather);
         weft_unref(&gather->future);

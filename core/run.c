@@ -106,7 +106,7 @@ static int exit_status(weft_future *main, int status, const struct interrupt *in
     }
     if (weft__destructor(main))
         return 0;
-    return (int)(main->first.value.i64 & 0xff);
+    return (int)(weft_future_value(main).i64 & 0xff);
 }
 
 int weft__run(const weft_coroutine *coroutine, const void *frame, const char *place)

@@ -13,6 +13,7 @@
 #include <errno.h>
 
 #include "core/block.h"
+#include "core/loop.h"
 #include "core/memory.h"
 #include "core/timer.h"
 
@@ -20,6 +21,11 @@ struct weft_timeout {
     weft__block block; /* first */
     bool expired;
 };
+
+static uint32_t loop_of(const weft_timeout *timeout)
+{
+    return timeout->block.coro->future.loop_id;
+}
 
 static weft_timeout *timeout_of(weft__block *block)
 {
@@ -86,6 +92,8 @@ int weft_timeout_exit(weft_timeout *timeout, int status)
 {
     if (!timeout)
         return without_block(status);
+    if (WEFT__ELSEWHERE(loop_of(timeout)))
+        return weft__elsewhere();
     const weft__coro *here = weft__block_place();
     bool belongs = here && here->identity == timeout->block.coro->identity;
     bool expired = timeout->expired;
@@ -100,6 +108,8 @@ int weft_timeout_reschedule(weft_timeout *timeout, weft_ns deadline)
 {
     if (!timeout)
         return -EINVAL;
+    if (WEFT__ELSEWHERE(loop_of(timeout)))
+        return weft__elsewhere();
     if (timeout->expired)
         return -EALREADY;
     return weft__block_set_deadline(&timeout->block, deadline);
