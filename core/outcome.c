@@ -67,6 +67,11 @@ weft_step weft__fail_bare(struct weft_frame *frame, int status)
     return weft__leave(coro);
 }
 
+int weft__outcome(struct weft_frame *frame)
+{
+    return weft__coro_of_frame(frame)->outcome;
+}
+
 void weft__leave_body(struct weft_frame *frame)
 {
     weft__coro_of_frame(frame)->in_finally = true;

@@ -423,6 +423,34 @@ Test(task, finally_replaces_the_outcome_by_a_failure_or_a_return)
     weft_test_loop_end();
 }
 
+struct looks_back {
+    WEFT_FRAME;
+    int body; /* as in ends */
+};
+
+static WEFT_ASYNC(looks_back)
+{
+    WEFT_BEGIN;
+    cr_assert_eq(WEFT_OUTCOME, 0);
+    if (self->body == 1)
+        WEFT_RETURN(strdup("body"), free);
+    if (self->body == 2)
+        WEFT_FAIL(-EIO);
+    WEFT_AWAIT(weft_future_failed(-EPIPE, NULL));
+    WEFT_FINALLY;
+    WEFT_AWAIT(weft_sleep(0));
+    cr_assert_eq(WEFT_OUTCOME, self->body == 1 ? 0 : self->body == 2 ? -EIO : -EPIPE);
+    WEFT_END;
+}
+
+Test(task, finally_sees_how_the_body_ended)
+{
+    cr_assert_eq(weft_test_run(weft_spawn(looks_back, .body = 0)), -EPIPE);
+    cr_assert_eq(weft_test_run(weft_spawn(looks_back, .body = 1)), 0);
+    cr_assert_eq(weft_test_run(weft_spawn(looks_back, .body = 2)), -EIO);
+    weft_test_loop_end();
+}
+
 Test(task, failing_with_what_is_no_error_is_an_invalid_argument)
 {
     expect_end(3, 0, -EINVAL, "WEFT_FAIL(5): an error is negative");

@@ -104,6 +104,9 @@ typedef struct weft_coroutine {
     WEFT_FALLTHROUGH;                    \
     case WEFT__STATE_FINALLY: {
 
+/** In the WEFT_FINALLY: how the body ended, 0 or the error. In the body it is 0. */
+#define WEFT_OUTCOME weft__outcome(&self->weft_frame)
+
 /** Last statement of a coroutine's body; reached, it returns success without a value. */
 #define WEFT_END                     \
     return WEFT__STEP(WEFT__DONE);   \
@@ -256,6 +259,7 @@ WEFT_PUBLIC weft_step weft__fail_bare(struct weft_frame *frame, int status);
 WEFT_PUBLIC weft_step weft__failf(struct weft_frame *frame, int status, const char *format, ...)
     WEFT_PRINTF(3, 4);
 WEFT_PUBLIC void weft__leave_body(struct weft_frame *frame);
+WEFT_PUBLIC int weft__outcome(struct weft_frame *frame);
 WEFT_PUBLIC weft_step weft__no_such_state(struct weft_frame *frame);
 
 #define WEFT__STEP(code) ((weft_step){code})
