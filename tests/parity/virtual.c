@@ -63,6 +63,18 @@ void say_when_done(weft_future *future, const char *text)
         exit(1);
 }
 
+static void say_report(weft_loop *loop, const struct weft_error_report *report, void *arg)
+{
+    (void)loop;
+    (void)arg;
+    say("reported: %s", report->message ? report->message : weft_strerror(report->status));
+}
+
+void say_reports(void)
+{
+    weft_loop_set_error_handler(weft_loop_current(), say_report, NULL);
+}
+
 const char *truth(bool what)
 {
     return what ? "True" : "False";

@@ -27,6 +27,9 @@ void say_soon(const char *text);
 void say_later(int seconds, const char *text);
 void say_when_done(weft_future *future, const char *text);
 
+/* Print the failures that nobody looked at. */
+void say_reports(void);
+
 /* "True" or "False". */
 const char *truth(bool what);
 

@@ -70,14 +70,20 @@ def say_when_done(future, text):
     future.add_done_callback(lambda _: say(text))
 
 
+def say_reports():
+    """Print the failures that nobody looked at."""
+    _loop.set_exception_handler(lambda _, report: say(f"reported: {report['exception']}"))
+
+
 def outcome(future):
     """In words: how a future ended, if it did."""
     if not future.done():
         return "pending"
-    if future.cancelled():
+    error = asyncio.CancelledError() if future.cancelled() else future.exception()
+    if isinstance(error, asyncio.CancelledError):
         return "cancelled"
-    if future.exception():
-        return f"failed: {future.exception() or 'timed out'}"
+    if error is not None:
+        return f"failed: {str(error) or 'timed out'}"
     return f"returned {future.result() or 'nothing'}"
 
 
