@@ -96,9 +96,9 @@ void weft__block_ask(weft__block *block, const char *reason)
     bool waited = weft__has_request(coro);
     assert(!block->asked);
     block->asked = true;
-    block->asked_task = coro->identity != coro && weft__is_where_its_task_is(coro);
+    block->asked_task = weft__identity(coro) != coro && weft__is_where_its_task_is(coro);
     if (block->asked_task)
-        weft__count_request(coro->identity);
+        weft__count_request(weft__identity(coro));
     weft__request_cancel(&coro->future, reason);
     block->undelivered = weft__has_request(coro) && !waited;
 }
@@ -109,7 +109,7 @@ static void take_back(weft__block *block)
     block->asked = false;
     weft__uncount_request(coro);
     if (block->asked_task)
-        weft__uncount_request(coro->identity);
+        weft__uncount_request(weft__identity(coro));
     if (block->undelivered && weft__requests(coro) <= block->requests)
         weft__drop_request(coro);
 }
@@ -175,9 +175,10 @@ weft_ns weft__task_deadline(const weft_future *task)
 {
     const weft__coro *first = weft__coro_of(task), *running = weft__block_place();
     weft_ns deadline = WEFT_FOREVER;
-    for (const weft__coro *coro = first; coro && coro->identity == first; coro = awaited(coro))
+    for (const weft__coro *coro = first; coro && weft__identity(coro) == first;
+         coro = awaited(coro))
         deadline = earliest(coro, deadline);
-    if (running && running->identity == first)
+    if (running && weft__identity(running) == first)
         deadline = earliest(running, deadline);
     return deadline;
 }

@@ -18,6 +18,9 @@
 struct weft__cold {
     union weft__second second;  /* the future's */
     struct weft__block *blocks; /* coroutines: the open ones, innermost first; see core/block.h */
+    weft_value outcome;         /* coroutines: the value or message of an outcome that waits, see
+                           core/outcome.c; and its destructor */
+    weft_destructor *outcome_destructor;
     char *message; /* owned; PENDING: reason of a cancel; DONE: message of the failure */
     struct weft_errors *errors; /* a reference, or NULL: the failures behind a WEFT_EGROUP; of a
                                    coroutine, from when that is its outcome */

@@ -228,7 +228,7 @@ static void destroy(weft_future *future)
     if (future->ops->dispose)
         future->ops->dispose(future);
     weft__cold_free(future);
-    weft__free(future);
+    weft__free(future->flags & WEFT__SHIFTED ? (char *)future - WEFT__SHIFT : (char *)future);
 }
 
 void weft_unref(weft_future *future)

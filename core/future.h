@@ -33,8 +33,11 @@ enum weft__future_flags {
     WEFT__CANCEL_ASKED = 16, /* for operations that complete later than they are cancelled */
     WEFT__COMPLETED = 32,    /* DONE; without it: PENDING */
     WEFT__HAS_COLD = 64,     /* the second word is in the cold part, and a pointer to that here */
+    WEFT__SHIFTED = 128,     /* it begins WEFT__SHIFT bytes into its block of memory */
     WEFT__ALL_FLAGS = 4095   /* the bits there are */
 };
+
+enum { WEFT__SHIFT = 8 };
 
 #define WEFT__MAX_REQUESTS ((1u << 20) - 1)
 

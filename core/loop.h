@@ -18,6 +18,7 @@
 #include "core/timer.h"
 
 struct weft__coro;
+struct weft__outcome;
 struct weft__plain;
 
 /**
@@ -63,9 +64,11 @@ enum weft__phase {
 /** All fields are [loop] but where it says otherwise. */
 struct weft_loop {
     weft__ready ready;
-    struct weft__coro *current; /* the coroutine that runs now */
-    uint32_t id;                /* [const] unique in the process */
-    struct weft__entry entry;   /* core/thread.c */
+    struct weft__coro *current;    /* the coroutine that runs now */
+    struct weft__outcome *outcome; /* of the coroutine that runs now */
+    uint32_t last_id;              /* of the task that was made last */
+    uint32_t id;                   /* [const] unique in the process */
+    struct weft__entry entry;      /* core/thread.c */
     weft_loop
         *forked; /* the loop that this thread had when the process was forked, and does not use */
     unsigned depth; /* how many weft_call() are on the C stack */

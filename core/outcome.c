@@ -2,41 +2,76 @@
 /*
  * How a coroutine ends.
  *
- * Ending goes through WEFT_FINALLY: the outcome (value or failure) is stored in the coroutine, the
- * body is entered once more at FINALLY, and at its end the outcome moves into the future. A failure
- * in FINALLY replaces the outcome and ends at once.
+ * Ending goes through WEFT_FINALLY: the outcome (value or failure) is noted, the body is entered once
+ * more at FINALLY, and at its end the outcome moves into the future. A failure in FINALLY replaces
+ * the outcome and ends at once.
+ *
+ * The outcome is on the C stack of who runs the coroutine, since few coroutines await anything in
+ * FINALLY. Where one does, the outcome is kept for it: the status where the future's will be, the
+ * value or the message in the cold part.
  */
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 
+#include "core/cold.h"
 #include "core/group.h"
+#include "core/loop.h"
 #include "core/memory.h"
 #include "core/task.h"
 #include "core/text.h"
 
-static void set_outcome(weft__coro *coro, int status, weft_value value, weft_destructor *destructor)
+static void set_outcome(weft__coro *coro, struct weft__outcome *outcome, struct weft__outcome now)
 {
-    if (coro->outcome < 0)
-        weft__free(coro->value.ptr);
-    else if (coro->destructor)
-        coro->destructor(coro->value.ptr);
+    struct weft__outcome before = *outcome;
+    *outcome = now;
     weft__errors_drop(&coro->future);
-    coro->outcome = status;
-    coro->value = value;
-    coro->destructor = destructor;
+    if (before.status < 0)
+        weft__free(before.value.ptr);
+    else if (before.destructor)
+        before.destructor(before.value.ptr);
 }
 
-void weft__set_failure(weft__coro *coro, int status, char *message)
+void weft__set_failure(weft__coro *coro, struct weft__outcome *outcome, int status, char *message)
 {
-    set_outcome(coro, status < 0 ? status : -EINVAL, weft_value_ptr(message), NULL);
+    set_outcome(coro, outcome,
+                (struct weft__outcome){.status = status < 0 ? status : -EINVAL,
+                                       .value = weft_value_ptr(message)});
+}
+
+/* The status has room in the future; the rest, if there is any, has it in the cold part. */
+void weft__keep_outcome(weft__coro *coro, struct weft__outcome *outcome)
+{
+    bool is_bare = !outcome->destructor && outcome->value.i64 == 0;
+    struct weft__cold *cold = is_bare ? weft__cold(&coro->future) : weft__cold_make(&coro->future);
+    if (!is_bare && !cold)
+        weft__set_failure(coro, outcome, outcome->status < 0 ? outcome->status : -ENOMEM, NULL);
+    if (cold) {
+        cold->outcome = outcome->value;
+        cold->outcome_destructor = outcome->destructor;
+    }
+    coro->future.status = outcome->status;
+}
+
+struct weft__outcome weft__kept_outcome(weft__coro *coro)
+{
+    const struct weft__cold *cold = weft__cold(&coro->future);
+    struct weft__outcome outcome = {0};
+    if (!weft__coro_has(coro, WEFT__IN_FINALLY))
+        return outcome;
+    outcome.status = coro->future.status;
+    if (cold) {
+        outcome.value = cold->outcome;
+        outcome.destructor = cold->outcome_destructor;
+    }
+    return outcome;
 }
 
 weft_step weft__leave(weft__coro *coro)
 {
-    if (coro->in_finally)
+    if (weft__coro_has(coro, WEFT__IN_FINALLY))
         return WEFT__STEP(WEFT__DONE);
-    coro->in_finally = true;
+    weft__coro_set(coro, WEFT__IN_FINALLY);
     weft__frame_of(coro)->weft_state = WEFT__STATE_FINALLY;
     return WEFT__STEP(WEFT__AGAIN);
 }
@@ -44,7 +79,8 @@ weft_step weft__leave(weft__coro *coro)
 weft_step weft__return(struct weft_frame *frame, weft_value value, weft_destructor *destructor)
 {
     weft__coro *coro = weft__coro_of_frame(frame);
-    set_outcome(coro, 0, value, destructor);
+    set_outcome(coro, weft__loop->outcome,
+                (struct weft__outcome){.value = value, .destructor = destructor});
     return weft__leave(coro);
 }
 
@@ -53,7 +89,7 @@ weft_step weft__failf(struct weft_frame *frame, int status, const char *format, 
     weft__coro *coro = weft__coro_of_frame(frame);
     va_list args;
     va_start(args, format);
-    weft__set_failure(coro, status, weft__vformat(format, args));
+    weft__set_failure(coro, weft__loop->outcome, status, weft__vformat(format, args));
     va_end(args);
     return weft__leave(coro);
 }
@@ -63,18 +99,19 @@ weft_step weft__fail_bare(struct weft_frame *frame, int status)
     weft__coro *coro = weft__coro_of_frame(frame);
     if (status >= 0)
         return weft__failf(frame, -EINVAL, "WEFT_FAIL(%d): an error is negative", status);
-    weft__set_failure(coro, status, NULL);
+    weft__set_failure(coro, weft__loop->outcome, status, NULL);
     return weft__leave(coro);
 }
 
 int weft__outcome(struct weft_frame *frame)
 {
-    return weft__coro_of_frame(frame)->outcome;
+    (void)frame;
+    return weft__loop->outcome->status;
 }
 
 void weft__leave_body(struct weft_frame *frame)
 {
-    weft__coro_of_frame(frame)->in_finally = true;
+    weft__coro_set(weft__coro_of_frame(frame), WEFT__IN_FINALLY);
 }
 
 static const char *base_name(const char *path)

@@ -153,7 +153,7 @@ static void add(void *to, const struct weft_stuck *stuck)
 /* A task, or a call that has outlived its task: nobody else cancels it. */
 static bool is_alone(const weft__coro *coro)
 {
-    return coro->identity == coro || weft_is_done(&coro->identity->future);
+    return weft__identity(coro) == coro || weft_is_done(&weft__identity(coro)->future);
 }
 
 static void list_coroutines(const weft__coro *coro,
@@ -204,9 +204,9 @@ static size_t cancel_unseen(weft__coro *coro)
     while (coro && coro->next)
         coro = coro->next;
     for (; coro; coro = coro->prev) { /* oldest first */
-        if (coro->seen_by_shutdown || !is_alone(coro))
+        if (weft__coro_has(coro, WEFT__SEEN_BY_SHUTDOWN) || !is_alone(coro))
             continue;
-        coro->seen_by_shutdown = true;
+        weft__coro_set(coro, WEFT__SEEN_BY_SHUTDOWN);
         weft_cancel_because(&coro->future, "the loop shuts down");
         count++;
     }
@@ -220,7 +220,7 @@ static size_t cancel_round(weft_loop *loop)
 
 static bool any_seen(const weft__coro *coro)
 {
-    while (coro && !coro->seen_by_shutdown)
+    while (coro && !weft__coro_has(coro, WEFT__SEEN_BY_SHUTDOWN))
         coro = coro->next;
     return coro;
 }

@@ -59,7 +59,7 @@ static weft_future *awaitable(const weft__coro *coro, weft_future *future)
     if (weft__is_foreign(future))
         refused = weft_future_failed(-EXDEV,
                                      "await of another loop's future, or of one that was consumed");
-    else if (future == &coro->future || future == &coro->identity->future)
+    else if (future == &coro->future || future == &weft__identity(coro)->future)
         refused = weft_future_failed(-EDEADLK, "a task cannot await itself");
     if (!refused)
         return future;
@@ -80,7 +80,7 @@ bool weft__await(struct weft_frame *frame, weft_future *future, int line)
     weft__wait(&coro->waiter, future);
     weft__coro *asked = weft__cancel_requested(coro);
     if (asked && weft__request_cancel(future, weft_message(&asked->future)))
-        asked->must_cancel = false;
+        weft__coro_clear(asked, WEFT__MUST_CANCEL);
     return true;
 }
 
@@ -99,7 +99,7 @@ int weft__await_end(struct weft_frame *frame, weft_value *ret)
     if (!future) { /* a yield */
         weft__coro *asked = weft__cancel_requested(coro);
         if (asked)
-            asked->must_cancel = false;
+            weft__coro_clear(asked, WEFT__MUST_CANCEL);
         return asked ? -ECANCELED : 0;
     }
     int status = weft__observe(future);
@@ -125,7 +125,8 @@ static int caught_status(const weft__coro *coro)
 weft_step weft__fail_as_awaited(struct weft_frame *frame)
 {
     weft__coro *coro = weft__coro_of_frame(frame);
-    weft__set_failure(coro, caught_status(coro), weft__strdup(weft__caught_message(frame)));
+    weft__set_failure(coro, weft__loop->outcome, caught_status(coro),
+                      weft__strdup(weft__caught_message(frame)));
     if (coro->waiter.future)
         weft__errors_pass(&coro->future, coro->waiter.future);
     return weft__leave(coro);
@@ -154,7 +155,7 @@ static weft__coro *take_caller(weft__coro *call)
     if (!first || first->item.run != resume)
         return NULL;
     weft__coro *caller = WEFT__CONTAINER(first, weft__coro, waiter);
-    if (caller->identity != call->identity)
+    if (weft__identity(caller) != weft__identity(call))
         return NULL;
     weft__detach(first);
     return caller;
@@ -188,46 +189,60 @@ static void unlink_coro(weft__coro *coro)
 }
 
 /* The coroutine has ended: its outcome becomes the future's. Returns who goes on in this step. */
-static weft__coro *finish(weft__coro *coro)
+static weft__coro *finish(weft__coro *coro, struct weft__outcome *outcome)
 {
-    weft__coro *identity = weft__is_call(coro) ? coro->identity : NULL;
+    weft__coro *task = weft__is_call(coro) ? coro->as.task : NULL;
     if (weft__blocks(coro))
-        weft__blocks_end(coro, coro->outcome == WEFT_ESTUCK);
+        weft__blocks_end(coro, outcome->status == WEFT_ESTUCK);
     weft__coro *caller = take_caller(coro);
     weft__frame_of(coro)->weft_state = WEFT__STATE_DONE;
     drop_awaited(coro);
     unlink_coro(coro);
-    if (coro->outcome < 0)
-        weft__complete_failed(&coro->future, coro->outcome, coro->value.ptr);
+    if (task) { /* its future may outlive the task */
+        coro->as.context = weft_context_ref(task->as.context);
+        weft__coro_clear(coro, WEFT__CALL);
+    }
+    if (outcome->status < 0)
+        weft__complete_failed(&coro->future, outcome->status, outcome->value.ptr);
     else
-        weft__complete(&coro->future, coro->value, coro->destructor);
+        weft__complete(&coro->future, outcome->value, outcome->destructor);
     weft_unref(&coro->future);
-    if (identity)
-        weft_unref(&identity->future);
+    if (task)
+        weft_unref(&task->future);
     return caller;
 }
 
-static bool run_body(weft__coro *coro)
+/* A step of the body; true if it was the last one. */
+static bool run_body(weft__coro *coro, struct weft__outcome *outcome)
 {
     weft_loop *loop = weft__loop;
     weft__coro *outer = loop->current;
-    weft_context **outer_context = weft__context_enter(&coro->identity->context);
+    struct weft__outcome *outer_outcome = loop->outcome;
+    weft_context **outer_context = weft__context_enter(&weft__identity(coro)->as.context);
     weft_step step;
+    *outcome = weft__kept_outcome(coro);
     loop->current = coro;
-    coro->running = true;
+    loop->outcome = outcome;
+    weft__coro_set(coro, WEFT__RUNNING);
     do
-        step = coro->code->resume(coro->frame);
+        step = coro->code->resume(weft__frame_of(coro));
     while (step.weft_code == WEFT__AGAIN);
-    coro->running = false;
+    weft__coro_clear(coro, WEFT__RUNNING);
     loop->current = outer;
+    loop->outcome = outer_outcome;
     weft__context_leave(outer_context);
-    return step.weft_code == WEFT__DONE;
+    if (step.weft_code == WEFT__DONE)
+        return true;
+    if (weft__coro_has(coro, WEFT__IN_FINALLY))
+        weft__keep_outcome(coro, outcome);
+    return false;
 }
 
 static void step(weft__coro *coro)
 {
-    while (coro && run_body(coro))
-        coro = finish(coro);
+    struct weft__outcome outcome;
+    while (coro && run_body(coro, &outcome))
+        coro = finish(coro, &outcome);
 }
 
 static void resume(weft__item *item)
@@ -235,7 +250,8 @@ static void resume(weft__item *item)
     weft__coro *coro = WEFT__CONTAINER(item, weft__coro, waiter.item);
     weft__coro *asked = weft__cancel_requested(coro);
     if (asked && coro->waiter.future && weft_is_cancelled(coro->waiter.future))
-        asked->must_cancel = false; /* this -ECANCELED answers all requests made before it */
+        weft__coro_clear(
+            asked, WEFT__MUST_CANCEL); /* this -ECANCELED answers all requests made before it */
     step(coro);
 }
 
@@ -243,9 +259,9 @@ static void start(weft__item *item)
 {
     weft__coro *coro = WEFT__CONTAINER(item, weft__coro, waiter.item);
     coro->waiter.item.run = resume;
-    if (coro->must_cancel) {
-        weft__set_failure(coro, -ECANCELED, NULL);
-        coro = finish(coro);
+    if (weft__coro_has(coro, WEFT__MUST_CANCEL)) {
+        struct weft__outcome cancelled = {.status = -ECANCELED};
+        coro = finish(coro, &cancelled);
     }
     step(coro);
 }
@@ -255,14 +271,16 @@ static void start(weft__item *item)
 static weft__coro *new_coro(weft_loop *loop, const struct weft__future_ops *ops,
                             const weft_coroutine *code, const void *frame, const char *place)
 {
-    size_t size = sizeof(weft__coro) + code->frame_size;
-    weft__coro *coro = weft__malloc(size);
-    if (!coro)
+    size_t size = offsetof(weft__coro, frame) + code->frame_size;
+    char *block = weft__malloc(WEFT__SHIFT + size);
+    if (!block)
         return NULL;
-    memset(coro, 0, sizeof(*coro));
-    memcpy(coro->frame, frame, code->frame_size);
-    weft__frame_of(coro)->weft_state = 0;
+    weft__coro *coro = (weft__coro *)(void *)(block + WEFT__SHIFT);
+    memset(coro, 0, offsetof(weft__coro, frame));
+    memcpy(weft__frame_of(coro), frame, code->frame_size);
+    coro->frame = (struct weft_frame){0};
     weft__future_init(&coro->future, loop, ops, 2);
+    coro->future.flags |= WEFT__SHIFTED;
     coro->waiter.item.run = start;
     coro->code = code;
     coro->spawned_at = place;
@@ -275,8 +293,9 @@ static weft__coro *new_task(weft_loop *loop, const weft_coroutine *code, const v
     weft__coro *task = new_coro(loop, &task_ops, code, frame, place);
     if (!task)
         return NULL;
-    task->context = weft_context_ref(context);
-    task->identity = task;
+    task->as.context = weft_context_ref(context);
+    task->id = ++loop->last_id;
+    task->parent = loop->current ? weft__identity(loop->current)->id : 0;
     link_coro(task);
     return task;
 }
@@ -287,8 +306,9 @@ static weft__coro *new_call(weft_loop *loop, const weft_coroutine *code, const v
     weft__coro *call = new_coro(loop, &call_ops, code, frame, place);
     if (!call)
         return NULL;
-    call->identity = loop->current->identity;
-    weft_ref(&call->identity->future);
+    weft__coro_set(call, WEFT__CALL);
+    call->as.task = weft__identity(loop->current);
+    weft_ref(&call->as.task->future);
     link_coro(call);
     return call;
 }
@@ -354,21 +374,24 @@ static void describe(const weft_future *future, const char **ret_name, const cha
 
 static weft_context *context_of(const weft_future *future)
 {
-    return weft__coro_of(future)->identity->context;
+    return weft__identity(weft__coro_of(future))->as.context;
 }
 
-static void dispose_task(weft_future *future)
+static void dispose(weft_future *future)
 {
-    weft_context_unref(weft__coro_of(future)->context);
+    weft_context_unref(weft__coro_of(future)->as.context);
 }
 
 static const struct weft__future_ops task_ops = {.name = "task",
                                                  .cancel = weft__coro_cancel,
-                                                 .dispose = dispose_task,
+                                                 .dispose = dispose,
                                                  .describe = describe,
                                                  .context = context_of};
-static const struct weft__future_ops call_ops = {
-    .name = "call", .cancel = weft__coro_cancel, .describe = describe};
+static const struct weft__future_ops call_ops = {.name = "call",
+                                                 .cancel = weft__coro_cancel,
+                                                 .dispose = dispose,
+                                                 .describe = describe,
+                                                 .context = context_of};
 
 /* ---- Giving up ---- */
 
@@ -378,8 +401,9 @@ static void give_up(weft__item *item)
     weft_future *awaited = weft__pending_await(coro);
     if (awaited) /* a gather of what nobody completes, say, would wait for it for ever */
         weft_cancel_because(awaited, "the loop shuts down");
-    weft__set_failure(coro, WEFT_ESTUCK, NULL);
-    finish(coro);
+    struct weft__outcome outcome = weft__kept_outcome(coro);
+    weft__set_failure(coro, &outcome, WEFT_ESTUCK, NULL);
+    finish(coro, &outcome);
 }
 
 static void abandon(weft__coro *coro)

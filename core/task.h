@@ -8,33 +8,52 @@
 
 #include "core/future.h"
 
+enum weft__coro_flags {
+    WEFT__CALL = 1,             /* [const] a call within a task, else a task */
+    WEFT__MUST_CANCEL = 2,      /* a request was made and not delivered yet */
+    WEFT__RUNNING = 4,          /* a step of it is on the C stack */
+    WEFT__IN_FINALLY = 8,       /* the outcome is set; what is left is the clean-up */
+    WEFT__IN_CANCEL = 16,       /* a request is passing through it */
+    WEFT__SEEN_BY_SHUTDOWN = 32 /* which has cancelled it */
+};
+
 /**
- * A running coroutine: a task, or a call within a task. One block of memory, the frame at its end.
- * All fields are [loop].
+ * A running coroutine: a task, or a call within a task. One block of memory, the user's frame at its
+ * end. It begins 8 bytes before a multiple of 16, so that the frame begins at one. All fields are
+ * [loop].
  */
 typedef struct weft__coro {
-    weft_future future;
+    weft_future future;         /* its status is the outcome's while that waits in WEFT_FINALLY */
     weft__waiter waiter;        /* the await it is in; its item starts and resumes the coroutine */
     const weft_coroutine *code; /* [const] */
-    struct weft__coro
-        *identity; /* [const] the task it runs as: itself, or for a call its task (a reference) */
-    weft_context *context;  /* owned; of a task: the current one while it runs; of a call: NULL */
-    const char *spawned_at; /* [const] "file:line", static */
-    weft_value value;       /* the outcome: value, or when it failed, its message in value.ptr */
-    weft_destructor *destructor; /* of the outcome's value */
-    int32_t outcome;             /* the outcome: 0 or the error */
-    bool must_cancel;            /* a request was made and not delivered yet */
-    bool running;                /* a step of it is on the C stack */
-    bool in_finally;             /* the outcome is set; what is left is the clean-up */
-    bool in_cancel;              /* a request is passing through it */
-    bool seen_by_shutdown;
+    const char *spawned_at;     /* [const] "file:line", static */
     struct weft__coro *prev, *next; /* in loop->tasks or loop->calls */
-    _Alignas(max_align_t) unsigned char frame[];
+    union {
+        weft_context *context;   /* of a task: owned; the current one while it runs */
+        struct weft__coro *task; /* [const] of a call: the task it runs as, a reference */
+    } as;
+    uint32_t id, parent;     /* [const] of a task: from 1; of the task that spawned it, 0: none */
+    struct weft_frame frame; /* its head; weft_flags are weft__coro_flags */
 } weft__coro;
+
+static inline bool weft__coro_has(const weft__coro *coro, enum weft__coro_flags flag)
+{
+    return coro->frame.weft_flags & flag;
+}
+
+static inline void weft__coro_set(weft__coro *coro, enum weft__coro_flags flag)
+{
+    coro->frame.weft_flags |= flag;
+}
+
+static inline void weft__coro_clear(weft__coro *coro, enum weft__coro_flags flag)
+{
+    coro->frame.weft_flags &= ~(uint32_t)flag;
+}
 
 static inline struct weft_frame *weft__frame_of(weft__coro *coro)
 {
-    return (struct weft_frame *)(void *)coro->frame;
+    return (struct weft_frame *)(void *)((char *)coro + offsetof(weft__coro, frame));
 }
 
 static inline weft__coro *weft__coro_of_frame(struct weft_frame *frame)
@@ -44,7 +63,13 @@ static inline weft__coro *weft__coro_of_frame(struct weft_frame *frame)
 
 static inline bool weft__is_call(const weft__coro *coro)
 {
-    return coro->identity != coro;
+    return weft__coro_has(coro, WEFT__CALL);
+}
+
+/** The task as which a coroutine runs: itself, or for a call its task. */
+static inline weft__coro *weft__identity(const weft__coro *coro)
+{
+    return weft__is_call(coro) ? coro->as.task : (weft__coro *)coro;
 }
 
 /** The coroutine behind a future, or NULL. */
@@ -52,8 +77,22 @@ weft__coro *weft__coro_of(const weft_future *future);
 
 /* ---- Ending: core/outcome.c ---- */
 
+/** With what a body ended. On the stack of who runs the coroutine; loop->outcome while it does. */
+struct weft__outcome {
+    int status;
+    weft_value value; /* or when it failed, the message in value.ptr: owned, may be NULL */
+    weft_destructor *destructor; /* of the value */
+};
+
 /** Replace the outcome; takes over `message` (from weft__malloc(), may be NULL). */
-void weft__set_failure(weft__coro *coro, int status, char *message);
+void weft__set_failure(weft__coro *coro, struct weft__outcome *outcome, int status, char *message);
+
+/** The coroutine suspends in its WEFT_FINALLY: keep the outcome. Without memory for the value, it
+ * fails with -ENOMEM. */
+void weft__keep_outcome(weft__coro *coro, struct weft__outcome *outcome);
+
+/** The coroutine goes on: its outcome so far. */
+struct weft__outcome weft__kept_outcome(weft__coro *coro);
 
 /** The body has its outcome: go to its WEFT_FINALLY, or end if that was it. */
 weft_step weft__leave(weft__coro *coro);
@@ -87,12 +126,12 @@ void weft__uncount_request(weft__coro *coro);
 /** Is one waiting for the coroutine's next await? Drop it. */
 static inline bool weft__has_request(const weft__coro *coro)
 {
-    return coro->must_cancel;
+    return weft__coro_has(coro, WEFT__MUST_CANCEL);
 }
 
 static inline void weft__drop_request(weft__coro *coro)
 {
-    coro->must_cancel = false;
+    weft__coro_clear(coro, WEFT__MUST_CANCEL);
 }
 
 /**

@@ -13,11 +13,11 @@
 
 bool weft__is_where_its_task_is(const weft__coro *call)
 {
-    const weft__coro *at = call->identity;
-    while (at != call && !at->running) {
+    const weft__coro *at = weft__identity(call);
+    while (at != call && !weft__coro_has(at, WEFT__RUNNING)) {
         const weft_future *awaited = at->waiter.future;
         at = awaited && weft__is_pending(awaited) ? weft__coro_of(awaited) : NULL;
-        if (!at || at->identity != call->identity)
+        if (!at || weft__identity(at) != weft__identity(call))
             return false;
     }
     return true;
@@ -25,10 +25,11 @@ bool weft__is_where_its_task_is(const weft__coro *call)
 
 weft__coro *weft__cancel_requested(weft__coro *coro)
 {
-    weft__coro *task = coro->identity;
-    if (coro->must_cancel)
+    weft__coro *task = weft__identity(coro);
+    if (weft__coro_has(coro, WEFT__MUST_CANCEL))
         return coro;
-    return task->must_cancel && weft__is_where_its_task_is(coro) ? task : NULL;
+    return weft__coro_has(task, WEFT__MUST_CANCEL) && weft__is_where_its_task_is(coro) ? task
+                                                                                       : NULL;
 }
 
 weft_future *weft__pending_await(const weft__coro *coro)
@@ -42,15 +43,15 @@ weft_future *weft__pending_await(const weft__coro *coro)
 static weft__coro *next_in_cancel(const weft_future *awaited)
 {
     weft__coro *coro = awaited ? weft__coro_of(awaited) : NULL;
-    return coro && !coro->in_cancel ? coro : NULL;
+    return coro && !weft__coro_has(coro, WEFT__IN_CANCEL) ? coro : NULL;
 }
 
 /* The request has passed from `first` to `last`. */
 static void leave_cancel(weft__coro *first, weft__coro *last)
 {
     for (weft__coro *coro = first; coro != last; coro = weft__coro_of(coro->waiter.future))
-        coro->in_cancel = false;
-    last->in_cancel = false;
+        weft__coro_clear(coro, WEFT__IN_CANCEL);
+    weft__coro_clear(last, WEFT__IN_CANCEL);
 }
 
 /*
@@ -65,7 +66,7 @@ bool weft__coro_cancel(weft_future *future)
     weft__coro *asked = first, *last = first;
     const char *reason = weft_message(future);
     weft_future *awaited = NULL;
-    if (first->in_cancel)
+    if (weft__coro_has(first, WEFT__IN_CANCEL))
         return true;
     for (weft__coro *coro = first; coro; coro = next_in_cancel(awaited)) {
         weft__count_request(coro);
@@ -73,12 +74,12 @@ bool weft__coro_cancel(weft_future *future)
             asked = coro;
         if (coro != first)
             weft__set_reason(&coro->future, reason);
-        coro->in_cancel = true;
+        weft__coro_set(coro, WEFT__IN_CANCEL);
         last = coro;
         awaited = weft__pending_await(coro);
     }
     if (!awaited || weft__coro_of(awaited) || !weft__request_cancel(awaited, reason))
-        asked->must_cancel = true;
+        weft__coro_set(asked, WEFT__MUST_CANCEL);
     leave_cancel(first, last);
     return true;
 }
@@ -86,7 +87,7 @@ bool weft__coro_cancel(weft_future *future)
 void weft__uncount_request(weft__coro *coro)
 {
     if (coro->future.requests && --coro->future.requests == 0)
-        coro->must_cancel = false;
+        weft__coro_clear(coro, WEFT__MUST_CANCEL);
 }
 
 unsigned weft_uncancel(weft_future *future)

@@ -6,7 +6,7 @@
 weft_future *weft_current_task(void)
 {
     weft_loop *loop = weft__here();
-    return loop && loop->current ? &loop->current->identity->future : NULL;
+    return loop && loop->current ? &weft__identity(loop->current)->future : NULL;
 }
 
 const char *weft_task_name(const weft_future *future)

@@ -95,7 +95,7 @@ int weft_timeout_exit(weft_timeout *timeout, int status)
     if (WEFT__ELSEWHERE(loop_of(timeout)))
         return weft__elsewhere();
     const weft__coro *here = weft__block_place();
-    bool belongs = here && here->identity == timeout->block.coro->identity;
+    bool belongs = here && weft__identity(here) == weft__identity(timeout->block.coro);
     bool expired = timeout->expired;
     bool alone = weft__block_leave(&timeout->block);
     weft__free(timeout);

@@ -41,7 +41,7 @@ extern "C" {
 struct weft_frame {
     int32_t weft_state; /* where the body goes on: 0, the line of the await it is in, or one of the
                            below */
-    uint32_t weft_unused;
+    uint32_t weft_flags;
 };
 
 enum { WEFT__STATE_FINALLY = -1, WEFT__STATE_DONE = -2 };
