@@ -19,9 +19,9 @@
 #include <weft/http_server.h>
 
 #include "core/future.h"
+#include "core/link.h"
 #include "core/loop.h"
 #include "net/http_parser.h"
-#include "net/link.h"
 #include "net/stream.h"
 
 struct weft__http_route {

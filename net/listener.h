@@ -11,8 +11,8 @@
 #include <weft/listen.h>
 
 #include "core/future.h"
+#include "core/link.h"
 #include "net/address.h"
-#include "net/link.h"
 
 struct weft__net;
 

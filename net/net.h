@@ -8,9 +8,9 @@
 #include <stdbool.h>
 
 #include "core/future.h"
+#include "core/link.h"
 #include "core/loop.h"
 #include "net/buffer.h"
-#include "net/link.h"
 #include "net/stream.h"
 
 struct weft_listener;

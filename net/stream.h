@@ -14,9 +14,9 @@
 #include <weft/stream.h>
 
 #include "core/future.h"
+#include "core/link.h"
 #include "net/address.h"
 #include "net/buffer.h"
-#include "net/link.h"
 
 struct weft__net;
 struct weft__connection;

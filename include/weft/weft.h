@@ -7,12 +7,14 @@
 #include <weft/combine.h>
 #include <weft/context.h>
 #include <weft/error.h>
+#include <weft/fd.h>
 #include <weft/future.h>
 #include <weft/group.h>
 #include <weft/loop.h>
 #include <weft/macros.h>
 #include <weft/memory.h>
 #include <weft/pool.h>
+#include <weft/signal.h>
 #include <weft/task.h>
 #include <weft/time.h>
 #include <weft/timeout.h>

@@ -2,8 +2,8 @@
 /*
  * A doubly linked list without a head of its own. The link is the first member of what is in it.
  */
-#ifndef WEFT_NET_LINK_H
-#define WEFT_NET_LINK_H
+#ifndef WEFT_CORE_LINK_H
+#define WEFT_CORE_LINK_H
 
 typedef struct weft__link weft__link;
 struct weft__link {
