@@ -26,6 +26,7 @@
 
 #include "core/cold.h"
 #include "core/context.h"
+#include "core/grant.h"
 #include "core/group.h"
 #include "core/loop.h"
 #include "core/memory.h"
@@ -307,6 +308,15 @@ void weft__complete_as(weft_future *future, weft_future *source)
         weft__complete(future, value, destructor);
 }
 
+void weft__continue_at_once(weft_future *future)
+{
+    weft__waiter *first = future->first.waiters;
+    assert(weft__is_pending(future) && (weft__loop->in_tick || weft__loop->running));
+    future->first.waiters = NULL;
+    if (first)
+        weft__ready_append(&weft__loop->urgent, &first->item, &first->prev->item);
+}
+
 static int resolvable(const weft_future *future)
 {
     if (future->ops != &plain_ops)
@@ -360,7 +370,7 @@ int weft_future_status(weft_future *future)
 {
     if (WEFT__ELSEWHERE(future->loop_id))
         return weft__elsewhere();
-    return weft__is_pending(future) ? -EINPROGRESS : weft__observe(future);
+    return weft__is_pending(future) ? -EINPROGRESS : weft__look(future);
 }
 
 static bool has_value(const weft_future *future)
@@ -420,6 +430,27 @@ int weft_future_take(weft_future *future, weft_value *ret)
     int status = weft_future_status(future);
     weft_destructor *destructor;
     return status < 0 ? status : weft__take(future, ret, &destructor);
+}
+
+static void accept_value(weft_future *future)
+{
+    weft_destructor *destructor = weft__destructor(future);
+    if (destructor == weft__give_back) {
+        struct weft__sync *sync = future->first.value.ptr;
+        future->first.value = weft_value_i64(0);
+        weft__second(future)->destructor = NULL;
+        weft__accept(sync);
+    } else if (destructor == weft__free_results) {
+        weft__accept_results(future->first.value.ptr);
+    }
+}
+
+int weft__look(weft_future *future)
+{
+    int status = weft__observe(future);
+    if (status >= 0)
+        accept_value(future);
+    return status;
 }
 
 const char *weft_message(const weft_future *future)
@@ -497,7 +528,7 @@ static void run_then(weft__item *item)
 {
     struct then then = *WEFT__CONTAINER(item, struct then, waiter.item);
     weft__free(item);
-    weft__observe(then.waiter.future);
+    weft__look(then.waiter.future);
     weft_context **outer = weft__context_enter(&then.context);
     then.fn(then.waiter.future, then.arg);
     weft__context_leave(outer);

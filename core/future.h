@@ -146,6 +146,13 @@ void weft__complete_result(weft_future *future, weft_result result);
  * its message. */
 void weft__complete_as(weft_future *future, weft_future *source);
 
+/**
+ * Those who wait for a PENDING future run right behind the item that runs now, not at the next tick.
+ * Only for an item that completes the future then: one that was queued in the place of those who
+ * wait, to see at the last moment what there is for them.
+ */
+void weft__continue_at_once(weft_future *future);
+
 /** The reason (copied; NULL: none) of the latest request to cancel a PENDING future. */
 void weft__set_reason(weft_future *future, const char *reason);
 
@@ -182,6 +189,9 @@ weft_future *weft__refuse(weft_future *future, weft_future *error);
 
 /** Status of a done future, marking it observed. */
 int weft__observe(weft_future *future);
+
+/** The same for whoever goes on with it, not only passes it on: what it grants is his (core/grant.h). */
+int weft__look(weft_future *future);
 
 /** weft_future_take() of a done future that succeeded, with the destructor. */
 int weft__take(weft_future *future, weft_value *ret, weft_destructor **ret_destructor);

@@ -140,13 +140,16 @@ static void collect(weft_loop *loop)
         weft__ready_append(&loop->ready, first, last);
 }
 
-static unsigned run_ready(weft_loop *loop)
+unsigned weft__run_chain(weft_loop *loop, weft__item *item)
 {
     unsigned count = 0;
-    weft__item *item = weft__ready_take(&loop->ready);
     while (item) {
         weft__item *next = item->next;
         item->run(item);
+        if (loop->urgent.head) {
+            *loop->urgent.tail = next;
+            next = weft__ready_take(&loop->urgent);
+        }
         item = next;
         count++;
     }
@@ -158,7 +161,7 @@ static void tick(weft_loop *loop, bool polled)
     loop->in_tick = true;
     if (polled)
         collect(loop);
-    unsigned count = run_ready(loop);
+    unsigned count = weft__run_chain(loop, weft__ready_take(&loop->ready));
     loop->skipped += count;
     loop->callbacks += count;
     loop->ticks++;
@@ -476,6 +479,7 @@ static weft_loop *make(const struct weft_loop_options *options, struct event_bas
         return NULL;
     }
     weft__ready_init(&loop->ready);
+    weft__ready_init(&loop->urgent);
     loop->id = weft__new_loop_id();
     loop->base = base;
     loop->attached = base != NULL;

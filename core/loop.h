@@ -64,6 +64,7 @@ enum weft__phase {
 /** All fields are [loop] but where it says otherwise. */
 struct weft_loop {
     weft__ready ready;
+    weft__ready urgent; /* runs right behind the item that runs now: weft__continue_at_once() */
     struct weft__coro *current;    /* the coroutine that runs now */
     struct weft__outcome *outcome; /* of the coroutine that runs now */
     uint32_t last_id;              /* of the task that was made last */
@@ -101,6 +102,7 @@ struct weft_loop {
                     are any */
     struct weft__part *parts;
     struct weft__plain *plain; /* the pending futures of weft_future_new(); newest first */
+    struct weft__sync *syncs;  /* locks, queues and their like; newest first */
     weft_future *unseen;       /* failures that nobody looked at yet; newest first */
     weft_error_fn *error_fn;
     void *error_arg;
@@ -118,6 +120,9 @@ static inline bool weft__is_foreign(const weft_future *future)
 /** Queue an item for the next tick (or for this one, when called while the tick still collects). */
 void weft__schedule(weft_loop *loop, weft__item *item);
 void weft__schedule_chain(weft_loop *loop, weft__item *first, weft__item *last);
+
+/** Run a chain of items, and what they ask to have run at once; returns how many there were. */
+unsigned weft__run_chain(weft_loop *loop, weft__item *item);
 
 /** True in a run, in a tick, and outside of both in a coroutine or the error handler: the loop can
  * neither be run nor be ended now. */

@@ -11,6 +11,7 @@
  */
 #include "core/results.h"
 
+#include "core/grant.h"
 #include "core/many.h"
 #include "core/memory.h"
 
@@ -24,6 +25,7 @@ struct entry {
 struct weft_results {
     size_t count;    /* [const] */
     uintptr_t taker; /* [const] who these are, for weft__take_for() */
+    bool has_grants; /* some of the values stand for what was granted: core/grant.h */
     struct entry entries[];
 };
 
@@ -46,19 +48,37 @@ int weft__results_note(weft_results *results, size_t index, weft_future *future)
     entry->status = weft__observe(future);
     if (entry->status >= 0)
         entry->status = weft__take_for(future, results->taker, &entry->value, &entry->destructor);
+    if (entry->destructor == weft__give_back || entry->destructor == weft__free_results)
+        results->has_grants = true;
     if (entry->status < 0)
         entry->message = weft__strdup(weft_message(future));
     return entry->status;
 }
 
-static void free_results(void *results)
+void weft__free_results(void *results)
 {
     weft_results_free(results);
 }
 
+void weft__accept_results(weft_results *results)
+{
+    for (size_t i = 0; i < results->count && results->has_grants; i++) {
+        struct entry *entry = &results->entries[i];
+        struct weft__sync *granter = entry->value.ptr;
+        if (entry->destructor == weft__free_results)
+            weft__accept_results(entry->value.ptr);
+        if (entry->destructor != weft__give_back)
+            continue;
+        entry->value = weft_value_i64(0);
+        entry->destructor = NULL;
+        weft__accept(granter);
+    }
+    results->has_grants = false;
+}
+
 void weft__complete_results(weft_future *future, weft_results *results)
 {
-    weft__complete(future, weft_value_ptr(results), free_results);
+    weft__complete(future, weft_value_ptr(results), weft__free_results);
 }
 
 /* ---- Looking ---- */

@@ -7,8 +7,8 @@
  *     parts     the pool: drop what is queued, wait for what runs while the loop still serves it, and
  *               for tasks: those which waited for a job may end now, those started meanwhile are
  *               cancelled
- *     leftover  give up what is stuck, cancel what waits for a time or for somebody to resolve it,
- *               call what was posted
+ *     leftover  give up what is stuck, cancel what waits for a time, for a lock and its like, or for
+ *               somebody to resolve it, call what was posted
  *
  * The first two have a deadline each. What is stuck then is reported, listed and given up: a task
  * completes with WEFT_ESTUCK without running on, a job goes on alone. A deadline is kept by a timer
@@ -29,6 +29,7 @@
 
 #include "core/loop.h"
 #include "core/memory.h"
+#include "core/sync.h"
 #include "core/task.h"
 
 #define DEFAULT_TIMEOUT WEFT_S(10)
@@ -272,13 +273,8 @@ static void run_out(weft_loop *loop)
     weft__item *posted = weft__mailbox_take(loop->mailbox, &last);
     if (posted)
         weft__schedule_chain(loop, posted, last);
-    for (weft__item *item; (item = weft__ready_take(&loop->ready));) {
-        while (item) {
-            weft__item *next = item->next;
-            item->run(item);
-            item = next;
-        }
-    }
+    while (loop->ready.head)
+        weft__run_chain(loop, weft__ready_take(&loop->ready));
 }
 
 static void end_leftover(weft_loop *loop)
@@ -290,6 +286,7 @@ static void end_leftover(weft_loop *loop)
     run_out(loop);
     weft__timers_cancel_all(loop);
     weft__cancel_plain(loop);
+    weft__syncs_end(loop);
     weft__item *posted = weft__mailbox_close(loop->mailbox, &last);
     if (posted)
         weft__schedule_chain(loop, posted, last);

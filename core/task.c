@@ -102,7 +102,7 @@ int weft__await_end(struct weft_frame *frame, weft_value *ret)
             weft__coro_clear(asked, WEFT__MUST_CANCEL);
         return asked ? -ECANCELED : 0;
     }
-    int status = weft__observe(future);
+    int status = weft__look(future);
     if (status >= 0 && ret) {
         weft_destructor *destructor;
         status = weft__take(future, ret, &destructor);

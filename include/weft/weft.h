@@ -7,13 +7,16 @@
 #include <weft/combine.h>
 #include <weft/context.h>
 #include <weft/error.h>
+#include <weft/event.h>
 #include <weft/fd.h>
 #include <weft/future.h>
 #include <weft/group.h>
+#include <weft/lock.h>
 #include <weft/loop.h>
 #include <weft/macros.h>
 #include <weft/memory.h>
 #include <weft/pool.h>
+#include <weft/semaphore.h>
 #include <weft/signal.h>
 #include <weft/task.h>
 #include <weft/time.h>

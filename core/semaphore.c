@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Semaphore: a number of units, and the line of those who wait for one.
+ *
+ * Invariant: while somebody waits, the value is 0. A released unit goes to the first in line, so that
+ * nobody who comes later can take it.
+ */
+#include <weft/semaphore.h>
+
+#include <errno.h>
+#include <stdint.h>
+
+#include "core/loop.h"
+#include "core/sync.h"
+
+struct weft_semaphore {
+    struct weft__sync sync; /* first */
+    size_t value;           /* [loop] */
+    size_t bound;           /* [const] */
+};
+
+/* A unit that nobody has: to the first in line, or back. */
+static void give_back(struct weft__sync *sync)
+{
+    if (sync->line.first)
+        weft__turn_call(sync->line.first);
+    else
+        WEFT__CONTAINER(sync, weft_semaphore, sync)->value++;
+}
+
+static const struct weft__sync_ops semaphore_ops = {.name = "semaphore", .give_back = give_back};
+static const struct weft__future_ops acquire_ops = {
+    .name = "semaphore", .cancel = weft__turn_cancel, .dispose = weft__turn_dispose};
+static const struct weft__future_ops acquired_ops = {.name = "semaphore"};
+
+weft_semaphore *weft_semaphore_new(size_t value, size_t bound)
+{
+    if (bound && value > bound) {
+        errno = EINVAL;
+        return NULL;
+    }
+    weft_semaphore *semaphore = weft__sync_new(&semaphore_ops, sizeof(*semaphore));
+    if (!semaphore)
+        return NULL;
+    semaphore->value = value;
+    semaphore->bound = bound ? bound : SIZE_MAX;
+    return semaphore;
+}
+
+void weft_semaphore_free(weft_semaphore *semaphore)
+{
+    WEFT__SYNC_FREE(semaphore);
+}
+
+weft_future *weft_semaphore_acquire(weft_semaphore *semaphore)
+{
+    int status = WEFT__SYNC_CHECK(semaphore);
+    if (status < 0)
+        return WEFT__SYNC_REFUSE(status);
+    weft_future *future = NULL;
+    if (semaphore->value > 0) {
+        future = weft__granted(&semaphore->sync, &acquired_ops);
+        semaphore->value -= future != NULL;
+    } else {
+        weft__turn *turn =
+            weft__turn_new(&semaphore->sync, &acquire_ops, weft__turn_run_grant, sizeof(*turn));
+        future = turn ? &turn->future : NULL;
+    }
+    return future ? future : weft__future_enomem(weft__loop);
+}
+
+int weft_semaphore_release(weft_semaphore *semaphore)
+{
+    int status = WEFT__SYNC_CHECK(semaphore);
+    if (status == 0 && semaphore->value >= semaphore->bound)
+        status = -EOVERFLOW;
+    if (status == 0)
+        give_back(&semaphore->sync);
+    return status;
+}
+
+size_t weft_semaphore_value(const weft_semaphore *semaphore)
+{
+    if (WEFT__ELSEWHERE(semaphore->sync.loop_id))
+        return 0;
+    return semaphore->value;
+}
