@@ -40,9 +40,8 @@ enum weft_gather_flags {
 #define weft_gather(...) weft_gather_with(WEFT_GATHER_FIRST_ERROR, __VA_ARGS__)
 
 /** weft_gather() with flags: `weft_gather_with(WEFT_GATHER_ALL, a, b)`. */
-#define weft_gather_with(flags, ...)                                                            \
-    weft_gather_array(sizeof((weft_future *[]){NULL, __VA_ARGS__}) / sizeof(weft_future *) - 1, \
-                      (weft_future *[]){NULL, __VA_ARGS__} + 1, (flags))
+#define weft_gather_with(flags, ...) \
+    weft_gather_array(WEFT__COUNT(__VA_ARGS__), WEFT__ARRAY(__VA_ARGS__), (flags))
 
 /**
  * weft_gather() of an array.
@@ -118,6 +117,12 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_wait_for(weft_future *future, weft
  * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_shield(weft_future *future);
+
+/* ---- What the macros expand to; nothing below is for direct use. ---- */
+
+/* The futures of a list of arguments, which may be empty, and how many they are. */
+#define WEFT__ARRAY(...) ((weft_future *[]){NULL, __VA_ARGS__} + 1)
+#define WEFT__COUNT(...) (sizeof((weft_future *[]){NULL, __VA_ARGS__}) / sizeof(weft_future *) - 1)
 
 #ifdef __cplusplus
 }

@@ -23,5 +23,6 @@
 #include <weft/timeout.h>
 #include <weft/value.h>
 #include <weft/version.h>
+#include <weft/wait.h>
 
 #endif
