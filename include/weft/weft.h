@@ -16,6 +16,7 @@
 #include <weft/macros.h>
 #include <weft/memory.h>
 #include <weft/pool.h>
+#include <weft/race.h>
 #include <weft/semaphore.h>
 #include <weft/signal.h>
 #include <weft/task.h>
