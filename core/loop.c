@@ -35,7 +35,8 @@
 #include "core/memory.h"
 
 enum { ITEMS_PER_POLL = 256 };
-enum { DESCRIPTORS_OF_A_BASE = 3 }; /* epoll, and a pair for signals */
+/* A base: epoll, and a pair for signals; the loop: timer, and a pipe. */
+enum { DESCRIPTORS_OF_A_BASE = 3, DESCRIPTORS_OF_A_LOOP = 6 };
 #define TIME_PER_POLL WEFT_US(50)
 
 /* ---- Time ---- */
@@ -105,6 +106,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
     weft_loop *loop = arg;
+    if (weft__loop_is_forked(loop))
+        return;
     uint64_t expirations;
     if (read(fd, &expirations, sizeof(expirations)) > 0)
         loop->armed = WEFT_FOREVER;
@@ -125,32 +128,40 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     weft_loop *loop = arg;
+    if (weft__loop_is_forked(loop))
+        return;
     weft__mailbox_woken(loop->mailbox);
     want_tick(loop);
 }
 
-static void collect(weft_loop *loop)
+void weft__loop_take_mail(weft_loop *loop)
 {
     weft__item *last;
+    weft__item *first = weft__mailbox_take(loop->mailbox, &last);
+    if (first)
+        weft__schedule_chain(loop, first, last);
+}
+
+static void collect(weft_loop *loop)
+{
     if (loop->timers.count)
         weft__timers_collect(loop, loop->clock == WEFT_CLOCK_VIRTUAL ? loop->virtual_now
                                                                      : loop->polled_at);
-    weft__item *first = weft__mailbox_take(loop->mailbox, &last);
-    if (first)
-        weft__ready_append(&loop->ready, first, last);
+    weft__loop_take_mail(loop);
 }
 
-unsigned weft__run_chain(weft_loop *loop, weft__item *item)
+unsigned weft__run_ready(weft_loop *loop)
 {
     unsigned count = 0;
-    while (item) {
-        weft__item *next = item->next;
+    weft__item *item;
+    loop->batch = weft__ready_take(&loop->ready);
+    while ((item = loop->batch) && !weft__loop_is_forked(loop)) {
+        loop->batch = item->next;
         item->run(item);
         if (loop->urgent.head) {
-            *loop->urgent.tail = next;
-            next = weft__ready_take(&loop->urgent);
+            *loop->urgent.tail = loop->batch;
+            loop->batch = weft__ready_take(&loop->urgent);
         }
-        item = next;
         count++;
     }
     return count;
@@ -161,7 +172,7 @@ static void tick(weft_loop *loop, bool polled)
     loop->in_tick = true;
     if (polled)
         collect(loop);
-    unsigned count = weft__run_chain(loop, weft__ready_take(&loop->ready));
+    unsigned count = weft__run_ready(loop);
     loop->skipped += count;
     loop->callbacks += count;
     loop->ticks++;
@@ -253,17 +264,22 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     weft_loop *loop = arg;
+    if (weft__loop_is_forked(loop))
+        return;
     loop->tick_pending = false;
     loop->polled_at = monotonic_now();
     weft__mailbox_awake(loop->mailbox);
     tick(loop, true);
-    hand_back(loop);
+    if (!weft__loop_is_forked(loop))
+        hand_back(loop);
 }
 
 /* ---- Running ---- */
 
 int weft__loop_step(weft_loop *loop)
 {
+    if (weft__loop_is_forked(loop))
+        return WEFT_EFORK;
     if (!loop->attached)
         return step_own(loop);
     int flags = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | (loop->stop ? EVLOOP_NONBLOCK : 0);
@@ -306,6 +322,14 @@ static void stop_when_done(weft__item *item)
     weft_loop_stop(stopper->loop);
 }
 
+static void remove_from(weft__item **link, const weft__item *item)
+{
+    while (*link && *link != item)
+        link = &(*link)->next;
+    if (*link)
+        *link = item->next;
+}
+
 /* The waiter is on the stack that is left now: it may neither wait nor be queued. */
 static void stop_waiting(weft_loop *loop, weft__waiter *waiter)
 {
@@ -313,6 +337,8 @@ static void stop_waiting(weft_loop *loop, weft__waiter *waiter)
         weft__detach(waiter);
     else
         weft__ready_remove(&loop->ready, &waiter->item);
+    if (loop->batch)
+        remove_from(&loop->batch, &waiter->item);
 }
 
 int weft_loop_run_until(weft_loop *loop, weft_future *future)
@@ -329,10 +355,12 @@ int weft_loop_run_until(weft_loop *loop, weft_future *future)
     struct stopper stopper = {.waiter.item.run = stop_when_done, .loop = loop};
     weft__wait(&stopper.waiter, future);
     int status = weft_loop_run(loop);
-    while (!stopper.ran && weft_is_done(future) && status == 0)
+    while (!stopper.ran && !weft__is_pending(future) && status == 0)
         status = weft_loop_run(loop); /* stopped in the very tick in which it completed */
     if (!stopper.ran)
         stop_waiting(loop, &stopper.waiter);
+    if (status == WEFT_EFORK)
+        return status;
     if (weft_is_done(future))
         status = weft_future_status(future);
     else if (status == 0)
@@ -400,15 +428,19 @@ static struct event *add_event(weft_loop *loop, int fd, event_callback_fn fn)
     return event;
 }
 
+static void free_event(struct event **event)
+{
+    if (*event)
+        event_free(*event);
+    *event = NULL;
+}
+
 /* What weft_loop_new() set up, in any state of completeness. */
 static void destroy(weft_loop *loop)
 {
-    if (loop->tick_event)
-        event_free(loop->tick_event);
-    if (loop->timer_event)
-        event_free(loop->timer_event);
-    if (loop->wake_event)
-        event_free(loop->wake_event);
+    free_event(&loop->tick_event);
+    free_event(&loop->timer_event);
+    free_event(&loop->wake_event);
     if (loop->base && !loop->attached)
         event_base_free(loop->base);
     if (loop->timer_fd >= 0)
@@ -423,17 +455,17 @@ static void destroy(weft_loop *loop)
 
 /* libevent ends the process when a new base finds no descriptors for its signals, and falls back to
  * a worse method of polling when there is none for epoll: see beforehand that there are some. */
-static bool has_descriptors(int fd)
+static bool has_descriptors(int fd, int wanted)
 {
-    int spare[DESCRIPTORS_OF_A_BASE];
+    int spare[DESCRIPTORS_OF_A_LOOP];
     int count = 0;
-    while (count < DESCRIPTORS_OF_A_BASE && (spare[count] = fcntl(fd, F_DUPFD_CLOEXEC, 0)) >= 0)
+    while (count < wanted && (spare[count] = fcntl(fd, F_DUPFD_CLOEXEC, 0)) >= 0)
         count++;
     int error = errno;
     for (int i = 0; i < count; i++)
         close(spare[i]);
     errno = error;
-    return count == DESCRIPTORS_OF_A_BASE;
+    return count == wanted;
 }
 
 static struct event_base *new_base(void)
@@ -447,24 +479,51 @@ static struct event_base *new_base(void)
     return base;
 }
 
+static bool add_events(weft_loop *loop)
+{
+    loop->wake_event = add_event(loop, weft__mailbox_fd(loop->mailbox), on_wake);
+    loop->timer_event = add_event(loop, loop->timer_fd, on_timer);
+    return loop->wake_event && loop->timer_event;
+}
+
+/* The base first: only then can our events be taken out of it without the parent's noticing. */
+int weft__loop_reopen(weft_loop *loop)
+{
+    if (!has_descriptors(loop->timer_fd, DESCRIPTORS_OF_A_LOOP))
+        return -errno;
+    if (event_reinit(loop->base) < 0)
+        return -EIO;
+    int timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (timer_fd < 0)
+        return -errno;
+    free_event(&loop->wake_event);
+    free_event(&loop->timer_event);
+    close(loop->timer_fd);
+    loop->timer_fd = timer_fd;
+    loop->armed = WEFT_FOREVER;
+    int status = weft__mailbox_reopen(loop->mailbox);
+    if (status == 0 && !add_events(loop))
+        status = -ENOMEM;
+    return status;
+}
+
 static bool set_up(weft_loop *loop)
 {
     errno = ENOMEM; /* what libevent fails with when it leaves errno alone */
     loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (loop->timer_fd < 0)
         return false;
-    if (!loop->attached && (!has_descriptors(loop->timer_fd) || !(loop->base = new_base())))
+    if (!loop->attached &&
+        (!has_descriptors(loop->timer_fd, DESCRIPTORS_OF_A_BASE) || !(loop->base = new_base())))
         return false;
     if (!(loop->mailbox = weft__mailbox_new()))
         return false;
-    loop->wake_event = add_event(loop, weft__mailbox_fd(loop->mailbox), on_wake);
-    loop->timer_event = add_event(loop, loop->timer_fd, on_timer);
-    loop->tick_event = loop->attached ? evtimer_new(loop->base, on_tick, loop) : NULL;
-    loop->enomem = weft__future_permanent(loop, -ENOMEM);
-    if (!loop->wake_event || !loop->timer_event || !loop->enomem ||
-        (loop->attached && !loop->tick_event))
+    if (!add_events(loop))
         return false;
-    return true;
+    if (loop->attached && !(loop->tick_event = evtimer_new(loop->base, on_tick, loop)))
+        return false;
+    loop->enomem = weft__future_permanent(loop, -ENOMEM);
+    return loop->enomem;
 }
 
 static weft_loop *make(const struct weft_loop_options *options, struct event_base *base)
@@ -481,6 +540,7 @@ static weft_loop *make(const struct weft_loop_options *options, struct event_bas
     weft__ready_init(&loop->ready);
     weft__ready_init(&loop->urgent);
     loop->id = weft__new_loop_id();
+    loop->generation = weft__generation;
     loop->base = base;
     loop->attached = base != NULL;
     loop->clock = options ? options->clock : WEFT_CLOCK_MONOTONIC;

@@ -42,6 +42,9 @@ struct weft__part_ops {
                  void *to);
     /* The loop ends now: complete what is still under way. NULL: nothing can be. */
     void (*give_up)(struct weft__part *part);
+    /* The loop goes on in a forked child: what is shared with the parent, or was left there, is
+     * replaced or fails. NULL: there is no such thing. */
+    void (*after_fork)(struct weft__part *part);
     /* Every part gave up, and all that waited for it has run: free the part. */
     void (*free)(struct weft__part *part);
 };
@@ -65,11 +68,13 @@ enum weft__phase {
 struct weft_loop {
     weft__ready ready;
     weft__ready urgent; /* runs right behind the item that runs now: weft__continue_at_once() */
+    weft__item *batch;  /* what is left to run of this tick */
     struct weft__coro *current;    /* the coroutine that runs now */
     struct weft__outcome *outcome; /* of the coroutine that runs now */
     uint32_t last_id;              /* of the task that was made last */
     uint32_t id;                   /* [const] unique in the process */
     struct weft__entry entry;      /* core/thread.c */
+    unsigned generation;           /* of the process that may use it; see weft_after_fork_child() */
     weft_loop
         *forked; /* the loop that this thread had when the process was forked, and does not use */
     unsigned depth; /* how many weft_call() are on the C stack */
@@ -121,9 +126,6 @@ static inline bool weft__is_foreign(const weft_future *future)
 void weft__schedule(weft_loop *loop, weft__item *item);
 void weft__schedule_chain(weft_loop *loop, weft__item *first, weft__item *last);
 
-/** Run a chain of items, and what they ask to have run at once; returns how many there were. */
-unsigned weft__run_chain(weft_loop *loop, weft__item *item);
-
 /** True in a run, in a tick, and outside of both in a coroutine or the error handler: the loop can
  * neither be run nor be ended now. */
 static inline bool weft__loop_is_busy(const weft_loop *loop)
@@ -139,6 +141,23 @@ weft_ns weft__loop_now(const weft_loop *loop);
 
 /** Poll (which may block) and run one tick. 0 or -EIO. */
 int weft__loop_step(weft_loop *loop);
+
+/** Queue what other threads have put into the mailbox. */
+void weft__loop_take_mail(weft_loop *loop);
+
+/** Run what is ready now, and no more; returns how much that was. */
+unsigned weft__run_ready(weft_loop *loop);
+
+/** In a forked child: replace the descriptors that the loop shares with its parent. 0 or an error;
+ * then it may be tried again. */
+int weft__loop_reopen(weft_loop *loop);
+
+/** True in a child that was forked off by what runs now, and has not called
+ * weft_after_fork_child(): nothing may be run, nor polled. */
+static inline bool weft__loop_is_forked(const weft_loop *loop)
+{
+    return weft__loop_id != loop->id;
+}
 
 /** Release the loop and what it opened; every task, part and timer is gone. */
 void weft__loop_destroy(weft_loop *loop);

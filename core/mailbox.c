@@ -62,6 +62,8 @@
 #include <stdint.h>
 #include <unistd.h>
 
+#include "core/thread.h"
+
 #ifdef WEFT_WAKEUP_EVENTFD
 #include <sys/eventfd.h>
 typedef uint64_t wakeup_byte;
@@ -76,6 +78,7 @@ struct weft__mailbox {
     atomic_int wake;            /* [atomic] enum wake_state; see above */
     atomic_uint refs;           /* [atomic] the last decrement acquires what the others released */
     int read_fd, write_fd;      /* [const] the same one for an eventfd */
+    unsigned generation;        /* [const] but in a new child: in which process it may be used */
     struct weft__blocks kept;   /* [loop]; freed with the last reference, by whoever drops it */
 };
 
@@ -146,6 +149,7 @@ weft__mailbox *weft__mailbox_new(void)
         weft__free(mailbox);
         return NULL;
     }
+    mailbox->generation = weft__generation;
     atomic_init(&mailbox->head, NULL);
     atomic_init(&mailbox->wake, NOTIFIED);
     atomic_init(&mailbox->refs, 1);
@@ -185,8 +189,28 @@ static void wake_loop(weft__mailbox *mailbox)
     errno = saved;
 }
 
+bool weft__mailbox_is_inherited(const weft__mailbox *mailbox)
+{
+    return mailbox->generation != weft__generation;
+}
+
+/* The pages of a process are copied one by one, but whoever writes to one that was copied waits for
+ * the end of the fork. So the child has what each thread did up to some moment: a whole stack. */
+int weft__mailbox_reopen(weft__mailbox *mailbox)
+{
+    weft__mailbox inherited = {.read_fd = mailbox->read_fd, .write_fd = mailbox->write_fd};
+    if (open_wakeup(mailbox) < 0)
+        return -errno;
+    close_wakeup(&inherited);
+    atomic_store(&mailbox->wake, AWAKE);
+    mailbox->generation = weft__generation;
+    return 0;
+}
+
 bool weft__mailbox_put(weft__mailbox *mailbox, weft__item *item)
 {
+    if (weft__mailbox_is_inherited(mailbox))
+        return false;
     weft__item *head = atomic_load_explicit(&mailbox->head, memory_order_relaxed);
     do {
         if (head == &closed)

@@ -47,6 +47,13 @@ struct weft__blocks *weft__mailbox_kept(weft__mailbox *mailbox);
  */
 bool weft__mailbox_put(weft__mailbox *mailbox, weft__item *item);
 
+/** True in a forked child that has not opened it anew: nothing can be put. */
+bool weft__mailbox_is_inherited(const weft__mailbox *mailbox);
+
+/** In a forked child: take descriptors that are not the parent's. What was put before the fork is
+ * kept. 0 or an error. Thread: loop; there is no other. */
+int weft__mailbox_reopen(weft__mailbox *mailbox);
+
 /* ---- The loop's side; Thread: loop ---- */
 
 /** The descriptor that becomes readable when the loop sleeps and something was put. */

@@ -39,5 +39,5 @@ int weft_post(weft_loop *loop, weft_call_fn *fn, void *arg)
         return 0;
     weft_context_unref(post->context);
     weft__free(post);
-    return -ESHUTDOWN;
+    return weft__mailbox_is_inherited(loop->mailbox) ? WEFT_EFORK : -ESHUTDOWN;
 }

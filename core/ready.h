@@ -42,7 +42,7 @@ static inline void weft__ready_append(weft__ready *ready, weft__item *first, wef
     ready->tail = &last->next;
 }
 
-/** Take an item out again; a search, for the rare cases in which its owner must go. */
+/** Take an item out again, if it is there; a search, for the rare cases in which its owner must go. */
 static inline void weft__ready_remove(weft__ready *ready, weft__item *item)
 {
     for (weft__item **link = &ready->head; *link; link = &(*link)->next) {

@@ -70,6 +70,8 @@ int weft__run(const weft_coroutine *coroutine, const void *frame, const char *pl
     interrupt.main = weft__spawn(coroutine, frame, place);
     bool interruptible = weft__signal_fall_back(SIGINT, &interrupt.fallback);
     int status = weft_loop_run_until(loop, weft_ref(interrupt.main));
+    if (status == WEFT_EFORK) /* in a child that main left without weft_after_fork_child() */
+        return 1;
     int result = exit_status(interrupt.main, status, &interrupt);
     if (weft_loop_shutdown(loop, NULL, NULL) < 0 && result == 0)
         result = 1;

@@ -269,12 +269,9 @@ static int end_parts(weft_loop *loop, weft_ns timeout)
 /* Run what is ready without ever blocking. */
 static void run_out(weft_loop *loop)
 {
-    weft__item *last;
-    weft__item *posted = weft__mailbox_take(loop->mailbox, &last);
-    if (posted)
-        weft__schedule_chain(loop, posted, last);
-    while (loop->ready.head)
-        weft__run_chain(loop, weft__ready_take(&loop->ready));
+    weft__loop_take_mail(loop);
+    while (loop->ready.head && !weft__loop_is_forked(loop))
+        weft__run_ready(loop);
 }
 
 static void end_leftover(weft_loop *loop)
@@ -313,9 +310,13 @@ int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_options *opti
     loop->phase = WEFT__CLOSING;
     loop->running = true;
     int status = end_tasks(loop, options->tasks_timeout);
-    int parts_status = end_parts(loop, options->jobs_timeout);
+    int parts_status = status == WEFT_EFORK ? 0 : end_parts(loop, options->jobs_timeout);
     if (status == 0)
         status = parts_status;
+    if (status == WEFT_EFORK) {
+        loop->running = false;
+        return status;
+    }
     list_stuck(loop, report, &reporter);
     if (reporter.count) {
         status = WEFT_ESTUCK;
@@ -345,7 +346,10 @@ void weft_loop_free(weft_loop *loop)
 {
     if (!loop || WEFT__ELSEWHERE(loop->id))
         return;
-    if (weft_loop_shutdown(loop, NULL, NULL) == -EDEADLK) {
+    int status = weft_loop_shutdown(loop, NULL, NULL);
+    if (status == WEFT_EFORK)
+        return;
+    if (status == -EDEADLK) {
         struct weft_error_report report = {.what = "a running loop cannot be freed",
                                            .status = -EDEADLK};
         weft__report(loop, &report);

@@ -126,8 +126,22 @@ static void free_client(struct weft__part *part)
     weft__free(client);
 }
 
+/* The pool of the child is another one, made when it is needed. */
+static void after_fork(struct weft__part *part)
+{
+    struct weft__client *client = client_of_part(part);
+    struct weft__job *next;
+    for (struct weft__job *job = client->oldest; job; job = next) {
+        next = job->newer;
+        weft__job_lose(job);
+    }
+    weft_pool_unref(client->pool);
+    client->pool = NULL;
+}
+
 static const struct weft__part_ops part_ops = {
     .name = "pool",
+    .after_fork = after_fork,
     .settle = settle,
     .pending = pending,
     .list = list,
@@ -169,6 +183,8 @@ int weft_loop_set_pool(weft_loop *loop, weft_pool *pool)
         return -ENOMEM;
     if (client->count > 0)
         return -EBUSY;
+    if (pool && weft__pool_is_inherited(pool))
+        return WEFT_EFORK;
     weft_pool *old = client->pool;
     client->pool = pool ? weft_pool_ref(pool) : NULL;
     weft_pool_unref(old);

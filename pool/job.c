@@ -38,8 +38,31 @@ static void complete(weft__item *item)
     weft_unref(&job->future);
 }
 
+static bool is_home(const struct weft__job *job, const weft__item *queue)
+{
+    while (queue && queue != &job->item)
+        queue = queue->next;
+    return queue;
+}
+
+/* One that has come home completes as ever, but its lane is no more. */
+void weft__job_lose(struct weft__job *job)
+{
+    const weft_loop *loop = job->client->loop;
+    job->lane = NULL;
+    if (is_home(job, loop->batch) || is_home(job, loop->ready.head))
+        return;
+    weft__mailbox_unref(job->mailbox);
+    weft__client_remove(job);
+    weft__complete_failed(&job->future, WEFT_EFORK,
+                          weft__strdup("lost: its thread is not in the forked child"));
+    weft_unref(&job->future);
+}
+
 bool weft__job_cancel(struct weft__job *job)
 {
+    if (!job->lane)
+        return false;
     weft_pool *pool = job->lane->pool;
     weft__lock_take(&pool->mu);
     bool dropped = weft__lane_remove_locked(job->lane, job);

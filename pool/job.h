@@ -22,7 +22,7 @@ struct weft__job {
     struct weft__job *older, *newer; /* [loop] in the client's list */
     const char *name, *place;        /* [const] */
     weft_result (*run)(void *args);  /* [const] */
-    weft_lane *lane;                 /* [const] */
+    weft_lane *lane;                 /* [const]; NULL: left behind by a fork */
     weft_context *context;           /* [const] owned by the job's memory */
     weft__mailbox *mailbox; /* [const] a reference; dropped by who takes the job out of its lane */
     struct weft__job *prev, *next; /* [mu] in the lane */
@@ -47,6 +47,9 @@ void weft__job_run(struct weft__job *job);
 
 /** Send a job home with this result, unrun. Thread: any; no lock held. */
 void weft__job_finish(struct weft__job *job, weft_result result);
+
+/** In a forked child: the job fails, unless it was home before the fork. Thread: loop. */
+void weft__job_lose(struct weft__job *job);
 
 /** Cancel a job if it is queued; then it is complete. Thread: loop. */
 bool weft__job_cancel(struct weft__job *job);

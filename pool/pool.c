@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "core/memory.h"
+#include "core/thread.h"
 #include "pool/cpus.h"
 #include "pool/worker.h"
 
@@ -85,6 +86,7 @@ static weft_pool *allocate(const struct weft_pool_options *options)
         weft__calloc(1, sizeof(*pool) + options->max_threads * sizeof(pool->workers[0]));
     if (!pool)
         return NULL;
+    pool->generation = weft__generation;
     pool->refs = 1;
     pool->lane = (weft_lane){.pool = pool, .limit = options->max_queued};
     pool->min_threads = options->min_threads;
@@ -128,8 +130,29 @@ weft_pool *weft_pool_new(const struct weft_pool_options *options)
     return pool;
 }
 
+bool weft__pool_is_inherited(const weft_pool *pool)
+{
+    return pool->generation != weft__generation;
+}
+
+/* The locks go with the memory: to destroy one that is held is not allowed. */
+static void unref_inherited(weft_pool *pool) WEFT_NO_THREAD_SAFETY_ANALYSIS
+{
+    if (--pool->refs == 0)
+        weft__free(pool);
+}
+
+static void ref_inherited(weft_pool *pool) WEFT_NO_THREAD_SAFETY_ANALYSIS
+{
+    pool->refs++;
+}
+
 weft_pool *weft_pool_ref(weft_pool *pool)
 {
+    if (weft__pool_is_inherited(pool)) {
+        ref_inherited(pool);
+        return pool;
+    }
     weft__lock_take(&pool->mu);
     pool->refs++;
     weft__lock_release(&pool->mu);
@@ -140,6 +163,10 @@ void weft_pool_unref(weft_pool *pool)
 {
     if (!pool)
         return;
+    if (weft__pool_is_inherited(pool)) {
+        unref_inherited(pool);
+        return;
+    }
     weft__lock_take(&pool->mu);
     bool last = --pool->refs == 0;
     weft__lock_release(&pool->mu);
@@ -154,6 +181,9 @@ weft_lane *weft_pool_default_lane(weft_pool *pool)
 
 void weft_pool_get_stats(weft_pool *pool, struct weft_pool_stats *ret)
 {
+    *ret = (struct weft_pool_stats){0};
+    if (weft__pool_is_inherited(pool))
+        return;
     weft__lock_take(&pool->mu);
     *ret = (struct weft_pool_stats){
         .threads = pool->threads,

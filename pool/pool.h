@@ -23,6 +23,7 @@ struct weft__worker {
 struct weft_pool {
     struct weft__lock mu;
     pthread_cond_t left; /* a thread left; waited on by the last unref */
+    unsigned generation; /* [const] in which process it may be used */
     unsigned refs;       /* [mu] the owners' and the loops' */
     unsigned threads;    /* [mu] that exist or are being started */
     unsigned idle_count; /* [mu] of these, on the idle list */
@@ -44,6 +45,9 @@ struct weft_pool {
     unsigned made;             /* [const] workers whose `roused` is initialized */
     struct weft__worker workers[];
 };
+
+/** True in a forked child: its threads are not there, and its lock may be held for ever. */
+bool weft__pool_is_inherited(const weft_pool *pool);
 
 /** No thread and no reference is left. */
 void weft__pool_destroy(weft_pool *pool);

@@ -206,6 +206,29 @@ WEFT_PUBLIC int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_o
 WEFT_PUBLIC void weft_loop_free(weft_loop *loop);
 
 /**
+ * After fork(), in the child, on the thread that forked: go on with its loop.
+ *
+ * Without it every use of the loop and of what belongs to it fails with WEFT_EFORK in the child, and
+ * a tick from which it was forked ends after what runs now: weft_loop_run() returns WEFT_EFORK. A
+ * child that only calls execve() or makes a loop of its own (weft_run(), weft_loop_new()) needs it
+ * not. A child that vfork(), posix_spawn() or clone() made must not use weft.
+ *
+ * Both processes then have all tasks, timers, calls and posts, each its own, and share what fork()
+ * shares: open files, sockets, listeners. Jobs under way fail in the child with WEFT_EFORK, since
+ * their threads are not there, and the next one makes a pool; a pool, queue or other object that
+ * another thread was using at the moment of the fork is void in the child. The event_base is made
+ * ready too (event_reinit()), also a host's.
+ *
+ * Thread:    the loop's, in the child; also within a task or callback.
+ * Ownership: nothing changes hands.
+ * Errors:    -EINVAL (not in a child, done before, NULL); -EEXIST (the thread has made another loop
+ *            since); WEFT_ETHREAD (another thread's loop); -EMFILE, -ENFILE, -ENOMEM, -EIO: it may be
+ *            called again.
+ * Since:     0.1
+ */
+WEFT_PUBLIC WEFT_MUST_CHECK int weft_after_fork_child(weft_loop *loop);
+
+/**
  * Who hears of failures that nobody observed; NULL restores the default, which prints one line to
  * stderr.
  *
