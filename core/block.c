@@ -48,7 +48,7 @@ int weft__block_enter(weft__block *block, weft__coro *coro, const struct weft__b
 
 /* ---- The deadline ---- */
 
-static void disarm(weft__block *block)
+void weft__block_disarm(weft__block *block)
 {
     weft_future *timer = block->timer;
     block->timer = NULL;
@@ -61,7 +61,7 @@ static void disarm(weft__block *block)
 static void on_deadline(void *arg)
 {
     weft__block *block = arg;
-    disarm(block);
+    weft__block_disarm(block);
     block->ops->expire(block);
 }
 
@@ -82,7 +82,7 @@ int weft__block_set_deadline(weft__block *block, weft_ns deadline)
         weft_unref(timer);
         return status;
     }
-    disarm(block);
+    weft__block_disarm(block);
     block->timer = timer;
     block->deadline = deadline;
     return 0;
@@ -122,13 +122,29 @@ static void unlink_block(weft__block *block)
     *link = block->outer;
 }
 
-bool weft__block_leave(weft__block *block)
+void weft__block_settle(weft__block *block)
 {
-    disarm(block);
     if (block->asked)
         take_back(block);
-    unlink_block(block);
+}
+
+bool weft__block_is_alone(const weft__block *block)
+{
     return weft__requests(block->coro) <= block->requests;
+}
+
+void weft__block_ask_again(weft__block *block)
+{
+    weft__coro *coro = block->coro;
+    weft__keep_request(weft__is_where_its_task_is(coro) ? weft__identity(coro) : coro);
+}
+
+bool weft__block_leave(weft__block *block)
+{
+    weft__block_disarm(block);
+    weft__block_settle(block);
+    unlink_block(block);
+    return weft__block_is_alone(block);
 }
 
 static void report(const weft__coro *coro, const char *what)
@@ -142,6 +158,16 @@ static void report(const weft__coro *coro, const char *what)
     weft__report(weft__loop, &report);
 }
 
+weft_future *weft__blocks_hold(weft__coro *coro, const struct weft__outcome *outcome)
+{
+    for (weft__block *block = weft__blocks(coro); block; block = block->outer) {
+        weft_future *future = block->ops->hold ? block->ops->hold(block, outcome) : NULL;
+        if (future)
+            return future;
+    }
+    return NULL;
+}
+
 void weft__blocks_end(weft__coro *coro, bool silent)
 {
     weft__block *block;
@@ -149,7 +175,7 @@ void weft__blocks_end(weft__coro *coro, bool silent)
         const char *open = block->ops->open;
         weft__block_leave(block);
         block->ops->free(block);
-        if (!silent)
+        if (!silent && open)
             report(coro, open);
     }
 }

@@ -23,9 +23,12 @@
 struct weft__block;
 
 struct weft__block_ops {
-    const char *open; /* what a report says of one that nobody left */
+    const char *open; /* what a report says of one that nobody left; NULL: that is no misuse */
     /* Its deadline has passed: at most once for each that is set. */
     void (*expire)(struct weft__block *block);
+    /* The body has ended, and the coroutine is about to: a reference to what it must wait for first,
+     * and end as (see weft__settle()); NULL: nothing. Called again after that. May be NULL. */
+    weft_future *(*hold)(struct weft__block *block, const struct weft__outcome *outcome);
     /* The coroutine ended and the block was left for it: free the whole. */
     void (*free)(struct weft__block *block);
 };
@@ -64,12 +67,28 @@ int weft__block_set_deadline(weft__block *block, weft_ns deadline);
 /** Ask the coroutine to stop. Once at most. */
 void weft__block_ask(weft__block *block, const char *reason);
 
+/** Ask again what somebody else asked for, and what this block's coroutine got no answer to: at its
+ * next await, or its caller's. */
+void weft__block_ask_again(weft__block *block);
+
+/** No request but its own was made since it was entered. */
+bool weft__block_is_alone(const weft__block *block);
+
+/** Take the request back, and stay. */
+void weft__block_settle(weft__block *block);
+
+/** There is no deadline any more. */
+void weft__block_disarm(weft__block *block);
+
 /**
  * Leave it, whatever the order: disarm, take the request back, take it out of the chain. True if no
  * request but its own was made since it was entered: then a -ECANCELED is the block's. The memory
  * stays the caller's.
  */
 bool weft__block_leave(weft__block *block);
+
+/** The coroutine is about to end: what it must wait for first, a reference; NULL: nothing. */
+weft_future *weft__blocks_hold(weft__coro *coro, const struct weft__outcome *outcome);
 
 /** The coroutine has ended: leave and free what it left open, and report it unless `silent`. */
 void weft__blocks_end(weft__coro *coro, bool silent);

@@ -22,16 +22,13 @@
 
 #include "core/cold.h"
 #include "core/memory.h"
-#include "core/task.h"
 
 /* As many failures are named in a message. */
 enum { MAX_NAMED = 16 };
 
 struct entry {
-    weft_future *future; /* a reference; NULL: the fields below hold the failure */
-    int status;
-    char *message; /* owned */
-    const char *name, *place;
+    weft_future *future; /* a reference; NULL: the failure is below */
+    struct weft__failure failure;
 };
 
 /* All fields are [loop]. */
@@ -66,7 +63,7 @@ void weft__errors_unref(weft_errors *errors)
         return;
     for (size_t i = 0; i < errors->count; i++) {
         weft_unref(errors->entries[i].future);
-        weft__free(errors->entries[i].message);
+        weft__failure_fini(&errors->entries[i].failure);
     }
     weft__free(errors->entries);
     weft__free(errors);
@@ -100,11 +97,15 @@ void weft__errors_add(weft_errors *errors, weft_future *failed)
     *add(errors) = (struct entry){.future = weft_ref(failed)};
 }
 
-void weft__errors_add_status(weft_errors *errors, int status, char *message, const char *name,
-                             const char *place)
+void weft__errors_add_failure(weft_errors *errors, struct weft__failure failure)
 {
-    *add(errors) =
-        (struct entry){.status = status, .message = message, .name = name, .place = place};
+    *add(errors) = (struct entry){.failure = failure};
+}
+
+void weft__failure_fini(struct weft__failure *failure)
+{
+    weft__free(failure->message);
+    weft__errors_unref(failure->nested);
 }
 
 /* ---- Looking ---- */
@@ -124,7 +125,7 @@ int weft_errors_status(const weft_errors *errors, size_t index)
     const struct entry *entry = entry_of(errors, index);
     if (!entry)
         return -ERANGE;
-    return entry->future ? entry->future->status : entry->status;
+    return entry->future ? entry->future->status : entry->failure.status;
 }
 
 const char *weft_errors_message(const weft_errors *errors, size_t index)
@@ -132,7 +133,7 @@ const char *weft_errors_message(const weft_errors *errors, size_t index)
     const struct entry *entry = entry_of(errors, index);
     if (!entry)
         return NULL;
-    return entry->future ? weft_message(entry->future) : entry->message;
+    return entry->future ? weft_message(entry->future) : entry->failure.message;
 }
 
 const char *weft_errors_name(const weft_errors *errors, size_t index)
@@ -140,7 +141,7 @@ const char *weft_errors_name(const weft_errors *errors, size_t index)
     const struct entry *entry = entry_of(errors, index);
     if (!entry)
         return NULL;
-    return entry->future ? weft_task_name(entry->future) : entry->name;
+    return entry->future ? weft_task_name(entry->future) : entry->failure.name;
 }
 
 const char *weft_errors_spawned_at(const weft_errors *errors, size_t index)
@@ -148,13 +149,15 @@ const char *weft_errors_spawned_at(const weft_errors *errors, size_t index)
     const struct entry *entry = entry_of(errors, index);
     if (!entry)
         return NULL;
-    return entry->future ? weft_task_spawned_at(entry->future) : entry->place;
+    return entry->future ? weft_task_spawned_at(entry->future) : entry->failure.place;
 }
 
 const weft_errors *weft_errors_nested(const weft_errors *errors, size_t index)
 {
     const struct entry *entry = entry_of(errors, index);
-    return entry && entry->future ? weft_future_errors(entry->future) : NULL;
+    if (!entry)
+        return NULL;
+    return entry->future ? weft_future_errors(entry->future) : entry->failure.nested;
 }
 
 bool weft_errors_has(const weft_errors *errors, int status)
@@ -229,8 +232,7 @@ char *weft__errors_text(const weft_errors *errors, size_t of)
 
 const weft_errors *weft_future_errors(const weft_future *future)
 {
-    const struct weft__cold *cold = future ? weft__cold(future) : NULL;
-    return cold && !weft__is_pending(future) ? cold->errors : NULL;
+    return future && !weft__is_pending(future) ? weft__errors_of(future) : NULL;
 }
 
 static void attach(weft_future *future, weft_errors *errors)
@@ -249,11 +251,17 @@ void weft__complete_group(weft_future *future, weft_errors *errors, size_t of)
     weft__complete_failed(future, WEFT_EGROUP, weft__errors_text(errors, of));
 }
 
+weft_errors *weft__errors_of(const weft_future *future)
+{
+    const struct weft__cold *cold = weft__cold(future);
+    return cold ? cold->errors : NULL;
+}
+
 void weft__errors_pass(weft_future *to, const weft_future *from)
 {
-    const struct weft__cold *cold = weft__cold(from);
-    if (cold && cold->errors)
-        attach(to, cold->errors);
+    weft_errors *errors = weft__errors_of(from);
+    if (errors)
+        attach(to, errors);
 }
 
 void weft__errors_drop(weft_future *future)

@@ -19,9 +19,22 @@ int weft__errors_reserve(weft_errors *errors, size_t capacity);
  */
 void weft__errors_add(weft_errors *errors, weft_future *failed);
 
-/** Add a failure without a future: `message` is taken over, `name` and `place` are static. */
-void weft__errors_add_status(weft_errors *errors, int status, char *message, const char *name,
-                             const char *place);
+/** A failure that is not a future's. */
+struct weft__failure {
+    int status;
+    char *message;            /* owned; may be NULL */
+    weft_errors *nested;      /* a reference; NULL: it is no group */
+    const char *name, *place; /* static; `place` may be NULL */
+};
+
+/** Add one; takes it over. There must be room. */
+void weft__errors_add_failure(weft_errors *errors, struct weft__failure failure);
+
+/** Free what it owns. */
+void weft__failure_fini(struct weft__failure *failure);
+
+/** The failures behind a future, also of one that is not done yet; NULL: none. */
+weft_errors *weft__errors_of(const weft_future *future);
 
 /**
  * A message that names the failures of a group: "2 of 5 failed: fetch at a.c:12: ECONNREFUSED; …".

@@ -109,6 +109,33 @@ int weft__outcome(struct weft_frame *frame)
     return weft__loop->outcome->status;
 }
 
+/*
+ * What was awaited knows how the body ended. A success answers a cancel of the body; any other
+ * success leaves the outcome, and its value, as it is. An error without a message of its own is the
+ * one that the body has.
+ */
+void weft__settle_coro(weft__coro *coro, struct weft__outcome *outcome)
+{
+    weft_future *future = coro->waiter.future;
+    int status = weft__observe(future);
+    if (status >= 0) {
+        if (outcome->status == -ECANCELED)
+            set_outcome(coro, outcome, (struct weft__outcome){0});
+    } else if (status != outcome->status || weft_message(future)) {
+        weft__set_failure(coro, outcome, status, weft__strdup(weft_message(future)));
+        weft__errors_pass(&coro->future, future);
+    }
+}
+
+bool weft__settle(struct weft_frame *frame)
+{
+    weft__coro *coro = weft__coro_of_frame(frame);
+    if (!weft__coro_has(coro, WEFT__IN_FINALLY))
+        return weft__await_end(frame, NULL) < 0;
+    weft__settle_coro(coro, weft__loop->outcome);
+    return false;
+}
+
 void weft__leave_body(struct weft_frame *frame)
 {
     weft__coro_set(weft__coro_of_frame(frame), WEFT__IN_FINALLY);

@@ -188,12 +188,32 @@ static void unlink_coro(weft__coro *coro)
         coro->next->prev = coro->prev;
 }
 
+static void held(weft__item *item);
+
+/* True if the coroutine must wait before it ends: for the children of a scope that it left open. */
+static bool is_held(weft__coro *coro, struct weft__outcome *outcome)
+{
+    bool given_up = weft__loop->phase == WEFT__CLOSED;
+    weft_future *future = given_up ? NULL : weft__blocks_hold(coro, outcome);
+    if (!future)
+        return false;
+    drop_awaited(coro);
+    weft__coro_set(coro, WEFT__IN_FINALLY);
+    weft__keep_outcome(coro, outcome);
+    coro->waiter.item.run = held;
+    weft__wait(&coro->waiter, future);
+    return true;
+}
+
 /* The coroutine has ended: its outcome becomes the future's. Returns who goes on in this step. */
 static weft__coro *finish(weft__coro *coro, struct weft__outcome *outcome)
 {
     weft__coro *task = weft__is_call(coro) ? coro->as.task : NULL;
-    if (weft__blocks(coro))
+    if (weft__blocks(coro)) {
+        if (is_held(coro, outcome))
+            return NULL;
         weft__blocks_end(coro, outcome->status == WEFT_ESTUCK);
+    }
     weft__coro *caller = take_caller(coro);
     weft__frame_of(coro)->weft_state = WEFT__STATE_DONE;
     drop_awaited(coro);
@@ -243,6 +263,14 @@ static void step(weft__coro *coro)
     struct weft__outcome outcome;
     while (coro && run_body(coro, &outcome))
         coro = finish(coro, &outcome);
+}
+
+static void held(weft__item *item)
+{
+    weft__coro *coro = WEFT__CONTAINER(item, weft__coro, waiter.item);
+    struct weft__outcome outcome = weft__kept_outcome(coro);
+    weft__settle_coro(coro, &outcome);
+    step(finish(coro, &outcome));
 }
 
 static void resume(weft__item *item)

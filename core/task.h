@@ -94,6 +94,12 @@ void weft__keep_outcome(weft__coro *coro, struct weft__outcome *outcome);
 /** The coroutine goes on: its outcome so far. */
 struct weft__outcome weft__kept_outcome(weft__coro *coro);
 
+/**
+ * A coroutine waited for what decides how it ends: its outcome is that of the awaited future, which
+ * is done. In the body, a failure is for the caller to raise.
+ */
+void weft__settle_coro(weft__coro *coro, struct weft__outcome *outcome);
+
 /** The body has its outcome: go to its WEFT_FINALLY, or end if that was it. */
 weft_step weft__leave(weft__coro *coro);
 
@@ -122,6 +128,12 @@ static inline void weft__count_request(weft__coro *coro)
 }
 
 void weft__uncount_request(weft__coro *coro);
+
+/** Keep one for the coroutine's next await. */
+static inline void weft__keep_request(weft__coro *coro)
+{
+    weft__coro_set(coro, WEFT__MUST_CANCEL);
+}
 
 /** Is one waiting for the coroutine's next await? Drop it. */
 static inline bool weft__has_request(const weft__coro *coro)

@@ -52,7 +52,8 @@ static weft_future *failed_group(void)
     weft_future *child = weft_future_failed(-EIO, "%s", "disk");
     weft__errors_add(errors, child);
     weft_unref(child);
-    weft__errors_add_status(errors, -EPIPE, NULL, "body", "a.c:7");
+    weft__errors_add_failure(
+        errors, (struct weft__failure){.status = -EPIPE, .name = "body", .place = "a.c:7"});
     weft__complete_group(future, errors, 5);
     weft__errors_unref(errors);
     return future;
@@ -103,7 +104,8 @@ Test(group, message_of_very_many_failures_names_the_first_ones)
 {
     weft_errors *errors = weft__errors_new(1000);
     for (int i = 0; i < 1000; i++)
-        weft__errors_add_status(errors, -EIO, NULL, i == 999 ? "last" : "some", NULL);
+        weft__errors_add_failure(
+            errors, (struct weft__failure){.status = -EIO, .name = i == 999 ? "last" : "some"});
     char *text = weft__errors_text(errors, 1000);
     cr_assert_not_null(strstr(text, "1000 of 1000 failed: some: EIO; some: EIO"));
     cr_assert_not_null(strstr(text, "; and 984 more"));

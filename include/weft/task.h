@@ -259,6 +259,7 @@ WEFT_PUBLIC weft_step weft__fail_bare(struct weft_frame *frame, int status);
 WEFT_PUBLIC weft_step weft__failf(struct weft_frame *frame, int status, const char *format, ...)
     WEFT_PRINTF(3, 4);
 WEFT_PUBLIC void weft__leave_body(struct weft_frame *frame);
+WEFT_PUBLIC bool weft__settle(struct weft_frame *frame);
 WEFT_PUBLIC int weft__outcome(struct weft_frame *frame);
 WEFT_PUBLIC weft_step weft__no_such_state(struct weft_frame *frame);
 

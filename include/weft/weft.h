@@ -17,6 +17,7 @@
 #include <weft/memory.h>
 #include <weft/pool.h>
 #include <weft/race.h>
+#include <weft/scope.h>
 #include <weft/semaphore.h>
 #include <weft/signal.h>
 #include <weft/task.h>
