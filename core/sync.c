@@ -75,9 +75,10 @@ void weft__sync_close(struct weft__sync *sync, int status)
     sync->closed = status;
     sync->refs++;
     unlist_sync(sync);
-    weft__line_fail(&sync->line, status);
     if (sync->ops->end)
         sync->ops->end(sync, status);
+    else
+        weft__line_fail(&sync->line, status);
     weft__sync_unref(sync);
 }
 

@@ -41,8 +41,8 @@ struct weft__sync_ops {
     void (*give_back)(struct weft__sync *sync);
     /* Grants only: it was accepted. May be NULL. */
     void (*accept)(struct weft__sync *sync);
-    /* The object is freed, or its loop ends: fail those who wait elsewhere than in sync->line. May be
-     * NULL. */
+    /* The object is freed (WEFT_ECLOSED), or its loop ends: fail those who wait. May be NULL: then
+     * those in sync->line are failed. */
     void (*end)(struct weft__sync *sync, int status);
     /* The last reference is gone. May be NULL: then the memory is freed. */
     void (*free)(struct weft__sync *sync);

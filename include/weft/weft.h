@@ -4,7 +4,9 @@
 #ifndef WEFT_WEFT_H
 #define WEFT_WEFT_H
 
+#include <weft/barrier.h>
 #include <weft/combine.h>
+#include <weft/condition.h>
 #include <weft/context.h>
 #include <weft/error.h>
 #include <weft/event.h>
