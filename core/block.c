@@ -190,19 +190,12 @@ static weft_ns earliest(const weft__coro *coro, weft_ns deadline)
     return deadline;
 }
 
-/* The coroutine that this one waits for; NULL: none. */
-static const weft__coro *awaited(const weft__coro *coro)
-{
-    const weft_future *future = weft__pending_await(coro);
-    return future ? weft__coro_of(future) : NULL;
-}
-
 weft_ns weft__task_deadline(const weft_future *task)
 {
-    const weft__coro *first = weft__coro_of(task), *running = weft__block_place();
+    weft__coro *first = weft__coro_of(task), *running = weft__block_place();
+    struct weft__calls calls = weft__calls_of(first);
     weft_ns deadline = WEFT_FOREVER;
-    for (const weft__coro *coro = first; coro && weft__identity(coro) == first;
-         coro = awaited(coro))
+    for (const weft__coro *coro = first; coro; coro = weft__calls_next(&calls))
         deadline = earliest(coro, deadline);
     if (running && weft__identity(running) == first)
         deadline = earliest(running, deadline);

@@ -25,6 +25,8 @@ void weft__cold_free(weft_future *future)
     if (!cold)
         return;
     weft__free(cold->message);
+    weft__free(cold->name);
+    weft__free(cold->origin.copy);
     weft__errors_unref(cold->errors);
     weft__free(cold);
 }

@@ -12,6 +12,7 @@
 #ifndef WEFT_CORE_COLD_H
 #define WEFT_CORE_COLD_H
 
+#include "core/cancel.h"
 #include "core/future.h"
 
 /** All [loop]. */
@@ -22,6 +23,8 @@ struct weft__cold {
                            core/outcome.c; and its destructor */
     weft_destructor *outcome_destructor;
     char *message; /* owned; PENDING: reason of a cancel; DONE: message of the failure */
+    char *name;    /* coroutines: owned, as it was set; NULL: the coroutine's own */
+    struct weft__origin origin; /* coroutines: of the latest request, of the failure if it is one */
     struct weft_errors *errors; /* a reference, or NULL: the failures behind a WEFT_EGROUP; of a
                                    coroutine, from when that is its outcome */
 };

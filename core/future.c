@@ -24,6 +24,7 @@
 
 #include <weft/task.h>
 
+#include "core/cancel.h"
 #include "core/cold.h"
 #include "core/context.h"
 #include "core/grant.h"
@@ -292,6 +293,8 @@ void weft__complete_result(weft_future *future, weft_result result)
 static void fail_as(weft_future *future, int status, const weft_future *source)
 {
     weft__errors_pass(future, source);
+    if (status == -ECANCELED)
+        weft__pass_origin(future, source);
     weft__complete_failed(future, status, weft__strdup(weft_message(source)));
 }
 
@@ -553,34 +556,4 @@ int weft_then(weft_future *future, weft_then_fn *fn, void *arg)
         .waiter.item.run = run_then, .fn = fn, .arg = arg, .context = weft_context_current()};
     weft__wait(&then->waiter, future);
     return 0;
-}
-
-/* ---- Cancelling (a task's own side is in task.c) ---- */
-
-void weft__set_reason(weft_future *future, const char *reason)
-{
-    weft__cold_set_message(future, weft__strdup(reason));
-}
-
-bool weft__request_cancel(weft_future *future, const char *reason)
-{
-    weft__set_reason(future, reason);
-    return future->ops->cancel(future);
-}
-
-bool weft_cancel_because(weft_future *future, const char *reason)
-{
-    if (WEFT__ELSEWHERE(future->loop_id))
-        return false;
-    if (!weft__is_pending(future))
-        return false;
-    weft__request_cancel(future, reason);
-    return true;
-}
-
-bool weft_cancel(weft_future *future)
-{
-    if (WEFT__ELSEWHERE(future->loop_id))
-        return false;
-    return weft_cancel_because(future, NULL);
 }

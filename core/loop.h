@@ -18,6 +18,7 @@
 #include "core/timer.h"
 
 struct weft__coro;
+struct weft__origin;
 struct weft__outcome;
 struct weft__plain;
 
@@ -69,12 +70,13 @@ struct weft_loop {
     weft__ready ready;
     weft__ready urgent; /* runs right behind the item that runs now: weft__continue_at_once() */
     weft__item *batch;  /* what is left to run of this tick */
-    struct weft__coro *current;    /* the coroutine that runs now */
-    struct weft__outcome *outcome; /* of the coroutine that runs now */
-    uint32_t last_id;              /* of the task that was made last */
-    uint32_t id;                   /* [const] unique in the process */
-    struct weft__entry entry;      /* core/thread.c */
-    unsigned generation;           /* of the process that may use it; see weft_after_fork_child() */
+    struct weft__coro *current;        /* the coroutine that runs now */
+    struct weft__outcome *outcome;     /* of the coroutine that runs now */
+    const struct weft__origin *origin; /* of the cancel that is being asked for; NULL: none is */
+    uint32_t last_id;                  /* of the task that was made last */
+    uint32_t id;                       /* [const] unique in the process */
+    struct weft__entry entry;          /* core/thread.c */
+    unsigned generation; /* of the process that may use it; see weft_after_fork_child() */
     weft_loop
         *forked; /* the loop that this thread had when the process was forked, and does not use */
     unsigned depth; /* how many weft_call() are on the C stack */

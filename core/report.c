@@ -5,9 +5,11 @@
  * A report goes to the loop's error handler, or without one to stderr, as one line. A report that
  * the handler causes itself is printed, lest it call itself for ever.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <weft/task.h>
 
+#include "core/cancel.h"
 #include "core/context.h"
 #include "core/future.h"
 #include "core/loop.h"
@@ -34,13 +36,16 @@ void weft__report(weft_loop *loop, const struct weft_error_report *report)
 
 void weft__report_future(weft_future *future, const char *what)
 {
+    char buffer[512];
     struct weft_error_report report = {
         .what = what,
         .status = future->status,
-        .message = weft_message(future),
+        .message = future->status == -ECANCELED ? weft__cancel_text(future, buffer, sizeof(buffer))
+                                                : weft_message(future),
         .task = weft_task_name(future),
         .spawned_at = weft_task_spawned_at(future),
         .context = future->ops->context ? future->ops->context(future) : weft__context(),
+        .task_id = weft_task_id(future),
     };
     weft__report(weft__loop, &report);
 }

@@ -166,7 +166,7 @@ static void list_coroutines(const weft__coro *coro,
         if (!is_alone(coro))
             continue;
         snprintf(waits_at, sizeof(waits_at), "%s:%d", coro->code->file, line);
-        struct weft_stuck stuck = {"task", coro->code->name, coro->spawned_at,
+        struct weft_stuck stuck = {"task", weft_task_name(&coro->future), coro->spawned_at,
                                    line ? waits_at : NULL};
         fn(to, &stuck);
     }

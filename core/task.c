@@ -26,6 +26,8 @@
 #include <string.h>
 
 #include "core/block.h"
+#include "core/cancel.h"
+#include "core/cold.h"
 #include "core/context.h"
 #include "core/group.h"
 #include "core/loop.h"
@@ -79,7 +81,7 @@ bool weft__await(struct weft_frame *frame, weft_future *future, int line)
     }
     weft__wait(&coro->waiter, future);
     weft__coro *asked = weft__cancel_requested(coro);
-    if (asked && weft__request_cancel(future, weft_message(&asked->future)))
+    if (asked && weft__pass_cancel(future, &asked->future))
         weft__coro_clear(asked, WEFT__MUST_CANCEL);
     return true;
 }
@@ -129,6 +131,8 @@ weft_step weft__fail_as_awaited(struct weft_frame *frame)
                       weft__strdup(weft__caught_message(frame)));
     if (coro->waiter.future)
         weft__errors_pass(&coro->future, coro->waiter.future);
+    if (weft__loop->outcome->status == -ECANCELED && coro->waiter.future)
+        weft__pass_origin(&coro->future, coro->waiter.future);
     return weft__leave(coro);
 }
 
@@ -315,6 +319,14 @@ static weft__coro *new_coro(weft_loop *loop, const struct weft__future_ops *ops,
     return coro;
 }
 
+/* From 1; after 4 billion tasks again. */
+static uint32_t next_task_id(weft_loop *loop)
+{
+    if (++loop->last_id == 0)
+        loop->last_id = 1;
+    return loop->last_id;
+}
+
 static weft__coro *new_task(weft_loop *loop, const weft_coroutine *code, const void *frame,
                             const char *place, weft_context *context)
 {
@@ -322,7 +334,7 @@ static weft__coro *new_task(weft_loop *loop, const weft_coroutine *code, const v
     if (!task)
         return NULL;
     task->as.context = weft_context_ref(context);
-    task->id = ++loop->last_id;
+    task->id = next_task_id(loop);
     task->parent = loop->current ? weft__identity(loop->current)->id : 0;
     link_coro(task);
     return task;
@@ -370,14 +382,9 @@ weft_future *weft__spawn(const weft_coroutine *coroutine, const void *frame, con
     return weft__spawn_in(weft__context(), coroutine, frame, place);
 }
 
-weft_future *weft__call(const weft_coroutine *coroutine, const void *frame, const char *place)
+/* The first step at once; NULL: there was no memory for it. */
+static weft_future *start_at_once(weft_loop *loop, weft__coro *coro)
 {
-    weft_loop *loop = weft__here();
-    weft_future *refused = refuse(loop);
-    if (refused)
-        return refused;
-    weft__coro *coro = loop->current ? new_call(loop, coroutine, frame, place)
-                                     : new_task(loop, coroutine, frame, place, weft__context());
     if (!coro)
         return weft__future_enomem(loop);
     weft_future *future = &coro->future;
@@ -391,12 +398,34 @@ weft_future *weft__call(const weft_coroutine *coroutine, const void *frame, cons
     return future;
 }
 
+weft_future *weft__call(const weft_coroutine *coroutine, const void *frame, const char *place)
+{
+    weft_loop *loop = weft__here();
+    weft_future *refused = refuse(loop);
+    if (refused)
+        return refused;
+    if (!loop->current)
+        return weft__spawn_eager(coroutine, frame, place);
+    return start_at_once(loop, new_call(loop, coroutine, frame, place));
+}
+
+weft_future *weft__spawn_eager(const weft_coroutine *coroutine, const void *frame,
+                               const char *place)
+{
+    weft_loop *loop = weft__here();
+    weft_future *refused = refuse(loop);
+    if (refused)
+        return refused;
+    return start_at_once(loop, new_task(loop, coroutine, frame, place, weft__context()));
+}
+
 /* ---- What a coroutine is to others ---- */
 
 static void describe(const weft_future *future, const char **ret_name, const char **ret_place)
 {
     const weft__coro *coro = weft__coro_of(future);
-    *ret_name = coro->code->name;
+    const struct weft__cold *cold = weft__cold(future);
+    *ret_name = cold && cold->name ? cold->name : coro->code->name;
     *ret_place = coro->spawned_at;
 }
 

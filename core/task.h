@@ -147,6 +147,26 @@ static inline void weft__drop_request(weft__coro *coro)
 }
 
 /**
+ * A walk from a task through the calls that it waits for, one in the other:
+ *
+ *     struct weft__calls calls = weft__calls_of(task);
+ *     for (weft__coro *at = task; at; at = weft__calls_next(&calls)) …
+ *
+ * Calls that await each other are a ring; the walk ends when it has been round.
+ */
+struct weft__calls {
+    weft__coro *at, *behind; /* `behind` goes half as fast: in a ring they meet */
+    bool odd;
+};
+
+static inline struct weft__calls weft__calls_of(weft__coro *task)
+{
+    return (struct weft__calls){task, task, false};
+}
+
+weft__coro *weft__calls_next(struct weft__calls *calls);
+
+/**
  * Is `call` where its task is: does the task wait for it, or run its first step right now? One that
  * goes on beside its task (in a gather, say) has no part in the task's cancel.
  */

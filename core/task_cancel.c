@@ -8,19 +8,40 @@
  * must_cancel on the task and is delivered at the next await that suspends. So a result that was
  * ready is never lost.
  */
+#include "core/cancel.h"
 #include "core/task.h"
 #include "core/thread.h"
 
+weft_future *weft__pending_await(const weft__coro *coro)
+{
+    weft_future *awaited = coro->waiter.future;
+    return awaited && weft__is_pending(awaited) ? awaited : NULL;
+}
+
+/* The call of the same task that `coro` waits for; NULL: none. */
+static weft__coro *awaited_call(const weft__coro *coro)
+{
+    const weft_future *awaited = weft__pending_await(coro);
+    weft__coro *call = awaited ? weft__coro_of(awaited) : NULL;
+    return call && weft__identity(call) == weft__identity(coro) ? call : NULL;
+}
+
+weft__coro *weft__calls_next(struct weft__calls *calls)
+{
+    calls->at = awaited_call(calls->at);
+    if (calls->odd)
+        calls->behind = awaited_call(calls->behind);
+    calls->odd = !calls->odd;
+    return calls->at == calls->behind ? NULL : calls->at;
+}
+
 bool weft__is_where_its_task_is(const weft__coro *call)
 {
-    const weft__coro *at = weft__identity(call);
-    while (at != call && !weft__coro_has(at, WEFT__RUNNING)) {
-        const weft_future *awaited = at->waiter.future;
-        at = awaited && weft__is_pending(awaited) ? weft__coro_of(awaited) : NULL;
-        if (!at || weft__identity(at) != weft__identity(call))
-            return false;
-    }
-    return true;
+    struct weft__calls calls = weft__calls_of(weft__identity(call));
+    const weft__coro *at = calls.at;
+    while (at && at != call && !weft__coro_has(at, WEFT__RUNNING))
+        at = weft__calls_next(&calls);
+    return at;
 }
 
 weft__coro *weft__cancel_requested(weft__coro *coro)
@@ -30,12 +51,6 @@ weft__coro *weft__cancel_requested(weft__coro *coro)
         return coro;
     return weft__coro_has(task, WEFT__MUST_CANCEL) && weft__is_where_its_task_is(coro) ? task
                                                                                        : NULL;
-}
-
-weft_future *weft__pending_await(const weft__coro *coro)
-{
-    weft_future *awaited = coro->waiter.future;
-    return awaited && weft__is_pending(awaited) ? awaited : NULL;
 }
 
 /* The next coroutine on the way of a request; NULL: the way ends, or leads back to where the request
@@ -70,6 +85,7 @@ bool weft__coro_cancel(weft_future *future)
         return true;
     for (weft__coro *coro = first; coro; coro = next_in_cancel(awaited)) {
         weft__count_request(coro);
+        weft__note_origin(&coro->future);
         if (!weft__is_call(coro))
             asked = coro;
         if (coro != first)

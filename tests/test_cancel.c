@@ -611,70 +611,7 @@ Test(cancel, is_no_failure_to_report)
     weft_test_loop_end();
 }
 
-/* ---- The reason ---- */
-
-struct reader {
-    WEFT_FRAME;
-    int status, i;
-    char text[2][32];
-};
-
-static WEFT_ASYNC(reader)
-{
-    WEFT_BEGIN;
-    for (self->i = 0; self->i < 2; self->i++) {
-        WEFT_CATCH(self->status, weft_sleep(WEFT_S(1)));
-        cr_assert_eq(self->status, -ECANCELED);
-        weft_test_mark(WEFT_CAUGHT_MESSAGE ? WEFT_CAUGHT_MESSAGE : "-");
-    }
-    WEFT_END;
-}
-
-Test(cancel, reason_is_the_message_of_the_error)
-{
-    weft_future *task = started(weft_spawn(reader));
-    cr_assert(weft_cancel_because(task, "a"));
-    cr_assert_str_eq(weft_message(task), "a");
-    weft_test_ticks(1);
-    cr_assert_str_eq(test_trace, "a");
-    weft_unref(task);
-    weft_test_loop_end();
-}
-
-Test(cancel, reason_is_that_of_its_own_request_not_of_an_earlier_one)
-{
-    weft_future *task = started(weft_spawn(reader));
-    cr_assert(weft_cancel_because(task, "a"));
-    weft_test_ticks(1);
-    cr_assert(weft_cancel_because(task, "b"));
-    cr_assert_str_eq(weft_message(task), "b");
-    cr_assert_eq(weft_test_run(task), 0);
-    cr_assert_str_eq(test_trace, "ab");
-    weft_test_loop_end();
-}
-
-Test(cancel, without_a_reason_has_none_of_an_earlier_one)
-{
-    weft_future *task = started(weft_spawn(reader));
-    cr_assert(weft_cancel_because(task, "a"));
-    weft_test_ticks(1);
-    cr_assert(weft_cancel(task));
-    cr_assert_eq(weft_test_run(task), 0);
-    cr_assert_str_eq(test_trace, "a-");
-    weft_test_loop_end();
-}
-
-Test(cancel, reason_is_copied)
-{
-    char reason[] = "gone";
-    weft_future *task = started(weft_spawn(waiter, .on = weft_sleep(WEFT_S(1))));
-    cr_assert(weft_cancel_because(task, reason));
-    reason[0] = 'd';
-    cr_assert_eq(end_of(task), -ECANCELED);
-    cr_assert_str_eq(weft_message(task), "gone");
-    weft_unref(task);
-    weft_test_loop_end();
-}
+/* ---- Odd shapes ---- */
 
 static int cancel_chain(void)
 {

@@ -21,6 +21,7 @@
 #define WEFT_FUTURE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <weft/error.h>
 #include <weft/macros.h>
 #include <weft/value.h>
@@ -186,6 +187,7 @@ WEFT_PUBLIC bool weft_cancel(weft_future *future);
 
 /**
  * weft_cancel() with a reason, which becomes the message of the -ECANCELED and is shown in dumps.
+ * Who asked and from where is noted as well: see weft_task_cancel_info().
  *
  * Thread:    loop.
  * Ownership: the reason is copied; out of memory, it is dropped and the request kept.
@@ -193,6 +195,14 @@ WEFT_PUBLIC bool weft_cancel(weft_future *future);
  * Since:     0.1
  */
 WEFT_PUBLIC bool weft_cancel_because(weft_future *future, const char *reason);
+
+#ifndef WEFT_BUILDING /* within the library the functions are called, which note no place */
+#define weft_cancel(future) weft__cancel((future), NULL, WEFT__HERE)
+#define weft_cancel_because(future, reason) weft__cancel((future), (reason), WEFT__HERE)
+#endif
+
+/* What the macros expand to; not for direct use. */
+WEFT_PUBLIC bool weft__cancel(weft_future *future, const char *reason, const char *place);
 
 /**
  * Take back one request to cancel a task; at zero, one that was not delivered yet is dropped

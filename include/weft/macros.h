@@ -22,6 +22,11 @@
 /** Argument `text` is a printf format for the arguments from `first` on; both count from 1. */
 #define WEFT_PRINTF(text, first) WEFT_ATTRIBUTE((__format__(__printf__, text, first)))
 
+/* "file:line" of the line on which it stands. */
+#define WEFT__STRING_(x) #x
+#define WEFT__STRING(x) WEFT__STRING_(x)
+#define WEFT__HERE __FILE__ ":" WEFT__STRING(__LINE__)
+
 /** Ends a case that goes on into the next one on purpose. */
 #define WEFT_FALLTHROUGH WEFT_ATTRIBUTE((__fallthrough__))
 

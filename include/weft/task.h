@@ -104,7 +104,7 @@ typedef struct weft_coroutine {
     WEFT_FALLTHROUGH;                    \
     case WEFT__STATE_FINALLY: {
 
-/** In the WEFT_FINALLY: how the body ended, 0 or the error. In the body it is 0. */
+/** In WEFT_FINALLY: how the body ended, 0 or the error. In the body it is 0. */
 #define WEFT_OUTCOME weft__outcome(&self->weft_frame)
 
 /** Last statement of a coroutine's body; reached, it returns success without a value. */
@@ -194,10 +194,24 @@ typedef struct weft_coroutine {
 #define weft_spawn(...) WEFT__START(weft__spawn, __VA_ARGS__, .weft_frame = {0, 0})
 
 /**
+ * Start a task at once: `weft_spawn_eager(fetch, .url = "…")` (eager_task_factory).
+ *
+ * It is a task of its own as by weft_spawn(), but its first step runs inside this call. One that
+ * ends in it is done when the call returns, and has cost no tick; who waits for it is called at the
+ * next tick as ever. Nested more than 200 deep, it starts at the next tick.
+ *
+ * Thread:    loop.
+ * Ownership: as weft_spawn().
+ * Errors:    as weft_spawn().
+ * Since:     0.1
+ */
+#define weft_spawn_eager(...) WEFT__START(weft__spawn_eager, __VA_ARGS__, .weft_frame = {0, 0})
+
+/**
  * Call a coroutine within the caller's task: `weft_call(fetch, .url = "…")` (await fetch(…)). It
  * starts at once, and runs under the caller's identity and cancellation.
  *
- * Thread:    loop; outside of any task it is weft_spawn() with a first step at once.
+ * Thread:    loop; outside of any task it is weft_spawn_eager().
  * Ownership: as weft_spawn().
  * Errors:    as weft_spawn().
  * Since:     0.1
@@ -222,7 +236,84 @@ typedef struct weft_coroutine {
 WEFT_PUBLIC weft_future *weft_current_task(void);
 
 /**
- * The name of a task: its coroutine's; of a job: its function's; of another operation: what it is
+ * The id of a task: 1 for the first one of its loop, 2 for the next; 0 for what is not a task.
+ *
+ * After 4,294,967,295 tasks the ids begin anew.
+ * Thread: loop. Since: 0.1
+ */
+WEFT_PUBLIC uint64_t weft_task_id(const weft_future *task);
+
+/** The id of the task that started it; 0: no task did, or it is none. Thread: loop. Since: 0.1 */
+WEFT_PUBLIC uint64_t weft_task_parent(const weft_future *task);
+
+enum weft_task_state {
+    WEFT_TASK_NONE,    /* not a task */
+    WEFT_TASK_NEW,     /* its body has not begun */
+    WEFT_TASK_READY,   /* it goes on at the next tick */
+    WEFT_TASK_RUNNING, /* a step of it is under way, perhaps one that started another task eagerly */
+    WEFT_TASK_WAITING, /* for weft_task_waits_for() */
+    WEFT_TASK_DONE     /* see weft_future_status() */
+};
+
+/** What a task is doing; what its calls do counts as its own. Thread: loop. Since: 0.1 */
+WEFT_PUBLIC enum weft_task_state weft_task_get_state(const weft_future *task);
+
+/**
+ * The future that a task or a call awaits: an operation, or another task or call.
+ *
+ * Thread:    loop.
+ * Ownership: borrowed, until the task runs again.
+ * Errors:    NULL when it waits for nothing that is not done. A task that sleeps may wait without a
+ *            future: NULL, too.
+ * Since:     0.1
+ */
+WEFT_PUBLIC weft_future *weft_task_waits_for(const weft_future *task);
+
+/**
+ * Give a task a name of its own, for reports and dumps (Task.set_name).
+ *
+ * Thread:    loop.
+ * Ownership: the name is copied; NULL brings back the coroutine's.
+ * Errors:    0; -ENOMEM: the name is as before; -EINVAL for what is not a task.
+ * Since:     0.1
+ */
+WEFT_PUBLIC int weft_task_set_name(weft_future *task, const char *name);
+
+/** Who asked a task to stop. What is not known is NULL or 0. */
+struct weft_cancel_info {
+    const char *reason; /* as given to weft_cancel_because() */
+    const char *by;     /* the name of the task that asked */
+    const char *at;     /* "file:line" where it did; NULL: weft did, see the reason */
+    uint64_t by_id;     /* the id of the task that asked */
+};
+
+/**
+ * Who asked a task to stop, why and from where: the latest request, or once it has ended with
+ * -ECANCELED, that which it ended by; that may be one to what it awaited.
+ *
+ * Thread:    loop.
+ * Ownership: `ret` is filled; its texts are borrowed until the next request, at most as long as the
+ *            task.
+ * Errors:    false when nobody asked, or took it back; `ret` is then untouched.
+ * Since:     0.1
+ */
+WEFT_PUBLIC bool weft_task_cancel_info(const weft_future *task, struct weft_cancel_info *ret);
+
+/**
+ * All tasks of this thread's loop that have not ended, oldest first (all_tasks).
+ *
+ * Thread:    loop.
+ * Ownership: `ret` gets an array with a reference each: weft_tasks_free(). NULL when there are none.
+ * Errors:    how many; -ENOMEM, WEFT_ENOLOOP: `ret` is untouched.
+ * Since:     0.1
+ */
+WEFT_PUBLIC int weft_all_tasks(weft_future ***ret);
+
+/** Give up an array of references, and its memory. NULL is nothing. Thread: loop. Since: 0.1 */
+WEFT_PUBLIC void weft_tasks_free(weft_future **tasks, int count);
+
+/**
+ * The name of a task: its coroutine's, or what weft_task_set_name() gave it; of a job: its function's; of another operation: what it is
  * ("sleep").
  * Thread: loop. Since: 0.1
  */
@@ -244,6 +335,8 @@ WEFT_PUBLIC int weft_task_await_line(const weft_future *task);
 
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft__spawn(const weft_coroutine *coroutine,
                                                      const void *frame, const char *place);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft__spawn_eager(const weft_coroutine *coroutine,
+                                                           const void *frame, const char *place);
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft__call(const weft_coroutine *coroutine,
                                                     const void *frame, const char *place);
 WEFT_PUBLIC int weft__run(const weft_coroutine *coroutine, const void *frame, const char *place);
@@ -264,9 +357,6 @@ WEFT_PUBLIC int weft__outcome(struct weft_frame *frame);
 WEFT_PUBLIC weft_step weft__no_such_state(struct weft_frame *frame);
 
 #define WEFT__STEP(code) ((weft_step){code})
-#define WEFT__STRING_(x) #x
-#define WEFT__STRING(x) WEFT__STRING_(x)
-#define WEFT__HERE __FILE__ ":" WEFT__STRING(__LINE__)
 
 #ifdef __cplusplus
 #define WEFT__STATIC_ASSERT static_assert

@@ -22,6 +22,7 @@ static void note_report(weft_loop *loop, const struct weft_error_report *report,
     struct weft_test_reports *reports = arg;
     reports->count++;
     reports->status = report->status;
+    reports->task_id = report->task_id;
     copy(reports->what, sizeof(reports->what), report->what);
     copy(reports->message, sizeof(reports->message), report->message);
     copy(reports->task, sizeof(reports->task), report->task);

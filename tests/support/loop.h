@@ -2,6 +2,7 @@
 #ifndef WEFT_TESTS_LOOP_H
 #define WEFT_TESTS_LOOP_H
 
+#include <stdint.h>
 #include <weft/loop.h>
 
 /*
@@ -21,6 +22,7 @@ extern weft_loop *test_loop;
 extern struct weft_test_reports {
     size_t count;
     int status;
+    uint64_t task_id;
     char what[128], message[256], task[64], spawned_at[256];
 } test_reports;
 

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Asking for a cancel: the way in, and who asked.
+ *
+ * weft_cancel() asks what it is given; that may ask others in turn: a gather its children, a task
+ * what it awaits. While it is under way loop->origin says who asked first and from where, so that
+ * each coroutine on the way can note it, and nobody has to hand it on. A request that had to wait
+ * for a task's next await is made there with what the task noted.
+ *
+ * Requests that weft makes itself (a limit of time, a shutdown) have a reason, and no place.
+ *
+ * Failure modes: no memory for the note or the reason; they are lost, the request is not.
+ */
+#include "core/cancel.h"
+
+#include <stdio.h>
+
+#include "core/cold.h"
+#include "core/loop.h"
+#include "core/memory.h"
+#include "core/task.h"
+
+/* ---- The note ---- */
+
+static void set_origin(weft_future *future, const struct weft__origin *origin)
+{
+    struct weft__cold *cold = origin ? weft__cold_make(future) : weft__cold(future);
+    if (!cold)
+        return;
+    char *copy = origin && origin->copy ? weft__strdup(origin->copy) : NULL;
+    weft__free(cold->origin.copy);
+    cold->origin = origin ? *origin : (struct weft__origin){0};
+    if (cold->origin.copy)
+        cold->origin.by = copy;
+    cold->origin.copy = copy;
+}
+
+void weft__note_origin(weft_future *future)
+{
+    set_origin(future, weft__loop->origin);
+}
+
+void weft__pass_origin(weft_future *to, const weft_future *from)
+{
+    const struct weft__cold *cold = weft__cold(from);
+    if (cold && (cold->origin.by_id || cold->origin.at))
+        set_origin(to, &cold->origin);
+}
+
+/* ---- Asking ---- */
+
+void weft__set_reason(weft_future *future, const char *reason)
+{
+    weft__cold_set_message(future, weft__strdup(reason));
+}
+
+bool weft__request_cancel(weft_future *future, const char *reason)
+{
+    weft__set_reason(future, reason);
+    return future->ops->cancel(future);
+}
+
+static bool request_from(weft_future *future, const char *reason, const struct weft__origin *origin)
+{
+    weft_loop *loop = weft__loop;
+    const struct weft__origin *outer = loop->origin;
+    if (!outer)
+        loop->origin = origin;
+    bool delivered = weft__request_cancel(future, reason);
+    loop->origin = outer;
+    return delivered;
+}
+
+static const struct weft__origin unknown;
+
+bool weft__pass_cancel(weft_future *future, const weft_future *asked)
+{
+    const struct weft__cold *cold = weft__cold(asked);
+    return request_from(future, weft_message(asked), cold ? &cold->origin : &unknown);
+}
+
+/* The task that runs now, if one does. */
+static struct weft__origin origin_here(const char *place)
+{
+    struct weft__origin origin = {.at = place};
+    const weft_future *task = weft_current_task();
+    if (!task)
+        return origin;
+    const struct weft__cold *cold = weft__cold(task);
+    origin.by_id = weft_task_id(task);
+    origin.by = weft_task_name(task);
+    origin.copy = cold ? cold->name : NULL;
+    return origin;
+}
+
+bool weft__cancel(weft_future *future, const char *reason, const char *place)
+{
+    if (weft__is_elsewhere(future->loop_id, reason ? "weft_cancel_because" : "weft_cancel"))
+        return false;
+    if (!weft__is_pending(future))
+        return false;
+    struct weft__origin origin = origin_here(place);
+    request_from(future, reason, &origin);
+    return true;
+}
+
+bool weft_cancel_because(weft_future *future, const char *reason)
+{
+    return weft__cancel(future, reason, NULL);
+}
+
+bool weft_cancel(weft_future *future)
+{
+    return weft__cancel(future, NULL, NULL);
+}
+
+/* ---- Looking ---- */
+
+static bool was_asked(const weft_future *future)
+{
+    return future->requests > 0 || weft_is_cancelled(future);
+}
+
+/* A message is the reason of a request until there is an outcome, and of a -ECANCELED after that. */
+static const char *reason_of(const weft_future *future)
+{
+    return weft__is_pending(future) || weft_is_cancelled(future) ? weft_message(future) : NULL;
+}
+
+bool weft_task_cancel_info(const weft_future *future, struct weft_cancel_info *ret)
+{
+    if (WEFT__ELSEWHERE(future->loop_id))
+        return false;
+    if (!was_asked(future))
+        return false;
+    const struct weft__cold *cold = weft__cold(future);
+    struct weft__origin origin = cold ? cold->origin : (struct weft__origin){0};
+    *ret = (struct weft_cancel_info){
+        .reason = reason_of(future), .by = origin.by, .at = origin.at, .by_id = origin.by_id};
+    return true;
+}
+
+const char *weft__cancel_text(const weft_future *future, char *buffer, size_t size)
+{
+    struct weft_cancel_info info;
+    if (!weft_task_cancel_info(future, &info) || (!info.by && !info.at))
+        return weft_message(future);
+    snprintf(buffer, size, "%s%sasked%s%s%s%s%s", info.reason ? info.reason : "",
+             info.reason ? " (" : "", info.by ? " by " : "", info.by ? info.by : "",
+             info.at ? " at " : "", info.at ? info.at : "", info.reason ? ")" : "");
+    return buffer;
+}

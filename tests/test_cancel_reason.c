@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/* Why a task was cancelled, by whom and from where. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <weft/weft.h>
+
+#include "core/future.h"
+#include "core/loop.h"
+#include "tests/support/heap.h"
+#include "tests/support/loop.h"
+#include "tests/support/trace.h"
+
+TestSuite(cancel_reason, .init = weft_test_loop_begin, .timeout = 20);
+
+/* The task, after one tick. */
+static weft_future *started(weft_future *task)
+{
+    weft_test_ticks(1);
+    return task;
+}
+
+static int end_of(weft_future *task)
+{
+    return weft_test_run(weft_ref(task));
+}
+
+/* True if `at` is this line of this file. */
+static bool is_line(const char *at, int line)
+{
+    char end[64];
+    snprintf(end, sizeof(end), "test_cancel_reason.c:%d", line);
+    size_t length = strlen(at), tail = strlen(end);
+    return length >= tail && strcmp(at + length - tail, end) == 0;
+}
+
+struct waiter {
+    WEFT_FRAME;
+    weft_future *on; /* consumed */
+};
+
+static WEFT_ASYNC(waiter)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(self->on);
+    WEFT_END;
+}
+
+/* ---- The reason ---- */
+
+struct reader {
+    WEFT_FRAME;
+    int status, i;
+};
+
+static WEFT_ASYNC(reader)
+{
+    WEFT_BEGIN;
+    for (self->i = 0; self->i < 2; self->i++) {
+        WEFT_CATCH(self->status, weft_sleep(WEFT_S(1)));
+        cr_assert_eq(self->status, -ECANCELED);
+        weft_test_mark(WEFT_CAUGHT_MESSAGE ? WEFT_CAUGHT_MESSAGE : "-");
+    }
+    WEFT_END;
+}
+
+Test(cancel_reason, is_the_message_of_the_error)
+{
+    weft_future *task = started(weft_spawn(reader));
+    cr_assert(weft_cancel_because(task, "a"));
+    cr_assert_str_eq(weft_message(task), "a");
+    weft_test_ticks(1);
+    cr_assert_str_eq(test_trace, "a");
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+Test(cancel_reason, is_that_of_its_own_request_not_of_an_earlier_one)
+{
+    weft_future *task = started(weft_spawn(reader));
+    cr_assert(weft_cancel_because(task, "a"));
+    weft_test_ticks(1);
+    cr_assert(weft_cancel_because(task, "b"));
+    cr_assert_str_eq(weft_message(task), "b");
+    cr_assert_eq(weft_test_run(task), 0);
+    cr_assert_str_eq(test_trace, "ab");
+    weft_test_loop_end();
+}
+
+Test(cancel_reason, is_none_without_one_and_not_of_an_earlier_one)
+{
+    weft_future *task = started(weft_spawn(reader));
+    cr_assert(weft_cancel_because(task, "a"));
+    weft_test_ticks(1);
+    cr_assert(weft_cancel(task));
+    cr_assert_eq(weft_test_run(task), 0);
+    cr_assert_str_eq(test_trace, "a-");
+    weft_test_loop_end();
+}
+
+Test(cancel_reason, is_copied)
+{
+    char reason[] = "gone";
+    weft_future *task = started(weft_spawn(waiter, .on = weft_sleep(WEFT_S(1))));
+    cr_assert(weft_cancel_because(task, reason));
+    reason[0] = 'd';
+    cr_assert_eq(end_of(task), -ECANCELED);
+    cr_assert_str_eq(weft_message(task), "gone");
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+/* ---- Who and from where ---- */
+
+struct canceller {
+    WEFT_FRAME;
+    weft_future *victim; /* borrowed */
+    int line;
+};
+
+static int cancelled_at;
+
+static WEFT_ASYNC(canceller)
+{
+    WEFT_BEGIN;
+    cancelled_at = __LINE__ + 1;
+    weft_cancel_because(self->victim, "client went away");
+    WEFT_END;
+}
+
+Test(cancel_reason, tells_who_asked_and_from_where)
+{
+    struct weft_cancel_info info;
+    weft_future *task = weft_spawn(waiter, .on = weft_sleep(WEFT_S(1)));
+    cr_assert_not(weft_task_cancel_info(task, &info));
+    weft_test_ticks(1);
+    weft_future *by = weft_spawn(canceller, .victim = task);
+    cr_assert_eq(end_of(task), -ECANCELED);
+    cr_assert(weft_task_cancel_info(task, &info));
+    cr_assert_str_eq(info.reason, "client went away");
+    cr_assert_str_eq(info.by, "canceller");
+    cr_assert_eq(info.by_id, weft_task_id(by));
+    cr_assert(is_line(info.at, cancelled_at), "%s", info.at);
+    weft_unref(task);
+    weft_unref(by);
+    weft_test_loop_end();
+}
+
+Test(cancel_reason, outside_of_a_task_is_a_place_only)
+{
+    struct weft_cancel_info info;
+    weft_future *task = started(weft_spawn(waiter, .on = weft_sleep(WEFT_S(1))));
+    int line = __LINE__ + 1;
+    cr_assert(weft_cancel(task));
+    cr_assert(weft_task_cancel_info(task, &info));
+    cr_assert_null(info.reason);
+    cr_assert_null(info.by);
+    cr_assert_eq(info.by_id, 0);
+    cr_assert(is_line(info.at, line), "%s", info.at);
+    cr_assert_eq(weft_test_run(task), -ECANCELED);
+    weft_test_loop_end();
+}
+
+Test(cancel_reason, remembers_the_name_of_who_asked_though_it_was_set_and_the_task_is_gone)
+{
+    struct weft_cancel_info info;
+    weft_future *task = started(weft_spawn(waiter, .on = weft_sleep(WEFT_S(1))));
+    weft_future *by = weft_spawn(canceller, .victim = task);
+    cr_assert_eq(weft_task_set_name(by, "supervisor 3"), 0);
+    weft_unref(by);
+    cr_assert_eq(end_of(task), -ECANCELED);
+    cr_assert(weft_task_cancel_info(task, &info));
+    cr_assert_str_eq(info.by, "supervisor 3");
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+Test(cancel_reason, goes_down_to_what_a_task_awaits_and_up_to_who_awaits_it)
+{
+    struct weft_cancel_info info;
+    weft_future *inner = weft_spawn(waiter, .on = weft_sleep(WEFT_S(1)));
+    weft_future *middle = weft_spawn(waiter, .on = weft_gather(weft_ref(inner)));
+    weft_future *outer = weft_spawn(waiter, .on = weft_wait_for(weft_ref(middle), WEFT_S(9)));
+    weft_test_ticks(1);
+    weft_unref(weft_spawn(canceller, .victim = middle));
+    cr_assert_eq(end_of(outer), -ECANCELED);
+    weft_future *all[] = {inner, middle, outer};
+    for (int i = 0; i < 3; i++) {
+        cr_assert(weft_task_cancel_info(all[i], &info), "%d", i);
+        cr_assert_str_eq(info.by, "canceller");
+        cr_assert_str_eq(info.reason, "client went away");
+        weft_unref(all[i]);
+    }
+    weft_test_loop_end();
+}
+
+Test(cancel_reason, that_waited_for_the_next_await_is_told_there)
+{
+    struct weft_cancel_info info;
+    weft_future *inner = weft_spawn(waiter, .on = weft_sleep(WEFT_S(1)));
+    weft_future *task = weft_spawn(waiter, .on = weft_gather(weft_ref(inner)));
+    weft_future *by = weft_spawn_eager(canceller, .victim = task);
+    cr_assert_eq(weft_uncancel(task), 0);
+    weft_test_ticks(1);
+    cr_assert_not(weft_task_cancel_info(task, &info), "it was taken back");
+    cr_assert_not(weft_task_cancel_info(inner, &info));
+    weft_cancel(task);
+    cr_assert_eq(weft_test_run(task), -ECANCELED);
+    weft_unref(inner);
+    weft_unref(by);
+    weft_test_loop_end();
+}
+
+struct two_steps {
+    WEFT_FRAME;
+    weft_future *first; /* consumed */
+    weft_future *inner; /* borrowed */
+};
+
+static WEFT_ASYNC(two_steps)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(self->first);
+    WEFT_AWAIT(weft_gather(weft_ref(self->inner)));
+    WEFT_END;
+}
+
+Test(cancel_reason, of_a_request_kept_for_the_next_await_is_that_of_who_asked)
+{
+    struct weft_cancel_info info;
+    weft_future *first = weft_future_new();
+    weft_future *inner = weft_spawn(waiter, .on = weft_sleep(WEFT_S(1)));
+    weft_future *task = weft_spawn(two_steps, .first = weft_ref(first), .inner = inner);
+    weft_test_ticks(1);
+    cr_assert_eq(weft_future_resolve(first, weft_value_i64(0), NULL), 0);
+    weft_unref(weft_spawn_eager(canceller, .victim = task));
+    cr_assert_eq(end_of(task), -ECANCELED);
+    cr_assert(weft_task_cancel_info(inner, &info));
+    cr_assert_str_eq(info.by, "canceller");
+    cr_assert(is_line(info.at, cancelled_at));
+    weft_unref(task);
+    weft_unref(inner);
+    weft_unref(first);
+    weft_test_loop_end();
+}
+
+Test(cancel_reason, of_a_limit_of_time_names_no_place)
+{
+    struct weft_cancel_info info;
+    weft_future *task = weft_spawn(waiter, .on = weft_sleep(WEFT_S(10)));
+    cr_assert_eq(weft_test_run(weft_wait_for(weft_ref(task), WEFT_S(1))), -ETIMEDOUT);
+    cr_assert(weft_task_cancel_info(task, &info));
+    cr_assert_str_eq(info.reason, "timed out");
+    cr_assert_null(info.by);
+    cr_assert_null(info.at);
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+struct swallower {
+    WEFT_FRAME;
+    int status;
+};
+
+static WEFT_ASYNC(swallower)
+{
+    WEFT_BEGIN;
+    WEFT_CATCH(self->status, weft_sleep(WEFT_S(1)));
+    WEFT_END;
+}
+
+Test(cancel_reason, who_asked_is_known_of_a_task_that_swallowed_the_request_too)
+{
+    struct weft_cancel_info info;
+    weft_future *task = started(weft_spawn(swallower));
+    weft_unref(weft_spawn(canceller, .victim = task));
+    cr_assert_eq(end_of(task), 0);
+    cr_assert(weft_task_cancel_info(task, &info));
+    cr_assert_str_eq(info.by, "canceller");
+    cr_assert_null(info.reason);
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+Test(cancel_reason, latest_request_is_told)
+{
+    struct weft_cancel_info info;
+    weft_future *task = started(weft_spawn(swallower));
+    weft_unref(weft_spawn_eager(canceller, .victim = task));
+    cr_assert(weft_cancel_because(task, "again"));
+    cr_assert(weft_task_cancel_info(task, &info));
+    cr_assert_null(info.by);
+    cr_assert_str_eq(info.reason, "again");
+    cr_assert_eq(weft_test_run(task), 0);
+    weft_test_loop_end();
+}
+
+Test(cancel_reason, works_through_pointers_to_the_functions_without_a_place)
+{
+    bool (*cancel)(weft_future *) = weft_cancel;
+    bool (*because)(weft_future *, const char *) = weft_cancel_because;
+    struct weft_cancel_info info;
+    weft_future *task = started(weft_spawn(waiter, .on = weft_sleep(WEFT_S(1))));
+    cr_assert(because(task, "so"));
+    cr_assert(weft_task_cancel_info(task, &info));
+    cr_assert_str_eq(info.reason, "so");
+    cr_assert_null(info.at);
+    cr_assert_eq(end_of(task), -ECANCELED);
+    cr_assert_not(cancel(task));
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+Test(cancel_reason, shows_in_a_report_with_who_asked_and_from_where)
+{
+    weft_future *task = started(weft_spawn(waiter, .on = weft_sleep(WEFT_S(1))));
+    weft_unref(weft_spawn(canceller, .victim = task));
+    cr_assert_eq(end_of(task), -ECANCELED);
+    weft__report_future(task, "failed");
+    const char *asked = strstr(test_reports.message, "client went away (asked by canceller at ");
+    cr_assert_eq(asked, test_reports.message, "%s", test_reports.message);
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+struct sleeper {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(sleeper)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_sleep(WEFT_S(1)));
+    WEFT_END;
+}
+
+/* A task that has a name of its own cancels another, which sleeps. */
+static int cancel_by_another(void)
+{
+    weft_future *task = weft_spawn_eager(sleeper);
+    weft_future *by = weft_spawn(canceller, .victim = task);
+    if (weft_is_done(by))
+        weft_cancel(task);
+    else
+        weft_task_set_name(by, "set");
+    weft_unref(by);
+    int status = weft_test_run(task);
+    return status == -ECANCELED ? 0 : status;
+}
+
+static void ignore(weft_loop *loop, const struct weft_error_report *report, void *arg)
+{
+    (void)loop;
+    (void)report;
+    (void)arg;
+}
+
+Test(cancel_reason, lost_to_a_lack_of_memory_leaves_the_request)
+{
+    weft_loop_set_error_handler(test_loop, ignore, NULL);
+    weft_test_every_lack_of_memory(cancel_by_another);
+    weft_test_loop_end();
+}
