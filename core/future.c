@@ -81,10 +81,24 @@ void weft__future_init(weft_future *future, weft_loop *loop, const struct weft__
 void *weft__future_alloc(weft_loop *loop, const struct weft__future_ops *ops, size_t size,
                          uint32_t refs)
 {
-    weft_future *future = weft__calloc(1, size);
-    if (future)
-        weft__future_init(future, loop, ops, refs);
+    weft_future *future = weft__slab_alloc(&loop->slabs, size);
+    uint32_t flags = future ? WEFT__IN_SLAB : 0;
+    future = future ? memset(future, 0, size) : weft__calloc(1, size);
+    if (!future)
+        return NULL;
+    weft__future_init(future, loop, ops, refs);
+    future->flags = flags & WEFT__ALL_FLAGS;
     return future;
+}
+
+void weft__future_free(weft_future *future)
+{
+    if (future && future->flags & WEFT__IN_SLAB)
+        weft__slab_free(future);
+    else if (future && future->flags & WEFT__SHIFTED)
+        weft__free((char *)future - WEFT__SHIFT);
+    else
+        weft__free(future);
 }
 
 weft_future *weft__future_permanent(weft_loop *loop, int status)
@@ -230,7 +244,7 @@ static void destroy(weft_future *future)
     if (future->ops->dispose)
         future->ops->dispose(future);
     weft__cold_free(future);
-    weft__free(future->flags & WEFT__SHIFTED ? (char *)future - WEFT__SHIFT : (char *)future);
+    weft__future_free(future);
 }
 
 void weft_unref(weft_future *future)

@@ -33,6 +33,7 @@ enum weft__future_flags {
     WEFT__CANCEL_ASKED = 16, /* for operations that complete later than they are cancelled */
     WEFT__COMPLETED = 32,    /* DONE; without it: PENDING */
     WEFT__HAS_COLD = 64,     /* the second word is in the cold part, and a pointer to that here */
+    WEFT__IN_SLAB = 256,     /* its memory is a block of a slab */
     WEFT__SHIFTED = 128,     /* it begins WEFT__SHIFT bytes into its block of memory */
     WEFT__ALL_FLAGS = 4095   /* the bits there are */
 };
@@ -102,7 +103,10 @@ struct weft_future {
 void weft__future_init(weft_future *future, weft_loop *loop, const struct weft__future_ops *ops,
                        uint32_t refs);
 
-/** Allocate `size` zeroed bytes that begin with a pending future; NULL: out of memory. */
+/**
+ * Allocate `size` zeroed bytes that begin with a pending future; NULL: out of memory. They are
+ * aligned for pointers, not for max_align_t.
+ */
 void *weft__future_alloc(weft_loop *loop, const struct weft__future_ops *ops, size_t size,
                          uint32_t refs);
 
@@ -115,8 +119,12 @@ weft_future *weft__future_enomem(weft_loop *loop);
 weft_future *weft__future_enoloop(void);
 weft_future *weft__future_elsewhere(void); /* see core/thread.h */
 
-/** Allocate a PERMANENT future that has failed; NULL: out of memory. It is freed by weft__free().
- */
+/** Give back the memory of a future that came to nothing, from weft__future_alloc(); no one else has
+ * heard of it. NULL is nothing. */
+void weft__future_free(weft_future *future);
+
+/** Allocate a PERMANENT future that has failed; NULL: out of memory. It is freed by
+ * weft__future_free(). */
 weft_future *weft__future_permanent(weft_loop *loop, int status);
 
 static inline bool weft__is_pending(const weft_future *future)

@@ -92,7 +92,7 @@ static struct gather *new_gather(weft_loop *loop, size_t count)
         return NULL;
     gather->results = weft__results_new(count);
     if (!gather->results) {
-        weft__free(gather);
+        weft__future_free(&gather->future);
         return NULL;
     }
     gather->count = gather->left = count;

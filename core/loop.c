@@ -445,11 +445,13 @@ static void destroy(weft_loop *loop)
         event_base_free(loop->base);
     if (loop->timer_fd >= 0)
         close(loop->timer_fd);
-    if (loop->mailbox)
-        weft__mailbox_unref(loop->mailbox);
     weft__timers_fini(&loop->timers);
     weft_context_unref(loop->context);
-    weft__free(loop->enomem);
+    weft__future_free(loop->enomem);
+    struct weft__slab *kept = weft__slabs_fini(&loop->slabs);
+    if (kept)
+        weft__mailbox_kept(loop->mailbox)->slabs = kept;
+    weft__mailbox_unref(loop->mailbox);
     weft__free(loop);
 }
 
@@ -539,6 +541,7 @@ static weft_loop *make(const struct weft_loop_options *options, struct event_bas
     }
     weft__ready_init(&loop->ready);
     weft__ready_init(&loop->urgent);
+    weft__slabs_init(&loop->slabs);
     loop->id = weft__new_loop_id();
     loop->generation = weft__generation;
     loop->base = base;

@@ -14,6 +14,7 @@
 #include "core/future.h"
 #include "core/mailbox.h"
 #include "core/ready.h"
+#include "core/slab.h"
 #include "core/thread.h"
 #include "core/timer.h"
 
@@ -89,6 +90,7 @@ struct weft_loop {
     enum weft_clock clock;   /* [const] */
     weft_ns virtual_now;
     struct weft__timers timers;
+    struct weft__slabs slabs;  /* where its futures and coroutines are */
     struct event *timer_event; /* on timer_fd */
     int timer_fd;              /* [const] */
     weft_ns armed;             /* the deadline that timer_fd is set to; WEFT_FOREVER: none */

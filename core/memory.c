@@ -13,6 +13,8 @@
 #include <string.h>
 #include <weft/memory.h>
 
+#include "core/slab.h"
+
 static const struct weft_allocator libc_allocator = {malloc, realloc, free};
 static struct weft_allocator allocator = {malloc, realloc, free}; /* [const] once weft is in use */
 
@@ -24,6 +26,11 @@ int weft_set_allocator(const struct weft_allocator *chosen)
         return -EINVAL;
     allocator = *chosen;
     return 0;
+}
+
+bool weft__has_users_allocator(void)
+{
+    return allocator.malloc != malloc;
 }
 
 void *weft__malloc(size_t size)
@@ -71,6 +78,7 @@ void weft__blocks_free(struct weft__blocks *blocks)
     for (size_t i = 0; i < blocks->count; i++)
         allocator.free(blocks->list[i]);
     allocator.free(blocks->list);
+    weft__slabs_free(blocks->slabs);
     *blocks = (struct weft__blocks){0};
 }
 

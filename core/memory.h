@@ -3,6 +3,7 @@
 #ifndef WEFT_CORE_MEMORY_H
 #define WEFT_CORE_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 void *weft__malloc(size_t size);
@@ -11,10 +12,16 @@ void *weft__realloc(void *ptr, size_t size);
 void weft__free(void *ptr);
 char *weft__strdup(const char *text); /* NULL stays NULL */
 
+/** True if weft_set_allocator() chose another one than the C library's. */
+bool weft__has_users_allocator(void);
+
+struct weft__slab;
+
 /** Blocks whose time to be freed has not come. */
 struct weft__blocks {
     void **list;
     size_t count, capacity;
+    struct weft__slab *slabs; /* and slabs, by weft__slabs_fini() */
 };
 
 /** From now on weft__free() on this thread only adds to `blocks`; NULL: it frees again. */

@@ -134,7 +134,7 @@ static struct race *new_race(const struct weft__future_ops *ops, size_t count)
     race->failures = weft__errors_new(count);
     if (race->failures)
         return race;
-    weft__free(race);
+    weft__future_free(&race->future);
     return NULL;
 }
 

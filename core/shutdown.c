@@ -277,8 +277,10 @@ static void run_out(weft_loop *loop)
 static void end_leftover(weft_loop *loop)
 {
     weft__item *last;
-    if (any_part_pending(loop))
+    if (any_part_pending(loop)) {
         weft__defer_frees(weft__mailbox_kept(loop->mailbox));
+        weft__slabs_defer(&loop->slabs);
+    }
     weft__abandon_coroutines(loop);
     run_out(loop);
     weft__timers_cancel_all(loop);

@@ -300,19 +300,29 @@ static void start(weft__item *item)
 
 /* ---- Starting ---- */
 
+/* Memory for a coroutine, 8 bytes before a multiple of 16, and how it is to be freed. */
+static weft__coro *new_room(weft_loop *loop, size_t size, uint32_t *ret_flags)
+{
+    void *block = weft__slab_alloc(&loop->slabs, size);
+    *ret_flags = block ? WEFT__IN_SLAB : WEFT__SHIFTED;
+    if (block)
+        return block;
+    char *shifted = weft__malloc(WEFT__SHIFT + size);
+    return shifted ? (weft__coro *)(void *)(shifted + WEFT__SHIFT) : NULL;
+}
+
 static weft__coro *new_coro(weft_loop *loop, const struct weft__future_ops *ops,
                             const weft_coroutine *code, const void *frame, const char *place)
 {
-    size_t size = offsetof(weft__coro, frame) + code->frame_size;
-    char *block = weft__malloc(WEFT__SHIFT + size);
-    if (!block)
+    uint32_t flags;
+    weft__coro *coro = new_room(loop, offsetof(weft__coro, frame) + code->frame_size, &flags);
+    if (!coro)
         return NULL;
-    weft__coro *coro = (weft__coro *)(void *)(block + WEFT__SHIFT);
     memset(coro, 0, offsetof(weft__coro, frame));
     memcpy(weft__frame_of(coro), frame, code->frame_size);
     coro->frame = (struct weft_frame){0};
     weft__future_init(&coro->future, loop, ops, 2);
-    coro->future.flags |= WEFT__SHIFTED;
+    coro->future.flags = flags & WEFT__ALL_FLAGS;
     coro->waiter.item.run = start;
     coro->code = code;
     coro->spawned_at = place;

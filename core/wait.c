@@ -233,7 +233,7 @@ static struct wait *new_wait(weft_loop *loop, size_t count, weft_future *const *
     if (wait->waited && arm(wait, timeout) == 0)
         return wait;
     weft__free(wait->waited);
-    weft__free(wait);
+    weft__future_free(&wait->timed.future);
     return NULL;
 }
 

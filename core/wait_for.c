@@ -99,7 +99,7 @@ weft_future *weft_wait_for(weft_future *inner, weft_ns timeout)
     wait->waiter.item.run = inner_done;
     if (timeout > 0) {
         if (weft__timer_start(loop, &wait->timed.timer, weft__deadline_after(timeout)) < 0) {
-            weft__free(wait);
+            weft__future_free(&wait->timed.future);
             return weft__refuse(inner, weft__future_enomem(loop));
         }
         weft_ref(&wait->timed.future);

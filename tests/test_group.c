@@ -45,7 +45,7 @@ static weft_future *failed_group(void)
     weft_future *future = weft__future_alloc(test_loop, &ops, sizeof(*future), 1);
     weft_errors *errors = weft__errors_new(2);
     if (!future || !errors) {
-        weft__free(future);
+        weft__future_free(future);
         weft__errors_unref(errors);
         return weft__future_enomem(test_loop);
     }
