@@ -53,7 +53,8 @@ struct weft_scope_options {
 };
 
 /**
- * Open a scope (async with TaskGroup()). In a coroutine, that is its body from here on.
+ * Open a scope with options, or NULL (async with TaskGroup()). In a coroutine, that is its body from
+ * here on.
  *
  * Thread:    loop.
  * Ownership: the scope is freed when the coroutine ends, or before that by weft_scope_free(), which
@@ -63,7 +64,7 @@ struct weft_scope_options {
  *            in a scope that is NULL nothing is started, and closing it fails.
  * Since:     0.1
  */
-#define weft_scope_open(options) weft__scope_open((options), WEFT__HERE)
+#define weft_scope_open(...) weft__scope_open((__VA_ARGS__), WEFT__HERE)
 
 /**
  * Start a task as a child: `weft_scope_spawn(scope, fetch, .url = "…")` (TaskGroup.create_task).
