@@ -75,7 +75,10 @@ static _Thread_local weft_future elsewhere = WITHOUT_A_LOOP;
 void weft__future_init(weft_future *future, weft_loop *loop, const struct weft__future_ops *ops,
                        uint32_t refs)
 {
-    *future = (weft_future){.ops = ops, .loop_id = loop->id, .refs = refs};
+    *future = (weft_future){.ops = ops,
+                            .loop_id = loop->id,
+                            .refs = refs,
+                            .flags = loop->reporting ? WEFT__OF_HANDLER : 0};
 }
 
 void *weft__future_alloc(weft_loop *loop, const struct weft__future_ops *ops, size_t size,

@@ -2,8 +2,11 @@
 /*
  * Reports: failures that nobody observed, and what else must not pass in silence.
  *
- * A report goes to the loop's error handler, or without one to stderr, as one line. A report that
- * the handler causes itself is printed, lest it call itself for ever.
+ * A report goes to the loop's error handler, or without one to stderr, as one line.
+ *
+ * A handler that fails itself would be told so for ever: it writes a log by a job, say, and the disk
+ * is full. So what it causes while it runs is printed, and so is the failure of whatever it started,
+ * however late that comes.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -47,7 +50,10 @@ void weft__report_future(weft_future *future, const char *what)
         .context = future->ops->context ? future->ops->context(future) : weft__context(),
         .task_id = weft_task_id(future),
     };
-    weft__report(weft__loop, &report);
+    if (future->flags & WEFT__OF_HANDLER)
+        print_report(&report);
+    else
+        weft__report(weft__loop, &report);
 }
 
 void weft_loop_set_error_handler(weft_loop *loop, weft_error_fn *fn, void *arg)

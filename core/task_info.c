@@ -16,7 +16,7 @@
 static weft__coro *task_of(const weft_future *future)
 {
     weft__coro *coro = weft__coro_of(future);
-    return coro && !weft__is_call(coro) ? coro : NULL;
+    return coro && coro->id ? coro : NULL;
 }
 
 /* ---- Who it is ---- */

@@ -261,61 +261,6 @@ Test(future, continuation_that_is_refused_leaves_the_reference)
     weft_test_loop_end();
 }
 
-/* ---- Failures that nobody observed ---- */
-
-Test(future, failure_nobody_looked_at_is_reported_once_with_the_last_reference)
-{
-    weft_future *future = weft_ref(weft_future_failed(-EIO, "%s", "broken"));
-    weft_unref(future);
-    cr_assert_eq(test_reports.count, 0);
-    weft_unref(future);
-    cr_assert_eq(test_reports.count, 1);
-    cr_assert_eq(test_reports.status, -EIO);
-    cr_assert_str_eq(test_reports.message, "broken");
-    cr_assert_str_eq(test_reports.task, "operation");
-    weft_test_loop_end();
-}
-
-static void unref_after(weft_future *future, int (*look)(weft_future *future))
-{
-    look(future);
-    weft_unref(future);
-}
-
-static int take(weft_future *future)
-{
-    weft_value value;
-    return weft_future_take(future, &value);
-}
-
-Test(future, failure_somebody_looked_at_is_not_reported)
-{
-    unref_after(weft_future_failed(-EIO, NULL), weft_future_status);
-    unref_after(weft_future_failed(-EIO, NULL), take);
-    cr_assert_eq(weft_test_run(weft_future_failed(-EIO, NULL)), -EIO);
-    cr_assert_eq(test_reports.count, 0);
-    weft_test_loop_end();
-}
-
-Test(future, asking_whether_it_is_done_is_no_look)
-{
-    weft_future *future = weft_future_failed(-EIO, NULL);
-    cr_assert(weft_is_done(future));
-    cr_assert_not(weft_is_cancelled(future));
-    weft_unref(future);
-    cr_assert_eq(test_reports.count, 1);
-    weft_test_loop_end();
-}
-
-Test(future, cancellation_nobody_looked_at_is_not_reported)
-{
-    weft_future *future = weft_future_new();
-    cr_assert(weft_cancel(future));
-    weft_unref(future);
-    cr_assert_eq(test_reports.count, 0);
-    weft_test_loop_end();
-}
-
 /* ---- The futures that need no memory ---- */
 
 Test(future, without_memory_is_one_that_has_failed)
@@ -383,26 +328,6 @@ Test(future, for_no_loop_may_be_awaited_on_a_loop)
     test_loop = weft_loop_new(&options);
     cr_assert_eq(weft_test_run(weft_gather_with(WEFT_GATHER_ALL, future)), 0);
     weft_test_loop_end();
-}
-
-Test(future, a_failure_that_is_held_unobserved_is_reported_when_the_loop_ends)
-{
-    weft_future *held = weft_future_failed(-EIO, "first");
-    weft_future *looked_at = weft_future_failed(-EIO, "second");
-    weft_future *cancelled = weft_future_new();
-    weft_future *dropped = weft_future_failed(-EPIPE, "fourth");
-    cr_assert_eq(weft_future_status(looked_at), -EIO);
-    cr_assert(weft_cancel(cancelled));
-    weft_unref(dropped);
-    cr_assert_eq(test_reports.count, 1);
-    weft_loop_free(test_loop);
-    cr_assert_eq(test_reports.count, 2);
-    cr_assert_str_eq(test_reports.message, "first");
-    weft_unref(held);
-    weft_unref(looked_at);
-    weft_unref(cancelled);
-    cr_assert_eq(test_reports.count, 2);
-    cr_assert_eq(weft_test_heap_live(), 0);
 }
 
 Test(future, nobody_resolved_is_cancelled_when_the_loop_ends)

@@ -49,8 +49,8 @@ struct weft_error_report {
  * Called on the loop's thread; what `report` points to is borrowed for the call.
  *
  * It may use weft as any code on the loop, but not run, shut down or free the loop. A report that it
- * causes itself (it spawns a task when the loop has ended, say) does not reach it again, but is
- * printed to stderr.
+ * causes itself, now (it drops a future that has failed) or later (a job that it started fails, and
+ * nobody looks), does not reach it again, but is printed to stderr, once.
  */
 typedef void weft_error_fn(weft_loop *loop, const struct weft_error_report *report, void *arg);
 
