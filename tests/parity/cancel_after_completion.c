@@ -39,7 +39,7 @@ static WEFT_ASYNC(main_task)
     say("resolved, then cancelled");
     weft_future_resolve(self->future, weft_value_ptr("a socket"), NULL);
     weft_cancel(self->task);
-    WEFT_AWAIT(weft_gather_with(WEFT_GATHER_ALL, weft_ref(self->task)));
+    WEFT_AWAIT(weft_wait(WEFT_ALL, -1, weft_ref(self->task)));
     say("%s", outcome(self->task));
     weft_unref(self->future);
     weft_unref(self->task);

@@ -26,7 +26,7 @@ static WEFT_ASYNC(main_task)
 {
     WEFT_BEGIN;
     self->task = weft_spawn(suicidal);
-    WEFT_AWAIT(weft_gather_with(WEFT_GATHER_ALL, weft_ref(self->task)));
+    WEFT_AWAIT(weft_wait(WEFT_ALL, -1, weft_ref(self->task)));
     say("%s", outcome(self->task));
     weft_unref(self->task);
     WEFT_END;

@@ -54,7 +54,7 @@ static WEFT_ASYNC(main_task)
     WEFT_YIELD;
     WEFT_YIELD;
     sem_post(&go);
-    WEFT_AWAIT(weft_gather_with(WEFT_GATHER_ALL, self->offloads));
+    WEFT_AWAIT(weft_wait(WEFT_ALL, -1, self->offloads));
     WEFT_END;
 }
 

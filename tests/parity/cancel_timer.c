@@ -15,7 +15,7 @@ static WEFT_ASYNC(main_task)
     WEFT_YIELD;
     say("%s", truth(weft_cancel(self->task)));
     say("%s", outcome(self->task));
-    WEFT_AWAIT(weft_gather_with(WEFT_GATHER_ALL, weft_ref(self->task)));
+    WEFT_AWAIT(weft_wait(WEFT_ALL, -1, weft_ref(self->task)));
     say("%s", outcome(self->task));
     WEFT_AWAIT(self->ticker);
     weft_unref(self->task);

@@ -25,7 +25,7 @@ static WEFT_ASYNC(main_task)
     self->gather = weft_gather(weft_spawn(fails));
     WEFT_AWAIT(weft_sleep(WEFT_S(1)));
     weft_cancel(self->gather);
-    WEFT_AWAIT(weft_gather_with(WEFT_GATHER_ALL, weft_ref(self->gather)));
+    WEFT_AWAIT(weft_wait(WEFT_ALL, -1, weft_ref(self->gather)));
     say("%s", outcome(self->gather));
     weft_unref(self->gather);
     WEFT_END;

@@ -33,12 +33,12 @@ static WEFT_ASYNC(main_task)
     self->early = weft_spawn(limited, .name = "a", .seconds = 3);
     WEFT_AWAIT(weft_sleep(WEFT_S(1)));
     weft_cancel(self->early);
-    WEFT_AWAIT(weft_gather_with(WEFT_GATHER_ALL, weft_ref(self->early)));
+    WEFT_AWAIT(weft_wait(WEFT_ALL, -1, weft_ref(self->early)));
     say("%s, %u asked", outcome(self->early), weft_cancelling(self->early));
     self->late = weft_spawn(limited, .name = "b", .seconds = 1);
     WEFT_AWAIT(weft_sleep(WEFT_S(2)));
     weft_cancel(self->late);
-    WEFT_AWAIT(weft_gather_with(WEFT_GATHER_ALL, weft_ref(self->late)));
+    WEFT_AWAIT(weft_wait(WEFT_ALL, -1, weft_ref(self->late)));
     say("%s, %u asked", outcome(self->late), weft_cancelling(self->late));
     weft_unref(self->early);
     weft_unref(self->late);

@@ -30,7 +30,7 @@ static WEFT_ASYNC(main_task)
     self->waiter = weft_spawn(waits, .task = weft_ref(self->task));
     WEFT_AWAIT(weft_sleep(WEFT_S(1)));
     weft_cancel(self->waiter);
-    WEFT_AWAIT(weft_gather_with(WEFT_GATHER_ALL, weft_ref(self->waiter)));
+    WEFT_AWAIT(weft_wait(WEFT_ALL, -1, weft_ref(self->waiter)));
     say("%s, and a %s", outcome(self->waiter), outcome(self->task));
     weft_unref(self->task);
     weft_unref(self->waiter);
