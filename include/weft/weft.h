@@ -16,9 +16,11 @@
 #include <weft/lock.h>
 #include <weft/loop.h>
 #include <weft/macros.h>
+#include <weft/map.h>
 #include <weft/memory.h>
 #include <weft/pool.h>
 #include <weft/race.h>
+#include <weft/retry.h>
 #include <weft/scope.h>
 #include <weft/semaphore.h>
 #include <weft/signal.h>
