@@ -18,7 +18,6 @@
 #include "core/loop.h"
 #include "core/maker.h"
 #include "core/many.h"
-#include "core/memory.h"
 #include "core/results.h"
 
 struct slot {
@@ -158,7 +157,7 @@ static struct map *new_map(weft_loop *loop, size_t count, size_t slots)
         return NULL;
     map->results = weft__results_new(count);
     if (!map->results) {
-        weft__free(map);
+        weft__future_free(&map->future);
         return NULL;
     }
     map->count = count;
