@@ -71,7 +71,7 @@ static weft_future *start(struct weft__timed *timed, weft_ns deadline)
     weft_loop *loop = weft__here();
     int status = loop->phase == WEFT__CLOSED ? -ESHUTDOWN : 0;
     if (status == 0 && deadline == INT64_MIN)
-        weft__schedule(loop, &timed->timer.item);
+        weft__schedule_as(loop, &timed->timer.item, WEFT__SOON);
     else if (status == 0)
         status = weft__timer_start(loop, &timed->timer, deadline);
     if (status < 0) {

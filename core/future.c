@@ -487,7 +487,8 @@ void weft__wait(weft__waiter *waiter, weft_future *future)
 {
     waiter->future = future;
     if (!weft__is_waiting(waiter)) {
-        weft__schedule(weft__loop, &waiter->item);
+        weft__schedule_as(weft__loop, &waiter->item,
+                          weft__is_pending(future) ? WEFT__SOON : WEFT__LAST);
         return;
     }
     weft__waiter *first = future->first.waiters;

@@ -71,16 +71,28 @@ static void want_tick(weft_loop *loop)
         event_active(loop->tick_event, EV_TIMEOUT, 0);
 }
 
+static void push(weft_loop *loop, weft__item *first, weft__item *last, enum weft__order order)
+{
+    if (loop->shuffle)
+        weft__shuffle_in(loop->shuffle, &loop->ready, first, last, order);
+    else
+        weft__ready_append(&loop->ready, first, last);
+    want_tick(loop);
+}
+
 void weft__schedule(weft_loop *loop, weft__item *item)
 {
-    weft__ready_push(&loop->ready, item);
-    want_tick(loop);
+    push(loop, item, item, WEFT__FREE);
+}
+
+void weft__schedule_as(weft_loop *loop, weft__item *item, enum weft__order order)
+{
+    push(loop, item, item, order);
 }
 
 void weft__schedule_chain(weft_loop *loop, weft__item *first, weft__item *last)
 {
-    weft__ready_append(&loop->ready, first, last);
-    want_tick(loop);
+    push(loop, first, last, WEFT__FREE);
 }
 
 /* ---- The timer's descriptor ---- */
@@ -134,12 +146,31 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     want_tick(loop);
 }
 
+static enum weft__order order_of_mail(const weft_loop *loop, const weft__item *item)
+{
+    const struct weft__part *part = loop->parts;
+    while (part && part->ops->comes_in_any_order != item->run)
+        part = part->next;
+    return part ? WEFT__FREE : WEFT__MAIL;
+}
+
+void weft__loop_queue_mail(weft_loop *loop, weft__item *first, weft__item *last)
+{
+    if (first && !loop->shuffle) {
+        weft__schedule_chain(loop, first, last);
+        return;
+    }
+    for (weft__item *next; first; first = next) {
+        next = first->next;
+        weft__schedule_as(loop, first, order_of_mail(loop, first));
+    }
+}
+
 void weft__loop_take_mail(weft_loop *loop)
 {
     weft__item *last;
     weft__item *first = weft__mailbox_take(loop->mailbox, &last);
-    if (first)
-        weft__schedule_chain(loop, first, last);
+    weft__loop_queue_mail(loop, first, last);
 }
 
 static void collect(weft_loop *loop)
@@ -337,8 +368,9 @@ static void stop_waiting(weft_loop *loop, weft__waiter *waiter)
         weft__detach(waiter);
     else
         weft__ready_remove(&loop->ready, &waiter->item);
-    if (loop->batch)
-        remove_from(&loop->batch, &waiter->item);
+    if (loop->shuffle)
+        weft__shuffle_forget(loop->shuffle, &loop->ready);
+    remove_from(&loop->batch, &waiter->item);
 }
 
 int weft_loop_run_until(weft_loop *loop, weft_future *future)
@@ -447,6 +479,7 @@ static void destroy(weft_loop *loop)
         close(loop->timer_fd);
     weft__timers_fini(&loop->timers);
     weft_context_unref(loop->context);
+    weft__free(loop->shuffle);
     weft__future_free(loop->enomem);
     struct weft__slab *kept = weft__slabs_fini(&loop->slabs);
     if (kept)
@@ -509,9 +542,11 @@ int weft__loop_reopen(weft_loop *loop)
     return status;
 }
 
-static bool set_up(weft_loop *loop)
+static bool set_up(weft_loop *loop, const struct weft_loop_options *options)
 {
     errno = ENOMEM; /* what libevent fails with when it leaves errno alone */
+    if (options && options->seed && !(loop->shuffle = weft__shuffle_new(options->seed)))
+        return false;
     loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (loop->timer_fd < 0)
         return false;
@@ -549,7 +584,7 @@ static weft_loop *make(const struct weft_loop_options *options, struct event_bas
     loop->clock = options ? options->clock : WEFT_CLOCK_MONOTONIC;
     loop->timer_fd = -1;
     loop->armed = loop->real_deadline = WEFT_FOREVER;
-    if (!set_up(loop)) {
+    if (!set_up(loop, options)) {
         int error = errno;
         destroy(loop);
         errno = error;

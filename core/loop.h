@@ -14,6 +14,7 @@
 #include "core/future.h"
 #include "core/mailbox.h"
 #include "core/ready.h"
+#include "core/shuffle.h"
 #include "core/slab.h"
 #include "core/thread.h"
 #include "core/timer.h"
@@ -44,6 +45,8 @@ struct weft__part_ops {
                  void *to);
     /* The loop ends now: complete what is still under way. NULL: nothing can be. */
     void (*give_up)(struct weft__part *part);
+    /* With a seed: items that come by the mailbox with this `run` may come in any order. NULL: none. */
+    void (*comes_in_any_order)(weft__item *item);
     /* The loop goes on in a forked child: what is shared with the parent, or was left there, is
      * replaced or fails. NULL: there is no such thing. */
     void (*after_fork)(struct weft__part *part);
@@ -85,9 +88,10 @@ struct weft_loop {
     bool in_tick;   /* a tick is on the C stack */
     bool stop;
     enum weft__phase phase;
-    struct event_base *base; /* [const] */
-    bool attached;           /* [const] the base is the host's */
-    enum weft_clock clock;   /* [const] */
+    struct event_base *base;       /* [const] */
+    bool attached;                 /* [const] the base is the host's */
+    enum weft_clock clock;         /* [const] */
+    struct weft__shuffle *shuffle; /* [const] NULL: no seed */
     weft_ns virtual_now;
     struct weft__timers timers;
     struct weft__slabs slabs;  /* where its futures and coroutines are */
@@ -129,6 +133,8 @@ static inline bool weft__is_foreign(const weft_future *future)
 
 /** Queue an item for the next tick (or for this one, when called while the tick still collects). */
 void weft__schedule(weft_loop *loop, weft__item *item);
+/** The same for one that keeps its order with others, though the loop has a seed. */
+void weft__schedule_as(weft_loop *loop, weft__item *item, enum weft__order order);
 void weft__schedule_chain(weft_loop *loop, weft__item *first, weft__item *last);
 
 /** True in a run, in a tick, and outside of both in a coroutine or the error handler: the loop can
@@ -146,6 +152,9 @@ weft_ns weft__loop_now(const weft_loop *loop);
 
 /** Poll (which may block) and run one tick. 0 or -EIO. */
 int weft__loop_step(weft_loop *loop);
+
+/** Queue what was taken out of the mailbox: the chain first … last, or NULL. */
+void weft__loop_queue_mail(weft_loop *loop, weft__item *first, weft__item *last);
 
 /** Queue what other threads have put into the mailbox. */
 void weft__loop_take_mail(weft_loop *loop);

@@ -9,6 +9,7 @@
  * however late that comes.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <weft/task.h>
 
@@ -24,16 +25,20 @@ static void print_report(const struct weft_error_report *report)
             report->spawned_at ? ")" : "", report->task ? "" : "loop", report->what,
             weft_strerror(report->status), weft_error_name(report->status),
             report->message ? ": " : "", report->message ? report->message : "");
+    if (report->seed)
+        fprintf(stderr, "weft: the loop's seed is %" PRIu64 "\n", report->seed);
 }
 
 void weft__report(weft_loop *loop, const struct weft_error_report *report)
 {
+    struct weft_error_report full = *report;
+    full.seed = loop && loop->shuffle ? loop->shuffle->seed : 0;
     if (!loop || !loop->error_fn || loop->reporting) {
-        print_report(report);
+        print_report(&full);
         return;
     }
     loop->reporting = true;
-    loop->error_fn(loop, report, loop->error_arg);
+    loop->error_fn(loop, &full, loop->error_arg);
     loop->reporting = false;
 }
 

@@ -287,8 +287,7 @@ static void end_leftover(weft_loop *loop)
     weft__cancel_plain(loop);
     weft__syncs_end(loop);
     weft__item *posted = weft__mailbox_close(loop->mailbox, &last);
-    if (posted)
-        weft__schedule_chain(loop, posted, last);
+    weft__loop_queue_mail(loop, posted, last);
     run_out(loop);
 }
 

@@ -143,6 +143,6 @@ void weft__timers_collect(weft_loop *loop, weft_ns now)
     while (timers->count && timers->heap[0].deadline <= now) {
         weft__timer *timer = timers->heap[0].timer;
         remove_at(timers, 0);
-        weft__schedule(loop, &timer->item);
+        weft__schedule_as(loop, &timer->item, WEFT__TIMERS);
     }
 }

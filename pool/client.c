@@ -141,6 +141,7 @@ static void after_fork(struct weft__part *part)
 
 static const struct weft__part_ops part_ops = {
     .name = "pool",
+    .comes_in_any_order = weft__job_complete,
     .after_fork = after_fork,
     .settle = settle,
     .pending = pending,

@@ -30,7 +30,7 @@
 #include "pool/lane.h"
 #include "pool/pool.h"
 
-static void complete(weft__item *item)
+void weft__job_complete(weft__item *item)
 {
     struct weft__job *job = WEFT__CONTAINER(item, struct weft__job, item);
     weft__client_remove(job);
@@ -114,7 +114,7 @@ struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
     weft__future_init(&job->future, client->loop, &ops, 2);
     job->mailbox = weft__mailbox_ref(client->loop->mailbox);
     job->context = weft_context_current();
-    job->item.run = complete;
+    job->item.run = weft__job_complete;
     memcpy(job->args, args, size);
     return job;
 }

@@ -48,6 +48,9 @@ void weft__job_run(struct weft__job *job);
 /** Send a job home with this result, unrun. Thread: any; no lock held. */
 void weft__job_finish(struct weft__job *job, weft_result result);
 
+/** What the item of a job that comes home runs. Thread: loop. */
+void weft__job_complete(weft__item *item);
+
 /** In a forked child: the job fails, unless it was home before the fork. Thread: loop. */
 void weft__job_lose(struct weft__job *job);
 

@@ -32,6 +32,8 @@ enum weft_clock {
 struct weft_loop_options {
     size_t size;           /* sizeof(struct weft_loop_options), or 0 for "this version" */
     enum weft_clock clock; /* whose time timers follow */
+    uint64_t seed; /* for tests: draws the order in which independent things that are ready at
+                              once happen; 0: as they came. See <weft/testing.h> */
 };
 
 /** A failure that nobody observed, or something else that must not pass in silence. */
@@ -43,6 +45,7 @@ struct weft_error_report {
     const char *spawned_at;             /* "file:line" where it was started, or NULL */
     const struct weft_context *context; /* in which it ran, or NULL: see weft_context_get_from() */
     uint64_t task_id;                   /* of the task, see weft_task_id(); 0: it is none */
+    uint64_t seed;                      /* of the loop, to see it happen again; 0: none */
 };
 
 /**
