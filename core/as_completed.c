@@ -223,21 +223,30 @@ weft_completions *weft_as_completed_array(size_t count, weft_future *const *futu
     return completions;
 }
 
+/* Those that nobody had. */
+static void drop_done(weft_completions *completions)
+{
+    weft__item *item = weft__ready_take(&completions->done);
+    while (item) {
+        weft__item *behind = item->next;
+        weft__waiter *waiter = &weft__child_of(item)->waiter;
+        weft_unref(waiter->future);
+        waiter->future = NULL;
+        item = behind;
+    }
+}
+
 void weft_completions_free(weft_completions *completions)
 {
     if (!completions || WEFT__ELSEWHERE(completions->loop_id))
         return;
+    completions->freed = true;
+    completions->coming++;
     fail_all(completions, WEFT_ECLOSED);
     if (completions->timer)
         weft_cancel(completions->timer);
     weft_unref(completions->timer);
-    for (weft__item *item = weft__ready_take(&completions->done); item;) {
-        weft__item *behind = item->next;
-        weft_unref(weft__child_of(item)->waiter.future);
-        item = behind;
-    }
-    completions->freed = true;
-    completions->coming++;
     stop_waiting(completions);
+    drop_done(completions);
     come(completions);
 }
