@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#include "virtual.h"
+
+struct main_task {
+    WEFT_FRAME;
+    weft_scope *group;
+    weft_future *a, *b;
+};
+
+static WEFT_ASYNC(main_task)
+{
+    WEFT_BEGIN;
+    self->group = weft_scope_open(NULL);
+    self->a = weft_scope_spawn(self->group, work, .name = "a", .seconds = 10);
+    self->b = weft_scope_spawn(self->group, work, .name = "b", .seconds = 3);
+    WEFT_AWAIT(weft_sleep(WEFT_S(1)));
+    weft_cancel(self->a);
+    WEFT_AWAIT(weft_scope_close(self->group, 0));
+    say("a %s, b %s", outcome(self->a), outcome(self->b));
+    WEFT_END;
+}
+
+int main(void)
+{
+    return virtual_run(main_task);
+}
