@@ -9,12 +9,15 @@
 #include <sys/random.h>
 
 #include "core/loop.h"
+#include "core/shuffle.h"
 
 #define STEP 0x9e3779b97f4a7c15u
 
 static uint64_t first_state(const weft_loop *loop)
 {
     uint64_t state;
+    if (loop->shuffle)
+        return loop->shuffle->seed;
     if (loop->clock == WEFT_CLOCK_VIRTUAL)
         return STEP;
     if (getrandom(&state, sizeof(state), GRND_NONBLOCK) != sizeof(state))

@@ -7,8 +7,9 @@
 #include <weft/loop.h>
 
 /**
- * The next number of the loop's own sequence. It goes on from loop->random, which is set from the
- * system's entropy when it is 0; on virtual time from a constant, so that every run is the same.
+ * The next number of the loop's own sequence. It goes on from loop->random, which is set when it
+ * is 0: from the loop's seed; without one on virtual time from a constant, so that every run is the
+ * same; else from the system's entropy.
  */
 uint64_t weft__random(weft_loop *loop);
 

@@ -32,14 +32,21 @@ static void disarm(struct wait_for *wait)
     weft_unref(&wait->timed.future);
 }
 
+/* The inner is done, and its end waits to be noted. Only the deadline's own cancel is nothing to lose. */
+static bool cancel_late(struct wait_for *wait)
+{
+    return wait->expired && weft_is_cancelled(wait->waiter.future);
+}
+
 static bool cancel(weft_future *future)
 {
     struct wait_for *wait = WEFT__CONTAINER(future, struct wait_for, timed.future);
     weft_future *inner = wait->waiter.future;
-    if (!weft__is_pending(inner) || !weft__request_cancel(inner, weft_message(future)))
-        return false;
-    future->flags |= WEFT__CANCEL_ASKED;
-    return true;
+    bool asked = weft__is_pending(inner) ? weft__request_cancel(inner, weft_message(future))
+                                         : cancel_late(wait);
+    if (asked)
+        future->flags |= WEFT__CANCEL_ASKED;
+    return asked;
 }
 
 static void dispose(weft_future *future)
@@ -57,8 +64,9 @@ static void inner_done(weft__item *item)
     weft_future *future = &wait->timed.future;
     weft_future *inner = wait->waiter.future;
     disarm(wait);
-    if (wait->expired && weft_is_cancelled(inner) && !(future->flags & WEFT__CANCEL_ASKED))
-        weft__complete_failed(future, -ETIMEDOUT, NULL);
+    bool asked = future->flags & WEFT__CANCEL_ASKED;
+    if (weft_is_cancelled(inner) && (asked || wait->expired))
+        weft__complete_failed(future, asked ? -ECANCELED : -ETIMEDOUT, NULL);
     else
         weft__complete_as(future, inner);
     weft_unref(future);

@@ -197,6 +197,21 @@ Test(retry, chances_differ_between_loops_on_the_real_clock)
     cr_assert_neq(numbers[0], numbers[1]);
 }
 
+Test(retry, chances_come_from_the_loops_seed)
+{
+    weft_test_loop_end();
+    uint64_t numbers[3];
+    for (int i = 0; i < 3; i++) {
+        const struct weft_loop_options options = {.seed = i < 2 ? 1 : 2};
+        weft_loop *loop = weft_loop_new(&options);
+        cr_assert_not_null(loop);
+        numbers[i] = weft__random(loop);
+        weft_loop_free(loop);
+    }
+    cr_assert_eq(numbers[0], numbers[1]);
+    cr_assert_neq(numbers[0], numbers[2]);
+}
+
 /* ---- Worth another? ---- */
 
 static bool not_worth(int status, size_t attempt, void *arg)

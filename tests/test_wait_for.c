@@ -290,6 +290,54 @@ Test(wait_for, does_not_swallow_a_cancel_at_the_deadline)
     weft_test_loop_end();
 }
 
+static void resolve_it(void *future)
+{
+    cr_assert_eq(weft_future_resolve(future, weft_value_i64(5), NULL), 0);
+}
+
+static void cancel_it(void *task)
+{
+    cr_assert(weft_cancel_because(task, "go"));
+}
+
+/* In the tick in which the limit has just cancelled what is waited for: asyncio lost that cancel
+ * (cpython 86296). */
+Test(wait_for, a_cancel_at_the_very_deadline_wins_and_is_not_swallowed)
+{
+    weft_future *task = weft_spawn(waits, .on = weft_future_new(), .limit = WEFT_MS(10));
+    weft_test_ticks(1);
+    weft_unref(weft_call_at(WEFT_MS(10), cancel_it, task));
+    cr_assert_eq(weft_test_run(task), 0);
+    cr_assert_str_eq(test_trace, "xV");
+    weft_test_loop_end();
+}
+
+Test(wait_for, a_cancel_at_the_very_deadline_keeps_its_reason)
+{
+    weft_future *wait = weft_wait_for(weft_future_new(), WEFT_MS(10));
+    weft_unref(weft_call_at(WEFT_MS(10), cancel_it, wait));
+    cr_assert_eq(end_of(wait), -ECANCELED);
+    cr_assert_str_eq(weft_message(wait), "go");
+    weft_unref(wait);
+    weft_test_loop_end();
+}
+
+/* The other half of the same trap: result, deadline and cancel in one tick. */
+Test(wait_for, a_cancel_that_comes_with_the_result_is_kept_for_the_next_await)
+{
+    weft_future *future = weft_future_new();
+    weft_unref(weft_call_at(WEFT_MS(10), resolve_it, future));
+    weft_future *task = weft_spawn(waits, .on = weft_ref(future), .limit = WEFT_MS(10));
+    weft_test_ticks(1);
+    weft_unref(weft_call_at(WEFT_MS(10), cancel_it, task));
+    cr_assert_eq(end_of(task), 0);
+    cr_assert_str_eq(test_trace, "vX");
+    cr_assert_eq(weft_cancelling(task), 1);
+    weft_unref(task);
+    weft_unref(future);
+    weft_test_loop_end();
+}
+
 Test(wait_for, timeout_does_not_count_as_a_cancel_of_the_waiting_task)
 {
     weft_future *task = weft_spawn(waits, .on = weft_future_new(), .limit = WEFT_MS(10));
