@@ -153,3 +153,20 @@ WEFT_ASYNC(steps)
     }
     WEFT_END;
 }
+
+WEFT_ASYNC(awaits)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(self->future);
+    WEFT_END;
+}
+
+WEFT_ASYNC(count_ticks)
+{
+    WEFT_BEGIN;
+    for (; !weft_is_done(self->task); self->ticks++)
+        WEFT_YIELD;
+    say("%s: %s after %d ticks", self->what, outcome(self->task), self->ticks);
+    weft_unref(self->task);
+    WEFT_END;
+}

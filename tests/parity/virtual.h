@@ -74,4 +74,19 @@ struct steps {
 };
 WEFT_ASYNC_DECLARE(steps);
 
+struct awaits {
+    WEFT_FRAME;
+    weft_future *future;
+};
+WEFT_ASYNC_DECLARE(awaits);
+
+/* Says how many ticks pass until a task (consumed) is done. */
+struct count_ticks {
+    WEFT_FRAME;
+    const char *what;
+    weft_future *task;
+    int ticks;
+};
+WEFT_ASYNC_DECLARE(count_ticks);
+
 #endif

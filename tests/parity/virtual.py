@@ -130,3 +130,16 @@ async def steps(name, count):
     for step in range(1, count + 1):
         say(f"{name} {step}")
         await asyncio.sleep(0)
+
+
+async def awaits(awaitable):
+    await awaitable
+
+
+async def count_ticks(what, task):
+    """Says how many ticks pass until a task is done."""
+    ticks = 0
+    while not task.done():
+        await asyncio.sleep(0)
+        ticks += 1
+    say(f"{what}: {outcome(task)} after {ticks} ticks")
