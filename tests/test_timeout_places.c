@@ -234,6 +234,71 @@ Test(timeout_places, in_finally_lets_a_short_clean_up_end)
     weft_test_loop_end();
 }
 
+/* ---- With the macros ---- */
+
+struct two_steps {
+    WEFT_FRAME;
+    int first_ms, second_ms, third_ms;
+    weft_timeout *limit;
+    int status;
+};
+
+static WEFT_ASYNC(two_steps)
+{
+    WEFT_BEGIN;
+    WEFT_TIMEOUT_ENTER(self->limit, WEFT_MS(10));
+    WEFT_AWAIT(weft_sleep(WEFT_MS(self->first_ms)));
+    weft_test_mark("1");
+    WEFT_AWAIT(weft_sleep(WEFT_MS(self->second_ms)));
+    weft_test_mark("2");
+    WEFT_TIMEOUT_EXIT(self->limit);
+    WEFT_AWAIT(weft_sleep(WEFT_MS(self->third_ms)));
+    weft_test_mark("3");
+    WEFT_RETURN(3);
+    WEFT_FINALLY;
+    weft_test_mark("f");
+    WEFT_TIMEOUT_EXIT(self->limit);
+    WEFT_END;
+}
+
+Test(timeout_places, the_macros_limit_several_awaits_and_not_what_follows)
+{
+    ends(weft_spawn(two_steps, .first_ms = 5, .second_ms = 4, .third_ms = 1000), 0, "123f");
+    cr_assert_eq(test_reports.count, 0);
+    weft_test_loop_end();
+}
+
+Test(timeout_places, the_macros_make_the_coroutine_fail_with_etimedout)
+{
+    weft_future *task = weft_spawn(two_steps, .first_ms = 5, .second_ms = 6);
+    ends(task, -ETIMEDOUT, "1f");
+    cr_assert_eq(weft_now(), WEFT_MS(10));
+    cr_assert_eq(test_reports.count, 0);
+    weft_test_loop_end();
+}
+
+Test(timeout_places, the_macros_leave_a_cancel_alone)
+{
+    weft_future *task = weft_spawn(two_steps, .first_ms = 5);
+    weft_test_ticks(1);
+    cr_assert(weft_cancel(task));
+    ends(task, -ECANCELED, "f");
+    cr_assert_eq(test_reports.count, 0);
+    weft_test_loop_end();
+}
+
+static int macros(void)
+{
+    return weft_test_run(weft_spawn(two_steps, .first_ms = 5));
+}
+
+Test(timeout_places, the_macros_survive_every_lack_of_memory)
+{
+    weft_test_every_lack_of_memory(macros);
+    cr_assert_eq(test_reports.count, 0);
+    weft_test_loop_end();
+}
+
 /* ---- Left open ---- */
 
 struct leaves_open {

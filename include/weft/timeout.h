@@ -2,8 +2,20 @@
 /**
  * Timeout blocks: a limit of time for a part of a coroutine's body (asyncio.timeout).
  *
+ *     WEFT_TIMEOUT_ENTER(self->limit, WEFT_S(5));
+ *     WEFT_AWAIT_INTO(self->line, ask(self->server));
+ *     WEFT_AWAIT_INTO(self->reply, ask(self->line));
+ *     WEFT_TIMEOUT_EXIT(self->limit);
+ *     …                                     (not limited)
+ *     WEFT_FINALLY;
+ *     …
+ *     WEFT_TIMEOUT_EXIT(self->limit);       (where a failed await in the block ends up)
+ *     WEFT_END;
+ *
+ * Or to go on after it, with the calls below:
+ *
  *     self->limit = weft_timeout_enter(WEFT_S(5));
- *     WEFT_CATCH(self->status, weft_spawn(ask, .server = self->server));
+ *     WEFT_CATCH_INTO(self->status, self->line, ask(self->server));
  *     self->status = weft_timeout_exit(self->limit, self->status);
  *
  * When the time is over the coroutine is cancelled: the await in progress gets -ECANCELED. The exit
@@ -17,8 +29,11 @@
 #ifndef WEFT_TIMEOUT_H
 #define WEFT_TIMEOUT_H
 
+#include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <weft/macros.h>
+#include <weft/task.h>
 #include <weft/time.h>
 
 #ifdef __cplusplus
@@ -82,6 +97,32 @@ WEFT_PUBLIC weft_ns weft_timeout_when(const weft_timeout *timeout);
  * Thread: loop. Since: 0.1
  */
 WEFT_PUBLIC bool weft_timeout_expired(const weft_timeout *timeout);
+
+/**
+ * In a coroutine: weft_timeout_enter() into `block`, a field of the frame; fails with -ENOMEM when
+ * there is no memory for it. Since: 0.1
+ */
+#define WEFT_TIMEOUT_ENTER(block, after)     \
+    do {                                     \
+        (block) = weft_timeout_enter(after); \
+        if (!(block))                        \
+            WEFT_FAIL(-errno);               \
+    } while (0)
+
+/**
+ * In a coroutine: weft_timeout_exit(), once; nothing when `block` is NULL, which it is afterwards.
+ *
+ * In the body it ends the block. In WEFT_FINALLY, as the last statement there, it ends a block that
+ * the body was in when it failed; if what ended the body was the block's own cancel, the coroutine
+ * fails with -ETIMEDOUT. Since: 0.1
+ */
+#define WEFT_TIMEOUT_EXIT(block)                                                       \
+    do {                                                                               \
+        weft_timeout *weft__left = (block);                                            \
+        (block) = NULL;                                                                \
+        if (weft__left && weft_timeout_exit(weft__left, WEFT_OUTCOME) != WEFT_OUTCOME) \
+            WEFT_FAIL(-ETIMEDOUT, "timed out");                                        \
+    } while (0)
 
 #ifdef __cplusplus
 }
