@@ -90,7 +90,7 @@ void *weft__future_alloc(weft_loop *loop, const struct weft__future_ops *ops, si
     if (!future)
         return NULL;
     weft__future_init(future, loop, ops, refs);
-    future->flags = flags & WEFT__ALL_FLAGS;
+    future->flags |= flags & WEFT__ALL_FLAGS;
     return future;
 }
 

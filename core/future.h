@@ -35,7 +35,7 @@ enum weft__future_flags {
     WEFT__HAS_COLD = 64,     /* the second word is in the cold part, and a pointer to that here */
     WEFT__IN_SLAB = 256,     /* its memory is a block of a slab */
     WEFT__SHIFTED = 128,     /* it begins WEFT__SHIFT bytes into its block of memory */
-    WEFT__OF_HANDLER = 256, /* the error handler started it: its report does not go to that again */
+    WEFT__OF_HANDLER = 512, /* the error handler started it: its report does not go to that again */
     WEFT__ALL_FLAGS = 4095  /* the bits there are */
 };
 

@@ -322,7 +322,7 @@ static weft__coro *new_coro(weft_loop *loop, const struct weft__future_ops *ops,
     memcpy(weft__frame_of(coro), frame, code->frame_size);
     coro->frame = (struct weft_frame){0};
     weft__future_init(&coro->future, loop, ops, 2);
-    coro->future.flags = flags & WEFT__ALL_FLAGS;
+    coro->future.flags |= flags & WEFT__ALL_FLAGS;
     coro->waiter.item.run = start;
     coro->code = code;
     coro->spawned_at = place;
