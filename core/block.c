@@ -90,6 +90,26 @@ int weft__block_set_deadline(weft__block *block, weft_ns deadline)
 
 /* ---- The request ---- */
 
+/* No block around which its coroutine is shielded lies within this one: what it asks for passes. */
+static bool is_within_shield(const weft__block *block)
+{
+    const weft__block *at = weft__blocks(block->coro);
+    while (at != block && !at->ops->shields)
+        at = at->outer;
+    return at == block && weft__coro_has(block->coro, WEFT__SHIELDED);
+}
+
+static void request(weft__block *block, const char *reason)
+{
+    weft__coro *coro = block->coro;
+    bool within = is_within_shield(block);
+    if (within)
+        weft__coro_clear(coro, WEFT__SHIELDED);
+    weft__request_cancel(&coro->future, reason);
+    if (within)
+        weft__coro_set(coro, WEFT__SHIELDED);
+}
+
 void weft__block_ask(weft__block *block, const char *reason)
 {
     weft__coro *coro = block->coro;
@@ -99,7 +119,7 @@ void weft__block_ask(weft__block *block, const char *reason)
     block->asked_task = weft__identity(coro) != coro && weft__is_where_its_task_is(coro);
     if (block->asked_task)
         weft__count_request(weft__identity(coro));
-    weft__request_cancel(&coro->future, reason);
+    request(block, reason);
     block->undelivered = weft__has_request(coro) && !waited;
 }
 
@@ -156,6 +176,19 @@ static void report(const weft__coro *coro, const char *what)
         .spawned_at = weft_task_spawned_at(&coro->future),
     };
     weft__report(weft__loop, &report);
+}
+
+/* The blocks within the shield, the outermost if there are several, do not see it: it is no cancel of
+ * what they do. */
+void weft__blocks_keep(weft__coro *coro)
+{
+    const weft__block *shield = NULL;
+    weft__coro_set(coro, WEFT__KEPT);
+    for (const weft__block *block = weft__blocks(coro); block; block = block->outer)
+        if (block->ops->shields)
+            shield = block;
+    for (weft__block *block = weft__blocks(coro); block != shield; block = block->outer)
+        block->requests++;
 }
 
 weft_future *weft__blocks_hold(weft__coro *coro, const struct weft__outcome *outcome)

@@ -24,6 +24,7 @@ struct weft__block;
 
 struct weft__block_ops {
     const char *open; /* what a report says of one that nobody left; NULL: that is no misuse */
+    bool shields;     /* requests from outside of the block do not interrupt it */
     /* Its deadline has passed: at most once for each that is set. */
     void (*expire)(struct weft__block *block);
     /* The body has ended, and the coroutine is about to: a reference to what it must wait for first,
@@ -39,7 +40,8 @@ typedef struct weft__block {
     weft__coro *coro;                  /* [const] whose body it is in; outlives the block */
     weft_future *timer;                /* the call at the deadline, a reference; NULL: none */
     weft_ns deadline;                  /* WEFT_FOREVER: none */
-    uint32_t requests;                 /* [const] what the coroutine had when it was entered */
+    uint32_t requests;                 /* what the coroutine had when it was entered, and what it
+                                          kept since for the end of a shield around the block */
     bool asked;                        /* the request below stands */
     bool asked_task;                   /* it was counted on the coroutine's task, too */
     bool undelivered;                  /* when it was made, it could not be delivered at once */
@@ -86,6 +88,9 @@ void weft__block_disarm(weft__block *block);
  * stays the caller's.
  */
 bool weft__block_leave(weft__block *block);
+
+/** A request came to a coroutine that is shielded: it waits for the end of that. */
+void weft__blocks_keep(weft__coro *coro);
 
 /** The coroutine is about to end: what it must wait for first, a reference; NULL: nothing. */
 weft_future *weft__blocks_hold(weft__coro *coro, const struct weft__outcome *outcome);

@@ -9,12 +9,14 @@
 #include "core/future.h"
 
 enum weft__coro_flags {
-    WEFT__CALL = 1,             /* [const] a call within a task, else a task */
-    WEFT__MUST_CANCEL = 2,      /* a request was made and not delivered yet */
-    WEFT__RUNNING = 4,          /* a step of it is on the C stack */
-    WEFT__IN_FINALLY = 8,       /* the outcome is set; what is left is the clean-up */
-    WEFT__IN_CANCEL = 16,       /* a request is passing through it */
-    WEFT__SEEN_BY_SHUTDOWN = 32 /* which has cancelled it */
+    WEFT__CALL = 1,              /* [const] a call within a task, else a task */
+    WEFT__MUST_CANCEL = 2,       /* a request was made and not delivered yet */
+    WEFT__RUNNING = 4,           /* a step of it is on the C stack */
+    WEFT__IN_FINALLY = 8,        /* the outcome is set; what is left is the clean-up */
+    WEFT__IN_CANCEL = 16,        /* a request is passing through it */
+    WEFT__SEEN_BY_SHUTDOWN = 32, /* which has cancelled it */
+    WEFT__SHIELDED = 64,         /* it is in a clean-up block: see core/cleanup.c */
+    WEFT__KEPT = 128             /* a request came meanwhile */
 };
 
 /**
@@ -135,15 +137,16 @@ static inline void weft__keep_request(weft__coro *coro)
     weft__coro_set(coro, WEFT__MUST_CANCEL);
 }
 
-/** Is one waiting for the coroutine's next await? Drop it. */
+/** Is one waiting for the coroutine's next await, or for the end of its clean-up? Drop it. */
 static inline bool weft__has_request(const weft__coro *coro)
 {
-    return weft__coro_has(coro, WEFT__MUST_CANCEL);
+    return weft__coro_has(coro, WEFT__MUST_CANCEL) || weft__coro_has(coro, WEFT__KEPT);
 }
 
 static inline void weft__drop_request(weft__coro *coro)
 {
     weft__coro_clear(coro, WEFT__MUST_CANCEL);
+    weft__coro_clear(coro, WEFT__KEPT);
 }
 
 /**

@@ -8,6 +8,7 @@
  * must_cancel on the task and is delivered at the next await that suspends. So a result that was
  * ready is never lost.
  */
+#include "core/block.h"
 #include "core/cancel.h"
 #include "core/task.h"
 #include "core/thread.h"
@@ -49,6 +50,8 @@ weft__coro *weft__cancel_requested(weft__coro *coro)
     weft__coro *task = weft__identity(coro);
     if (weft__coro_has(coro, WEFT__MUST_CANCEL))
         return coro;
+    if (weft__coro_has(coro, WEFT__SHIELDED))
+        return NULL;
     return weft__coro_has(task, WEFT__MUST_CANCEL) && weft__is_where_its_task_is(coro) ? task
                                                                                        : NULL;
 }
@@ -73,7 +76,8 @@ static void leave_cancel(weft__coro *first, weft__coro *last)
  * Follow the awaits down to the operation at the end and ask it to stop. `asked` is who keeps the
  * request if it cannot be delivered: the outermost coroutine of the task in which the chain ends.
  * Tasks that await each other, be it by way of a gather, are a chain without an end; `in_cancel`
- * marks where the request has been, and the last one keeps it.
+ * marks where the request has been, and the last one keeps it. A coroutine that is shielded keeps
+ * what comes to it.
  */
 bool weft__coro_cancel(weft_future *future)
 {
@@ -81,6 +85,7 @@ bool weft__coro_cancel(weft_future *future)
     weft__coro *asked = first, *last = first;
     const char *reason = weft_message(future);
     weft_future *awaited = NULL;
+    bool kept = false;
     if (weft__coro_has(first, WEFT__IN_CANCEL))
         return true;
     for (weft__coro *coro = first; coro; coro = next_in_cancel(awaited)) {
@@ -92,9 +97,12 @@ bool weft__coro_cancel(weft_future *future)
             weft__set_reason(&coro->future, reason);
         weft__coro_set(coro, WEFT__IN_CANCEL);
         last = coro;
-        awaited = weft__pending_await(coro);
+        kept = weft__coro_has(coro, WEFT__SHIELDED);
+        awaited = kept ? NULL : weft__pending_await(coro);
     }
-    if (!awaited || weft__coro_of(awaited) || !weft__request_cancel(awaited, reason))
+    if (kept)
+        weft__blocks_keep(last);
+    else if (!awaited || weft__coro_of(awaited) || !weft__request_cancel(awaited, reason))
         weft__coro_set(asked, WEFT__MUST_CANCEL);
     leave_cancel(first, last);
     return true;
@@ -103,7 +111,7 @@ bool weft__coro_cancel(weft_future *future)
 void weft__uncount_request(weft__coro *coro)
 {
     if (coro->future.requests && --coro->future.requests == 0)
-        weft__coro_clear(coro, WEFT__MUST_CANCEL);
+        weft__drop_request(coro);
 }
 
 unsigned weft_uncancel(weft_future *future)

@@ -5,6 +5,7 @@
 #define WEFT_WEFT_H
 
 #include <weft/barrier.h>
+#include <weft/cleanup.h>
 #include <weft/combine.h>
 #include <weft/condition.h>
 #include <weft/context.h>
