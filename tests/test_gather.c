@@ -268,6 +268,20 @@ Test(gather, cancelled_cancels_every_child_and_waits_for_all)
     weft_test_loop_end();
 }
 
+Test(gather, of_all_cancelled_is_cancelled_when_all_have_ended)
+{
+    weft_future *cleanup = weft_spawn(child, .ms = 10, .swallows = 1, .name = "1");
+    weft_future *gather = weft_gather_with(
+        WEFT_GATHER_ALL, weft_spawn(child, .ms = 20, .name = "0"), weft_ref(cleanup));
+    weft_test_ticks(2);
+    cr_assert(weft_cancel(gather));
+    cr_assert_eq(weft_test_run(gather), -ECANCELED);
+    cr_assert_eq(weft_future_status(cleanup), 0);
+    cr_assert_str_eq(test_trace, "01");
+    weft_unref(cleanup);
+    weft_test_loop_end();
+}
+
 Test(gather, cancelled_waits_for_children_that_fail_meanwhile)
 {
     weft_future *cleanup = weft_future_new();
