@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #include "core/memory.h"
+#include "core/sys.h"
 
 enum { ITEMS_PER_POLL = 256 };
 /* A base: epoll, and a pair for signals; the loop: timer, and a pipe. */
@@ -528,7 +529,7 @@ int weft__loop_reopen(weft_loop *loop)
         return -errno;
     if (event_reinit(loop->base) < 0)
         return -EIO;
-    int timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    int timer_fd = weft__sys.timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (timer_fd < 0)
         return -errno;
     free_event(&loop->wake_event);
@@ -547,7 +548,7 @@ static bool set_up(weft_loop *loop, const struct weft_loop_options *options)
     errno = ENOMEM; /* what libevent fails with when it leaves errno alone */
     if (options && options->seed && !(loop->shuffle = weft__shuffle_new(options->seed)))
         return false;
-    loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    loop->timer_fd = weft__sys.timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (loop->timer_fd < 0)
         return false;
     if (!loop->attached &&

@@ -62,6 +62,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
+#include "core/sys.h"
 #include "core/thread.h"
 
 #ifdef WEFT_WAKEUP_EVENTFD
@@ -82,19 +83,17 @@ struct weft__mailbox {
     struct weft__blocks kept;   /* [loop]; freed with the last reference, by whoever drops it */
 };
 
-ssize_t (*weft__mailbox_write)(int fd, const void *bytes, size_t count) = write;
-
 static weft__item closed; /* its address stands in `head` once the mailbox is closed */
 
 static int open_wakeup(weft__mailbox *mailbox)
 {
 #ifdef WEFT_WAKEUP_EVENTFD
-    mailbox->read_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    mailbox->read_fd = weft__sys.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     mailbox->write_fd = mailbox->read_fd;
     return mailbox->read_fd < 0 ? -1 : 0;
 #else
     int fds[2];
-    if (pipe2(fds, O_NONBLOCK | O_CLOEXEC) < 0)
+    if (weft__sys.pipe2(fds, O_NONBLOCK | O_CLOEXEC) < 0)
         return -1;
     mailbox->read_fd = fds[0];
     mailbox->write_fd = fds[1];
@@ -115,7 +114,7 @@ static bool read_byte(weft__mailbox *mailbox)
     wakeup_byte byte;
     ssize_t got;
     do
-        got = read(mailbox->read_fd, &byte, sizeof(byte));
+        got = weft__sys.read(mailbox->read_fd, &byte, sizeof(byte));
     while (got < 0 && errno == EINTR);
     return got > 0;
 }
@@ -124,7 +123,7 @@ static bool read_byte(weft__mailbox *mailbox)
 static void write_byte(weft__mailbox *mailbox)
 {
     static const wakeup_byte byte = 1;
-    while (weft__mailbox_write(mailbox->write_fd, &byte, sizeof(byte)) < 0) {
+    while (weft__sys.write(mailbox->write_fd, &byte, sizeof(byte)) < 0) {
         if (errno == EINTR)
             continue;
         if (errno == EAGAIN)

@@ -76,9 +76,4 @@ weft__item *weft__mailbox_take(weft__mailbox *mailbox, weft__item **ret_last);
  * weft__mailbox_take(). */
 weft__item *weft__mailbox_close(weft__mailbox *mailbox, weft__item **ret_last);
 
-/* ---- For tests ---- */
-
-/** write(), or what a test puts in its place before any other thread runs. */
-extern ssize_t (*weft__mailbox_write)(int fd, const void *bytes, size_t count);
-
 #endif

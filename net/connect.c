@@ -22,10 +22,10 @@
 
 #include "core/loop.h"
 #include "core/memory.h"
+#include "core/sys.h"
 #include "core/text.h"
 #include "net/net.h"
 #include "net/resolve.h"
-#include "net/sys.h"
 
 /* All [loop]. */
 struct connecting {
@@ -153,18 +153,18 @@ static void on_connected(evutil_socket_t fd, short what, void *arg);
 static int try_address(struct connecting *op, const struct weft__address *address)
 {
     int family = address->u.any.sa_family;
-    int fd = weft__net_sys.socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = weft__sys.socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
     if (family != AF_UNIX)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     op->fd = fd;
     event_assign(&op->event, op->net->loop->base, fd, EV_WRITE, on_connected, op);
-    if (weft__net_sys.connect(fd, &address->u.any, address->len) == 0)
+    if (weft__sys.connect(fd, &address->u.any, address->len) == 0)
         return 0;
     if (errno != EINPROGRESS && errno != EINTR)
         return -errno;
-    if (weft__net_sys.event_add(&op->event, NULL) < 0)
+    if (weft__sys.event_add(&op->event, NULL) < 0)
         return errno == ENOMEM ? -ENOMEM : -EIO;
     return -EINPROGRESS;
 }

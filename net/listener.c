@@ -33,8 +33,8 @@
 
 #include "core/loop.h"
 #include "core/memory.h"
+#include "core/sys.h"
 #include "net/net.h"
-#include "net/sys.h"
 
 enum { ACCEPT_BATCH = 32 };
 #define PAUSE WEFT_MS(100)
@@ -64,7 +64,7 @@ static int update_accepting(weft_listener *listener)
     }
     if (listener->armed)
         return 0;
-    if (weft__net_sys.event_add(&listener->event, NULL) < 0)
+    if (weft__sys.event_add(&listener->event, NULL) < 0)
         return errno == ENOMEM ? -ENOMEM : -EIO;
     listener->armed = true;
     return 0;
@@ -228,8 +228,8 @@ static int accept_next(weft_listener *listener, struct weft__address *ret_peer)
 {
     struct sockaddr_storage from;
     socklen_t len = sizeof(from);
-    int fd = weft__net_sys.accept4(listener->fd, (struct sockaddr *)&from, &len,
-                                   SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = weft__sys.accept4(listener->fd, (struct sockaddr *)&from, &len,
+                               SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
         return -errno;
     weft__address_set(ret_peer, (struct sockaddr *)&from, len);
@@ -241,7 +241,7 @@ static int shed_one(weft_listener *listener)
 {
     struct weft__address peer;
     if (listener->reserve_fd < 0)
-        listener->reserve_fd = weft__net_sys.open_reserve();
+        listener->reserve_fd = weft__sys.open_reserve();
     if (listener->reserve_fd < 0)
         return -errno;
     close(listener->reserve_fd);
@@ -250,7 +250,7 @@ static int shed_one(weft_listener *listener)
         close(fd);
         listener->dropped++;
     }
-    listener->reserve_fd = weft__net_sys.open_reserve();
+    listener->reserve_fd = weft__sys.open_reserve();
     return fd < 0 ? fd : 0;
 }
 
@@ -324,7 +324,7 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 static int open_socket(const struct weft__address_spec *spec, enum weft_listen_flags flags)
 {
     int family = spec->address.u.any.sa_family;
-    int fd = weft__net_sys.socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = weft__sys.socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
     int on = 1;
@@ -346,7 +346,7 @@ static int bind_socket(weft_listener *listener, const struct weft__address_spec 
     int fd = open_socket(spec, options->flags);
     if (fd < 0)
         return fd;
-    if (bind(fd, &spec->address.u.any, spec->address.len) < 0) {
+    if (weft__sys.bind(fd, &spec->address.u.any, spec->address.len) < 0) {
         int status = -errno;
         close(fd);
         return status;
@@ -355,7 +355,7 @@ static int bind_socket(weft_listener *listener, const struct weft__address_spec 
     socklen_t len = sizeof(bound);
     listener->fd = fd;
     listener->address = spec->address;
-    if (listen(fd, options->backlog ? options->backlog : SOMAXCONN) < 0 ||
+    if (weft__sys.listen(fd, options->backlog ? options->backlog : SOMAXCONN) < 0 ||
         getsockname(fd, (struct sockaddr *)&bound, &len) < 0)
         return -errno;
     weft__address_set(&listener->address, (struct sockaddr *)&bound, len);
@@ -403,7 +403,7 @@ static int start_listening(weft_listener *listener, const char *address,
     status = bind_address(listener, address, options);
     if (status < 0)
         return status;
-    listener->reserve_fd = weft__net_sys.open_reserve();
+    listener->reserve_fd = weft__sys.open_reserve();
     if (listener->reserve_fd < 0)
         return -errno;
     event_assign(&listener->event, listener->net->loop->base, listener->fd, EV_READ | EV_PERSIST,

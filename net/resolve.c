@@ -12,7 +12,7 @@
 #include <weft/pool.h>
 
 #include "core/memory.h"
-#include "net/sys.h"
+#include "core/sys.h"
 
 /* A name may have any number of addresses; who has tried so many in vain may give up. */
 enum { MAX_ADDRESSES = 16 };
@@ -54,7 +54,7 @@ static WEFT_BLOCKING(look_up)
         .ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV,
     };
     snprintf(port, sizeof(port), "%u", (unsigned)self->port);
-    int code = weft__net_sys.getaddrinfo(self->host, port, &hints, &found);
+    int code = weft__sys.getaddrinfo(self->host, port, &hints, &found);
     if (code)
         return failure(self->host, code);
     struct weft__addresses *addresses = copy_list(found);

@@ -36,8 +36,8 @@
 
 #include "core/loop.h"
 #include "core/memory.h"
+#include "core/sys.h"
 #include "net/net.h"
-#include "net/sys.h"
 
 #define KIB ((size_t)1024)
 #define DEFAULT_READ_HIGH (64 * KIB)

@@ -19,9 +19,9 @@
 
 #include "core/loop.h"
 #include "core/memory.h"
+#include "core/sys.h"
 #include "net/net.h"
 #include "net/stream.h"
-#include "net/sys.h"
 
 #define DEFAULT_LINE_LIMIT ((size_t)64 * 1024)
 
@@ -190,7 +190,7 @@ static void disarm(weft_stream *stream)
 
 static void arm(weft_stream *stream)
 {
-    if (weft__net_sys.event_add(&stream->read_event, NULL) == 0)
+    if (weft__sys.event_add(&stream->read_event, NULL) == 0)
         stream->flags |= WEFT__STREAM_READ_ARMED;
     else
         stream->read_end = errno == ENOMEM ? -ENOMEM : -EIO;
@@ -209,7 +209,7 @@ void weft__stream_update_reading(weft_stream *stream)
 
 static ssize_t receive(weft_stream *stream, void *buffer, size_t size)
 {
-    ssize_t got = weft__net_sys.recv(stream->fd, buffer, size, 0);
+    ssize_t got = weft__sys.recv(stream->fd, buffer, size, 0);
     if (got > 0)
         return got;
     if (got == 0)

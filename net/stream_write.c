@@ -23,9 +23,9 @@
 #include <weft/time.h>
 
 #include "core/loop.h"
+#include "core/sys.h"
 #include "net/net.h"
 #include "net/stream.h"
-#include "net/sys.h"
 
 enum {
     FAIR_SHARE = 256 * 1024,
@@ -52,7 +52,7 @@ static int arm(weft_stream *stream)
 {
     if (stream->flags & WEFT__STREAM_WRITE_ARMED)
         return 0;
-    if (weft__net_sys.event_add(&stream->write_event, NULL) < 0)
+    if (weft__sys.event_add(&stream->write_event, NULL) < 0)
         return break_off(stream, errno == ENOMEM ? -ENOMEM : -EIO);
     stream->flags |= WEFT__STREAM_WRITE_ARMED;
     return 0;
@@ -65,7 +65,7 @@ static ssize_t send_pieces(weft_stream *stream, const struct iovec *pieces, size
         .msg_iov = (struct iovec *)pieces,
         .msg_iovlen = count < MAX_PIECES ? count : MAX_PIECES,
     };
-    ssize_t sent = weft__net_sys.sendmsg(stream->fd, &message, MSG_NOSIGNAL);
+    ssize_t sent = weft__sys.sendmsg(stream->fd, &message, MSG_NOSIGNAL);
     if (sent >= 0)
         return sent;
     if (errno == EAGAIN || errno == EINTR)

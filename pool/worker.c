@@ -42,10 +42,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "core/sys.h"
 #include "pool/job.h"
-
-int (*weft__thread_create)(pthread_t *thread, const pthread_attr_t *attributes,
-                           void *(*start)(void *), void *arg) = pthread_create;
 
 /* ---- Calling ---- */
 
@@ -227,7 +225,7 @@ static int start_thread(struct weft__worker *worker)
     error = pthread_attr_setstacksize(&attributes, worker->pool->stack_size);
     if (!error) {
         block_signals(&old);
-        error = weft__thread_create(&thread, &attributes, work, worker);
+        error = weft__sys.pthread_create(&thread, &attributes, work, worker);
         pthread_sigmask(SIG_SETMASK, &old, NULL);
     }
     pthread_attr_destroy(&attributes);

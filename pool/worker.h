@@ -25,8 +25,4 @@ void weft__rouse(struct weft__call call);
  * last one frees the pool. */
 void weft__end_workers(weft_pool *pool) WEFT_EXCLUDES(pool->mu);
 
-/** pthread_create(), or what a test puts in its place before it makes a pool. */
-extern int (*weft__thread_create)(pthread_t *thread, const pthread_attr_t *attributes,
-                                  void *(*start)(void *), void *arg);
-
 #endif

@@ -140,7 +140,7 @@ static void poll_only(void)
 
 Test(accept, lasting_failure_of_accept_makes_it_pause)
 {
-    int (*accept_before)(int, struct sockaddr *, socklen_t *, int) = weft__net_sys.accept4;
+    int (*accept_before)(int, struct sockaddr *, socklen_t *, int) = weft__sys.accept4;
     int errors[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM};
     for (size_t i = 0; i < 4; i++) {
         weft_listener *listener = weft_test_listen("127.0.0.1:0");
@@ -148,12 +148,12 @@ Test(accept, lasting_failure_of_accept_makes_it_pause)
         accept_errno = errors[i];
         test_calls.accept4 = 0;
         test_reports.count = 0;
-        weft__net_sys.accept4 = failing_accept;
+        weft__sys.accept4 = failing_accept;
         poll_only();
         cr_assert_leq(test_calls.accept4, 2, "then it waits");
         cr_assert_eq(test_reports.count, 1);
         cr_assert_eq(test_reports.status, -errors[i]);
-        weft__net_sys.accept4 = accept_before;
+        weft__sys.accept4 = accept_before;
         weft_test_let_time_pass();
         cr_assert(weft_test_client_gets(client, "hello\n"), "and comes back");
         close(client);
@@ -165,17 +165,17 @@ Test(accept, lasting_failure_of_accept_makes_it_pause)
 Test(accept, pauses_when_even_the_reserve_is_gone)
 {
     weft_listener *listener = weft_test_listen("127.0.0.1:0");
-    int (*accept_before)(int, struct sockaddr *, socklen_t *, int) = weft__net_sys.accept4;
-    int (*open_before)(void) = weft__net_sys.open_reserve;
+    int (*accept_before)(int, struct sockaddr *, socklen_t *, int) = weft__sys.accept4;
+    int (*open_before)(void) = weft__sys.open_reserve;
     int client = weft_test_client(listener);
     accept_errno = EMFILE;
-    weft__net_sys.accept4 = failing_accept;
-    weft__net_sys.open_reserve = no_reserve;
+    weft__sys.accept4 = failing_accept;
+    weft__sys.open_reserve = no_reserve;
     test_calls.accept4 = 0;
     poll_only();
     cr_assert_leq(test_calls.accept4, 2);
-    weft__net_sys.accept4 = accept_before;
-    weft__net_sys.open_reserve = open_before;
+    weft__sys.accept4 = accept_before;
+    weft__sys.open_reserve = open_before;
     weft_test_let_time_pass();
     cr_assert(weft_test_client_gets(client, "hello\n"));
     close(client);
@@ -186,12 +186,12 @@ Test(accept, pauses_when_even_the_reserve_is_gone)
 Test(accept, connection_that_broke_before_it_was_accepted_is_nothing)
 {
     weft_listener *listener = weft_test_listen("127.0.0.1:0");
-    int (*accept_before)(int, struct sockaddr *, socklen_t *, int) = weft__net_sys.accept4;
+    int (*accept_before)(int, struct sockaddr *, socklen_t *, int) = weft__sys.accept4;
     int client = weft_test_client(listener);
     accept_errno = ECONNABORTED;
-    weft__net_sys.accept4 = failing_accept;
+    weft__sys.accept4 = failing_accept;
     poll_only();
-    weft__net_sys.accept4 = accept_before;
+    weft__sys.accept4 = accept_before;
     cr_assert(weft_test_client_gets(client, "hello\n"));
     cr_assert_eq(test_reports.count, 0);
     close(client);
@@ -214,7 +214,7 @@ Test(accept, error_handler_may_free_it)
     weft_loop_set_error_handler(test_loop, free_listener, &listener);
     int client = weft_test_client(listener);
     accept_errno = ENOMEM;
-    weft__net_sys.accept4 = failing_accept;
+    weft__sys.accept4 = failing_accept;
     poll_only();
     cr_assert_null(listener);
     cr_assert(weft_test_client_ends(client));

@@ -125,7 +125,7 @@ static int failing_connect(int fd, const struct sockaddr *address, socklen_t len
 
 Test(connect, failure_names_every_attempt)
 {
-    weft__net_sys.connect = failing_connect;
+    weft__sys.connect = failing_connect;
     weft_future *connect = weft_ref(weft_connect("localhost:81"));
     cr_assert_eq(weft_test_run(connect), -ENETUNREACH);
     cr_assert_str_eq(weft_message(connect),
@@ -209,7 +209,7 @@ static int failing_socket(int family, int type, int protocol)
 
 Test(connect, no_descriptor_is_a_failure)
 {
-    weft__net_sys.socket = failing_socket;
+    weft__sys.socket = failing_socket;
     cr_assert_eq(weft_test_ended(weft_connect("127.0.0.1:1")), -EMFILE);
     weft_test_loop_end();
 }
@@ -265,7 +265,7 @@ static int fake_getaddrinfo(const char *host, const char *service, const struct 
 
 static void fake_resolver(const char *first, const char *second)
 {
-    weft__net_sys.getaddrinfo = fake_getaddrinfo;
+    weft__sys.getaddrinfo = fake_getaddrinfo;
     snprintf(resolved_to[0], sizeof(resolved_to[0]), "%s", first);
     snprintf(resolved_to[1], sizeof(resolved_to[1]), "%s", second);
 }
@@ -286,7 +286,7 @@ Test(connect, every_address_of_a_name_is_tried)
 Test(connect, name_whose_addresses_all_refuse_fails_with_each_of_them)
 {
     fake_resolver("127.0.0.1", "::1");
-    weft__net_sys.connect = failing_connect;
+    weft__sys.connect = failing_connect;
     weft_future *connect = weft_ref(weft_connect("service.test:81"));
     cr_assert_eq(weft_test_run(connect), -ENETUNREACH);
     cr_assert_str_eq(weft_message(connect),
@@ -385,7 +385,7 @@ Test(connect, end_of_the_loop_waits_for_the_look_up_alone)
 
 Test(connect, name_without_memory_is_a_failure)
 {
-    weft__net_sys.connect = failing_connect;
+    weft__sys.connect = failing_connect;
     fake_resolver("127.0.0.1", "::1");
     size_t n = 0;
     bool failed;

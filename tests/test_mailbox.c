@@ -4,6 +4,7 @@
  * fixed seeds; a lost wakeup shows as a time-out.
  */
 #include "core/mailbox.h"
+#include "core/sys.h"
 #include "tests/support/fixture.h"
 
 #include <criterion/criterion.h>
@@ -102,7 +103,7 @@ Test(mailbox, gives_items_back_oldest_first)
 
 Test(mailbox, writes_nothing_while_the_loop_is_awake)
 {
-    weft__mailbox_write = counted_write;
+    weft__sys.write = counted_write;
     struct entry entries[3];
     for (int i = 0; i < 3; i++)
         cr_assert(weft__mailbox_put(box, &entries[i].item));
@@ -113,7 +114,7 @@ Test(mailbox, writes_nothing_while_the_loop_is_awake)
 
 Test(mailbox, writes_one_byte_for_a_batch_put_while_the_loop_sleeps)
 {
-    weft__mailbox_write = counted_write;
+    weft__sys.write = counted_write;
     cr_assert(weft__mailbox_may_sleep(box));
     struct entry entries[3];
     for (int i = 0; i < 3; i++)
@@ -150,7 +151,7 @@ Test(mailbox, may_be_asked_for_sleep_twice)
 
 Test(mailbox, writes_no_second_byte_before_the_first_was_read)
 {
-    weft__mailbox_write = counted_write;
+    weft__sys.write = counted_write;
     struct entry entries[2];
     cr_assert(weft__mailbox_may_sleep(box));
     cr_assert(weft__mailbox_put(box, &entries[0].item));
@@ -268,7 +269,7 @@ Test(mailbox, writes_again_when_a_write_was_interrupted_or_short_of_memory)
 {
     static const int failures[] = {EINTR, EINTR, ENOMEM, ENOBUFS, EINTR, 0};
     next_failure = failures;
-    weft__mailbox_write = failing_write;
+    weft__sys.write = failing_write;
     struct entry entry;
     errno = EXDEV;
     cr_assert(weft__mailbox_may_sleep(box));
@@ -282,7 +283,7 @@ Test(mailbox, takes_a_full_pipe_for_a_wakeup)
 {
     static const int failures[] = {EAGAIN, EDOM, 0};
     next_failure = failures;
-    weft__mailbox_write = failing_write;
+    weft__sys.write = failing_write;
     struct entry entry;
     cr_assert(weft__mailbox_may_sleep(box));
     cr_assert(weft__mailbox_put(box, &entry.item));
@@ -293,7 +294,7 @@ Test(mailbox, tries_again_with_the_next_put_after_a_write_that_failed_for_good)
 {
     static const int failures[] = {EBADF, 0};
     next_failure = failures;
-    weft__mailbox_write = failing_write;
+    weft__sys.write = failing_write;
     struct entry entries[2];
     cr_assert(weft__mailbox_may_sleep(box));
     cr_assert(weft__mailbox_put(box, &entries[0].item));
@@ -490,7 +491,7 @@ Test(mailbox, loses_no_wakeup_when_every_thread_waits_for_the_loop)
 Test(mailbox, hands_items_over_in_order_without_the_pipe)
 {
     enum { COUNT = 20000 };
-    weft__mailbox_write = counted_write;
+    weft__sys.write = counted_write;
     for (uint32_t seed = 1; seed <= 3; seed++) {
         struct putter putters[THREADS] = {{0}};
         struct seen seen = {{0}, 0};

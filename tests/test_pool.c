@@ -16,7 +16,8 @@
 #include <weft/pool.h>
 #include <weft/weft.h>
 
-#include "pool/worker.h"
+#include "core/sys.h"
+#include "pool//worker.h"
 #include "tests/support/fixture.h"
 #include "tests/support/gate.h"
 #include "tests/support/heap.h"
@@ -256,7 +257,7 @@ static int failing_create(pthread_t *thread, const pthread_attr_t *attributes,
 
 Test(pool, fails_a_job_when_there_is_no_thread_and_none_can_be_started)
 {
-    weft__thread_create = failing_create;
+    weft__sys.pthread_create = failing_create;
     atomic_store(&starts_to_fail, 1);
     weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 2});
     cr_assert_eq(weft_test_run(weft_to_thread_fn(NULL, return_nothing, NULL)), -EAGAIN);
@@ -269,7 +270,7 @@ Test(pool, keeps_a_job_for_the_threads_there_are_when_no_other_can_be_started)
 {
     struct gate gate;
     gate_init(&gate);
-    weft__thread_create = failing_create;
+    weft__sys.pthread_create = failing_create;
     weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 2});
     weft_future *running = weft_to_thread_fn(NULL, gate_pass, &gate);
     gate_wait_entered(&gate);
@@ -287,7 +288,7 @@ Test(pool, tries_to_start_a_thread_again_with_the_next_job)
 {
     struct gate gate;
     gate_init(&gate);
-    weft__thread_create = failing_create;
+    weft__sys.pthread_create = failing_create;
     use_pool(&(struct weft_pool_options){.max_threads = 2});
     weft_future *running = weft_to_thread_fn(NULL, gate_pass, &gate);
     gate_wait_entered(&gate);
@@ -323,7 +324,7 @@ static int fail_when_others_are_idle(pthread_t *thread, const pthread_attr_t *at
 Test(pool, wakes_an_idle_thread_when_the_one_that_was_to_come_cannot_be_started)
 {
     gate_init(&meanwhile.gate);
-    weft__thread_create = fail_when_others_are_idle;
+    weft__sys.pthread_create = fail_when_others_are_idle;
     meanwhile.pool = use_pool(&(struct weft_pool_options){.max_threads = 2});
     weft_future *first = weft_to_thread_fn(NULL, gate_pass, &meanwhile.gate);
     gate_wait_entered(&meanwhile.gate);
@@ -791,7 +792,7 @@ static void *run_flaky_hammer(void *arg)
 Test(pool, orphans_no_job_while_starting_threads_fails_at_random)
 {
     struct hammer hammers[LOOPS] = {{0}};
-    weft__thread_create = flaky_create;
+    weft__sys.pthread_create = flaky_create;
     weft_pool *pool = weft_pool_new(&(struct weft_pool_options){.max_threads = 3, .keepalive = 1});
     for (int i = 0; i < LOOPS; i++) {
         hammers[i].pool = pool;

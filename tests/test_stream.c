@@ -379,7 +379,7 @@ Test(stream, failure_comes_after_the_bytes_before_it)
     weft_stream *stream = weft_test_stream(&peer);
     weft_test_send_text(peer, "last words");
     weft_test_turn();
-    weft__net_sys.recv = failing_recv;
+    weft__sys.recv = failing_recv;
     recv_errno = ECONNRESET;
     weft_test_send_text(peer, "?");
     weft_test_turn();
@@ -393,16 +393,16 @@ Test(stream, readiness_without_bytes_is_nothing)
 {
     weft_stream *stream = weft_test_stream(&peer);
     int errors[] = {EAGAIN, EINTR};
-    ssize_t (*recv_before)(int, void *, size_t, int) = weft__net_sys.recv;
+    ssize_t (*recv_before)(int, void *, size_t, int) = weft__sys.recv;
     weft_future *read = weft_read(stream, buffer, sizeof(buffer));
     weft_test_send_text(peer, "there");
-    weft__net_sys.recv = failing_recv;
+    weft__sys.recv = failing_recv;
     for (int i = 0; i < 2; i++) {
         recv_errno = errors[i];
         weft_test_turn();
         cr_assert(!weft_is_done(read));
     }
-    weft__net_sys.recv = recv_before;
+    weft__sys.recv = recv_before;
     cr_assert_eq(weft_test_count(read), 5);
     end(stream);
 }
@@ -419,7 +419,7 @@ Test(stream, event_that_cannot_be_added_is_an_error)
 {
     int fds[2];
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
-    weft__net_sys.event_add = failing_event_add;
+    weft__sys.event_add = failing_event_add;
     cr_assert_null(weft_stream_new(fds[0]));
     cr_assert_eq(errno, ENOMEM);
     close(fds[0]);

@@ -200,7 +200,7 @@ Test(stream_write, writer_to_a_fast_peer_lets_others_run)
 {
     weft_stream *stream = weft_test_stream(&peer);
     fill_big();
-    weft__net_sys.sendmsg = swallow;
+    weft__sys.sendmsg = swallow;
     size_t turns = 0;
     weft_future *counter = weft_spawn(counter_task, .turns = &turns);
     cr_assert_eq(weft_test_run(weft_spawn(write_task, .stream = stream)), 0);
@@ -247,7 +247,7 @@ Test(stream_write, pieces_arrive_in_order_wherever_the_kernel_cuts_them)
     char head[] = "HTTP/1.1 200 OK\r\n", end_of_head[] = "\r\n", body[] = "body";
     struct iovec pieces[] = {{head, 9}, {head, 0}, {head + 9, 8}, {end_of_head, 2}, {body, 4}};
     for (most_at_once = 1; most_at_once < 25; most_at_once++) {
-        weft__net_sys.sendmsg = send_little;
+        weft__sys.sendmsg = send_little;
         cr_assert_eq(weft__stream_writev(stream, pieces, 5), 0);
         cr_assert_eq(weft_write(stream, "!", 1), 0);
         while (weft_write_pending(stream))
@@ -475,11 +475,11 @@ Test(stream_write, interrupted_send_is_tried_again)
     int errors[] = {EINTR, EAGAIN};
     weft_stream *stream = weft_test_stream(&peer);
     for (int i = 0; i < 2; i++) {
-        weft__net_sys.sendmsg = failing_send;
+        weft__sys.sendmsg = failing_send;
         send_errno = errors[i];
         cr_assert_eq(weft_write(stream, "later", 5), 0);
         cr_assert_eq(weft_write_pending(stream), 5);
-        weft__net_sys.sendmsg = sendmsg;
+        weft__sys.sendmsg = sendmsg;
         weft_test_turn();
         cr_assert(peer_gets("later"));
     }
@@ -498,7 +498,7 @@ Test(stream_write, event_that_cannot_be_added_fails_the_connection)
 {
     weft_stream *stream = open_slow();
     fill_big();
-    weft__net_sys.event_add = failing_event_add;
+    weft__sys.event_add = failing_event_add;
     cr_assert_eq(weft_write(stream, big, 500000), -EIO);
     cr_assert_eq(weft_write(stream, "x", 1), -EIO);
     end(stream);

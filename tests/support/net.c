@@ -12,7 +12,7 @@
 #include "tests/support/loop.h"
 
 struct weft_test_calls test_calls;
-static struct weft__net_sys real;
+static struct weft__sys real;
 
 static int count_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
 {
@@ -43,11 +43,11 @@ static int count_event_add(struct event *event, const struct timeval *timeout)
 void weft_test_count_calls(void)
 {
     if (!real.recv) {
-        real = weft__net_sys;
-        weft__net_sys.accept4 = count_accept4;
-        weft__net_sys.recv = count_recv;
-        weft__net_sys.sendmsg = count_sendmsg;
-        weft__net_sys.event_add = count_event_add;
+        real = weft__sys;
+        weft__sys.accept4 = count_accept4;
+        weft__sys.recv = count_recv;
+        weft__sys.sendmsg = count_sendmsg;
+        weft__sys.event_add = count_event_add;
     }
     test_calls = (struct weft_test_calls){0};
 }

@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <weft/stream.h>
 
+#include "core/sys.h"
 #include "net/stream.h"
-#include "net/sys.h"
 
 /* How often the table of system calls was used since weft_test_count_calls(). */
 extern struct weft_test_calls {

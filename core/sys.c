@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of system calls, as it is outside of weft's own tests: each entry looks whether it is to
+ * fail, which costs a load beside a system call, and then makes the call.
+ */
+#include "core/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+
+/* A failure that is planned for one of the calls. */
+struct plan {
+    atomic_uint countdown; /* calls until the one that fails; 0: none does */
+    atomic_int error;
+    atomic_bool failed;
+};
+
+static struct plan plans[WEFT__SYS_COUNT];
+
+static const char *const names[] = {
+#define NAME(how, type, name, parameters, arguments) #name,
+    WEFT__SYS_CALLS(NAME)
+#undef NAME
+};
+
+/* 0, or the error with which this very call has to fail. */
+static int planned(enum weft__sys_call call)
+{
+    struct plan *plan = &plans[call];
+    unsigned left = atomic_load_explicit(&plan->countdown, memory_order_relaxed);
+    if (!left)
+        return 0;
+    while (left && !atomic_compare_exchange_weak(&plan->countdown, &left, left - 1))
+        ;
+    if (left != 1)
+        return 0;
+    atomic_store(&plan->failed, true);
+    return atomic_load(&plan->error);
+}
+
+static struct plan *find(const char *name)
+{
+    for (size_t i = 0; i < WEFT__SYS_COUNT; i++)
+        if (strcmp(names[i], name) == 0)
+            return &plans[i];
+    return NULL;
+}
+
+bool weft__sys_fail(const char *name, unsigned n, int error)
+{
+    struct plan *plan = find(name);
+    if (!plan)
+        return false;
+    atomic_store(&plan->countdown, 0);
+    atomic_store(&plan->failed, false);
+    atomic_store(&plan->error, error);
+    atomic_store(&plan->countdown, n);
+    return true;
+}
+
+bool weft__sys_failed(const char *name)
+{
+    struct plan *plan = find(name);
+    return plan && atomic_load(&plan->failed);
+}
+
+static int open_reserve(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static int fail_ERRNO(int error)
+{
+    errno = error;
+    return -1;
+}
+
+static int fail_CODE(int error)
+{
+    return error;
+}
+
+#define CALL(how, type, name, parameters, arguments)       \
+    static type call_##name parameters                     \
+    {                                                      \
+        int error = planned(WEFT__SYS_##name);             \
+        return error ? fail_##how(error) : name arguments; \
+    }
+WEFT__SYS_CALLS(CALL)
+#undef CALL
+
+struct weft__sys weft__sys = {
+#define ENTRY(how, type, name, parameters, arguments) .name = call_##name,
+    WEFT__SYS_CALLS(ENTRY)
+#undef ENTRY
+};

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The system and library calls that can fail in ways worth testing, of all layers, in one table.
+ *
+ * Tests of weft replace entries, before anything runs, to fail as they like or to count; users'
+ * tests make one fail by its name: weft_testing_fail_call(). Nothing else writes to the table. An
+ * entry is called as weft__sys.accept4(…).
+ */
+#ifndef WEFT_CORE_SYS_H
+#define WEFT_CORE_SYS_H
+
+#include <event2/event.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+
+/**
+ * X(how it fails, type, name, parameters, arguments). ERRNO: -1 and errno; CODE: it returns the error.
+ * open_reserve() opens a descriptor to be given up when there are no others; getaddrinfo() and
+ * pthread_create() are called on workers too.
+ */
+#define WEFT__SYS_CALLS(X)                                                                       \
+    X(ERRNO, int, accept4, (int fd, struct sockaddr *address, socklen_t *len, int flags),        \
+      (fd, address, len, flags))                                                                 \
+    X(ERRNO, int, bind, (int fd, const struct sockaddr *address, socklen_t len),                 \
+      (fd, address, len))                                                                        \
+    X(ERRNO, int, connect, (int fd, const struct sockaddr *address, socklen_t len),              \
+      (fd, address, len))                                                                        \
+    X(ERRNO, int, event_add, (struct event * event, const struct timeval *timeout),              \
+      (event, timeout))                                                                          \
+    X(ERRNO, int, eventfd, (unsigned count, int flags), (count, flags))                          \
+    X(CODE, int, getaddrinfo,                                                                    \
+      (const char *host, const char *service, const struct addrinfo *hints,                      \
+       struct addrinfo **ret),                                                                   \
+      (host, service, hints, ret))                                                               \
+    X(ERRNO, int, listen, (int fd, int backlog), (fd, backlog))                                  \
+    X(ERRNO, int, open_reserve, (void), ())                                                      \
+    X(ERRNO, int, pipe2, (int fds[2], int flags), (fds, flags))                                  \
+    X(CODE, int, pthread_create,                                                                 \
+      (pthread_t * thread, const pthread_attr_t *attributes, void *(*start)(void *), void *arg), \
+      (thread, attributes, start, arg))                                                          \
+    X(ERRNO, ssize_t, read, (int fd, void *buffer, size_t size), (fd, buffer, size))             \
+    X(ERRNO, ssize_t, recv, (int fd, void *buffer, size_t size, int flags),                      \
+      (fd, buffer, size, flags))                                                                 \
+    X(ERRNO, ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),                \
+      (fd, message, flags))                                                                      \
+    X(ERRNO, int, socket, (int family, int type, int protocol), (family, type, protocol))        \
+    X(ERRNO, int, socketpair, (int family, int type, int protocol, int fds[2]),                  \
+      (family, type, protocol, fds))                                                             \
+    X(ERRNO, int, timerfd_create, (clockid_t clock, int flags), (clock, flags))                  \
+    X(ERRNO, ssize_t, write, (int fd, const void *bytes, size_t size), (fd, bytes, size))
+
+enum weft__sys_call {
+#define WEFT__SYS_ENUM(how, type, name, parameters, arguments) WEFT__SYS_##name,
+    WEFT__SYS_CALLS(WEFT__SYS_ENUM)
+#undef WEFT__SYS_ENUM
+        WEFT__SYS_COUNT
+};
+
+struct weft__sys {
+#define WEFT__SYS_ENTRY(how, type, name, parameters, arguments) type(*name) parameters;
+    WEFT__SYS_CALLS(WEFT__SYS_ENTRY)
+#undef WEFT__SYS_ENTRY
+};
+
+extern struct weft__sys weft__sys;
+
+/** Let the n-th call from now on, counting from 1, fail with `error`, once; 0: none. False: there is no
+ * call of that name. Thread: any. */
+bool weft__sys_fail(const char *name, unsigned n, int error);
+
+/** How often the call of that name was made to fail by the weft__sys_fail() for it: 0 or 1. */
+bool weft__sys_failed(const char *name);
+
+#endif
