@@ -49,18 +49,6 @@ bool weft__cancel_all(struct weft__child *children, size_t count, const char *re
     return asked;
 }
 
-size_t weft__detach_all(struct weft__child *children, size_t count)
-{
-    size_t queued = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (weft__is_waiting(&children[i].waiter))
-            weft__detach(&children[i].waiter);
-        else
-            queued++;
-    }
-    return queued;
-}
-
 void weft__drop_all(struct weft__child *children, size_t count)
 {
     for (size_t i = 0; i < count; i++)

@@ -34,10 +34,6 @@ void weft__wait_all(struct weft__child *children, size_t count, weft_future *con
 /** Ask those that are not done to stop; true if there was one. */
 bool weft__cancel_all(struct weft__child *children, size_t count, const char *reason);
 
-/** Stop waiting for those that are not done; returns how many are queued to run all the same. Each
- * keeps its reference. */
-size_t weft__detach_all(struct weft__child *children, size_t count);
-
 /** Drop the references. */
 void weft__drop_all(struct weft__child *children, size_t count);
 

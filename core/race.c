@@ -165,10 +165,10 @@ weft_future *weft_first_success_array(size_t count, weft_future *const *futures)
 
 ssize_t weft_race_winner(const weft_future *future)
 {
+    if (future && WEFT__ELSEWHERE(future->loop_id))
+        return weft__elsewhere();
     if (!future || (future->ops != &race_ops && future->ops != &first_success_ops))
         return -EINVAL;
-    if (WEFT__ELSEWHERE(future->loop_id))
-        return weft__elsewhere();
     if (weft__is_pending(future))
         return -EINPROGRESS;
     const struct race *race = race_of(future);

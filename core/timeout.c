@@ -117,10 +117,12 @@ int weft_timeout_reschedule(weft_timeout *timeout, weft_ns deadline)
 
 weft_ns weft_timeout_when(const weft_timeout *timeout)
 {
-    return timeout ? timeout->block.deadline : WEFT_FOREVER;
+    if (!timeout || WEFT__ELSEWHERE(loop_of(timeout)))
+        return WEFT_FOREVER;
+    return timeout->block.deadline;
 }
 
 bool weft_timeout_expired(const weft_timeout *timeout)
 {
-    return timeout && timeout->expired;
+    return timeout && !WEFT__ELSEWHERE(loop_of(timeout)) && timeout->expired;
 }

@@ -21,7 +21,8 @@
 #include "core/timer.h"
 
 struct weft_waited {
-    size_t count; /* [const] */
+    uint32_t loop_id; /* [const] */
+    size_t count;     /* [const] */
     bool settled;
     size_t done;          /* once settled */
     weft_future **sorted; /* [const] room for them behind the futures: the done ones, the others */
@@ -45,6 +46,7 @@ static weft_waited *new_waited(size_t count, weft_future *const *futures)
     weft_waited *waited = size ? weft__calloc(1, size) : NULL;
     if (!waited)
         return NULL;
+    waited->loop_id = weft__loop_id;
     waited->count = count;
     waited->sorted = waited->futures + count;
     for (size_t i = 0; i < count; i++)
@@ -52,16 +54,18 @@ static weft_waited *new_waited(size_t count, weft_future *const *futures)
     return waited;
 }
 
-void weft_waited_free(weft_waited *waited)
+static void free_waited(void *arg)
 {
-    for (size_t i = 0; waited && i < waited->count; i++)
+    weft_waited *waited = arg;
+    for (size_t i = 0; i < waited->count; i++)
         weft_unref(waited->futures[i]);
     weft__free(waited);
 }
 
-static void free_waited(void *waited)
+void weft_waited_free(weft_waited *waited)
 {
-    weft_waited_free(waited);
+    if (waited && !WEFT__ELSEWHERE(waited->loop_id))
+        free_waited(waited);
 }
 
 static void settle(weft_waited *waited)
@@ -81,24 +85,32 @@ static void settle(weft_waited *waited)
 
 size_t weft_waited_done_count(weft_waited *waited)
 {
+    if (WEFT__ELSEWHERE(waited->loop_id))
+        return 0;
     settle(waited);
     return waited->done;
 }
 
 weft_future *weft_waited_done(weft_waited *waited, size_t index)
 {
+    if (WEFT__ELSEWHERE(waited->loop_id))
+        return NULL;
     settle(waited);
     return index < waited->done ? waited->sorted[index] : NULL;
 }
 
 size_t weft_waited_pending_count(weft_waited *waited)
 {
+    if (WEFT__ELSEWHERE(waited->loop_id))
+        return 0;
     settle(waited);
     return waited->count - waited->done;
 }
 
 weft_future *weft_waited_pending(weft_waited *waited, size_t index)
 {
+    if (WEFT__ELSEWHERE(waited->loop_id))
+        return NULL;
     settle(waited);
     return index < waited->count - waited->done ? waited->sorted[waited->done + index] : NULL;
 }
@@ -201,7 +213,9 @@ static bool cancel(weft_future *future)
 
 static void dispose(weft_future *future)
 {
-    weft_waited_free(WEFT__CONTAINER(future, struct wait, timed.future)->waited);
+    weft_waited *waited = WEFT__CONTAINER(future, struct wait, timed.future)->waited;
+    if (waited)
+        free_waited(waited);
 }
 
 /* ---- Starting ---- */

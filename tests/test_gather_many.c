@@ -38,6 +38,14 @@ static weft_results *results_of(weft_future *gather)
     return value.ptr;
 }
 
+static size_t with_status(const weft_results *results, int status)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < MANY; i++)
+        count += weft_results_status(results, i) == status;
+    return count;
+}
+
 struct child {
     WEFT_FRAME;
     int number, fail;
@@ -74,8 +82,10 @@ Test(gather_many, succeed)
     make(succeeds);
     weft_results *results = results_of(gather(WEFT_GATHER_FIRST_ERROR));
     cr_assert_eq(weft_results_count(results), MANY);
+    size_t right = 0;
     for (size_t i = 0; i < MANY; i++)
-        cr_assert_eq(weft_results_value(results, i).i64, (int64_t)i);
+        right += weft_results_value(results, i).i64 == (int64_t)i;
+    cr_assert_eq(right, MANY);
     weft_results_free(results);
     weft_test_loop_end();
 }
@@ -84,8 +94,7 @@ Test(gather_many, all_fail_and_every_status_is_kept)
 {
     make(fails);
     weft_results *results = results_of(gather(WEFT_GATHER_ALL));
-    for (size_t i = 0; i < MANY; i++)
-        cr_assert_eq(weft_results_status(results, i), -EIO);
+    cr_assert_eq(with_status(results, -EIO), MANY);
     cr_assert_str_eq(weft_results_message(results, MANY - 1), "child 99999");
     weft_results_free(results);
     weft_test_loop_end();
@@ -122,14 +131,15 @@ Test(gather_many, all_are_cancelled_one_by_one)
         mine[i] = weft_ref(futures[i]);
     weft_future *all = gather(WEFT_GATHER_ALL);
     weft_test_ticks(1);
+    size_t asked = 0;
     for (size_t i = 0; i < MANY; i++) {
-        cr_assert(weft_cancel(mine[i]));
+        asked += weft_cancel(mine[i]);
         weft_unref(mine[i]);
     }
+    cr_assert_eq(asked, MANY);
     free(mine);
     weft_results *results = results_of(all);
-    for (size_t i = 0; i < MANY; i++)
-        cr_assert_eq(weft_results_status(results, i), -ECANCELED);
+    cr_assert_eq(with_status(results, -ECANCELED), MANY);
     weft_results_free(results);
     weft_test_loop_end();
 }
@@ -167,8 +177,10 @@ Test(gather_many, are_all_the_same_future_which_the_first_place_owns)
     cr_assert_null(value);
     value = weft_results_value(results, 0).ptr;
     cr_assert_not_null(value);
+    size_t right = 0;
     for (size_t i = 0; i < MANY; i++)
-        cr_assert_eq(weft_results_value(results, i).ptr, value);
+        right += weft_results_value(results, i).ptr == value;
+    cr_assert_eq(right, MANY);
     weft_results_free(results);
     cr_assert_eq(destroyed, 1);
     weft_unref(one);

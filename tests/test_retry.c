@@ -420,6 +420,28 @@ static int scene(void)
     return weft_test_run(weft_retry(&options, make, NULL));
 }
 
+static weft_future *fails_at_first(size_t number, void *arg)
+{
+    (void)arg;
+    weft_future *future = weft_future_new();
+    if (number == 0)
+        weft_future_fail(future, -EIO, NULL);
+    else
+        weft_future_resolve(future, weft_value_i64(1), NULL);
+    return future;
+}
+
+static int first_timer(void)
+{
+    return weft_test_run(weft_retry(&exact, fails_at_first, NULL));
+}
+
+Test(retry, survives_the_lack_of_memory_for_its_own_timer)
+{
+    weft_test_every_lack_of_memory(first_timer);
+    weft_test_loop_end();
+}
+
 static int once(void)
 {
     const struct weft_retry_options options = {.attempts = 1};
