@@ -158,7 +158,7 @@ static weft_future *begin(weft_loop *loop, struct fd_part *part, int fd, short w
 
 static weft_future *wait_for(int fd, short what)
 {
-    weft_loop *loop = weft__loop;
+    weft_loop *loop = weft__here();
     if (!loop)
         return weft__future_enoloop();
     struct fd_part *part = find_part(loop);
@@ -193,7 +193,8 @@ static struct fd_wait *oldest(struct fd_part *part, int fd)
 
 size_t weft_fd_closing(int fd)
 {
-    struct fd_part *part = weft__loop ? find_part(weft__loop) : NULL;
+    weft_loop *loop = weft__here();
+    struct fd_part *part = loop ? find_part(loop) : NULL;
     size_t count = 0;
     for (struct fd_wait *wait; part && (wait = oldest(part, fd)); count++)
         end(wait, WEFT_ECLOSED);

@@ -24,6 +24,7 @@ struct next_op;
 struct weft_signal {
     weft__hearer hearer; /* first */
     weft__link link;     /* in the part, until the owner's reference is gone */
+    uint32_t loop_id;    /* [const] */
     size_t refs;
     bool closed;
     uint64_t count;     /* came and was not told */
@@ -162,8 +163,18 @@ static void release(struct weft__part *part)
     weft__free(own);
 }
 
-static const struct weft__part_ops part_ops = {
-    .name = "signal", .settle = settle, .pending = pending, .list = list, .free = release};
+static void after_fork(struct weft__part *part)
+{
+    (void)part;
+    weft__signal_after_fork();
+}
+
+static const struct weft__part_ops part_ops = {.name = "signal",
+                                               .settle = settle,
+                                               .pending = pending,
+                                               .list = list,
+                                               .after_fork = after_fork,
+                                               .free = release};
 
 static struct signal_part *get_part(weft_loop *loop)
 {
@@ -185,7 +196,7 @@ static weft_signal *refused(int error)
 
 weft_signal *weft_signal_open(int signum)
 {
-    weft_loop *loop = weft__loop;
+    weft_loop *loop = weft__here();
     if (!loop)
         return refused(EINVAL);
     if (loop->phase == WEFT__CLOSED)
@@ -197,6 +208,7 @@ weft_signal *weft_signal_open(int signum)
     if (!signal)
         return refused(ENOMEM);
     signal->refs = 2;
+    signal->loop_id = loop->id;
     signal->hearer.signum = signum;
     signal->hearer.mailbox = loop->mailbox;
     signal->hearer.heard = heard;
@@ -211,11 +223,13 @@ weft_signal *weft_signal_open(int signum)
 
 weft_future *weft_signal_next(weft_signal *signal)
 {
-    weft_loop *loop = weft__loop;
+    weft_loop *loop = weft__here();
     if (!loop)
         return weft__future_enoloop();
     if (!signal)
         return weft_future_failed(-EINVAL, "no listener");
+    if (WEFT__ELSEWHERE(signal->loop_id))
+        return weft__future_elsewhere();
     if (signal->closed)
         return weft_future_failed(-ESHUTDOWN, NULL);
     if (signal->op)
@@ -232,7 +246,7 @@ weft_future *weft_signal_next(weft_signal *signal)
 
 void weft_signal_close(weft_signal *signal)
 {
-    if (!signal)
+    if (!signal || WEFT__ELSEWHERE(signal->loop_id))
         return;
     end(signal, WEFT_ECLOSED);
     drop(signal);

@@ -25,7 +25,8 @@
  * arrived before is in the count that is then taken. So nothing is lost, and nothing is allocated.
  *
  * A child of fork() has the handlers and the parent's wakeup pipe. There the handler does as if
- * weft were not there, until weft__signal_after_fork().
+ * weft were not there, until somebody uses the table: adopt(). Then the child has one thread, and
+ * whoever held the mutex or was in a handler is not there.
  */
 #include <assert.h>
 #include <errno.h>
@@ -35,6 +36,7 @@
 #include <unistd.h>
 
 #include "core/signal.h"
+#include "core/thread.h"
 
 enum { SIGNALS = 65 }; /* 1 … 64 */
 
@@ -50,6 +52,7 @@ static struct entry {
 static pthread_mutex_t table_mutex = PTHREAD_MUTEX_INITIALIZER;
 static atomic_uint handlers; /* [atomic] how many run; see above */
 static atomic_int owner;     /* [atomic] the process that the handlers are for */
+static unsigned generation;  /* [const] but in a new child: its weft__generation */
 
 /* ---- In the handler ---- */
 
@@ -119,6 +122,22 @@ static int install(struct entry *entry, int signum)
     return 0;
 }
 
+static void adopt(void)
+{
+    if (generation == weft__generation)
+        return;
+    generation = weft__generation;
+    pthread_mutex_init(&table_mutex, NULL);
+    atomic_store(&handlers, 0);
+    atomic_store(&owner, getpid());
+}
+
+static void lock(void)
+{
+    adopt();
+    pthread_mutex_lock(&table_mutex);
+}
+
 static void quiesce(void)
 {
     while (atomic_load(&handlers) > 0)
@@ -179,7 +198,7 @@ int weft__signal_hear(weft__hearer *hearer)
     struct entry *entry = &table[hearer->signum];
     hearer->item.run = run;
     atomic_store(&hearer->next, NULL);
-    pthread_mutex_lock(&table_mutex);
+    lock();
     _Atomic(weft__hearer *) *link = link_to(entry, NULL);
     atomic_store(link, hearer);
     int status = install(entry, hearer->signum);
@@ -192,7 +211,7 @@ int weft__signal_hear(weft__hearer *hearer)
 bool weft__signal_ignore(weft__hearer *hearer)
 {
     struct entry *entry = &table[hearer->signum];
-    pthread_mutex_lock(&table_mutex);
+    lock();
     if (!is_used_by_others(entry, hearer) && !atomic_load(&entry->falls_back))
         uninstall(entry, hearer->signum);
     atomic_store(link_to(entry, hearer), atomic_load(&hearer->next));
@@ -209,7 +228,7 @@ bool weft__signal_fall_back(int signum, weft__fallback *fallback)
     struct entry *entry = &table[signum];
     struct sigaction now;
     bool done = false;
-    pthread_mutex_lock(&table_mutex);
+    lock();
     const struct sigaction *meaning = entry->installed ? &entry->before : &now;
     if (!atomic_load(&entry->falls_back) && sigaction(signum, NULL, &now) == 0 &&
         !(meaning->sa_flags & SA_SIGINFO) && meaning->sa_handler == SIG_DFL) {
@@ -224,7 +243,7 @@ bool weft__signal_fall_back(int signum, weft__fallback *fallback)
 void weft__signal_end_fallback(int signum)
 {
     struct entry *entry = &table[signum];
-    pthread_mutex_lock(&table_mutex);
+    lock();
     if (!is_used_by_others(entry, NULL))
         uninstall(entry, signum);
     atomic_store(&entry->falls_back, false);
@@ -235,7 +254,5 @@ void weft__signal_end_fallback(int signum)
 
 void weft__signal_after_fork(void)
 {
-    pthread_mutex_init(&table_mutex, NULL); /* its holder may be another thread of the parent */
-    atomic_store(&handlers, 0);
-    atomic_store(&owner, getpid());
+    adopt();
 }

@@ -289,6 +289,24 @@ Test(signal, forked_child_does_as_if_nobody_listened)
     weft_signal_close(signal);
     weft_test_loop_end();
 }
+
+Test(signal, forked_child_that_goes_on_with_the_loop_listens_again)
+{
+    weft_signal *signal = open_signal(SIGUSR1);
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        int went_on = weft_after_fork_child(test_loop);
+        raise(SIGUSR1);
+        _exit(went_on == 0 && next(signal) == 1 ? 0 : 1);
+    }
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert_eq(status, 0);
+    raise_call(&usr1);
+    cr_assert_eq(next(signal), 1);
+    weft_signal_close(signal);
+    weft_test_loop_end();
+}
 #endif
 
 /* ---- Failure, misuse ---- */
@@ -504,6 +522,8 @@ Test(signal, run_beside_a_listener_of_another_loop_leaves_the_handler_to_it)
     weft_signal *signal = open_signal(SIGINT);
     pid_t child = fork();
     if (child == 0) { /* the same with the listener's loop gone first, on a thread without a loop */
+        if (weft_after_fork_child(test_loop) < 0)
+            _exit(2);
         weft_signal_close(signal);
         weft_loop_free(test_loop);
         _exit(weft_run(own_sigint) == 130 ? 0 : 1);

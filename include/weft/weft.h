@@ -20,6 +20,7 @@
 #include <weft/map.h>
 #include <weft/memory.h>
 #include <weft/pool.h>
+#include <weft/process.h>
 #include <weft/race.h>
 #include <weft/retry.h>
 #include <weft/scope.h>
