@@ -34,6 +34,7 @@
 
 #include "core/memory.h"
 #include "core/sys.h"
+#include "core/nested.h"
 
 enum { ITEMS_PER_POLL = 256 };
 /* A base: epoll, and a pair for signals; the loop: timer, and a pipe. */
@@ -225,7 +226,9 @@ static bool may_skip_poll(weft_loop *loop)
 
 static int poll_base(weft_loop *loop, int flags)
 {
+    weft__guard_polls(loop);
     int polled = event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | flags);
+    weft__guard_polled(loop);
     loop->polls++;
     loop->skipped = 0;
     loop->next_check = 1;
@@ -323,7 +326,7 @@ int weft_loop_run(weft_loop *loop)
     int status;
     if (WEFT__ELSEWHERE(loop->id))
         return weft__elsewhere();
-    if (weft__loop_is_busy(loop))
+    if (weft__loop_is_busy(loop) || weft__is_in_host(loop))
         return -EDEADLK;
     loop->running = true;
     do
@@ -380,8 +383,9 @@ int weft_loop_run_until(weft_loop *loop, weft_future *future)
         return weft__elsewhere();
     if (!future)
         return -EINVAL;
-    if (weft__loop_is_busy(loop) || weft__is_foreign(future)) {
-        int status = weft__loop_is_busy(loop) ? -EDEADLK : -EXDEV;
+    bool nested = weft__loop_is_busy(loop) || weft__is_in_host(loop);
+    if (nested || weft__is_foreign(future)) {
+        int status = nested ? -EDEADLK : -EXDEV;
         weft__drop(future);
         return status;
     }
@@ -471,6 +475,7 @@ static void free_event(struct event **event)
 /* What weft_loop_new() set up, in any state of completeness. */
 static void destroy(weft_loop *loop)
 {
+    weft__guard_close(loop);
     free_event(&loop->tick_event);
     free_event(&loop->timer_event);
     free_event(&loop->wake_event);
@@ -551,8 +556,8 @@ static bool set_up(weft_loop *loop, const struct weft_loop_options *options)
     loop->timer_fd = weft__sys.timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (loop->timer_fd < 0)
         return false;
-    if (!loop->attached &&
-        (!has_descriptors(loop->timer_fd, DESCRIPTORS_OF_A_BASE) || !(loop->base = new_base())))
+    if (!loop->attached && (!has_descriptors(loop->timer_fd, DESCRIPTORS_OF_A_BASE) ||
+                            !(loop->base = new_base()) || !weft__guard_open(loop)))
         return false;
     if (!(loop->mailbox = weft__mailbox_new()))
         return false;

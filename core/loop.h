@@ -100,6 +100,7 @@ struct weft_loop {
     weft_ns armed;             /* the deadline that timer_fd is set to; WEFT_FOREVER: none */
     struct event *tick_event;  /* attached only: runs a tick from the host's dispatch */
     bool tick_pending;         /* tick_event is armed */
+    struct event *guard;       /* of a base of our own: core/nested.c */
     unsigned skipped,
         next_check;        /* items run since the last poll; at how many to look at the clock */
     weft_ns polled_at;     /* when the last poll ended */

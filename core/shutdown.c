@@ -29,6 +29,7 @@
 
 #include "core/loop.h"
 #include "core/memory.h"
+#include "core/nested.h"
 #include "core/sync.h"
 #include "core/task.h"
 
@@ -291,6 +292,12 @@ static void end_leftover(weft_loop *loop)
     run_out(loop);
 }
 
+/* Without any of these there is nothing to serve, and the end is at once. */
+static bool needs_ticks(const weft_loop *loop)
+{
+    return loop->tasks || loop->calls || any_part_pending(loop);
+}
+
 int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_options *options,
                        struct weft_stuck_list **ret)
 {
@@ -304,6 +311,8 @@ int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_options *opti
         return -EDEADLK;
     if (loop->phase == WEFT__CLOSED)
         return 0;
+    if (needs_ticks(loop) && weft__is_in_host(loop))
+        return -EDEADLK;
     if (!options)
         options = &defaults;
     if (options->size != 0 && options->size != sizeof(*options))
@@ -351,8 +360,11 @@ void weft_loop_free(weft_loop *loop)
     if (status == WEFT_EFORK)
         return;
     if (status == -EDEADLK) {
-        struct weft_error_report report = {.what = "a running loop cannot be freed",
-                                           .status = -EDEADLK};
+        struct weft_error_report report = {
+            .what = weft__loop_is_busy(loop)
+                        ? "a running loop cannot be freed"
+                        : "a loop with tasks or jobs cannot be freed by a callback of its host",
+            .status = -EDEADLK};
         weft__report(loop, &report);
         return;
     }

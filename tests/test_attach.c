@@ -368,13 +368,12 @@ Test(attach, loses_no_tick_when_libevent_has_no_memory)
 
 /* ---- Misuse ---- */
 
-static void no_warnings(int severity, const char *text)
+static void no_log(int severity, const char *text)
 {
-    (void)severity;
-    (void)text;
+    cr_assert_fail("libevent logs (%d): %s", severity, text);
 }
 
-static int nested[3];
+static int nested[4];
 
 static void nest_event(evutil_socket_t fd, short what, void *arg)
 {
@@ -386,16 +385,17 @@ static void nest_event(evutil_socket_t fd, short what, void *arg)
     nested[0] = weft_test_run(done);
     nested[1] = weft_test_run(weft_sleep(0));
     nested[2] = weft_test_run(weft_sleep(WEFT_MS(1)));
+    nested[3] = weft_loop_run(test_loop);
 }
 
-Test(attach, run_until_while_the_host_dispatches_fails_and_leaves_nothing_queued)
+Test(attach, run_within_a_callback_of_the_host_is_refused_and_leaves_nothing_queued)
 {
     struct timeval moment = {.tv_usec = 1000};
-    event_set_log_callback(no_warnings);
+    event_set_log_callback(no_log);
     cr_assert_eq(event_base_once(base, -1, EV_TIMEOUT, nest_event, NULL, &moment), 0);
     cr_assert_eq(dispatch_until(weft_sleep(WEFT_MS(20))), 0);
-    cr_assert_eq(nested[1], -EIO);
-    cr_assert_eq(nested[2], -EIO);
+    for (int i = 0; i < 4; i++)
+        cr_assert_eq(nested[i], -EDEADLK);
     end();
 }
 
@@ -410,26 +410,53 @@ static void shutdown_event(evutil_socket_t fd, short what, void *arg)
     event_base_loopbreak(base);
 }
 
-static void ignore_report(weft_loop *loop, const struct weft_error_report *report, void *arg)
-{
-    (void)loop;
-    (void)arg;
-    weft_test_mark(report->task);
-}
-
-Test(attach, shutdown_while_the_host_dispatches_gives_tasks_up_and_leaks_nothing)
+Test(attach, shutdown_within_a_callback_of_the_host_is_refused_and_harms_no_task)
 {
     struct timeval moment = {.tv_usec = 1000};
-    event_set_log_callback(no_warnings);
-    weft_loop_set_error_handler(test_loop, ignore_report, NULL);
+    event_set_log_callback(no_log);
     weft_future *task = weft_spawn(cleans_up);
     cr_assert_eq(event_base_once(base, -1, EV_TIMEOUT, shutdown_event, NULL, &moment), 0);
     cr_assert_geq(event_base_loop(base, EVLOOP_NO_EXIT_ON_EMPTY), 0);
-    cr_assert_eq(inner_shutdown, WEFT_ESTUCK);
-    cr_assert_eq(weft_future_status(task), WEFT_ESTUCK);
-    cr_assert_str_eq(test_trace, "cleans_up");
+    cr_assert_eq(inner_shutdown, -EDEADLK);
+    cr_assert_not(weft_is_done(task));
+    cr_assert_eq(weft_cancelling(task), 0);
+    cr_assert_eq(dispatch_until(weft_sleep(WEFT_MS(1))), 0, "it goes on as before");
+    cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), 0);
+    cr_assert_eq(weft_future_status(task), -ECANCELED);
+    cr_assert_str_eq(test_trace, "f");
     weft_unref(task);
     end();
+}
+
+static void free_too_early_event(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    (void)arg;
+    weft_loop_free(test_loop);
+    event_base_loopbreak(base);
+}
+
+static void note_report(weft_loop *loop, const struct weft_error_report *report, void *arg)
+{
+    (void)loop;
+    (void)arg;
+    cr_assert_eq(report->status, -EDEADLK);
+    cr_assert(strstr(report->what, "host"), "%s", report->what);
+    weft_test_mark("r");
+}
+
+Test(attach, free_with_tasks_within_a_callback_of_the_host_is_reported_and_does_nothing)
+{
+    struct timeval moment = {.tv_usec = 1000};
+    event_set_log_callback(no_log);
+    weft_loop_set_error_handler(test_loop, note_report, NULL);
+    weft_unref(weft_spawn(cleans_up));
+    cr_assert_eq(event_base_once(base, -1, EV_TIMEOUT, free_too_early_event, NULL, &moment), 0);
+    cr_assert_geq(event_base_loop(base, EVLOOP_NO_EXIT_ON_EMPTY), 0);
+    cr_assert_str_eq(test_trace, "r");
+    end();
+    cr_assert_str_eq(test_trace, "rf");
 }
 
 static void stop_event(evutil_socket_t fd, short what, void *arg)

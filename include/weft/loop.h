@@ -90,6 +90,10 @@ WEFT_PUBLIC weft_loop *weft_loop_current(void);
  * The event_base under a loop, for events of your own. Their callbacks may use weft as any code on
  * the loop.
  *
+ * Within a task or a callback of the loop it must not be dispatched: on a base of weft's own
+ * event_base_loop() returns at once there and the error handler is told (-EDEADLK); on a host's base
+ * libevent itself refuses.
+ *
  * Thread:    loop.
  * Ownership: the loop's (or the host's, when attached).
  * Errors:    none.
@@ -102,8 +106,8 @@ WEFT_PUBLIC struct event_base *weft_loop_base(weft_loop *loop);
  *
  * Thread:    loop.
  * Ownership: nothing changes hands.
- * Errors:    -EDEADLK when the loop runs already, or in a coroutine or the error handler; -EIO when
- *            libevent cannot poll.
+ * Errors:    -EDEADLK when the loop runs already, in a coroutine or the error handler, and in a
+ *            callback of a host that dispatches the base; -EIO when libevent cannot poll.
  * Since:     0.1
  */
 WEFT_PUBLIC int weft_loop_run(weft_loop *loop);
@@ -113,10 +117,10 @@ WEFT_PUBLIC int weft_loop_run(weft_loop *loop);
  *
  * Thread:    loop.
  * Ownership: consumes the reference; weft_ref() first to read the value or the message.
- * Errors:    the future's own; -EDEADLK when the loop runs already, or in a coroutine or the error
- *            handler; -EINTR when it was stopped before; -EXDEV when the future is another loop's;
- *            -EIO when libevent cannot poll, as within a callback of a host that dispatches the
- *            base.
+ * Errors:    the future's own; -EDEADLK when the loop runs already, in a coroutine or the error
+ *            handler, and in a callback of a host that dispatches the base; -EINTR when it was
+ *            stopped before; -EXDEV when the future is another loop's; -EIO when libevent cannot
+ *            poll.
  * Since:     0.1
  */
 WEFT_PUBLIC int weft_loop_run_until(weft_loop *loop, weft_future *future);
@@ -179,14 +183,16 @@ struct weft_stuck_list {
  * returned. Tasks that are started while the others end get a second round of cancelling.
  * Afterwards only weft_loop_free() makes sense.
  *
- * On an attached loop, call it when the host's dispatch has returned: within a callback of the host
- * the base cannot be polled, and tasks are given up at once.
+ * On an attached loop, call it when the host's dispatch has returned. Within a callback of the host
+ * the base cannot be polled: there it is refused as long as there are tasks, jobs or processes, and
+ * nothing has happened. (A host that never returns cancels its tasks, and ends the loop when
+ * weft_loop_get_stats() counts none.)
  *
  * Thread:    loop; not from a task.
  * Ownership: `ret` (may be NULL) gets the list of what is stuck, or NULL if nothing is: free() it.
- * Errors:    0; WEFT_ESTUCK; -EDEADLK when called inside a tick, a coroutine or the error handler;
- *            -EINVAL (options of another version; nothing was done); -ENOMEM (the list; the
- *            shutdown itself was done).
+ * Errors:    0; WEFT_ESTUCK; -EDEADLK when called inside a tick, a coroutine, the error handler or
+ *            (see above) a callback of the host; -EINVAL (options of another version; nothing was
+ *            done); -ENOMEM (the list; the shutdown itself was done).
  * Since:     0.1
  */
 WEFT_PUBLIC int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_options *options,
@@ -202,8 +208,8 @@ WEFT_PUBLIC int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_o
  *
  * Thread:    loop; not from a task.
  * Ownership: consumes the loop.
- * Errors:    none (a call inside a tick, a coroutine or the error handler is reported and does
- *            nothing).
+ * Errors:    none (a call inside a tick, a coroutine or the error handler, or one that
+ *            weft_loop_shutdown() refuses in a callback of the host, is reported and does nothing).
  * Since:     0.1
  */
 WEFT_PUBLIC void weft_loop_free(weft_loop *loop);

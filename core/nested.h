@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* Loops within loops, refused before libevent would print a warning or hang. See core/nested.c. */
+#ifndef WEFT_CORE_NESTED_H
+#define WEFT_CORE_NESTED_H
+
+#include <stdbool.h>
+#include <weft/loop.h>
+
+/** True in a callback of the host, while it dispatches the base that this loop is attached to. */
+bool weft__is_in_host(const weft_loop *loop);
+
+/** The guard of a base of our own. False: out of memory. */
+bool weft__guard_open(weft_loop *loop);
+void weft__guard_close(weft_loop *loop);
+
+/** Around each poll of our own. */
+void weft__guard_polls(weft_loop *loop);
+void weft__guard_polled(weft_loop *loop);
+
+#endif
