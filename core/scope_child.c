@@ -112,7 +112,8 @@ static void child_done(weft__item *item)
 void weft__scope_cancel_children(weft_scope *scope, const char *reason)
 {
     for (struct weft__child *child = scope->first; child; child = child->next)
-        weft_cancel_because(child->waiter.future, reason);
+        if (child->waiter.future) /* else it is being started right now, see adopt() */
+            weft_cancel_because(child->waiter.future, reason);
 }
 
 void weft__scope_free_children(weft_scope *scope)
@@ -124,7 +125,10 @@ void weft__scope_free_children(weft_scope *scope)
     }
 }
 
-/* Memory for one more child, and for its failure; NULL: there is none. */
+/*
+ * Memory for one more child, and for its failure; NULL: there is none. It counts from here on: a task
+ * that is started eagerly runs before there is a future to wait for, and may close its scope.
+ */
 static struct weft__child *new_child(weft_scope *scope)
 {
     size_t failures = weft_errors_count(scope->errors) + scope->live + 1 + WEFT__SCOPE_OWN_FAILURES;
@@ -135,12 +139,12 @@ static struct weft__child *new_child(weft_scope *scope)
         return NULL;
     child->waiter.item.run = child_done;
     child->scope = scope;
+    link_child(scope, child);
     return child;
 }
 
 static weft_future *adopt(weft_scope *scope, struct weft__child *child, weft_future *future)
 {
-    link_child(scope, child);
     weft__wait(&child->waiter, future);
     if (scope->aborted) /* it was while the child was started, or before it was added */
         weft_cancel_because(future, "the scope is being aborted");
@@ -230,18 +234,35 @@ weft_future *weft_scope_add(weft_scope *scope, weft_future *future)
     return refused;
 }
 
-weft_future *weft__scope_spawn(weft_scope *scope, const weft_coroutine *coroutine,
-                               const void *frame, const char *place)
+typedef weft_future *spawn_fn(const weft_coroutine *coroutine, const void *frame,
+                              const char *place);
+
+static weft_future *spawn(weft_scope *scope, spawn_fn *fn, const weft_coroutine *coroutine,
+                          const void *frame, const char *place)
 {
-    if (weft__scope_is_elsewhere(scope, "weft_scope_spawn"))
-        return lend(weft__future_elsewhere());
     weft_future *refused = refuse(scope);
     if (refused)
         return refused;
     struct weft__child *child = new_child(scope);
     if (!child)
         return lose_child(scope, -ENOMEM, coroutine->name, place);
-    return adopt(scope, child, weft__spawn(coroutine, frame, place));
+    return adopt(scope, child, fn(coroutine, frame, place));
+}
+
+weft_future *weft__scope_spawn(weft_scope *scope, const weft_coroutine *coroutine,
+                               const void *frame, const char *place)
+{
+    if (weft__scope_is_elsewhere(scope, "weft_scope_spawn"))
+        return lend(weft__future_elsewhere());
+    return spawn(scope, weft__spawn, coroutine, frame, place);
+}
+
+weft_future *weft__scope_spawn_eager(weft_scope *scope, const weft_coroutine *coroutine,
+                                     const void *frame, const char *place)
+{
+    if (weft__scope_is_elsewhere(scope, "weft_scope_spawn_eager"))
+        return lend(weft__future_elsewhere());
+    return spawn(scope, weft__spawn_eager, coroutine, frame, place);
 }
 
 /* ---- Children that say when they are ready ---- */

@@ -83,6 +83,18 @@ struct weft_scope_options {
     WEFT__SCOPE_START(weft__scope_spawn, scope, __VA_ARGS__, .weft_frame = {0, 0})
 
 /**
+ * weft_scope_spawn() with a first step at once, as weft_spawn_eager(). A child that fails at once
+ * aborts the scope at the next tick.
+ *
+ * Thread:    loop.
+ * Ownership: as weft_scope_spawn().
+ * Errors:    as weft_scope_spawn().
+ * Since:     0.1
+ */
+#define weft_scope_spawn_eager(scope, ...) \
+    WEFT__SCOPE_START(weft__scope_spawn_eager, scope, __VA_ARGS__, .weft_frame = {0, 0})
+
+/**
  * Make a child of a future that is under way or done: of an offloaded call, say.
  *
  * A scope that is being aborted cancels it at once, and waits for it. One that is closed cancels it.
@@ -197,6 +209,8 @@ WEFT_PUBLIC weft_scope *weft__scope_open(const struct weft_scope_options *option
                                          const char *place);
 WEFT_PUBLIC weft_future *weft__scope_spawn(weft_scope *scope, const weft_coroutine *coroutine,
                                            const void *frame, const char *place);
+WEFT_PUBLIC weft_future *weft__scope_spawn_eager(weft_scope *scope, const weft_coroutine *coroutine,
+                                                 const void *frame, const char *place);
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft__scope_start(weft_scope *scope,
                                                            const weft_coroutine *coroutine,
                                                            const void *frame, const char *place);
