@@ -148,10 +148,9 @@ void weft_barrier_free(weft_barrier *barrier)
 
 static weft_future *wait_for_others(weft_barrier *barrier)
 {
-    weft__turn *turn = weft__turn_new(&barrier->sync, &wait_ops, run_outside, sizeof(*turn));
+    weft__turn *turn = weft__turn_alloc(&barrier->sync, &wait_ops, run_outside, sizeof(*turn));
     if (!turn)
         return NULL;
-    weft__line_remove(turn);
     if (barrier->state == FILLING)
         enter(barrier, turn);
     else

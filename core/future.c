@@ -241,6 +241,9 @@ void weft__report_unseen(weft_loop *loop)
 
 static void destroy(weft_future *future)
 {
+    if (future->ops->unclaimed && !weft__is_pending(future) && future->status >= 0 &&
+        !(future->flags & (WEFT__TAKEN | WEFT__OBSERVED)))
+        future->ops->unclaimed(future);
     weft_destructor *destructor = weft__destructor(future);
     if (destructor)
         destructor(future->first.value.ptr);

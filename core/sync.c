@@ -118,7 +118,8 @@ weft_future *weft__sync_refuse(int status, const char *function)
 
 uint64_t weft__sync_owner(void)
 {
-    return (uint64_t)(uintptr_t)weft_current_task();
+    const weft_future *task = weft_current_task();
+    return task ? weft_task_id(task) : 0;
 }
 
 /* ---- Lines ---- */
@@ -156,8 +157,8 @@ void weft__line_fail(weft__line *line, int status)
 
 /* ---- Turns ---- */
 
-weft__turn *weft__turn_new(struct weft__sync *sync, const struct weft__future_ops *ops,
-                           void (*run)(weft__item *item), size_t size)
+weft__turn *weft__turn_alloc(struct weft__sync *sync, const struct weft__future_ops *ops,
+                             void (*run)(weft__item *item), size_t size)
 {
     weft__turn *turn = weft__future_alloc(weft__loop, ops, size, 2);
     if (!turn)
@@ -165,7 +166,15 @@ weft__turn *weft__turn_new(struct weft__sync *sync, const struct weft__future_op
     turn->item.run = run;
     turn->sync = sync;
     sync->refs++;
-    weft__line_add(&sync->line, turn);
+    return turn;
+}
+
+weft__turn *weft__turn_new(struct weft__sync *sync, const struct weft__future_ops *ops,
+                           void (*run)(weft__item *item), size_t size)
+{
+    weft__turn *turn = weft__turn_alloc(sync, ops, run, size);
+    if (turn)
+        weft__line_add(&sync->line, turn);
     return turn;
 }
 

@@ -95,7 +95,7 @@ int weft__sync_check(const void *object, const char *function);
 #define WEFT__SYNC_REFUSE(status) weft__sync_refuse((status), __func__)
 weft_future *weft__sync_refuse(int status, const char *function);
 
-/** Who holds what is taken now: the running task; 0 outside of tasks. */
+/** Who holds what is taken now: the number of the running task; 0 outside of tasks. */
 uint64_t weft__sync_owner(void);
 
 /* ---- Waiting ---- */
@@ -107,6 +107,10 @@ uint64_t weft__sync_owner(void);
  */
 weft__turn *weft__turn_new(struct weft__sync *sync, const struct weft__future_ops *ops,
                            void (*run)(weft__item *item), size_t size);
+
+/** The same without a line. */
+weft__turn *weft__turn_alloc(struct weft__sync *sync, const struct weft__future_ops *ops,
+                             void (*run)(weft__item *item), size_t size);
 
 void weft__line_add(weft__line *line, weft__turn *turn);
 void weft__line_remove(weft__turn *turn);

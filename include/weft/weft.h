@@ -21,6 +21,7 @@
 #include <weft/memory.h>
 #include <weft/pool.h>
 #include <weft/process.h>
+#include <weft/queue.h>
 #include <weft/race.h>
 #include <weft/retry.h>
 #include <weft/scope.h>

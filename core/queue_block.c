@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The threads' side of a queue: calls that block.
+ *
+ * A thread waits in the same lines as the tasks, with a condition variable of its own, so that whoever
+ * serves it wakes it and nobody else. It is served under the lock, and looks under the lock: a limit
+ * of time that passes at the same moment finds it either still in the line, or served.
+ *
+ * The limit is kept by CLOCK_MONOTONIC, also when the loop's time is virtual.
+ */
+#include <errno.h>
+#include <time.h>
+
+#include "core/queue.h"
+
+static int init_monotonic(pthread_cond_t *cond)
+{
+    pthread_condattr_t attributes;
+    int error = pthread_condattr_init(&attributes);
+    if (error)
+        return -error;
+    error = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    if (!error)
+        error = pthread_cond_init(cond, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return -error;
+}
+
+/* `timeout` from now; WEFT_FOREVER: no limit. */
+static weft_ns deadline_after(weft_ns timeout)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    weft_ns at = WEFT_S(now.tv_sec) + now.tv_nsec;
+    return timeout < 0 || timeout > WEFT_FOREVER - at ? WEFT_FOREVER : at + timeout;
+}
+
+/* The lock is given up meanwhile. 0, or -ETIMEDOUT. */
+static int wait_until(weft_queue *queue, pthread_cond_t *cond, weft_ns deadline)
+    WEFT_REQUIRES(queue->mu)
+{
+    if (deadline == WEFT_FOREVER)
+        return -pthread_cond_wait(cond, &queue->mu.mutex);
+    struct timespec until = {.tv_sec = deadline / WEFT_S(1), .tv_nsec = deadline % WEFT_S(1)};
+    return -pthread_cond_timedwait(cond, &queue->mu.mutex, &until);
+}
+
+/* Join the line until somebody serves this thread. */
+static int wait_in(weft_queue *queue, struct weft__parties *line, struct weft__stored *item,
+                   weft_ns timeout) WEFT_REQUIRES(queue->mu)
+{
+    pthread_cond_t served;
+    weft_ns deadline = deadline_after(timeout);
+    int status = timeout == 0 ? -ETIMEDOUT : init_monotonic(&served);
+    if (status < 0)
+        return status;
+    struct weft__party party = {.cond = &served, .status = -EINPROGRESS, .item = *item};
+    weft__party_add(line, &party);
+    while (party.status == -EINPROGRESS && status == 0)
+        status = wait_until(queue, &served, deadline);
+    if (party.status == -EINPROGRESS)
+        weft__party_remove(&party);
+    else
+        status = party.status;
+    *item = party.item;
+    pthread_cond_destroy(&served);
+    return status;
+}
+
+/* 0: this thread may block. */
+static int check(const weft_queue *queue) WEFT_REQUIRES(queue->mu)
+{
+    if (!queue->mailbox)
+        return WEFT_ECLOSED;
+    return weft__queue_is_here(queue) ? -EDEADLK : 0;
+}
+
+int weft_queue_put_blocking(weft_queue *queue, weft_value value, weft_destructor *destructor,
+                            weft_ns timeout)
+{
+    if (!queue)
+        return -EINVAL;
+    struct weft__stored item = weft__queue_item(queue, value, destructor);
+    weft__queue_enter(queue);
+    int status = check(queue);
+    if (status == 0)
+        status = weft__queue_refusal(queue);
+    if (status == 0 && weft__queue_has_room(queue))
+        status = weft__queue_store(queue, item);
+    else if (status == 0)
+        status = wait_in(queue, &queue->putters, &item, timeout);
+    weft__queue_leave(queue);
+    return status;
+}
+
+int weft_queue_get_blocking(weft_queue *queue, weft_ns timeout, weft_value *ret,
+                            weft_destructor **ret_destructor)
+{
+    if (!queue || !ret)
+        return -EINVAL;
+    struct weft__stored item = {.destructor = NULL};
+    weft__queue_enter(queue);
+    int status = check(queue);
+    if (status == 0 && weft__queue_has_item(queue)) {
+        item = weft__store_take(&queue->store);
+    } else if (status == 0) {
+        status = weft__queue_refusal(queue);
+        if (status == 0)
+            status = wait_in(queue, &queue->getters, &item, timeout);
+    }
+    weft__queue_leave(queue);
+    if (status < 0)
+        return status;
+    *ret = item.value;
+    if (ret_destructor)
+        *ret_destructor = item.destructor;
+    return 0;
+}
