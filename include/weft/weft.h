@@ -5,6 +5,7 @@
 #define WEFT_WEFT_H
 
 #include <weft/barrier.h>
+#include <weft/broadcast.h>
 #include <weft/cleanup.h>
 #include <weft/combine.h>
 #include <weft/condition.h>
@@ -33,5 +34,6 @@
 #include <weft/value.h>
 #include <weft/version.h>
 #include <weft/wait.h>
+#include <weft/watch.h>
 
 #endif
