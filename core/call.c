@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls at a later tick or time, and sleeping.
+ * Calls at a later tick or time; and what they have in common with sleeping (core/sleep.c).
  *
- * All four are a future with a timer. A call is made from the ready queue: at once for call_soon,
+ * Each is a future with a timer. A call is made from the ready queue: at once for call_soon,
  * when the timer is due for the others.
  *
  *     WAITING --due or queued--> run: call fn, complete
@@ -12,21 +12,21 @@
  * item that is in the ready queue already cannot be taken out, so it finds the future done when it
  * runs, and only drops the reference.
  */
+#include "core/call.h"
+
 #include <errno.h>
 #include <weft/time.h>
 
 #include "core/context.h"
-#include "core/loop.h"
-#include "core/timer.h"
 
 struct call {
     struct weft__timed timed; /* first */
-    weft_call_fn *fn;         /* NULL for a sleep */
+    weft_call_fn *fn;
     void *arg;
-    weft_context *context; /* owned; NULL for a sleep */
+    weft_context *context; /* owned */
 };
 
-static bool cancel(weft_future *future)
+bool weft__timed_cancel(weft_future *future)
 {
     struct weft__timed *timed = WEFT__CONTAINER(future, struct weft__timed, future);
     bool queued = !weft__timer_is_armed(&timed->timer);
@@ -43,16 +43,7 @@ static void dispose_call(weft_future *future)
 }
 
 static const struct weft__future_ops call_ops = {
-    .name = "call", .cancel = cancel, .dispose = dispose_call};
-static const struct weft__future_ops sleep_ops = {.name = "sleep", .cancel = cancel};
-
-static void wake(weft__item *item)
-{
-    struct weft__timed *timed = WEFT__CONTAINER(item, struct weft__timed, timer.item);
-    if (weft__is_pending(&timed->future))
-        weft__complete(&timed->future, weft_value_i64(0), NULL);
-    weft_unref(&timed->future);
-}
+    .name = "call", .cancel = weft__timed_cancel, .dispose = dispose_call};
 
 static void call(weft__item *item)
 {
@@ -66,7 +57,7 @@ static void call(weft__item *item)
     weft_unref(&call->timed.future);
 }
 
-static weft_future *start(struct weft__timed *timed, weft_ns deadline)
+weft_future *weft__timed_start(struct weft__timed *timed, weft_ns deadline)
 {
     weft_loop *loop = weft__here();
     int status = loop->phase == WEFT__CLOSED ? -ESHUTDOWN : 0;
@@ -96,7 +87,7 @@ static weft_future *call_at(weft_ns when, weft_call_fn *fn, void *arg)
     made->fn = fn;
     made->arg = arg;
     made->context = weft_context_current();
-    return start(&made->timed, when);
+    return weft__timed_start(&made->timed, when);
 }
 
 weft_future *weft_call_soon(weft_call_fn *fn, void *arg)
@@ -112,18 +103,4 @@ weft_future *weft_call_later(weft_ns delay, weft_call_fn *fn, void *arg)
 weft_future *weft_call_at(weft_ns when, weft_call_fn *fn, void *arg)
 {
     return call_at(when == INT64_MIN ? when + 1 : when, fn, arg);
-}
-
-weft_future *weft_sleep(weft_ns duration)
-{
-    weft_loop *loop = weft__here();
-    if (!loop)
-        return weft__future_enoloop();
-    struct weft__timed *timed = weft__future_alloc(loop, &sleep_ops, sizeof(*timed), 2);
-    if (!timed)
-        return weft__future_enomem(loop);
-    timed->timer.item.run = wake;
-    if (duration <= 0)
-        timed->future.flags |= WEFT__NEXT_TICK;
-    return start(timed, duration <= 0 ? INT64_MIN : weft__deadline_after(duration));
 }

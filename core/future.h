@@ -23,6 +23,7 @@
 #include <weft/loop.h>
 
 #include "core/ready.h"
+#include "core/timer.h"
 
 enum weft__future_flags {
     WEFT__OBSERVED = 1,  /* somebody looked at how it ended */
@@ -69,9 +70,15 @@ struct weft__future_ops {
 /** Somebody who waits: queued in the future's list, then in the ready queue. Owns a reference to
  * the future from weft__wait() on. */
 typedef struct weft__waiter {
-    weft__item item;           /* item.next is the link in either list */
-    struct weft__waiter *prev; /* in the future's list; of the first one: the last one */
-    weft_future *future;       /* [loop] what is waited for; NULL: nothing */
+    union {
+        weft__item item; /* item.next is the link in either list */
+        struct {
+            weft__item link;           /* the same */
+            struct weft__waiter *prev; /* in the future's list; of the first one: the last one */
+        };
+        weft__timer timer; /* a coroutine that sleeps, see core/sleep.c */
+    };
+    weft_future *future; /* [loop] what is waited for; NULL: nothing */
 } weft__waiter;
 
 struct weft__cold;
@@ -101,6 +108,16 @@ struct weft_future {
         weft_future *next;     /* when DONE with a failure nobody looked at: in loop->unseen */
     } first;
     union weft__second second; /* by way of weft__second() */
+};
+
+/**
+ * A future with a timer. Every timer but the deadlines of a shutdown and the sleeps of coroutines
+ * sits in one of these, right behind its future, so that a closing loop can cancel what still waits
+ * for a time.
+ */
+struct weft__timed {
+    weft_future future;
+    weft__timer timer;
 };
 
 /** Initialize a pending future of the current loop with `refs` references. */

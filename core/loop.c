@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #include "core/memory.h"
+#include "core/sleep.h"
 #include "core/sys.h"
 #include "core/nested.h"
 
@@ -584,6 +585,7 @@ static weft_loop *make(const struct weft_loop_options *options, struct event_bas
     weft__ready_init(&loop->urgent);
     weft__slabs_init(&loop->slabs);
     loop->id = weft__new_loop_id();
+    weft__sleeps_init(loop);
     loop->generation = weft__generation;
     loop->base = base;
     loop->attached = base != NULL;

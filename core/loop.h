@@ -123,7 +123,8 @@ struct weft_loop {
     void *error_arg;
     weft_context *context; /* owned; the current one outside of tasks, callbacks and jobs */
     bool reporting;        /* the error handler is on the C stack */
-    weft_future *enomem;   /* the future for "out of memory", allocated in advance */
+    weft_future asleep, slept, interrupted; /* what sleeping coroutines wait for; core/sleep.c */
+    weft_future *enomem; /* the future for "out of memory", allocated in advance */
 };
 
 /** True for a future of another loop than this thread's (or of one that was freed). */

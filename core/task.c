@@ -32,6 +32,7 @@
 #include "core/group.h"
 #include "core/loop.h"
 #include "core/memory.h"
+#include "core/sleep.h"
 
 /* Calls nested deeper than this start at the next tick, lest the C stack overflow. */
 enum { MAX_DEPTH = 200 };
@@ -79,8 +80,10 @@ bool weft__await(struct weft_frame *frame, weft_future *future, int line)
         coro->waiter.future = future;
         return false;
     }
-    weft__wait(&coro->waiter, future);
     weft__coro *asked = weft__cancel_requested(coro);
+    if (!asked && weft__sleep_take_over(coro, future))
+        return true;
+    weft__wait(&coro->waiter, future);
     if (asked && weft__pass_cancel(future, &asked->future))
         weft__coro_clear(asked, WEFT__MUST_CANCEL);
     return true;
@@ -149,14 +152,12 @@ const weft_errors *weft__caught_errors(struct weft_frame *frame)
 
 /* ---- Running ---- */
 
-static void resume(weft__item *item);
-
 /* The caller that waits for `call` as the same task and first in line, taken out of the line; NULL:
  * none. */
 static weft__coro *take_caller(weft__coro *call)
 {
     weft__waiter *first = weft__is_call(call) ? call->future.first.waiters : NULL;
-    if (!first || first->item.run != resume)
+    if (!first || first->item.run != weft__resume)
         return NULL;
     weft__coro *caller = WEFT__CONTAINER(first, weft__coro, waiter);
     if (weft__identity(caller) != weft__identity(call))
@@ -277,7 +278,7 @@ static void held(weft__item *item)
     step(finish(coro, &outcome));
 }
 
-static void resume(weft__item *item)
+void weft__resume(weft__item *item)
 {
     weft__coro *coro = WEFT__CONTAINER(item, weft__coro, waiter.item);
     weft__coro *asked = weft__cancel_requested(coro);
@@ -290,7 +291,7 @@ static void resume(weft__item *item)
 static void start(weft__item *item)
 {
     weft__coro *coro = WEFT__CONTAINER(item, weft__coro, waiter.item);
-    coro->waiter.item.run = resume;
+    coro->waiter.item.run = weft__resume;
     if (weft__coro_has(coro, WEFT__MUST_CANCEL)) {
         struct weft__outcome cancelled = {.status = -ECANCELED};
         coro = finish(coro, &cancelled);
@@ -476,7 +477,9 @@ static void give_up(weft__item *item)
 static void abandon(weft__coro *coro)
 {
     for (; coro; coro = coro->next) {
-        if (weft__is_waiting(&coro->waiter)) {
+        if (weft__is_asleep(coro)) {
+            weft__sleep_abandon(coro);
+        } else if (weft__is_waiting(&coro->waiter)) {
             weft__detach(&coro->waiter);
             weft__schedule(weft__loop, &coro->waiter.item);
         }

@@ -175,6 +175,11 @@ weft__coro *weft__calls_next(struct weft__calls *calls);
  */
 bool weft__is_where_its_task_is(const weft__coro *call);
 
+/* ---- Going on ---- */
+
+/** What a waiter's item runs: the await is over. */
+void weft__resume(weft__item *item);
+
 /* ---- Giving up ---- */
 
 /**

@@ -10,6 +10,7 @@
  */
 #include "core/block.h"
 #include "core/cancel.h"
+#include "core/sleep.h"
 #include "core/task.h"
 #include "core/thread.h"
 
@@ -102,6 +103,8 @@ bool weft__coro_cancel(weft_future *future)
     }
     if (kept)
         weft__blocks_keep(last);
+    else if (awaited && weft__is_asleep(last))
+        weft__sleep_cancel(last, reason);
     else if (!awaited || weft__coro_of(awaited) || !weft__request_cancel(awaited, reason))
         weft__coro_set(asked, WEFT__MUST_CANCEL);
     leave_cancel(first, last);

@@ -10,6 +10,7 @@
 #include "core/cold.h"
 #include "core/loop.h"
 #include "core/memory.h"
+#include "core/sleep.h"
 #include "core/task.h"
 
 /* NULL: it is no task. */
@@ -113,7 +114,9 @@ weft_future *weft_task_waits_for(const weft_future *future)
 {
     if (WEFT__ELSEWHERE(future->loop_id))
         return NULL;
-    const weft__coro *coro = weft__coro_of(future);
+    weft__coro *coro = weft__coro_of(future);
+    if (coro && weft__is_asleep(coro))
+        return weft__sleep_give_back(coro);
     return coro ? weft__pending_await(coro) : NULL;
 }
 

@@ -109,6 +109,14 @@ void weft__timer_stop(weft_loop *loop, weft__timer *timer)
         remove_at(&loop->timers, timer->slot - 1);
 }
 
+void weft__timer_move(weft_loop *loop, weft__timer *from, weft__timer *to)
+{
+    assert(weft__timer_is_armed(from) && from->slot <= loop->timers.count);
+    to->slot = from->slot;
+    from->slot = 0;
+    loop->timers.heap[to->slot - 1].timer = to;
+}
+
 weft_ns weft__deadline_after(weft_ns duration)
 {
     weft_ns now = weft_now();

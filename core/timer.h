@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <weft/loop.h>
 #include <weft/time.h>
 
-#include "core/future.h"
 #include "core/ready.h"
 
 /** Embedded by whoever wants to be run at a time. The item is queued when the timer is due. */
@@ -19,15 +19,6 @@ typedef struct weft__timer {
     weft__item item;
     size_t slot; /* [loop] 1 + its place in the heap; 0: not armed */
 } weft__timer;
-
-/**
- * A future with a timer. Every timer but the deadlines of a shutdown sits in one of these, right
- * behind its future, so that a closing loop can cancel what still waits for a time.
- */
-struct weft__timed {
-    weft_future future;
-    weft__timer timer;
-};
 
 struct weft__timer_entry {
     weft_ns deadline;
@@ -49,6 +40,9 @@ int weft__timer_start(weft_loop *loop, weft__timer *timer, weft_ns deadline);
 
 /** Disarm; nothing if it is not armed. */
 void weft__timer_stop(weft_loop *loop, weft__timer *timer);
+
+/** Let `to`, which is not armed, take the place of `from`, which is. */
+void weft__timer_move(weft_loop *loop, weft__timer *from, weft__timer *to);
 
 static inline bool weft__timer_is_armed(const weft__timer *timer)
 {
