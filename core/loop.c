@@ -33,9 +33,9 @@
 #include <unistd.h>
 
 #include "core/memory.h"
+#include "core/nested.h"
 #include "core/sleep.h"
 #include "core/sys.h"
-#include "core/nested.h"
 
 enum { ITEMS_PER_POLL = 256 };
 /* A base: epoll, and a pair for signals; the loop: timer, and a pipe. */

@@ -94,31 +94,64 @@ int weft_stream_set_limits(weft_stream *stream, const struct weft_stream_limits 
 
 /* ---- Making ---- */
 
-int weft__stream_open(struct weft__net *net, int fd, const struct weft_stream_limits *limits,
-                      const struct weft__address *peer, weft_stream **ret)
+static weft_stream *make(struct weft__net *net, int fd, uint32_t flags)
 {
     weft_stream *stream = weft__calloc(1, sizeof(*stream));
     if (!stream)
-        return -ENOMEM;
+        return NULL;
+    struct event_base *base = net->loop->base;
     stream->net = net;
     stream->fd = fd;
-    if (peer)
-        stream->peer = *peer;
-    set_limits(stream, limits);
-    struct event_base *base = net->loop->base;
+    stream->flags = flags;
     event_assign(&stream->read_event, base, fd, EV_READ | EV_PERSIST, weft__stream_on_readable,
                  stream);
     event_assign(&stream->write_event, base, fd, EV_WRITE | EV_PERSIST, weft__stream_on_writable,
                  stream);
+    return stream;
+}
+
+/* Begin to read, and list it. It is freed if that fails. */
+static int begin(weft_stream *stream)
+{
     weft__stream_update_reading(stream);
-    if (stream->read_end < 0) {
-        int status = stream->read_end;
+    int status = stream->read_end == WEFT_EOF ? 0 : stream->read_end;
+    if (status < 0)
         weft__free(stream);
-        return status;
-    }
-    weft__link_add(&net->streams, &stream->link);
-    *ret = stream;
-    return 0;
+    else
+        weft__link_add(&stream->net->streams, &stream->link);
+    return status;
+}
+
+int weft__stream_open(struct weft__net *net, int fd, const struct weft_stream_limits *limits,
+                      const struct weft__address *peer, weft_stream **ret)
+{
+    weft_stream *stream = make(net, fd, 0);
+    if (!stream)
+        return -ENOMEM;
+    if (peer)
+        stream->peer = *peer;
+    set_limits(stream, limits);
+    int status = begin(stream);
+    if (status == 0)
+        *ret = stream;
+    return status;
+}
+
+/* What is only written has nothing to read: its end has come; what is only read was ended for
+ * writing. */
+int weft__stream_open_pipe(struct weft__net *net, int fd, bool writes, weft_stream **ret)
+{
+    weft_stream *stream =
+        make(net, fd, WEFT__STREAM_PIPE | (writes ? 0 : (uint32_t)WEFT__STREAM_EOF_ASKED));
+    if (!stream)
+        return -ENOMEM;
+    set_limits(stream, NULL);
+    if (writes)
+        stream->read_end = WEFT_EOF;
+    int status = begin(stream);
+    if (status == 0)
+        *ret = stream;
+    return status;
 }
 
 /* 0 if it is a connected stream socket, now non-blocking and close-on-exec. */
@@ -217,6 +250,14 @@ void weft__stream_op_complete(struct weft__stream_op *op, int status, weft_value
 
 /* ---- The end ---- */
 
+void weft__stream_close_fd(weft_stream *stream)
+{
+    event_del(&stream->read_event);
+    event_del(&stream->write_event);
+    close(stream->fd);
+    stream->fd = -1;
+}
+
 /* Stop the events and close. The operations under way come back in `ops`, still to be completed. */
 static void shut(weft_stream *stream, struct weft__stream_op *ops[3])
 {
@@ -225,10 +266,7 @@ static void shut(weft_stream *stream, struct weft__stream_op *ops[3])
     ops[2] = stream->closer;
     if (stream->fd < 0)
         return;
-    event_del(&stream->read_event);
-    event_del(&stream->write_event);
-    close(stream->fd);
-    stream->fd = -1;
+    weft__stream_close_fd(stream);
     weft__buffer_fini(&stream->in, &stream->net->buffers);
     weft__buffer_fini(&stream->out, &stream->net->buffers);
 }

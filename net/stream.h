@@ -30,7 +30,8 @@ enum weft__stream_flags {
     WEFT__STREAM_EOF_ASKED = 8, /* weft_write_eof(): shut down once `out` is empty */
     WEFT__STREAM_PAUSED = 16,   /* more than write_high wait(ed): drains wait for write_low */
     WEFT__STREAM_CLOSING = 32,  /* weft_close(): the stream is its own owner now */
-    WEFT__STREAM_DEAD = 64      /* closed by the end of the loop; only weft_stream_free() is left */
+    WEFT__STREAM_DEAD = 64,     /* closed by the end of the loop; only weft_stream_free() is left */
+    WEFT__STREAM_PIPE = 128     /* no socket: one direction */
 };
 
 /**
@@ -125,6 +126,9 @@ static inline bool weft__stream_input_ended(const weft_stream *stream)
 int weft__stream_open(struct weft__net *net, int fd, const struct weft_stream_limits *limits,
                       const struct weft__address *peer, weft_stream **ret);
 
+/** The same over our end of a pipe, for one direction. */
+int weft__stream_open_pipe(struct weft__net *net, int fd, bool writes, weft_stream **ret);
+
 /** 0, or -EINVAL if weft_stream_set_limits() would refuse them. NULL is fine. */
 int weft__stream_check_limits(const struct weft_stream_limits *limits);
 
@@ -146,6 +150,9 @@ void weft__stream_on_readable(evutil_socket_t fd, short what, void *arg);
 
 /** write_event: the kernel takes more. */
 void weft__stream_on_writable(evutil_socket_t fd, short what, void *arg);
+
+/** Close the descriptor, and nothing else. */
+void weft__stream_close_fd(weft_stream *stream);
 
 /** Close the socket, fail what is under way with `status`, free everything. */
 void weft__stream_destroy(weft_stream *stream, int status);

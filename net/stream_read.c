@@ -209,7 +209,8 @@ void weft__stream_update_reading(weft_stream *stream)
 
 static ssize_t receive(weft_stream *stream, void *buffer, size_t size)
 {
-    ssize_t got = weft__sys.recv(stream->fd, buffer, size, 0);
+    ssize_t got = stream->flags & WEFT__STREAM_PIPE ? weft__sys.read(stream->fd, buffer, size)
+                                                    : weft__sys.recv(stream->fd, buffer, size, 0);
     if (got > 0)
         return got;
     if (got == 0)

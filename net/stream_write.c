@@ -23,6 +23,7 @@
 #include <weft/time.h>
 
 #include "core/loop.h"
+#include "core/pipe.h"
 #include "core/sys.h"
 #include "net/net.h"
 #include "net/stream.h"
@@ -61,11 +62,11 @@ static int arm(weft_stream *stream)
 /* How much the kernel took, which may be nothing, or the failure, kept. */
 static ssize_t send_pieces(weft_stream *stream, const struct iovec *pieces, size_t count)
 {
-    struct msghdr message = {
-        .msg_iov = (struct iovec *)pieces,
-        .msg_iovlen = count < MAX_PIECES ? count : MAX_PIECES,
-    };
-    ssize_t sent = weft__sys.sendmsg(stream->fd, &message, MSG_NOSIGNAL);
+    size_t few = count < MAX_PIECES ? count : MAX_PIECES;
+    struct msghdr message = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = few};
+    ssize_t sent = stream->flags & WEFT__STREAM_PIPE
+                       ? weft__pipe_writev(stream->fd, pieces, (int)few)
+                       : weft__sys.sendmsg(stream->fd, &message, MSG_NOSIGNAL);
     if (sent >= 0)
         return sent;
     if (errno == EAGAIN || errno == EINTR)
@@ -76,6 +77,10 @@ static ssize_t send_pieces(weft_stream *stream, const struct iovec *pieces, size
 /* All is sent: what weft_write_eof() asked for. */
 static int shut_down(weft_stream *stream)
 {
+    if (stream->flags & WEFT__STREAM_PIPE) {
+        weft__stream_close_fd(stream);
+        return 0;
+    }
     if (shutdown(stream->fd, SHUT_WR) < 0)
         return break_off(stream, -errno);
     return 0;
