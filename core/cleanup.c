@@ -100,13 +100,12 @@ static weft_cleanup *fail(weft_cleanup *cleanup, int error)
 /* A request that waits for the next await waits for the exit now. */
 static void raise_shield(weft_cleanup *cleanup, weft__coro *coro)
 {
-    weft__coro *asked = weft__cancel_requested(coro);
     cleanup->nested = weft__coro_has(coro, WEFT__SHIELDED);
+    bool asked = !cleanup->nested && weft__answer_requests(coro);
     weft__coro_set(coro, WEFT__SHIELDED);
-    if (!asked || cleanup->nested)
+    if (!asked)
         return;
     cleanup->had_request = true;
-    weft__drop_request(asked);
     weft__coro_set(coro, WEFT__KEPT);
 }
 

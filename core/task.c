@@ -85,7 +85,7 @@ bool weft__await(struct weft_frame *frame, weft_future *future, int line)
         return true;
     weft__wait(&coro->waiter, future);
     if (asked && weft__pass_cancel(future, &asked->future))
-        weft__coro_clear(asked, WEFT__MUST_CANCEL);
+        weft__answer_requests(coro);
     return true;
 }
 
@@ -101,12 +101,8 @@ int weft__await_end(struct weft_frame *frame, weft_value *ret)
 {
     weft__coro *coro = weft__coro_of_frame(frame);
     weft_future *future = coro->waiter.future;
-    if (!future) { /* a yield */
-        weft__coro *asked = weft__cancel_requested(coro);
-        if (asked)
-            weft__coro_clear(asked, WEFT__MUST_CANCEL);
-        return asked ? -ECANCELED : 0;
-    }
+    if (!future) /* a yield */
+        return weft__answer_requests(coro) ? -ECANCELED : 0;
     int status = weft__look(future);
     if (status >= 0 && ret) {
         weft_destructor *destructor;
@@ -152,17 +148,21 @@ const weft_errors *weft__caught_errors(struct weft_frame *frame)
 
 /* ---- Running ---- */
 
-/* The caller that waits for `call` as the same task and first in line, taken out of the line; NULL:
- * none. */
-static weft__coro *take_caller(weft__coro *call)
+weft__coro *weft__caller(const weft__coro *call)
 {
     weft__waiter *first = weft__is_call(call) ? call->future.first.waiters : NULL;
     if (!first || first->item.run != weft__resume)
         return NULL;
     weft__coro *caller = WEFT__CONTAINER(first, weft__coro, waiter);
-    if (weft__identity(caller) != weft__identity(call))
-        return NULL;
-    weft__detach(first);
+    return weft__identity(caller) == weft__identity(call) ? caller : NULL;
+}
+
+/* The same, taken out of the line. */
+static weft__coro *take_caller(weft__coro *call)
+{
+    weft__coro *caller = weft__caller(call);
+    if (caller)
+        weft__detach(&caller->waiter);
     return caller;
 }
 
@@ -281,10 +281,8 @@ static void held(weft__item *item)
 void weft__resume(weft__item *item)
 {
     weft__coro *coro = WEFT__CONTAINER(item, weft__coro, waiter.item);
-    weft__coro *asked = weft__cancel_requested(coro);
-    if (asked && coro->waiter.future && weft_is_cancelled(coro->waiter.future))
-        weft__coro_clear(
-            asked, WEFT__MUST_CANCEL); /* this -ECANCELED answers all requests made before it */
+    if (coro->waiter.future && weft_is_cancelled(coro->waiter.future))
+        weft__answer_requests(coro);
     step(coro);
 }
 

@@ -16,7 +16,8 @@ enum weft__coro_flags {
     WEFT__IN_CANCEL = 16,        /* a request is passing through it */
     WEFT__SEEN_BY_SHUTDOWN = 32, /* which has cancelled it */
     WEFT__SHIELDED = 64,         /* it is in a clean-up block: see core/cleanup.c */
-    WEFT__KEPT = 128             /* a request came meanwhile */
+    WEFT__KEPT = 128,            /* a request came meanwhile */
+    WEFT__CALL_ASKED = 256       /* a task: MUST_CANCEL was set on one of its calls */
 };
 
 /**
@@ -107,8 +108,16 @@ weft_step weft__leave(weft__coro *coro);
 
 /* ---- Cancelling: core/task_cancel.c ---- */
 
-/** The pending request to cancel, on the coroutine itself or on its task; NULL: none. */
+/** Who keeps a request that is for this coroutine: itself, one that waits for it, or its task; NULL:
+ * nobody. */
 weft__coro *weft__cancel_requested(weft__coro *coro);
+
+/** The coroutine gets an -ECANCELED, which answers all requests made before it: nobody keeps one any
+ * more. True if somebody did. */
+bool weft__answer_requests(weft__coro *coro);
+
+/** The coroutine of the same task that waits for this call, first in line; NULL: none. */
+weft__coro *weft__caller(const weft__coro *call);
 
 /** What a coroutine awaits, unless that is done; NULL: nothing. */
 weft_future *weft__pending_await(const weft__coro *coro);
@@ -135,6 +144,8 @@ void weft__uncount_request(weft__coro *coro);
 static inline void weft__keep_request(weft__coro *coro)
 {
     weft__coro_set(coro, WEFT__MUST_CANCEL);
+    if (weft__is_call(coro))
+        weft__coro_set(coro->as.task, WEFT__CALL_ASKED);
 }
 
 /** Is one waiting for the coroutine's next await, or for the end of its clean-up? Drop it. */

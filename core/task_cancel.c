@@ -46,15 +46,31 @@ bool weft__is_where_its_task_is(const weft__coro *call)
     return at;
 }
 
+/* One that is kept by a call stays with it, and is for the calls within it too. No ring but one that
+ * `coro` is in can be met on the way up: each coroutine waits for one other. */
 weft__coro *weft__cancel_requested(weft__coro *coro)
 {
-    weft__coro *task = weft__identity(coro);
-    if (weft__coro_has(coro, WEFT__MUST_CANCEL))
-        return coro;
-    if (weft__coro_has(coro, WEFT__SHIELDED))
-        return NULL;
+    weft__coro *task = weft__identity(coro), *at = coro;
+    bool is_kept_by_calls = weft__coro_has(task, WEFT__CALL_ASKED);
+    do {
+        if (weft__coro_has(at, WEFT__MUST_CANCEL))
+            return at;
+        if (weft__coro_has(at, WEFT__SHIELDED))
+            return NULL;
+        at = is_kept_by_calls ? weft__caller(at) : NULL;
+    } while (at && at != coro);
     return weft__coro_has(task, WEFT__MUST_CANCEL) && weft__is_where_its_task_is(coro) ? task
                                                                                        : NULL;
+}
+
+bool weft__answer_requests(weft__coro *coro)
+{
+    weft__coro *asked, *last = NULL;
+    while ((asked = weft__cancel_requested(coro))) {
+        weft__coro_clear(asked, WEFT__MUST_CANCEL);
+        last = asked;
+    }
+    return last;
 }
 
 /* The next coroutine on the way of a request; NULL: the way ends, or leads back to where the request
@@ -106,7 +122,7 @@ bool weft__coro_cancel(weft_future *future)
     else if (awaited && weft__is_asleep(last))
         weft__sleep_cancel(last, reason);
     else if (!awaited || weft__coro_of(awaited) || !weft__request_cancel(awaited, reason))
-        weft__coro_set(asked, WEFT__MUST_CANCEL);
+        weft__keep_request(asked);
     leave_cancel(first, last);
     return true;
 }

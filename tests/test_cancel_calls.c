@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests to cancel that meet calls within calls. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <weft/weft.h>
+
+#include "tests/support/loop.h"
+#include "tests/support/trace.h"
+
+TestSuite(cancel_calls, .init = weft_test_loop_begin, .timeout = 20);
+
+/* Sleeps until 10 ms and then a moment, and swallows what comes. */
+struct inner {
+    WEFT_FRAME;
+    weft_future *first; /* consumed */
+    int status;
+};
+
+static WEFT_ASYNC(inner)
+{
+    WEFT_BEGIN;
+    WEFT_CATCH(self->status, self->first);
+    weft_test_mark(self->status == 0 ? "f" : "F");
+    WEFT_CATCH(self->status, weft_sleep(WEFT_MS(1)));
+    weft_test_mark(self->status == 0 ? "i" : "I");
+    WEFT_END;
+}
+
+/* A block in the middle of a chain of calls. */
+struct middle {
+    WEFT_FRAME;
+    weft_future *first; /* consumed */
+    weft_timeout *block;
+    int status;
+};
+
+static WEFT_ASYNC(middle)
+{
+    WEFT_BEGIN;
+    self->block = weft_timeout_enter_at(WEFT_MS(10));
+    WEFT_CATCH(self->status, weft_call(inner, .first = self->first));
+    WEFT_CATCH(self->status, weft_sleep(WEFT_MS(1)));
+    weft_test_mark(self->status == 0 ? "m" : "M");
+    self->status = weft_timeout_exit(self->block, self->status);
+    weft_test_mark(self->status == 0 ? "0" : self->status == -ETIMEDOUT ? "T" : "C");
+    WEFT_END;
+}
+
+struct outer {
+    WEFT_FRAME;
+    weft_future *first; /* consumed */
+    int status;
+};
+
+static WEFT_ASYNC(outer)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_call(middle, .first = self->first));
+    WEFT_CATCH(self->status, weft_sleep(WEFT_MS(1)));
+    weft_test_mark(self->status == 0 ? "o" : "O");
+    WEFT_RETURN(weft_cancelling(weft_current_task()));
+    WEFT_END;
+}
+
+static void cancel_it(void *task)
+{
+    cr_assert(weft_cancel(task));
+}
+
+static void resolve_it(void *future)
+{
+    cr_assert_eq(weft_future_resolve(future, weft_value_i64(0), NULL), 0);
+}
+
+static void ends(weft_future *task, const char *trace, int requests)
+{
+    cr_assert_eq(weft_test_run(weft_ref(task)), 0);
+    cr_assert_str_eq(test_trace, trace);
+    cr_assert_eq(weft_future_value(task).i64, requests);
+    weft_unref(task);
+}
+
+Test(cancel_calls, the_tasks_and_a_calls_request_in_one_tick_are_one_error)
+{
+    weft_future *task = weft_spawn(outer, .first = weft_sleep(WEFT_S(1)));
+    weft_unref(weft_call_at(WEFT_MS(10), cancel_it, task)); /* before the block's */
+    ends(task, "Fim0o", 1);
+    weft_test_loop_end();
+}
+
+Test(cancel_calls, a_calls_and_the_tasks_request_in_one_tick_are_one_error)
+{
+    weft_future *task = weft_spawn(outer, .first = weft_sleep(WEFT_S(1)));
+    weft_test_ticks(1);
+    weft_unref(weft_call_at(WEFT_MS(10), cancel_it, task)); /* behind the block's */
+    ends(task, "Fim0o", 1);
+    weft_test_loop_end();
+}
+
+Test(cancel_calls, a_request_that_a_call_keeps_is_for_the_next_await_of_the_calls_within_it)
+{
+    weft_future *future = weft_future_new();
+    weft_unref(weft_call_at(WEFT_MS(10), resolve_it, future));
+    weft_future *task = weft_spawn(outer, .first = weft_ref(future));
+    ends(task, "fIm0o", 0);
+    weft_unref(future);
+    weft_test_loop_end();
+}
+
+static weft_future *ring[2];
+
+struct half_of_a_ring {
+    WEFT_FRAME;
+    int other;
+    int status;
+};
+
+static WEFT_ASYNC(half_of_a_ring)
+{
+    WEFT_BEGIN;
+    WEFT_YIELD;
+    WEFT_CATCH(self->status, weft_ref(ring[self->other]));
+    WEFT_END;
+}
+
+struct yields {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(yields)
+{
+    WEFT_BEGIN;
+    WEFT_YIELD;
+    WEFT_END;
+}
+
+struct makes_a_ring {
+    WEFT_FRAME;
+    weft_future *asked;
+};
+
+static WEFT_ASYNC(makes_a_ring)
+{
+    WEFT_BEGIN;
+    self->asked = weft_call(yields);
+    cr_assert(weft_cancel(self->asked)); /* from now on calls of this task are searched */
+    weft_unref(self->asked);
+    ring[0] = weft_call(half_of_a_ring, .other = 1);
+    ring[1] = weft_call(half_of_a_ring, .other = 0);
+    WEFT_AWAIT(weft_sleep(WEFT_MS(1)));
+    cr_assert(weft_cancel(ring[0]));
+    cr_assert(weft_cancel(ring[1]));
+    WEFT_END;
+}
+
+Test(cancel_calls, calls_that_await_each_other_are_asked_and_no_search_is_endless)
+{
+    struct weft_shutdown_options options = {.tasks_timeout = WEFT_MS(10)};
+    cr_assert_eq(weft_test_run(weft_spawn(makes_a_ring)), 0);
+    cr_assert_eq(weft_loop_shutdown(test_loop, &options, NULL), WEFT_ESTUCK);
+    for (int i = 0; i < 2; i++)
+        weft_unref(ring[i]);
+    weft_test_loop_end();
+}
