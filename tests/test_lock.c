@@ -328,6 +328,21 @@ Test(lock, gather_that_succeeded_holds_all_of_its_locks)
     end();
 }
 
+Test(lock, loser_of_a_race_gives_its_lock_back)
+{
+    weft_lock *other = weft_lock_new();
+    weft_future *race = weft_race(weft_lock_acquire(lock), weft_lock_acquire(other));
+    cr_assert_eq(end_of(race), 0);
+    cr_assert_eq(weft_race_winner(race), 0);
+    weft_unref(race);
+    cr_assert(weft_lock_is_locked(lock));
+    cr_assert_eq(weft_test_run(weft_lock_acquire(other)), 0);
+    cr_assert_eq(weft_lock_release(other), 0);
+    cr_assert_eq(weft_lock_release(lock), 0);
+    weft_lock_free(other);
+    end();
+}
+
 static void release(weft_future *future, void *arg)
 {
     (void)future;
