@@ -156,8 +156,14 @@ static void call_turns(struct weft__party *party)
 
 static void post(weft_queue *queue, weft__mailbox *mailbox)
 {
-    if (!weft__mailbox_put(mailbox, &queue->wake))
-        weft__queue_release(queue); /* the loop ends: end() has told everybody */
+    if (!weft__mailbox_put(mailbox, &queue->wake)) {
+        /* The loop has ended: end() has told everybody. Or it may not be used yet in a forked child:
+         * whoever comes after that tries again. */
+        weft__mutex_lock(&queue->mu);
+        queue->posted = false;
+        weft__mutex_unlock(&queue->mu);
+        weft__queue_release(queue);
+    }
     weft__mailbox_unref(mailbox);
 }
 
