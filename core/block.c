@@ -156,7 +156,9 @@ bool weft__block_is_alone(const weft__block *block)
 void weft__block_ask_again(weft__block *block)
 {
     weft__coro *coro = block->coro;
-    weft__keep_request(weft__is_where_its_task_is(coro) ? weft__identity(coro) : coro);
+    weft__coro *asked = weft__is_where_its_task_is(coro) ? weft__identity(coro) : coro;
+    if (weft__requests(asked) > 0) /* else it was taken back */
+        weft__keep_request(asked);
 }
 
 bool weft__block_leave(weft__block *block)

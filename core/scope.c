@@ -203,12 +203,14 @@ static void expire(weft__block *block)
 static weft_future *hold(weft__block *block, const struct weft__outcome *outcome)
 {
     weft_scope *scope = WEFT__CONTAINER(block, weft_scope, block);
-    if (scope->state == WEFT__SCOPE_OPEN) {
+    if (scope->state == WEFT__SCOPE_CLOSED)
+        return NULL;
+    weft_future *future = weft_ref(&scope->future);
+    if (scope->state == WEFT__SCOPE_OPEN)
         report_misuse(scope, "was left open, and is closed with the coroutine that opened it");
+    if (scope->state == WEFT__SCOPE_OPEN) /* the error handler may have closed it */
         begin_to_close(scope, outcome->status, outcome);
-        return weft_ref(&scope->future);
-    }
-    return scope->state == WEFT__SCOPE_CLOSING ? weft_ref(&scope->future) : NULL;
+    return future;
 }
 
 /* The user's reference goes. What still lives goes on to its end by itself. */

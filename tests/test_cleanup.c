@@ -402,6 +402,33 @@ Test(cleanup, that_is_never_left_ends_with_its_coroutine_and_is_reported)
     weft_test_loop_end();
 }
 
+struct lends {
+    WEFT_FRAME;
+    weft_cleanup **cleanup;
+};
+
+static WEFT_ASYNC(lends)
+{
+    WEFT_BEGIN;
+    *self->cleanup = weft_cleanup_enter(WEFT_S(1));
+    WEFT_AWAIT(weft_sleep(WEFT_MS(50)));
+    WEFT_END;
+}
+
+Test(cleanup, is_not_left_by_another_task)
+{
+    weft_cleanup *cleanup = NULL;
+    weft_future *task = weft_spawn(lends, .cleanup = &cleanup);
+    weft_test_ticks(1);
+    cr_assert_eq(weft_cleanup_exit(cleanup, 0), -EINVAL);
+    cr_assert_eq(weft_cleanup_exit(cleanup, -EIO), -EIO);
+    cr_assert(weft_cancel(task));
+    cr_assert_eq(weft_test_run(task), 0);
+    cr_assert_eq(weft_now(), WEFT_MS(50));
+    cr_assert_eq(test_reports.count, 1, "nobody left it");
+    weft_test_loop_end();
+}
+
 Test(cleanup, outside_of_a_coroutine_is_refused)
 {
     errno = 0;

@@ -175,13 +175,18 @@ struct parent {
     WEFT_FRAME;
     sem_t *entered, *gate;
     bool *ended;
+    weft_scope *scope;
 };
 
 static WEFT_ASYNC(parent)
 {
     WEFT_BEGIN;
-    WEFT_AWAIT(weft_gather(weft_to_thread(gated, self->entered, self->gate, self->ended),
-                           weft_sleep(WEFT_FOREVER)));
+    self->scope = weft_scope_open(NULL);
+    weft_scope_to_thread(self->scope, gated, self->entered, self->gate, self->ended);
+    weft_scope_add(self->scope, weft_sleep(WEFT_FOREVER));
+
+    WEFT_FINALLY;
+    WEFT_SCOPE_CLOSE(self->scope);
     WEFT_END;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Scopes that are misused, left open, shut down with their loop, or short of memory. */
+/* Scopes that are misused, left open, shut down with their loop, very large, or short of memory. */
 #include <weft/scope.h>
 
 #include <criterion/criterion.h>
@@ -158,6 +158,45 @@ Test(scope_end, every_scope_that_is_left_open_is_waited_for)
     weft_test_loop_end();
 }
 
+static weft_scope *reported;
+static int how_to_end;
+
+static void end_scope(weft_loop *loop, const struct weft_error_report *report, void *arg)
+{
+    (void)loop;
+    (void)report;
+    (void)arg;
+    weft_scope *scope = reported;
+    reported = NULL;
+    if (scope && how_to_end == 0)
+        weft_scope_free(scope);
+    else if (scope)
+        weft_unref(weft_scope_close(scope, -ECANCELED));
+}
+
+struct is_reported {
+    WEFT_FRAME;
+    int counter;
+};
+
+static WEFT_ASYNC(is_reported)
+{
+    WEFT_BEGIN;
+    reported = weft_scope_open(NULL);
+    weft_scope_spawn(reported, child_of, .in_frame = &self->counter);
+    WEFT_AWAIT(weft_sleep(WEFT_MS(1)));
+    WEFT_END;
+}
+
+Test(scope_end, handler_may_free_or_close_the_scope_that_is_reported)
+{
+    weft_loop_set_error_handler(test_loop, end_scope, NULL);
+    for (how_to_end = 0; how_to_end < 2; how_to_end++)
+        cr_assert_eq(weft_test_run(weft_spawn(is_reported)), -ECANCELED);
+    cr_assert_str_eq(test_trace, "cc");
+    weft_test_loop_end();
+}
+
 /* ---- Closing by the macro ---- */
 
 struct closes {
@@ -284,6 +323,7 @@ static void *elsewhere(void *scope)
 {
     if (scope) {
         cr_assert_eq(weft_future_status(weft_scope_spawn(scope, test_child)), WEFT_ETHREAD);
+        cr_assert_eq(weft_future_status(weft_scope_spawn_eager(scope, test_child)), WEFT_ETHREAD);
         cr_assert_eq(weft_future_status(weft_scope_add(scope, NULL)), WEFT_ETHREAD);
         weft_future *future = weft_scope_close(scope, 0);
         cr_assert_eq(weft_future_status(future), WEFT_ETHREAD);
@@ -417,6 +457,39 @@ Test(scope_end, job_that_is_stuck_at_the_end_is_given_up_with_its_scope)
     gate_open(&gate);
     while (weft_test_heap_live() > 0)
         sched_yield();
+}
+
+/* ---- Many ---- */
+
+struct crowd {
+    WEFT_FRAME;
+    int count, fails;
+    weft_scope *scope;
+};
+
+static WEFT_ASYNC(crowd)
+{
+    WEFT_BEGIN;
+    self->scope = weft_scope_open(NULL);
+    for (int i = 0; i < self->count; i++)
+        weft_scope_add(self->scope, self->fails ? weft_future_failed(-EIO, NULL) : weft_sleep(1));
+    WEFT_AWAIT(weft_scope_close(self->scope, 0));
+    WEFT_END;
+}
+
+/* 100,000 × 100,000 steps would not end within the suite's limit. */
+Test(scope_end, of_100000_children_takes_linear_time)
+{
+    cr_assert_eq(weft_test_run(weft_spawn(crowd, .count = 100000)), 0);
+    weft_future *task = weft_spawn(crowd, .count = 100000, .fails = 1);
+    cr_assert_eq(weft_test_run(weft_ref(task)), WEFT_EGROUP);
+    cr_assert_eq(weft_errors_count(weft_future_errors(task)), 100000);
+    weft_unref(task);
+    task = weft_spawn(crowd, .count = 100000);
+    weft_test_ticks(1);
+    weft_cancel(task);
+    cr_assert_eq(weft_test_run(task), -ECANCELED);
+    weft_test_loop_end();
 }
 
 /* ---- Memory ---- */
