@@ -113,14 +113,13 @@ static void request(weft__block *block, const char *reason)
 void weft__block_ask(weft__block *block, const char *reason)
 {
     weft__coro *coro = block->coro;
-    bool waited = weft__has_request(coro);
     assert(!block->asked);
     block->asked = true;
+    block->alone = !weft__has_request(coro);
     block->asked_task = weft__identity(coro) != coro && weft__is_where_its_task_is(coro);
     if (block->asked_task)
         weft__count_request(weft__identity(coro));
     request(block, reason);
-    block->undelivered = weft__has_request(coro) && !waited;
 }
 
 static void take_back(weft__block *block)
@@ -130,8 +129,8 @@ static void take_back(weft__block *block)
     weft__uncount_request(coro);
     if (block->asked_task)
         weft__uncount_request(weft__identity(coro));
-    if (block->undelivered && weft__requests(coro) <= block->requests)
-        weft__drop_request(coro);
+    if (block->alone && weft__requests(coro) <= block->requests)
+        weft__request_delivered(coro);
 }
 
 static void unlink_block(weft__block *block)

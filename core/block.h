@@ -44,7 +44,7 @@ typedef struct weft__block {
                                           kept since for the end of a shield around the block */
     bool asked;                        /* the request below stands */
     bool asked_task;                   /* it was counted on the coroutine's task, too */
-    bool undelivered;                  /* when it was made, it could not be delivered at once */
+    bool alone;                        /* when it was made, no other waited for the next await */
 } weft__block;
 
 /** The open blocks of a coroutine, innermost first; NULL: none. */

@@ -322,6 +322,7 @@ void weft__complete_as(weft_future *future, weft_future *source)
 {
     weft_value value;
     weft_destructor *destructor;
+    future->flags |= source->flags & WEFT__UNDELIVERED;
     int status = weft__observe(source);
     if (status >= 0)
         status = weft__take(source, &value, &destructor);

@@ -37,7 +37,9 @@ enum weft__future_flags {
     WEFT__IN_SLAB = 256,     /* its memory is a block of a slab */
     WEFT__SHIFTED = 128,     /* it begins WEFT__SHIFT bytes into its block of memory */
     WEFT__OF_HANDLER = 512, /* the error handler started it: its report does not go to that again */
-    WEFT__ALL_FLAGS = 4095  /* the bits there are */
+    WEFT__UNDELIVERED =
+        1024,              /* done; a request to cancel it was kept, and never came to be heard */
+    WEFT__ALL_FLAGS = 4095 /* the bits there are */
 };
 
 enum { WEFT__SHIFT = 8 };

@@ -77,6 +77,7 @@ struct weft_loop {
     struct weft__coro *current;        /* the coroutine that runs now */
     struct weft__outcome *outcome;     /* of the coroutine that runs now */
     const struct weft__origin *origin; /* of the cancel that is being asked for; NULL: none is */
+    unsigned cancel_depth;             /* how many coroutines are just passing on a request */
     uint32_t last_id;                  /* of the task that was made last */
     uint32_t id;                       /* [const] unique in the process */
     struct weft__entry entry;          /* core/thread.c */

@@ -74,6 +74,7 @@ bool weft__await(struct weft_frame *frame, weft_future *future, int line)
 {
     weft__coro *coro = weft__coro_of_frame(frame);
     drop_awaited(coro);
+    weft__coro_clear(coro, WEFT__ASKED_ON);
     frame->weft_state = line;
     future = awaitable(coro, future);
     if (!weft__is_pending(future)) {
@@ -84,8 +85,8 @@ bool weft__await(struct weft_frame *frame, weft_future *future, int line)
     if (!asked && weft__sleep_take_over(coro, future))
         return true;
     weft__wait(&coro->waiter, future);
-    if (asked && weft__pass_cancel(future, &asked->future))
-        weft__answer_requests(coro);
+    if (asked)
+        weft__pass_kept_cancel(coro, asked, future);
     return true;
 }
 
@@ -220,6 +221,8 @@ static weft__coro *finish(weft__coro *coro, struct weft__outcome *outcome)
         weft__blocks_end(coro, outcome->status == WEFT_ESTUCK);
     }
     weft__coro *caller = take_caller(coro);
+    if (weft__has_request(coro) && weft__coro_has(coro, WEFT__FOR_OTHERS))
+        coro->future.flags |= WEFT__UNDELIVERED;
     weft__frame_of(coro)->weft_state = WEFT__STATE_DONE;
     drop_awaited(coro);
     unlink_coro(coro);
@@ -281,6 +284,7 @@ static void held(weft__item *item)
 void weft__resume(weft__item *item)
 {
     weft__coro *coro = WEFT__CONTAINER(item, weft__coro, waiter.item);
+    weft__cancel_comes_back(coro);
     if (coro->waiter.future && weft_is_cancelled(coro->waiter.future))
         weft__answer_requests(coro);
     step(coro);

@@ -17,7 +17,9 @@ enum weft__coro_flags {
     WEFT__SEEN_BY_SHUTDOWN = 32, /* which has cancelled it */
     WEFT__SHIELDED = 64,         /* it is in a clean-up block: see core/cleanup.c */
     WEFT__KEPT = 128,            /* a request came meanwhile */
-    WEFT__CALL_ASKED = 256       /* a task: MUST_CANCEL was set on one of its calls */
+    WEFT__CALL_ASKED = 256,      /* a task: MUST_CANCEL was set on one of its calls */
+    WEFT__ASKED_ON = 512,        /* a request to it went on to what it awaits */
+    WEFT__FOR_OTHERS = 1024 /* MUST_CANCEL or KEPT is of a request that came from who awaits it */
 };
 
 /**
@@ -122,6 +124,13 @@ weft__coro *weft__caller(const weft__coro *call);
 /** What a coroutine awaits, unless that is done; NULL: nothing. */
 weft_future *weft__pending_await(const weft__coro *coro);
 
+/** Pass a request that `asked` kept on to what its coroutine `coro` awaits now. */
+void weft__pass_kept_cancel(weft__coro *coro, weft__coro *asked, weft_future *awaited);
+
+/** What the coroutine awaits is done: if a request went on to it and was not heard there, it is this
+ * coroutine's again, for its next await. */
+void weft__cancel_comes_back(weft__coro *coro);
+
 /** ops->cancel of coroutines. */
 bool weft__coro_cancel(weft_future *future);
 
@@ -148,6 +157,12 @@ static inline void weft__keep_request(weft__coro *coro)
         weft__coro_set(coro->as.task, WEFT__CALL_ASKED);
 }
 
+/** The one that was kept is no more. */
+static inline void weft__request_delivered(weft__coro *coro)
+{
+    weft__coro_clear(coro, WEFT__MUST_CANCEL | WEFT__FOR_OTHERS);
+}
+
 /** Is one waiting for the coroutine's next await, or for the end of its clean-up? Drop it. */
 static inline bool weft__has_request(const weft__coro *coro)
 {
@@ -156,7 +171,7 @@ static inline bool weft__has_request(const weft__coro *coro)
 
 static inline void weft__drop_request(weft__coro *coro)
 {
-    weft__coro_clear(coro, WEFT__MUST_CANCEL);
+    weft__request_delivered(coro);
     weft__coro_clear(coro, WEFT__KEPT);
 }
 

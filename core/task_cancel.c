@@ -5,11 +5,18 @@
  * A request goes to what the task awaits: down the chain of coroutines to the operation at its end,
  * which completes with -ECANCELED, and each coroutine gets that from its await. If there is nothing
  * to pass it to (not started, queued, running, or the operation cannot be stopped), it stays as
- * must_cancel on the task and is delivered at the next await that suspends. So a result that was
+ * MUST_CANCEL on the task and is delivered at the next await that suspends. So a result that was
  * ready is never lost.
+ *
+ * Nor is a request. One that went on to another task and was kept there, since that had what it
+ * awaited already, may find no further await in it: that task ends with its value, and whoever waited
+ * for it, asked as well, has not heard of it either. So a future that is done says whether a request
+ * was left over (UNDELIVERED; what completes as another future takes that over), and a task that was
+ * asked and passed it on (ASKED_ON) then has it back.
  */
 #include "core/block.h"
 #include "core/cancel.h"
+#include "core/loop.h"
 #include "core/sleep.h"
 #include "core/task.h"
 #include "core/thread.h"
@@ -67,7 +74,7 @@ bool weft__answer_requests(weft__coro *coro)
 {
     weft__coro *asked, *last = NULL;
     while ((asked = weft__cancel_requested(coro))) {
-        weft__coro_clear(asked, WEFT__MUST_CANCEL);
+        weft__request_delivered(asked);
         last = asked;
     }
     return last;
@@ -89,6 +96,32 @@ static void leave_cancel(weft__coro *first, weft__coro *last)
     weft__coro_clear(last, WEFT__IN_CANCEL);
 }
 
+void weft__pass_kept_cancel(weft__coro *coro, weft__coro *asked, weft_future *awaited)
+{
+    weft__coro_set(coro, WEFT__ASKED_ON);
+    weft__coro_set(asked, WEFT__ASKED_ON);
+    weft__loop->cancel_depth++;
+    if (weft__pass_cancel(awaited, &asked->future))
+        weft__answer_requests(coro);
+    weft__loop->cancel_depth--;
+}
+
+void weft__cancel_comes_back(weft__coro *coro)
+{
+    weft__coro *task = weft__identity(coro);
+    weft__coro *asked = weft__coro_has(task, WEFT__ASKED_ON) ? task : coro;
+    bool went_on = weft__coro_has(coro, WEFT__ASKED_ON);
+    const weft_future *awaited = coro->waiter.future;
+    weft__coro_clear(coro, WEFT__ASKED_ON);
+    if (!went_on || !awaited || !(awaited->flags & WEFT__UNDELIVERED))
+        return;
+    weft__coro_clear(asked, WEFT__ASKED_ON);
+    if (asked->future.requests == 0)
+        return;
+    weft__keep_request(asked);
+    weft__coro_set(asked, WEFT__FOR_OTHERS);
+}
+
 /*
  * Follow the awaits down to the operation at the end and ask it to stop. `asked` is who keeps the
  * request if it cannot be delivered: the outermost coroutine of the task in which the chain ends.
@@ -105,6 +138,7 @@ bool weft__coro_cancel(weft_future *future)
     bool kept = false;
     if (weft__coro_has(first, WEFT__IN_CANCEL))
         return true;
+    bool from_others = weft__loop->cancel_depth++ > 0;
     for (weft__coro *coro = first; coro; coro = next_in_cancel(awaited)) {
         weft__count_request(coro);
         weft__note_origin(&coro->future);
@@ -116,6 +150,8 @@ bool weft__coro_cancel(weft_future *future)
         last = coro;
         kept = weft__coro_has(coro, WEFT__SHIELDED);
         awaited = kept ? NULL : weft__pending_await(coro);
+        if (awaited)
+            weft__coro_set(coro, WEFT__ASKED_ON);
     }
     if (kept)
         weft__blocks_keep(last);
@@ -123,6 +159,9 @@ bool weft__coro_cancel(weft_future *future)
         weft__sleep_cancel(last, reason);
     else if (!awaited || weft__coro_of(awaited) || !weft__request_cancel(awaited, reason))
         weft__keep_request(asked);
+    if ((from_others || weft__identity(asked) != weft__identity(first)) && weft__has_request(asked))
+        weft__coro_set(asked, WEFT__FOR_OTHERS);
+    weft__loop->cancel_depth--;
     leave_cancel(first, last);
     return true;
 }

@@ -5,6 +5,7 @@
  */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <string.h>
 #include <weft/weft.h>
 
 #include "tests/support/loop.h"
@@ -500,4 +501,85 @@ static WEFT_ASYNC(cancels_a_shield)
 Test(order, a_cancel_held_back_by_a_shield)
 {
     expect(weft_spawn(cancels_a_shield), ".s.c.!.e..S.f.");
+}
+
+/* ---- The rules of a tick ---- */
+
+static void mark_done(weft_future *future, void *name)
+{
+    (void)future;
+    mark(name);
+}
+
+/* From an item of the tick: everything that can be added to the ready queue. */
+static void add_all(void *arg)
+{
+    static char a[] = "a", b[] = "b", c[] = "c";
+    (void)arg;
+    mark("[");
+    weft_unref(weft_call_soon(weft_test_mark_call, a));
+    cr_assert_eq(weft_then(weft_sleep(0), mark_done, b), 0);
+    weft_unref(weft_spawn(pause, .first = "s", .last = "S", .pause = 0));
+    cr_assert_eq(weft_then(weft_future_failed(-EIO, NULL), mark_done, c), 0);
+    mark("]");
+}
+
+Test(order, what_a_tick_adds_runs_in_the_next_tick)
+{
+    static char x[] = "x";
+    weft_unref(weft_spawn(ticker, .count = 3));
+    weft_unref(weft_call_soon(add_all, NULL));
+    weft_unref(weft_call_soon(weft_test_mark_call, x));
+    weft_test_ticks(4);
+    cr_assert_str_eq(test_trace, ".[]x.absc.S");
+    weft_test_loop_end();
+}
+
+Test(order, sleep_of_nothing_and_yield_are_one_tick)
+{
+    weft_unref(weft_spawn(ticker, .count = 3));
+    weft_unref(weft_spawn(pause, .first = "a", .last = "A", .pause = 0));
+    weft_unref(weft_spawn(pause, .first = "b", .last = "B", .pause = -1));
+    weft_test_ticks(3);
+    cr_assert_str_eq(test_trace, ".ab.AB.");
+    weft_test_loop_end();
+}
+
+/* Much that is ready, of every kind; no time passes in it. */
+static void run_scene(void)
+{
+    static char soon[] = "+", then[] = "*";
+    for (int i = 1; i < 5; i++) {
+        weft_unref(weft_spawn(ticker, .count = 10 * i));
+        weft_unref(weft_spawn(pause, .first = "p", .last = "P", .pause = 0));
+        weft_unref(weft_call_soon(weft_test_mark_call, soon));
+        cr_assert_eq(weft_then(weft_spawn(ticker, .count = i), mark_done, then), 0);
+    }
+    weft_test_ticks(50);
+}
+
+Test(order, of_ready_items_does_not_change_when_polls_are_left_out)
+{
+    char polled[sizeof(test_trace)];
+    run_scene(); /* on virtual time, timers and mailbox are looked at in each tick */
+    memcpy(polled, test_trace, sizeof(polled));
+    weft_test_loop_end();
+    weft_test_loop_begin_real();
+    test_trace[0] = '\0';
+    run_scene();
+    struct weft_loop_stats stats;
+    weft_loop_get_stats(test_loop, &stats);
+    cr_assert_lt(stats.polls, stats.ticks);
+    cr_assert_str_eq(test_trace, polled);
+    weft_test_loop_end();
+}
+
+Test(order, poll_does_not_block_while_something_is_ready)
+{
+    weft_test_loop_end();
+    weft_test_loop_begin_real();
+    weft_future *far = weft_sleep(WEFT_S(100000));
+    cr_assert_eq(weft_test_run(weft_spawn(ticker, .count = 400)), 0);
+    weft_unref(far);
+    weft_test_loop_end();
 }
