@@ -22,6 +22,7 @@
 #include "core/link.h"
 #include "core/loop.h"
 #include "core/memory.h"
+#include "core/sys.h"
 
 /* All [loop]. */
 struct fd_part {
@@ -151,7 +152,7 @@ static weft_future *begin(weft_loop *loop, struct fd_part *part, int fd, short w
     weft__link_add(&part->waits, &wait->link);
     event_assign(&wait->event, loop->base, fd, what, on_ready, wait);
     weft_future *future = &wait->future;
-    if (event_add(&wait->event, NULL) < 0)
+    if (weft__sys.event_add(&wait->event, NULL) < 0)
         end(wait, errno == ENOMEM ? -ENOMEM : -EIO);
     return future;
 }

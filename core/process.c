@@ -35,6 +35,7 @@
 
 #include "core/memory.h"
 #include "core/spawn.h"
+#include "core/sys.h"
 
 #define DEFAULT_GRACE WEFT_S(5)
 
@@ -163,9 +164,9 @@ static int wait_now(const weft_process *process, siginfo_t *info, int options)
     int got;
     *info = (siginfo_t){0};
     do
-        got = weft__process_sys.waitid(by_fd ? (idtype_t)P_PIDFD : P_PID,
-                                       (id_t)(by_fd ? process->pidfd : process->pid), info,
-                                       WEXITED | WNOHANG | options);
+        got = weft__sys.waitid(by_fd ? (idtype_t)P_PIDFD : P_PID,
+                               (id_t)(by_fd ? process->pidfd : process->pid), info,
+                               WEXITED | WNOHANG | options);
     while (got < 0 && errno == EINTR);
     return got;
 }
@@ -259,11 +260,11 @@ static void watch_by_signal(weft_process *process)
 static void watch(weft_process *process)
 {
     struct event_base *base = process->part->loop->base;
-    process->pidfd = weft__process_sys.pidfd_open(process->pid);
+    process->pidfd = weft__sys.pidfd_open(process->pid, 0);
     if (process->pidfd >= 0) {
         event_assign(&process->exit_event, base, process->pidfd, EV_READ | EV_PERSIST,
                      on_exit_event, process);
-        if (event_add(&process->exit_event, NULL) == 0)
+        if (weft__sys.event_add(&process->exit_event, NULL) == 0)
             return;
         close(process->pidfd);
         process->pidfd = -1;
@@ -295,7 +296,7 @@ void weft__process_begin_stop(weft_process *process)
                             .tv_usec = process->grace % WEFT_S(1) / WEFT_US(1)};
     process->state = WEFT__PROCESS_STOPS;
     send_to_all(process, SIGTERM);
-    if (event_add(&process->grace_event, &grace) < 0)
+    if (weft__sys.event_add(&process->grace_event, &grace) < 0)
         weft__process_kill_now(process);
     weft__process_recount(process);
 }

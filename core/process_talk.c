@@ -18,7 +18,7 @@
 #include "core/memory.h"
 #include "core/pipe.h"
 #include "core/process.h"
-#include "core/spawn.h"
+#include "core/sys.h"
 #include "core/text.h"
 
 #define DEFAULT_LIMIT ((size_t)16 * 1024 * 1024)
@@ -336,7 +336,7 @@ static int watch(struct weft__talk *talk)
     if (!talk->left)
         close_pipe(talk, 0);
     for (int i = 0; i < 3; i++)
-        if (process->fds[i] >= 0 && event_add(&talk->pipes[i].event, NULL) < 0)
+        if (process->fds[i] >= 0 && weft__sys.event_add(&talk->pipes[i].event, NULL) < 0)
             return -ENOMEM;
     return 0;
 }

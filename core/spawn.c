@@ -17,40 +17,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include <weft/error.h>
 
 #include "core/memory.h"
+#include "core/sys.h"
 #include "core/text.h"
 
 static const char *const stdio_names[] = {"in", "out", "err"};
-
-/* ---- System calls ---- */
-
-static int pidfd_open_call(pid_t pid)
-{
-#ifdef SYS_pidfd_open
-    return (int)syscall(SYS_pidfd_open, pid, 0);
-#else
-    (void)pid;
-    errno = ENOSYS;
-    return -1;
-#endif
-}
-
-static int waitid_call(idtype_t type, id_t id, siginfo_t *info, int options)
-{
-    return waitid(type, id, info, options);
-}
-
-struct weft__process_sys weft__process_sys = {
-    .pipe2 = pipe2,
-    .spawnp = posix_spawnp,
-    .pidfd_open = pidfd_open_call,
-    .waitid = waitid_call,
-};
 
 /* ---- The child's descriptors ---- */
 
@@ -94,7 +71,7 @@ static int lift(int fd)
 static int open_pipe(int which, struct plan *plan)
 {
     int fds[2];
-    if (weft__process_sys.pipe2(fds, O_CLOEXEC) < 0)
+    if (weft__sys.pipe2(fds, O_CLOEXEC) < 0)
         return -1;
     int childs = which == 0 ? 0 : 1;
     plan->own[which] = fds[1 - childs];
@@ -209,8 +186,8 @@ static int spawn_with(const struct weft_process_options *options, const struct p
     if (!error)
         error = set_attributes(attributes, options);
     if (!error)
-        error = weft__process_sys.spawnp(ret_pid, argv[0], actions, attributes, (char *const *)argv,
-                                         env);
+        error =
+            weft__sys.posix_spawnp(ret_pid, argv[0], actions, attributes, (char *const *)argv, env);
     return error;
 }
 

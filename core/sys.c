@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 
 /* A failure that is planned for one of the calls. */
@@ -66,6 +67,19 @@ bool weft__sys_failed(const char *name)
 {
     struct plan *plan = find(name);
     return plan && atomic_load(&plan->failed);
+}
+
+/* ENOSYS: a kernel before 5.3. */
+static int pidfd_open(pid_t pid, unsigned flags)
+{
+#ifdef SYS_pidfd_open
+    return (int)syscall(SYS_pidfd_open, pid, flags);
+#else
+    (void)pid;
+    (void)flags;
+    errno = ENOSYS;
+    return -1;
+#endif
 }
 
 static int open_reserve(void)

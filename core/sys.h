@@ -12,10 +12,13 @@
 #include <event2/event.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,7 +43,12 @@
       (host, service, hints, ret))                                                               \
     X(ERRNO, int, listen, (int fd, int backlog), (fd, backlog))                                  \
     X(ERRNO, int, open_reserve, (void), ())                                                      \
+    X(ERRNO, int, pidfd_open, (pid_t pid, unsigned flags), (pid, flags))                         \
     X(ERRNO, int, pipe2, (int fds[2], int flags), (fds, flags))                                  \
+    X(CODE, int, posix_spawnp,                                                                   \
+      (pid_t * pid, const char *file, const posix_spawn_file_actions_t *actions,                 \
+       const posix_spawnattr_t *attributes, char *const argv[], char *const env[]),              \
+      (pid, file, actions, attributes, argv, env))                                               \
     X(CODE, int, pthread_create,                                                                 \
       (pthread_t * thread, const pthread_attr_t *attributes, void *(*start)(void *), void *arg), \
       (thread, attributes, start, arg))                                                          \
@@ -53,6 +61,8 @@
     X(ERRNO, int, socketpair, (int family, int type, int protocol, int fds[2]),                  \
       (family, type, protocol, fds))                                                             \
     X(ERRNO, int, timerfd_create, (clockid_t clock, int flags), (clock, flags))                  \
+    X(ERRNO, int, waitid, (idtype_t type, id_t id, siginfo_t * info, int options),               \
+      (type, id, info, options))                                                                 \
     X(ERRNO, ssize_t, write, (int fd, const void *bytes, size_t size), (fd, bytes, size))
 
 enum weft__sys_call {

@@ -9,10 +9,11 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <weft/weft.h>
 
-#include "core/spawn.h"
+#include "core/sys.h"
 #include "tests/support/loop.h"
 #include "tests/support/process.h"
 #include "tests/support/trace.h"
@@ -374,10 +375,32 @@ static int no_spawn(pid_t *pid, const char *file, const posix_spawn_file_actions
 Test(spawn, too_many_processes_are_an_error)
 {
     int (*real)(pid_t *, const char *, const posix_spawn_file_actions_t *,
-                const posix_spawnattr_t *, char *const[], char *const[]) = weft__process_sys.spawnp;
-    weft__process_sys.spawnp = no_spawn;
+                const posix_spawnattr_t *, char *const[], char *const[]) = weft__sys.posix_spawnp;
+    weft__sys.posix_spawnp = no_spawn;
     cr_assert_eq(failure(test_shell("true"), "true: Resource temporarily"), -EAGAIN);
-    weft__process_sys.spawnp = real;
+    weft__sys.posix_spawnp = real;
+    end();
+}
+
+/* Whichever call fails, the process is started and heard of, or nothing is left. */
+Test(spawn, every_system_call_that_fails_is_an_error_or_is_made_good)
+{
+    static const struct failing {
+        const char *name;
+        int error, status;
+    } calls[] = {{"pipe2", EMFILE, -EMFILE}, {"posix_spawnp", EAGAIN, -EAGAIN},
+                 {"pidfd_open", EMFILE, 0},  {"event_add", ENOMEM, 0},
+                 {"waitid", EINTR, 0},       {"waitid", ECHILD, -ECHILD}};
+    struct weft_process_options options = {.shell = "exit 0"};
+    for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
+        cr_assert(weft__sys_fail(calls[i].name, 1, calls[i].error));
+        weft_future *future = weft_process_run(&options, NULL, 0, 0);
+        int status = weft_test_run(future);
+        cr_assert_eq(status, calls[i].status, "%s: %d", calls[i].name, status);
+        cr_assert(weft__sys_failed(calls[i].name));
+    }
+    for (pid_t left = 0; left >= 0;) /* after ECHILD: it was ours all the same */
+        left = waitpid(-1, NULL, 0);
     end();
 }
 

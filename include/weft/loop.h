@@ -138,7 +138,8 @@ WEFT_PUBLIC void weft_loop_stop(weft_loop *loop);
 /** What a loop is doing; all but the first two count from its beginning. */
 struct weft_loop_stats {
     size_t tasks;   /* that have not ended */
-    size_t jobs;    /* under way on other threads for this loop */
+    size_t jobs;    /* under way elsewhere for this loop: on other threads, or processes that
+                       somebody waits for */
     uint64_t ticks; /* tick: a run of what is ready */
     uint64_t
         polls; /* system calls that look for I/O; fewer than ticks while there is much to run */
@@ -164,9 +165,9 @@ struct weft_shutdown_options {
 
 /** What did not end in time: one entry each, in weft_stuck_list. */
 struct weft_stuck {
-    const char *kind;       /* "task", "job" */
-    const char *name;       /* of the coroutine or the blocking function */
-    const char *spawned_at; /* "file:line" */
+    const char *kind;       /* "task", "job", "process" */
+    const char *name;       /* of the coroutine or the blocking function; the program */
+    const char *spawned_at; /* "file:line"; NULL for a process */
     const char *waits_at;   /* "file:line" of a task's await, else NULL */
 };
 

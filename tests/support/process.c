@@ -9,26 +9,27 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/spawn.h"
+#include "core/sys.h"
 #include "tests/support/loop.h"
 
-static int (*real_pidfd_open)(pid_t pid);
+static int (*real_pidfd_open)(pid_t pid, unsigned flags);
 
-static int no_pidfd(pid_t pid)
+static int no_pidfd(pid_t pid, unsigned flags)
 {
     (void)pid;
+    (void)flags;
     errno = ENOSYS;
     return -1;
 }
 
 void test_process_watch(enum test_watch how)
 {
-    weft__process_sys.pidfd_open = how == BY_SIGCHLD ? no_pidfd : real_pidfd_open;
+    weft__sys.pidfd_open = how == BY_SIGCHLD ? no_pidfd : real_pidfd_open;
 }
 
 void test_process_begin(void)
 {
-    real_pidfd_open = weft__process_sys.pidfd_open;
+    real_pidfd_open = weft__sys.pidfd_open;
     weft_test_loop_begin_real();
 }
 
