@@ -223,7 +223,7 @@ Test(communicate, second_one_at_a_time_is_refused)
 
 Test(communicate, free_fails_it)
 {
-    weft_process *process = test_start_shell("cat; sleep 1000");
+    weft_process *process = test_start_shell("cat; exec sleep 1000");
     weft_future *future = communicate(process, "x");
     weft_process_free(process);
     cr_assert_eq(weft_test_run(future), WEFT_ECLOSED);
@@ -259,20 +259,19 @@ static int cancelled(weft_future *future)
 
 Test(communicate, cancel_terminates_and_waits)
 {
-    weft_process *process = test_start_shell("cat; sleep 1000");
+    weft_process *process = test_start_shell("cat; exec sleep 1000");
     cr_assert_eq(cancelled(communicate(process, "x")), -ECANCELED);
     cr_assert(weft_process_has_ended(process));
     cr_assert_eq(test_wait(process), -SIGTERM);
     weft_process_free(process);
-    cr_assert_eq(cancelled(run_shell("sleep 1000", "")), -ECANCELED);
+    cr_assert_eq(cancelled(run_shell("exec sleep 1000", "")), -ECANCELED);
     test_process_end();
 }
 
 Test(communicate, cancel_kills_what_ignores_sigterm)
 {
     char line[16];
-    struct weft_process_options options =
-        test_shell("trap '' TERM; echo up >&2; while :; do sleep 1000; done");
+    struct weft_process_options options = test_shell("trap '' TERM; echo up >&2; exec sleep 1000");
     options.grace = WEFT_MS(20);
     weft_process *process = test_start(&options);
     int err = weft_process_take_fd(process, 2);
@@ -290,11 +289,8 @@ Test(communicate, cancel_kills_what_ignores_sigterm)
 
 Test(communicate, cancel_while_only_a_grandchild_holds_the_pipe_is_at_once)
 {
-    char line[16];
-    weft_process *process = test_start_shell("(echo up >&2; exec sleep 1000) & exit 0");
-    int err = weft_process_take_fd(process, 2);
-    test_read_line(err, line, sizeof(line));
-    close(err);
+    weft_process *process = test_start_shell("sleep 1000 2>&- & echo $! >&2");
+    pid_t grandchild = test_read_pid(weft_process_take_fd(process, 2));
     weft_future *future = communicate(process, "");
     cr_assert_eq(test_wait(process), 0);
     weft_test_ticks(3);
@@ -303,12 +299,14 @@ Test(communicate, cancel_while_only_a_grandchild_holds_the_pipe_is_at_once)
     cr_assert(weft_is_cancelled(future));
     weft_unref(future);
     weft_process_free(process);
+    cr_assert_eq(kill(grandchild, SIGKILL), 0);
     test_process_end();
 }
 
 Test(communicate, wait_for_limits_it_and_ends_the_process)
 {
-    cr_assert_eq(weft_test_run(weft_wait_for(run_shell("sleep 1000", ""), WEFT_MS(5))), -ETIMEDOUT);
+    cr_assert_eq(weft_test_run(weft_wait_for(run_shell("exec sleep 1000", ""), WEFT_MS(5))),
+                 -ETIMEDOUT);
     test_process_end();
 }
 
@@ -339,7 +337,7 @@ Test(communicate, cancel_of_the_task_is_delivered_when_the_process_has_ended)
 
 Test(communicate, shutdown_cancels_it_and_waits_for_the_process)
 {
-    weft_future *future = run_shell("sleep 1000", "");
+    weft_future *future = run_shell("exec sleep 1000", "");
     weft_future *task = weft_spawn(talks);
     weft_test_ticks(1);
     cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), 0);
@@ -351,13 +349,15 @@ Test(communicate, shutdown_cancels_it_and_waits_for_the_process)
 
 Test(communicate, shutdown_does_not_wait_for_a_grandchild_that_holds_the_pipe)
 {
-    weft_process *process = test_start_shell("sleep 1000 & exit 0");
+    weft_process *process = test_start_shell("sleep 1000 2>&- & echo $! >&2");
+    pid_t grandchild = test_read_pid(weft_process_take_fd(process, 2));
     weft_future *future = communicate(process, "");
     cr_assert_eq(test_wait(process), 0);
     cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), 0);
     cr_assert(weft_is_cancelled(future));
     weft_unref(future);
     weft_process_free(process);
+    cr_assert_eq(kill(grandchild, SIGKILL), 0);
     test_process_end();
 }
 

@@ -163,7 +163,7 @@ Test(process_stream, writing_to_a_process_that_is_gone_is_epipe_and_no_signal)
 
 Test(process_stream, drain_fails_when_the_reader_goes)
 {
-    start("read line; exec <&-; sleep 1000");
+    start("read line; exec <&-; exec sleep 1000");
     static char data[1 << 20];
     cr_assert_eq(weft_write(in, data, sizeof(data)), 0);
     weft_future *drain = weft_drain(in);

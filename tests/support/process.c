@@ -101,3 +101,13 @@ int test_exists(pid_t pid)
 {
     return kill(pid, 0) == 0;
 }
+
+pid_t test_read_pid(int fd)
+{
+    char line[32];
+    test_read_line(fd, line, sizeof(line));
+    close(fd);
+    pid_t pid = (pid_t)atoi(line);
+    cr_assert_gt(pid, 1);
+    return pid;
+}

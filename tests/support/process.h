@@ -35,6 +35,9 @@ struct weft_process_output *test_output(weft_future *future, int *ret_status);
 /* Read a line from the child's `out` (or descriptor `fd`) by hand. */
 void test_read_line(int fd, char *line, size_t size);
 
+/* Read a line that is the number of a process, by hand; closes the descriptor. */
+pid_t test_read_pid(int fd);
+
 /* True if there is such a process, be it a zombie. */
 int test_exists(pid_t pid);
 
