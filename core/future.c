@@ -253,19 +253,27 @@ static void destroy(weft_future *future)
     weft__future_free(future);
 }
 
+/* The last reference goes, or one of a PERMANENT future. */
+static void drop(weft_future *future)
+{
+    if (failed_unseen(future)) {
+        weft__observe(future);
+        weft__report_future(future, "failed, and nobody looked");
+    }
+    future->refs--;
+    if (future->refs == 0 && !(future->flags & WEFT__PERMANENT))
+        destroy(future);
+}
+
 void weft_unref(weft_future *future)
 {
     if (!future || WEFT__ELSEWHERE(future->loop_id))
         return;
     assert(future->refs > 0);
-    bool last = future->refs == 1;
-    if ((last || future->flags & WEFT__PERMANENT) && failed_unseen(future)) {
-        weft__observe(future);
-        weft__report_future(future, "failed, and nobody looked");
-    }
-    future->refs--;
-    if (last && !(future->flags & WEFT__PERMANENT))
-        destroy(future);
+    if (future->refs > 1 && !(future->flags & WEFT__PERMANENT))
+        future->refs--;
+    else
+        drop(future);
 }
 
 /* ---- Completion ---- */
@@ -287,7 +295,8 @@ static void become_done(weft_future *future, int status)
 void weft__complete(weft_future *future, weft_value value, weft_destructor *destructor)
 {
     become_done(future, 0);
-    weft__cold_set_message(future, NULL);
+    if (future->flags & WEFT__HAS_COLD)
+        weft__cold_set_message(future, NULL);
     future->first.value = value;
     weft__second(future)->destructor = destructor;
 }

@@ -53,13 +53,10 @@ void weft__keep_outcome(weft__coro *coro, struct weft__outcome *outcome)
     coro->future.status = outcome->status;
 }
 
-struct weft__outcome weft__kept_outcome(weft__coro *coro)
+struct weft__outcome weft__find_outcome(const weft__coro *coro)
 {
     const struct weft__cold *cold = weft__cold(&coro->future);
-    struct weft__outcome outcome = {0};
-    if (!weft__coro_has(coro, WEFT__IN_FINALLY))
-        return outcome;
-    outcome.status = coro->future.status;
+    struct weft__outcome outcome = {.status = coro->future.status};
     if (cold) {
         outcome.value = cold->outcome;
         outcome.destructor = cold->outcome_destructor;

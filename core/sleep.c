@@ -27,7 +27,7 @@
 
 /* ---- The future ---- */
 
-static const struct weft__future_ops sleep_ops = {.name = "sleep", .cancel = weft__timed_cancel};
+const struct weft__future_ops weft__sleep_ops = {.name = "sleep", .cancel = weft__timed_cancel};
 
 static void complete(weft__item *item)
 {
@@ -40,7 +40,7 @@ static void complete(weft__item *item)
 /* With two references: the operation's and another one. */
 static struct weft__timed *new_sleep(weft_loop *loop)
 {
-    struct weft__timed *timed = weft__future_alloc(loop, &sleep_ops, sizeof(*timed), 2);
+    struct weft__timed *timed = weft__future_alloc(loop, &weft__sleep_ops, sizeof(*timed), 2);
     if (timed)
         timed->timer.item.run = complete;
     return timed;
@@ -97,10 +97,10 @@ static void due(weft__item *item)
     weft__schedule(weft__loop, item);
 }
 
-bool weft__sleep_take_over(weft__coro *coro, weft_future *future)
+bool weft__sleep_move(weft__coro *coro, weft_future *future)
 {
     const bool alone = future->refs == 2 && !future->first.waiters;
-    if (future->ops != &sleep_ops || !alone || future->flags & (WEFT__NEXT_TICK | WEFT__HAS_COLD))
+    if (!alone || future->flags & (WEFT__NEXT_TICK | WEFT__HAS_COLD))
         return false;
     struct weft__timed *timed = WEFT__CONTAINER(future, struct weft__timed, future);
     if (!weft__timer_is_armed(&timed->timer)) /* it is due, and queued */

@@ -11,11 +11,19 @@
 /** What a coroutine waits for whose sleep was taken over; see core/sleep.c. */
 void weft__sleeps_init(weft_loop *loop);
 
+extern const struct weft__future_ops weft__sleep_ops;
+
+/** weft__sleep_take_over() of a sleep. */
+bool weft__sleep_move(weft__coro *coro, weft_future *future);
+
 /**
  * Wait for `future` as weft__wait() would, by the coroutine's own waiter as the timer. True: it was a
  * sleep that nobody else holds, and is gone. False: nothing was done.
  */
-bool weft__sleep_take_over(weft__coro *coro, weft_future *future);
+static inline bool weft__sleep_take_over(weft__coro *coro, weft_future *future)
+{
+    return future->ops == &weft__sleep_ops && weft__sleep_move(coro, future);
+}
 
 /** Does the coroutine sleep by its own waiter? */
 static inline bool weft__is_asleep(const weft__coro *coro)

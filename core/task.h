@@ -96,8 +96,15 @@ void weft__set_failure(weft__coro *coro, struct weft__outcome *outcome, int stat
  * fails with -ENOMEM. */
 void weft__keep_outcome(weft__coro *coro, struct weft__outcome *outcome);
 
+/** What weft__keep_outcome() kept. */
+struct weft__outcome weft__find_outcome(const weft__coro *coro);
+
 /** The coroutine goes on: its outcome so far. */
-struct weft__outcome weft__kept_outcome(weft__coro *coro);
+static inline struct weft__outcome weft__kept_outcome(const weft__coro *coro)
+{
+    return weft__coro_has(coro, WEFT__IN_FINALLY) ? weft__find_outcome(coro)
+                                                  : (struct weft__outcome){0};
+}
 
 /**
  * A coroutine waited for what decides how it ends: its outcome is that of the awaited future, which
@@ -110,9 +117,23 @@ weft_step weft__leave(weft__coro *coro);
 
 /* ---- Cancelling: core/task_cancel.c ---- */
 
+/**
+ * Is `call` where its task is: does the task wait for it, or run its first step right now? One that
+ * goes on beside its task (in a gather, say) has no part in the task's cancel.
+ */
+bool weft__is_where_its_task_is(const weft__coro *call);
+
+/** weft__cancel_requested() of a call. */
+weft__coro *weft__request_for_call(weft__coro *call);
+
 /** Who keeps a request that is for this coroutine: itself, one that waits for it, or its task; NULL:
  * nobody. */
-weft__coro *weft__cancel_requested(weft__coro *coro);
+static inline weft__coro *weft__cancel_requested(weft__coro *coro)
+{
+    if (weft__is_call(coro))
+        return weft__request_for_call(coro);
+    return weft__coro_has(coro, WEFT__MUST_CANCEL) ? coro : NULL;
+}
 
 /** The coroutine gets an -ECANCELED, which answers all requests made before it: nobody keeps one any
  * more. True if somebody did. */
@@ -194,12 +215,6 @@ static inline struct weft__calls weft__calls_of(weft__coro *task)
 }
 
 weft__coro *weft__calls_next(struct weft__calls *calls);
-
-/**
- * Is `call` where its task is: does the task wait for it, or run its first step right now? One that
- * goes on beside its task (in a gather, say) has no part in the task's cancel.
- */
-bool weft__is_where_its_task_is(const weft__coro *call);
 
 /* ---- Going on ---- */
 

@@ -55,7 +55,7 @@ bool weft__is_where_its_task_is(const weft__coro *call)
 
 /* One that is kept by a call stays with it, and is for the calls within it too. No ring but one that
  * `coro` is in can be met on the way up: each coroutine waits for one other. */
-weft__coro *weft__cancel_requested(weft__coro *coro)
+weft__coro *weft__request_for_call(weft__coro *coro)
 {
     weft__coro *task = weft__identity(coro), *at = coro;
     bool is_kept_by_calls = weft__coro_has(task, WEFT__CALL_ASKED);
