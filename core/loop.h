@@ -113,6 +113,7 @@ struct weft_loop {
     struct weft__coro *calls;      /* every call that has not ended, newest first */
     size_t task_count;
     uint64_t ticks, polls, callbacks; /* since the beginning */
+    uint64_t io;                      /* events of descriptors that came, of weft's own */
     size_t jobs; /* operations under way outside of the loop: virtual time stands still while there
                     are any */
     struct weft__part *parts;
@@ -152,6 +153,20 @@ void weft__loop_rearm(weft_loop *loop);
 
 /** The time of this loop's clock. */
 weft_ns weft__loop_now(const weft_loop *loop);
+
+/* What libevent calls for the loop's events. */
+void weft__loop_on_wake(evutil_socket_t fd, short what, void *loop);
+void weft__loop_on_timer(evutil_socket_t fd, short what, void *loop);
+void weft__loop_on_tick(evutil_socket_t fd, short what, void *loop);
+
+/** Attached: the host may block now. */
+void weft__loop_hand_back(weft_loop *loop);
+
+/**
+ * With a virtual clock: run ticks until nothing is ready and no other thread has a job for this loop,
+ * without moving the time. 0, -EIO, WEFT_EFORK; weft_loop_stop() ends it.
+ */
+int weft__loop_settle(weft_loop *loop);
 
 /** Poll (which may block) and run one tick. 0 or -EIO. */
 int weft__loop_step(weft_loop *loop);

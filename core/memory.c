@@ -8,6 +8,7 @@
 #include "core/memory.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,22 +34,55 @@ bool weft__has_users_allocator(void)
     return allocator.malloc != malloc;
 }
 
+/* ---- Failing on demand ---- */
+
+static atomic_size_t countdown; /* allocations until the one that fails; 0: none does */
+static atomic_bool failed;
+
+bool weft__memory_is_watched(void)
+{
+    return atomic_load_explicit(&countdown, memory_order_relaxed) > 0;
+}
+
+void weft__memory_fail(size_t n)
+{
+    atomic_store(&failed, false);
+    atomic_store(&countdown, n);
+}
+
+bool weft__memory_failed(void)
+{
+    return atomic_load(&failed);
+}
+
+static bool fails(void)
+{
+    size_t left = atomic_load_explicit(&countdown, memory_order_relaxed);
+    while (left && !atomic_compare_exchange_weak(&countdown, &left, left - 1))
+        ;
+    if (left == 1)
+        atomic_store(&failed, true);
+    return left == 1;
+}
+
+/* ---- Allocating ---- */
+
 void *weft__malloc(size_t size)
 {
-    return allocator.malloc(size);
+    return fails() ? NULL : allocator.malloc(size);
 }
 
 void *weft__calloc(size_t count, size_t size)
 {
     if (size && count > SIZE_MAX / size)
         return NULL;
-    void *ptr = allocator.malloc(count * size);
+    void *ptr = weft__malloc(count * size);
     return ptr ? memset(ptr, 0, count * size) : NULL;
 }
 
 void *weft__realloc(void *ptr, size_t size)
 {
-    return allocator.realloc(ptr, size);
+    return fails() ? NULL : allocator.realloc(ptr, size);
 }
 
 /* [this thread] where weft__free() puts blocks; NULL: it frees them */

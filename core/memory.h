@@ -17,6 +17,15 @@ bool weft__has_users_allocator(void);
 
 struct weft__slab;
 
+/** Let the n-th allocation from now on, counting from 1, fail, once; 0: none. Thread: any. */
+void weft__memory_fail(size_t n);
+
+/** True once that has happened. Thread: any. */
+bool weft__memory_failed(void);
+
+/** True while an allocation is to fail: then every object is allocated by itself. Thread: any. */
+bool weft__memory_is_watched(void);
+
 /** Blocks whose time to be freed has not come. */
 struct weft__blocks {
     void **list;

@@ -173,7 +173,7 @@ static void slab_is_empty(struct weft__slab *slab)
 void *weft__slab_alloc(struct weft__slabs *slabs, size_t size)
 {
     size_t index = (size + WEFT__SLAB_STEP - 1) / WEFT__SLAB_STEP - 1;
-    if (index >= WEFT__SLAB_CLASSES || !slabs->on)
+    if (index >= WEFT__SLAB_CLASSES || !slabs->on || weft__memory_is_watched())
         return NULL;
     struct weft__slab *slab = slabs->with_room[index];
     if (!slab && !(slab = add_slab(slabs, (index + 1) * WEFT__SLAB_STEP)))

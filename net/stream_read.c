@@ -267,6 +267,7 @@ void weft__stream_on_readable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     weft_stream *stream = arg;
+    stream->net->loop->io++;
     struct outcome outcome =
         reads_directly(stream) ? receive_directly(stream) : receive_buffered(stream);
     struct weft__stream_op *reader = outcome.status == -EINPROGRESS ? NULL : stream->reader;

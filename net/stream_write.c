@@ -120,6 +120,7 @@ void weft__stream_on_writable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     weft_stream *stream = arg;
+    stream->net->loop->io++;
     if (!(stream->flags & WEFT__STREAM_CLOSING))
         flush(stream);
     else if (send_waiting(stream) < 0 || !weft__buffer_len(&stream->out))

@@ -36,7 +36,9 @@ static void insert(struct weft__client *client, struct weft__job *job)
         client->oldest = job;
     client->newest = job;
     client->count++;
-    client->loop->jobs++;
+    job->elsewhere = !client->pool->by_hand;
+    client->elsewhere += job->elsewhere;
+    client->loop->jobs += job->elsewhere;
 }
 
 void weft__client_remove(struct weft__job *job)
@@ -52,7 +54,8 @@ void weft__client_remove(struct weft__job *job)
         client->newest = job->older;
     job->client = NULL;
     client->count--;
-    client->loop->jobs--;
+    client->elsewhere -= job->elsewhere;
+    client->loop->jobs -= job->elsewhere;
 }
 
 /* ---- As a part of the loop ---- */
@@ -121,7 +124,7 @@ static void free_client(struct weft__part *part)
             weft__job_free(job);
         }
     }
-    client->loop->jobs -= client->count;
+    client->loop->jobs -= client->elsewhere;
     weft_pool_unref(client->pool);
     weft__free(client);
 }
@@ -202,6 +205,27 @@ weft_pool *weft_loop_pool(weft_loop *loop)
 
 /* ---- Submitting ---- */
 
+/* Jobs of an inline pool: as many as wait now. */
+static void run_inline(weft__item *item)
+{
+    struct weft__client *client = WEFT__CONTAINER(item, struct weft__client, run_inline);
+    struct weft_pool_stats stats;
+    client->inline_is_queued = false;
+    if (!client->pool || client->pool->by_hand != WEFT__INLINE) /* it was replaced */
+        return;
+    weft_pool_get_stats(client->pool, &stats);
+    weft__pool_step(client->pool, stats.queued);
+}
+
+static void run_inline_soon(struct weft__client *client)
+{
+    if (client->pool->by_hand != WEFT__INLINE || client->inline_is_queued)
+        return;
+    client->inline_is_queued = true;
+    client->run_inline.run = run_inline;
+    weft__schedule(client->loop, &client->run_inline);
+}
+
 struct request {
     weft_lane *lane; /* NULL: the default one */
     weft_result (*run)(void *args);
@@ -217,8 +241,10 @@ static weft_future *submit_job(struct weft__job *job)
     int refused = weft__lane_push_locked(job->lane, job);
     struct weft__call call = weft__call_worker_locked(pool);
     weft__lock_release(&pool->mu);
-    if (refused == 0)
+    if (refused == 0) {
         insert(job->client, job);
+        run_inline_soon(job->client);
+    }
     weft__rouse(call);
     if (refused == 0)
         return &job->future;

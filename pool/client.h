@@ -16,7 +16,10 @@ struct weft__client {
     weft_pool *pool;                   /* a reference; NULL: none yet */
     struct weft__job *oldest, *newest; /* jobs that are queued or run */
     size_t count;                      /* of these */
-    bool settled;                      /* takes no new ones */
+    size_t elsewhere;                  /* of these, on other threads */
+    weft__item run_inline;             /* queued while jobs wait in an inline pool */
+    bool inline_is_queued;
+    bool settled; /* takes no new ones */
 };
 
 /** The job is not under way any more. */

@@ -24,6 +24,7 @@ struct weft__job {
     weft_result (*run)(void *args);  /* [const] */
     weft_lane *lane;                 /* [const]; NULL: left behind by a fork */
     weft_context *context;           /* [const] owned by the job's memory */
+    bool elsewhere;                  /* [const] it runs on another thread */
     weft__mailbox *mailbox; /* [const] a reference; dropped by who takes the job out of its lane */
     struct weft__job *prev, *next; /* [mu] in the lane */
     bool queued;                   /* [mu] in the lane */

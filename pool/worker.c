@@ -73,7 +73,7 @@ static struct weft__call call_idle_locked(weft_pool *pool) WEFT_REQUIRES(pool->m
 
 struct weft__call weft__call_worker_locked(weft_pool *pool)
 {
-    if (pool->waking || !pool->lane.queued || pool->idle || !pool->free)
+    if (pool->waking || !pool->lane.queued || pool->idle || !pool->free || pool->by_hand)
         return call_idle_locked(pool);
     pool->threads++;
     pool->waking++;

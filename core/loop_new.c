@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Loops: making and freeing them, and what they can be asked. How one runs is in core/loop.c.
+ *
+ * A loop is one block of memory, an event_base (its own, or the host's), a timerfd and a mailbox.
+ * Whatever fails while it is made, destroy() takes what there is.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "core/loop.h"
+#include "core/memory.h"
+#include "core/nested.h"
+#include "core/sleep.h"
+#include "core/sys.h"
+
+/* A base: epoll, and a pair for signals; the loop: timer, and a pipe. */
+enum { DESCRIPTORS_OF_A_BASE = 3, DESCRIPTORS_OF_A_LOOP = 6 };
+
+/* ---- Looking ---- */
+
+void weft_loop_get_stats(const weft_loop *loop, struct weft_loop_stats *ret)
+{
+    *ret = (struct weft_loop_stats){0};
+    if (WEFT__ELSEWHERE(loop->id))
+        return;
+    *ret = (struct weft_loop_stats){
+        .tasks = loop->task_count,
+        .jobs = loop->jobs,
+        .ticks = loop->ticks,
+        .polls = loop->attached ? loop->ticks : loop->polls,
+        .callbacks = loop->callbacks,
+    };
+}
+
+/* ---- Making and freeing ---- */
+
+weft_loop *weft_loop_current(void)
+{
+    return weft__here();
+}
+
+struct event_base *weft_loop_base(weft_loop *loop)
+{
+    if (WEFT__ELSEWHERE(loop->id))
+        return NULL;
+    return loop->base;
+}
+
+static struct event *add_event(weft_loop *loop, int fd, event_callback_fn fn)
+{
+    struct event *event = event_new(loop->base, fd, EV_READ | EV_PERSIST, fn, loop);
+    if (event && event_add(event, NULL) < 0) {
+        event_free(event);
+        event = NULL;
+    }
+    return event;
+}
+
+static void free_event(struct event **event)
+{
+    if (*event)
+        event_free(*event);
+    *event = NULL;
+}
+
+/* What weft_loop_new() set up, in any state of completeness. */
+static void destroy(weft_loop *loop)
+{
+    weft__guard_close(loop);
+    free_event(&loop->tick_event);
+    free_event(&loop->timer_event);
+    free_event(&loop->wake_event);
+    if (loop->base && !loop->attached)
+        event_base_free(loop->base);
+    if (loop->timer_fd >= 0)
+        close(loop->timer_fd);
+    weft__timers_fini(&loop->timers);
+    weft_context_unref(loop->context);
+    weft__free(loop->shuffle);
+    weft__future_free(loop->enomem);
+    struct weft__slab *kept = weft__slabs_fini(&loop->slabs);
+    if (kept)
+        weft__mailbox_kept(loop->mailbox)->slabs = kept;
+    weft__mailbox_unref(loop->mailbox);
+    weft__free(loop);
+}
+
+/* libevent ends the process when a new base finds no descriptors for its signals, and falls back to
+ * a worse method of polling when there is none for epoll: see beforehand that there are some. */
+static bool has_descriptors(int fd, int wanted)
+{
+    int spare[DESCRIPTORS_OF_A_LOOP];
+    int count = 0;
+    while (count < wanted && (spare[count] = fcntl(fd, F_DUPFD_CLOEXEC, 0)) >= 0)
+        count++;
+    int error = errno;
+    for (int i = 0; i < count; i++)
+        close(spare[i]);
+    errno = error;
+    return count == wanted;
+}
+
+static struct event_base *new_base(void)
+{
+    struct event_config *config = event_config_new();
+    if (!config)
+        return NULL;
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+    struct event_base *base = event_base_new_with_config(config);
+    event_config_free(config);
+    return base;
+}
+
+static bool add_events(weft_loop *loop)
+{
+    loop->wake_event = add_event(loop, weft__mailbox_fd(loop->mailbox), weft__loop_on_wake);
+    loop->timer_event = add_event(loop, loop->timer_fd, weft__loop_on_timer);
+    return loop->wake_event && loop->timer_event;
+}
+
+/* The base first: only then can our events be taken out of it without the parent's noticing. */
+int weft__loop_reopen(weft_loop *loop)
+{
+    if (!has_descriptors(loop->timer_fd, DESCRIPTORS_OF_A_LOOP))
+        return -errno;
+    if (event_reinit(loop->base) < 0)
+        return -EIO;
+    int timer_fd = weft__sys.timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (timer_fd < 0)
+        return -errno;
+    free_event(&loop->wake_event);
+    free_event(&loop->timer_event);
+    close(loop->timer_fd);
+    loop->timer_fd = timer_fd;
+    loop->armed = WEFT_FOREVER;
+    int status = weft__mailbox_reopen(loop->mailbox);
+    if (status == 0 && !add_events(loop))
+        status = -ENOMEM;
+    return status;
+}
+
+static bool set_up(weft_loop *loop, const struct weft_loop_options *options)
+{
+    errno = ENOMEM; /* what libevent fails with when it leaves errno alone */
+    if (options && options->seed && !(loop->shuffle = weft__shuffle_new(options->seed)))
+        return false;
+    loop->timer_fd = weft__sys.timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (loop->timer_fd < 0)
+        return false;
+    if (!loop->attached && (!has_descriptors(loop->timer_fd, DESCRIPTORS_OF_A_BASE) ||
+                            !(loop->base = new_base()) || !weft__guard_open(loop)))
+        return false;
+    if (!(loop->mailbox = weft__mailbox_new()))
+        return false;
+    if (!add_events(loop))
+        return false;
+    if (loop->attached && !(loop->tick_event = evtimer_new(loop->base, weft__loop_on_tick, loop)))
+        return false;
+    loop->enomem = weft__future_permanent(loop, -ENOMEM);
+    return loop->enomem;
+}
+
+static weft_loop *make(const struct weft_loop_options *options, struct event_base *base)
+{
+    if (weft__here()) {
+        errno = EEXIST;
+        return NULL;
+    }
+    weft_loop *loop = weft__calloc(1, sizeof(*loop));
+    if (!loop) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    weft__ready_init(&loop->ready);
+    weft__ready_init(&loop->urgent);
+    weft__slabs_init(&loop->slabs);
+    loop->id = weft__new_loop_id();
+    weft__sleeps_init(loop);
+    loop->generation = weft__generation;
+    loop->base = base;
+    loop->attached = base != NULL;
+    loop->clock = options ? options->clock : WEFT_CLOCK_MONOTONIC;
+    loop->timer_fd = -1;
+    loop->armed = loop->real_deadline = WEFT_FOREVER;
+    if (!set_up(loop, options)) {
+        int error = errno;
+        destroy(loop);
+        errno = error;
+        return NULL;
+    }
+    weft__thread_enter(loop);
+    if (loop->attached)
+        weft__loop_hand_back(loop);
+    return loop;
+}
+
+static bool are_valid(const struct weft_loop_options *options)
+{
+    return (options->size == 0 || options->size == sizeof(*options)) &&
+           (options->clock == WEFT_CLOCK_MONOTONIC || options->clock == WEFT_CLOCK_VIRTUAL);
+}
+
+weft_loop *weft_loop_new(const struct weft_loop_options *options)
+{
+    if (options && !are_valid(options)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return make(options, NULL);
+}
+
+weft_loop *weft_loop_attach(struct event_base *base)
+{
+    if (!base) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return make(NULL, base);
+}
+
+void weft__loop_destroy(weft_loop *loop)
+{
+    weft__thread_leave(loop);
+    destroy(loop);
+}

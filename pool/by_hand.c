@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pools by hand: for tests, pools that have no thread, so that what happens has one order.
+ *
+ * A job is queued, cancelled and listed as ever. It runs when weft__pool_step() is called: by the test,
+ * or for an inline pool by an item of the client's that stands in the ready queue (pool/client.c). Then
+ * it comes home by the mailbox, as from a worker. While it runs, the thread has no loop: what a
+ * worker must not do fails here as it does there.
+ *
+ * These jobs do not hold up virtual time: one that nobody steps would do so for ever.
+ */
+#include "core/thread.h"
+#include "pool/job.h"
+#include "pool/lane.h"
+#include "pool/pool.h"
+
+weft_pool *weft__pool_by_hand(enum weft__by_hand how)
+{
+    weft_pool *pool = weft_pool_new(&(struct weft_pool_options){.max_threads = 1});
+    if (pool)
+        pool->by_hand = how;
+    return pool;
+}
+
+static void run_without_loop(struct weft__job *job)
+{
+    weft_loop *loop = weft__loop;
+    uint32_t id = weft__loop_id;
+    weft__loop = NULL;
+    weft__loop_id = 0;
+    weft__job_run(job);
+    weft__loop = loop;
+    weft__loop_id = id;
+}
+
+static struct weft__job *take(weft_pool *pool)
+{
+    weft__lock_take(&pool->mu);
+    struct weft__job *job = weft__lane_pop_locked(&pool->lane);
+    pool->running += job != NULL;
+    weft__lock_release(&pool->mu);
+    return job;
+}
+
+size_t weft__pool_step(weft_pool *pool, size_t count)
+{
+    size_t done = 0;
+    struct weft__job *job;
+    if (!pool->by_hand || weft__pool_is_inherited(pool))
+        return 0;
+    for (; done < count && (job = take(pool)); done++) {
+        run_without_loop(job);
+        weft__lock_take(&pool->mu);
+        pool->running--;
+        weft__lock_release(&pool->mu);
+    }
+    return done;
+}
