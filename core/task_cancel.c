@@ -179,7 +179,9 @@ unsigned weft_uncancel(weft_future *future)
     weft__coro *task = weft__coro_of(future);
     if (!task || weft__is_call(task))
         return 0;
-    weft__uncount_request(task);
+    struct weft__calls calls = weft__calls_of(task);
+    for (weft__coro *at = task; at; at = weft__calls_next(&calls)) /* the way that it came */
+        weft__uncount_request(at);
     return future->requests;
 }
 

@@ -107,6 +107,46 @@ Test(cancel_calls, a_request_that_a_call_keeps_is_for_the_next_await_of_the_call
     weft_test_loop_end();
 }
 
+/* A call with a block, in which a cancel is swallowed and taken back before the time is over. */
+struct takes_back {
+    WEFT_FRAME;
+    weft_timeout *block;
+    int status;
+};
+
+static WEFT_ASYNC(takes_back)
+{
+    WEFT_BEGIN;
+    self->block = weft_timeout_enter_at(WEFT_MS(10));
+    WEFT_CATCH(self->status, weft_sleep(WEFT_S(1)));
+    cr_assert_eq(weft_uncancel(weft_current_task()), 0);
+    WEFT_CATCH(self->status, weft_sleep(WEFT_S(1)));
+    self->status = weft_timeout_exit(self->block, self->status);
+    weft_test_mark(self->status == -ETIMEDOUT ? "T" : "C");
+    WEFT_END;
+}
+
+struct calls_it {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(calls_it)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_call(takes_back));
+    WEFT_RETURN(weft_cancelling(weft_current_task()));
+    WEFT_END;
+}
+
+Test(cancel_calls, a_request_that_is_taken_back_is_so_from_the_calls_that_it_passed)
+{
+    weft_future *task = weft_spawn(calls_it);
+    weft_test_ticks(1);
+    cr_assert(weft_cancel(task));
+    ends(task, "T", 0);
+    weft_test_loop_end();
+}
+
 static weft_future *ring[2];
 
 struct half_of_a_ring {
