@@ -279,6 +279,14 @@ static const struct weft__outcome *outcome_here(const weft_scope *scope)
     return loop->current && loop->current == scope->block.coro ? loop->outcome : NULL;
 }
 
+/* The body went on while the scope closed (it waited with a limit, say), and has failed since. */
+static void hear_of_failure(weft_scope *scope, int status, const struct weft__outcome *outcome)
+{
+    if (scope->body.status == 0)
+        note_body(scope, status, outcome);
+    abort_for_body(scope, status);
+}
+
 weft_future *weft_scope_close(weft_scope *scope, int status)
 {
     if (weft__scope_is_elsewhere(scope, __func__))
@@ -291,8 +299,8 @@ weft_future *weft_scope_close(weft_scope *scope, int status)
     weft_future *future = weft_ref(&scope->future);
     if (scope->state == WEFT__SCOPE_OPEN)
         begin_to_close(scope, status, outcome_here(scope));
-    else if (scope->state == WEFT__SCOPE_CLOSING)
-        abort_for_body(scope, status);
+    else if (scope->state == WEFT__SCOPE_CLOSING && status < 0)
+        hear_of_failure(scope, status, outcome_here(scope));
     return future;
 }
 

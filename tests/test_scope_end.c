@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Scopes that are misused, left open, shut down with their loop, very large, or short of memory. */
+/* Scopes that are misused, left open, shut down with their loop, or short of memory. */
 #include <weft/scope.h>
 
 #include <criterion/criterion.h>
@@ -197,82 +197,6 @@ Test(scope_end, handler_may_free_or_close_the_scope_that_is_reported)
     weft_test_loop_end();
 }
 
-/* ---- Closing by the macro ---- */
-
-struct closes {
-    WEFT_FRAME;
-    int how;
-    int status;
-    weft_scope *scope;
-};
-
-static WEFT_ASYNC(closes)
-{
-    WEFT_BEGIN;
-    if (self->how == 0)
-        WEFT_FAIL(-EIO, "%s", "before it was opened");
-    if (self->how == 1)
-        WEFT_RETURN(1);
-    self->scope = weft_scope_open(NULL);
-    weft_scope_add(self->scope, weft_future_failed(-EPIPE, NULL));
-    if (self->how == 2)
-        WEFT_SCOPE_CLOSE(self->scope); /* fails */
-    if (self->how == 3)
-        WEFT_CATCH(self->status, weft_scope_close(self->scope, 0));
-    weft_test_mark("b");
-    WEFT_RETURN(3);
-
-    WEFT_FINALLY;
-    WEFT_SCOPE_CLOSE(self->scope);
-    weft_test_mark("f");
-    WEFT_END;
-}
-
-Test(scope_end, close_of_what_was_never_opened_keeps_the_failure_of_the_body)
-{
-    weft_future *task = weft_spawn(closes, .how = 0);
-    cr_assert_eq(weft_test_run(weft_ref(task)), -EIO);
-    cr_assert_str_eq(weft_message(task), "before it was opened");
-    cr_assert_str_eq(test_trace, "f");
-    weft_unref(task);
-    weft_test_loop_end();
-}
-
-Test(scope_end, close_of_what_was_never_opened_is_a_failure_where_the_body_succeeds)
-{
-    cr_assert_eq(weft_test_run(weft_spawn(closes, .how = 1)), -ENOMEM);
-    cr_assert_str_eq(test_trace, "f");
-    weft_test_loop_end();
-}
-
-Test(scope_end, close_in_the_body_fails_there)
-{
-    cr_assert_eq(weft_test_run(weft_spawn(closes, .how = 2)), WEFT_EGROUP);
-    cr_assert_str_eq(test_trace, "f");
-    weft_test_loop_end();
-}
-
-Test(scope_end, close_of_what_is_closed_leaves_the_outcome_alone)
-{
-    cr_assert_eq(weft_test_run(weft_spawn(closes, .how = 3)), 0);
-    cr_assert_str_eq(test_trace, "bf");
-    weft_test_loop_end();
-}
-
-Test(scope_end, close_again_gives_the_same_future)
-{
-    weft_scope *scope = weft_scope_open(NULL);
-    weft_scope_spawn(scope, test_child, .what = {.name = "x", .ms = 100});
-    weft_future *one = weft_scope_close(scope, 0);
-    weft_future *two = weft_scope_close(scope, -EIO);
-    cr_assert_eq(one, two);
-    cr_assert_eq(weft_test_run(one), 0, "the status of the first counts");
-    cr_assert_eq(weft_now(), 0, "though the second cancelled the children");
-    cr_assert_eq(weft_test_run(two), 0);
-    weft_scope_free(scope);
-    weft_test_loop_end();
-}
-
 /* ---- Misuse ---- */
 
 Test(scope_end, freed_before_it_is_closed_is_reported_and_cancels_the_children)
@@ -457,39 +381,6 @@ Test(scope_end, job_that_is_stuck_at_the_end_is_given_up_with_its_scope)
     gate_open(&gate);
     while (weft_test_heap_live() > 0)
         sched_yield();
-}
-
-/* ---- Many ---- */
-
-struct crowd {
-    WEFT_FRAME;
-    int count, fails;
-    weft_scope *scope;
-};
-
-static WEFT_ASYNC(crowd)
-{
-    WEFT_BEGIN;
-    self->scope = weft_scope_open(NULL);
-    for (int i = 0; i < self->count; i++)
-        weft_scope_add(self->scope, self->fails ? weft_future_failed(-EIO, NULL) : weft_sleep(1));
-    WEFT_AWAIT(weft_scope_close(self->scope, 0));
-    WEFT_END;
-}
-
-/* 100,000 × 100,000 steps would not end within the suite's limit. */
-Test(scope_end, of_100000_children_takes_linear_time)
-{
-    cr_assert_eq(weft_test_run(weft_spawn(crowd, .count = 100000)), 0);
-    weft_future *task = weft_spawn(crowd, .count = 100000, .fails = 1);
-    cr_assert_eq(weft_test_run(weft_ref(task)), WEFT_EGROUP);
-    cr_assert_eq(weft_errors_count(weft_future_errors(task)), 100000);
-    weft_unref(task);
-    task = weft_spawn(crowd, .count = 100000);
-    weft_test_ticks(1);
-    weft_cancel(task);
-    cr_assert_eq(weft_test_run(task), -ECANCELED);
-    weft_test_loop_end();
 }
 
 /* ---- Memory ---- */

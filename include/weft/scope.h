@@ -155,7 +155,7 @@ WEFT_PUBLIC void weft_scope_cancel(weft_scope *scope);
  *
  * Cancelling the wait cancels the children, and it goes on until they have ended. If some of them
  * failed nonetheless, a task that was cancelled from elsewhere gets -ECANCELED from its next await.
- * Closing a scope again gives the same future.
+ * Closing a scope again gives the same future; until that is done, an error is heard of all the same.
  *
  * Thread:    loop.
  * Ownership: returns one reference, never NULL. The scope stays, with its errors, until it is freed.
