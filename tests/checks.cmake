@@ -16,6 +16,10 @@ add_test(NAME check.docs COMMAND ${checks}/check_docs)
 add_test(NAME check.docs_finds_faults COMMAND ${checks}/check_docs tests/harness/page.md)
 set_tests_properties(check.docs_finds_faults PROPERTIES PASS_REGULAR_EXPRESSION
   ":4: this does not.*:9: a block of C.*:14: this does not.*:19: there is no.*:22: the link.*:24: a block that.*weft_no_such_name")
+add_test(NAME check.semantics COMMAND ${checks}/check_semantics)
+add_test(NAME check.semantics_finds_faults COMMAND ${checks}/check_semantics tests/harness/rules.md)
+set_tests_properties(check.semantics_finds_faults PROPERTIES PASS_REGULAR_EXPRESSION
+  "rules.md:6: there is no test order.nobody.*:7: a rule without.*:8: there is no test parity.nobody")
 add_test(NAME check.symbols COMMAND ${checks}/check_symbols $<TARGET_FILE:weft>)
 add_subdirectory(compile_fail)
 add_subdirectory(install)
