@@ -103,7 +103,7 @@ int weft__await_end(struct weft_frame *frame, weft_value *ret)
     weft__coro *coro = weft__coro_of_frame(frame);
     weft_future *future = coro->waiter.future;
     if (!future) /* a yield */
-        return weft__answer_requests(coro) ? -ECANCELED : 0;
+        return weft__cancel_requested(coro) && weft__answer_requests(coro) ? -ECANCELED : 0;
     int status = weft__look(future);
     if (status >= 0 && ret) {
         weft_destructor *destructor;
@@ -284,7 +284,8 @@ static void held(weft__item *item)
 void weft__resume(weft__item *item)
 {
     weft__coro *coro = WEFT__CONTAINER(item, weft__coro, waiter.item);
-    weft__cancel_comes_back(coro);
+    if (weft__coro_has(coro, WEFT__ASKED_ON))
+        weft__cancel_comes_back(coro);
     if (coro->waiter.future && weft_is_cancelled(coro->waiter.future))
         weft__answer_requests(coro);
     step(coro);
