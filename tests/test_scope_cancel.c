@@ -369,6 +369,38 @@ Test(scope_cancel, by_scope_cancel_keeps_the_failures_of_clean_ups)
     weft_test_loop_end();
 }
 
+struct gives_up {
+    WEFT_FRAME;
+    weft_scope *scope;
+};
+
+static WEFT_ASYNC(gives_up)
+{
+    WEFT_BEGIN;
+    self->scope = weft_scope_open(NULL);
+    weft_scope_spawn(self->scope, test_child, .what = {.name = "x", .ms = 100, .cleanup_ms = 30});
+    WEFT_AWAIT(weft_sleep(WEFT_MS(1)));
+    weft_scope_cancel(self->scope);
+    WEFT_AWAIT(weft_sleep(WEFT_MS(1)));
+
+    WEFT_FINALLY;
+    WEFT_SCOPE_CLOSE(self->scope);
+    WEFT_END;
+}
+
+Test(scope_cancel, of_the_parent_while_its_cancelled_scope_closes_is_not_dropped)
+{
+    weft_future *task = weft_spawn(gives_up);
+    pass(10);
+    cr_assert(weft_cancel_because(task, "from elsewhere"));
+    cr_assert_eq(weft_test_run(weft_ref(task)), -ECANCELED);
+    cr_assert_str_eq(weft_message(task), "from elsewhere");
+    cr_assert_eq(weft_cancelling(task), 1);
+    cr_assert_eq(weft_now(), WEFT_MS(31));
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
 /* ---- Nested ---- */
 
 struct nest {
