@@ -151,11 +151,24 @@ void weft__scope_child_ended(weft_scope *scope)
 
 /* ---- The scope ---- */
 
+static void abort_for_wait(weft__item *item)
+{
+    weft_scope *scope = WEFT__CONTAINER(item, weft_scope, abort_item);
+    weft__scope_abort(scope, weft_message(&scope->future));
+    weft_unref(&scope->future);
+}
+
+/* It is the waiting task that cancels the children, in its next step: one tick for each scope on the
+ * way. What they do before that, they do. */
 static bool cancel_wait(weft_future *future)
 {
     weft_scope *scope = scope_of(future);
+    if (!scope->aborted && !scope->wait_cancelled) {
+        scope->abort_item.run = abort_for_wait;
+        weft__schedule(weft__loop, &scope->abort_item);
+        weft_ref(future);
+    }
     scope->wait_cancelled = true;
-    weft__scope_abort(scope, weft_message(future));
     return false;
 }
 

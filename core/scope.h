@@ -27,6 +27,7 @@ struct weft_scope {
     bool timed_out;                   /* it was because the time was over */
     bool asked_body;                  /* the body was asked to stop */
     bool wait_cancelled;              /* somebody cancelled the wait */
+    weft__item abort_item;            /* queued when that happens */
     bool lost_child;                  /* there was no memory to start one */
     struct weft__failure body;        /* how the body ended: its status may be 0 */
     size_t live, total;               /* children: that have not ended; that there ever were */

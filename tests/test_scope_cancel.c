@@ -86,6 +86,22 @@ Test(scope_cancel, of_the_parent_while_it_closes_cancels_the_children_and_waits_
     weft_test_loop_end();
 }
 
+static void cancel_it(void *task)
+{
+    cr_assert(weft_cancel(task));
+}
+
+Test(scope_cancel, of_the_parent_while_it_closes_reaches_the_children_in_its_next_step)
+{
+    weft_future *task =
+        SPAWN(.first = {.name = "x", .ms = 100}, .second = {.name = "y", .ms = 20}, .body_ms = 10);
+    weft_unref(weft_call_at(WEFT_MS(20), cancel_it, task)); /* y is due as well, right behind it */
+    cr_assert_eq(weft_test_run(task), 0);
+    cr_assert_eq(status, -ECANCELED);
+    cr_assert_str_eq(test_trace, "xyY!.");
+    weft_test_loop_end();
+}
+
 Test(scope_cancel, of_the_parent_many_times_never_ends_the_wait)
 {
     weft_future *task = SPAWN(.first = {.name = "x", .ms = 100, .cleanup_ms = 30});
