@@ -235,6 +235,8 @@ static weft__coro *finish(weft__coro *coro, struct weft__outcome *outcome)
     else
         weft__complete(&coro->future, outcome->value, outcome->destructor);
     weft_unref(&coro->future);
+    if (caller)
+        weft__cancel_comes_back(caller);
     if (task)
         weft_unref(&task->future);
     return caller;

@@ -202,3 +202,46 @@ Test(cancel_calls, calls_that_await_each_other_are_asked_and_no_search_is_endles
         weft_unref(ring[i]);
     weft_test_loop_end();
 }
+
+/* Waits for what cannot be stopped, since it is about to be there, and for nothing else. */
+struct brief {
+    WEFT_FRAME;
+    weft_future *done; /* consumed */
+};
+
+static WEFT_ASYNC(brief)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_gather(self->done));
+    weft_test_mark("b");
+    WEFT_END;
+}
+
+struct calls_brief {
+    WEFT_FRAME;
+    weft_future *first; /* consumed */
+    int status;
+};
+
+static WEFT_ASYNC(calls_brief)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_ref(self->first));
+    WEFT_AWAIT(weft_call(brief, .done = self->first));
+    WEFT_CATCH(self->status, weft_sleep(WEFT_MS(1)));
+    weft_test_mark(self->status == 0 ? "c" : "C");
+    WEFT_END;
+}
+
+Test(cancel_calls, a_request_is_not_lost_in_a_call_that_ends_without_hearing_of_it)
+{
+    weft_future *first = weft_future_new();
+    weft_future *task = weft_spawn(calls_brief, .first = weft_ref(first));
+    weft_test_ticks(1);
+    cr_assert_eq(weft_future_resolve(first, weft_value_i64(0), NULL), 0);
+    cr_assert(weft_cancel(task));
+    cr_assert_eq(weft_test_run(task), 0);
+    cr_assert_str_eq(test_trace, "bC");
+    weft_unref(first);
+    weft_test_loop_end();
+}
