@@ -21,9 +21,23 @@ class _Selector(selectors.DefaultSelector):
         return []
 
 
+class _Timer(asyncio.TimerHandle):
+    """Of two that are due at the same time the older one comes first, which asyncio leaves open."""
+    made = 0
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        _Timer.made += 1
+        self.number = _Timer.made
+
+    def __lt__(self, other):
+        return (self._when, self.number) < (other._when, other.number)
+
+
 class _Loop(asyncio.SelectorEventLoop):
     def __init__(self):
         super().__init__(_Selector())
+        asyncio.events.TimerHandle = _Timer
         self.now = 0.0
         self.jobs = 0
 
