@@ -159,6 +159,18 @@ weft_future *weft_future_new(void)
     return &plain->future;
 }
 
+/* What the handler takes out of the list ends the walk: it is a list for reading only. */
+void weft__list_plain(weft_loop *loop, void (*fn)(weft_loop *loop, weft_future *future))
+{
+    struct weft__plain *plain = loop->plain;
+    while (plain) {
+        weft_future *future = weft_ref(&plain->future);
+        fn(loop, future);
+        plain = weft__is_pending(future) ? plain->next : NULL;
+        weft_unref(future);
+    }
+}
+
 void weft__cancel_plain(weft_loop *loop)
 {
     while (loop->plain)

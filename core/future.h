@@ -231,6 +231,9 @@ int weft__take(weft_future *future, weft_value *ret, weft_destructor **ret_destr
 int weft__take_for(weft_future *future, uintptr_t taker, weft_value *ret,
                    weft_destructor **ret_destructor);
 
+/** Show the futures of weft_future_new() that are pending. */
+void weft__list_plain(weft_loop *loop, void (*fn)(weft_loop *loop, weft_future *future));
+
 /** The loop ends: cancel the futures of weft_future_new() that nobody will complete any more. */
 void weft__cancel_plain(weft_loop *loop);
 

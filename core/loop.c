@@ -30,6 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/debug.h"
 #include "core/nested.h"
 #include "core/sleep.h"
 
@@ -185,7 +186,10 @@ unsigned weft__run_ready(weft_loop *loop)
     loop->batch = weft__ready_take(&loop->ready);
     while ((item = loop->batch) && !weft__loop_is_forked(loop)) {
         loop->batch = item->next;
-        item->run(item);
+        if (__builtin_expect(loop->debug != NULL, 0))
+            weft__debug_run(loop, item);
+        else
+            item->run(item);
         if (loop->urgent.head) {
             *loop->urgent.tail = loop->batch;
             loop->batch = weft__ready_take(&loop->urgent);

@@ -92,6 +92,7 @@ struct weft_loop {
     struct event_base *base;       /* [const] */
     bool attached;                 /* [const] the base is the host's */
     enum weft_clock clock;         /* [const] */
+    struct weft__debug *debug;     /* [const] NULL: debug mode is off */
     struct weft__shuffle *shuffle; /* [const] NULL: no seed */
     weft_ns virtual_now;
     struct weft__timers timers;

@@ -11,6 +11,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "core/debug.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/nested.h"
@@ -81,6 +82,7 @@ static void destroy(weft_loop *loop)
     weft__timers_fini(&loop->timers);
     weft_context_unref(loop->context);
     weft__free(loop->shuffle);
+    weft__free(loop->debug);
     weft__future_free(loop->enomem);
     struct weft__slab *kept = weft__slabs_fini(&loop->slabs);
     if (kept)
@@ -146,6 +148,8 @@ int weft__loop_reopen(weft_loop *loop)
 static bool set_up(weft_loop *loop, const struct weft_loop_options *options)
 {
     errno = ENOMEM; /* what libevent fails with when it leaves errno alone */
+    if (!weft__debug_init(loop, options))
+        return false;
     if (options && options->seed && !(loop->shuffle = weft__shuffle_new(options->seed)))
         return false;
     loop->timer_fd = weft__sys.timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);

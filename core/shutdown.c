@@ -27,6 +27,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/debug.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/nested.h"
@@ -138,6 +139,19 @@ static void report(void *to, const struct weft_stuck *stuck)
     };
     collector->count++;
     weft__report(collector->loop, &report);
+}
+
+/* Debug mode: what there is before anything is cancelled. */
+static void report_left(void *to, const struct weft_stuck *stuck)
+{
+    struct weft_error_report report = {
+        .what = "not ended when the loop was closed",
+        .status = -ECANCELED,
+        .message = stuck->waits_at,
+        .task = stuck->name,
+        .spawned_at = stuck->spawned_at,
+    };
+    weft__report(to, &report);
 }
 
 static void add(void *to, const struct weft_stuck *stuck)
@@ -317,6 +331,10 @@ int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_options *opti
         options = &defaults;
     if (options->size != 0 && options->size != sizeof(*options))
         return -EINVAL;
+    if (loop->debug) {
+        list_stuck(loop, report_left, loop);
+        weft__list_plain(loop, weft__debug_report_left);
+    }
     loop->phase = WEFT__CLOSING;
     loop->running = true;
     int status = end_tasks(loop, options->tasks_timeout);

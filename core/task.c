@@ -29,6 +29,7 @@
 #include "core/cancel.h"
 #include "core/cold.h"
 #include "core/context.h"
+#include "core/debug.h"
 #include "core/group.h"
 #include "core/loop.h"
 #include "core/memory.h"
@@ -249,7 +250,10 @@ static bool run_body(weft__coro *coro, struct weft__outcome *outcome)
     weft__coro *outer = loop->current;
     struct weft__outcome *outer_outcome = loop->outcome;
     weft_context **outer_context = weft__context_enter(&weft__identity(coro)->as.context);
+    struct weft__step_clock clock = {0};
     weft_step step;
+    if (__builtin_expect(loop->debug != NULL, 0))
+        clock = weft__debug_begin(loop->debug, weft__frame_of(coro)->weft_state);
     *outcome = weft__kept_outcome(coro);
     loop->current = coro;
     loop->outcome = outcome;
@@ -261,6 +265,8 @@ static bool run_body(weft__coro *coro, struct weft__outcome *outcome)
     loop->current = outer;
     loop->outcome = outer_outcome;
     weft__context_leave(outer_context);
+    if (__builtin_expect(loop->debug != NULL, 0))
+        weft__debug_step_ended(loop, &clock, coro);
     if (step.weft_code == WEFT__DONE)
         return true;
     if (weft__coro_has(coro, WEFT__IN_FINALLY))

@@ -34,6 +34,9 @@ struct weft_loop_options {
     enum weft_clock clock; /* whose time timers follow */
     uint64_t seed; /* for tests: draws the order in which independent things that are ready at
                               once happen; 0: as they came. See <weft/testing.h> */
+    bool debug;    /* debug mode, also switched on by WEFT_DEBUG=1 in the environment: slow steps
+                          are reported, and what has not ended when the loop is closed */
+    weft_ns slow_step; /* what is slow in debug mode; 0: 100 ms */
 };
 
 /** A failure that nobody observed, or something else that must not pass in silence. */
