@@ -26,7 +26,6 @@
 
 #include "core/cancel.h"
 #include "core/cold.h"
-#include "core/context.h"
 #include "core/grant.h"
 #include "core/group.h"
 #include "core/loop.h"
@@ -506,50 +505,7 @@ const char *weft_message(const weft_future *future)
     return cold ? cold->message : NULL;
 }
 
-/* ---- Waiting ---- */
-
-void weft__wait(weft__waiter *waiter, weft_future *future)
-{
-    waiter->future = future;
-    if (!weft__is_waiting(waiter)) {
-        weft__schedule_as(weft__loop, &waiter->item,
-                          weft__is_pending(future) ? WEFT__SOON : WEFT__LAST);
-        return;
-    }
-    weft__waiter *first = future->first.waiters;
-    waiter->item.next = NULL;
-    if (first) {
-        waiter->prev = first->prev;
-        waiter->prev->item.next = &waiter->item;
-        first->prev = waiter;
-    } else {
-        future->first.waiters = waiter->prev = waiter;
-    }
-}
-
-void weft__detach(weft__waiter *waiter)
-{
-    assert(weft__is_waiting(waiter));
-    weft_future *future = waiter->future;
-    weft__waiter *first = future->first.waiters;
-    weft__waiter *next =
-        waiter->item.next ? WEFT__CONTAINER(waiter->item.next, weft__waiter, item) : NULL;
-    if (next)
-        next->prev = waiter->prev;
-    else
-        first->prev = waiter->prev;
-    if (waiter == first)
-        future->first.waiters = next;
-    else
-        waiter->prev->item.next = waiter->item.next;
-}
-
-void weft__unwait(weft__waiter *waiter)
-{
-    weft__detach(waiter);
-    weft_unref(waiter->future);
-    waiter->future = NULL;
-}
+/* ---- Dropping what cannot be waited for ---- */
 
 void weft__drop(weft_future *future)
 {
@@ -561,42 +517,4 @@ weft_future *weft__refuse(weft_future *future, weft_future *error)
 {
     weft__drop(future);
     return error;
-}
-
-struct then {
-    weft__waiter waiter;
-    weft_then_fn *fn;
-    void *arg;
-    weft_context *context; /* owned */
-};
-
-static void run_then(weft__item *item)
-{
-    struct then then = *WEFT__CONTAINER(item, struct then, waiter.item);
-    weft__free(item);
-    weft__look(then.waiter.future);
-    weft_context **outer = weft__context_enter(&then.context);
-    then.fn(then.waiter.future, then.arg);
-    weft__context_leave(outer);
-    weft_context_unref(then.context);
-    weft_unref(then.waiter.future);
-}
-
-int weft_then(weft_future *future, weft_then_fn *fn, void *arg)
-{
-    if (!fn || !future)
-        return -EINVAL;
-    if (WEFT__ELSEWHERE(future->loop_id))
-        return weft__elsewhere();
-    if (!weft__here())
-        return weft__enoloop();
-    if (weft__loop->phase == WEFT__CLOSED)
-        return -ESHUTDOWN;
-    struct then *then = weft__malloc(sizeof(*then));
-    if (!then)
-        return -ENOMEM;
-    *then = (struct then){
-        .waiter.item.run = run_then, .fn = fn, .arg = arg, .context = weft_context_current()};
-    weft__wait(&then->waiter, future);
-    return 0;
 }
