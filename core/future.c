@@ -484,6 +484,8 @@ static void accept_value(weft_future *future)
         future->first.value = weft_value_i64(0);
         weft__second(future)->destructor = NULL;
         weft__accept(sync);
+    } else if (destructor == weft__tell_again) {
+        weft__second(future)->destructor = NULL;
     } else if (destructor == weft__free_results) {
         weft__accept_results(future->first.value.ptr);
     }

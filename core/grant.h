@@ -22,6 +22,12 @@ void weft__give_back(void *sync);
 /** Somebody has it now; consumes the reference. */
 void weft__accept(struct weft__sync *sync);
 
+/**
+ * The destructor of a signal's count, which does nothing: that it is still there when the future is
+ * disposed of says that nobody went on with the value or took it, and the signal is told again.
+ */
+void weft__tell_again(void *count);
+
 /** The destructor of a gather's value; and accept all the grants that are in it. */
 void weft__free_results(void *results);
 void weft__accept_results(weft_results *results);

@@ -388,7 +388,7 @@ pid_t weft_process_pid(const weft_process *process)
 
 bool weft_process_has_ended(const weft_process *process)
 {
-    return process->state == WEFT__PROCESS_ENDED;
+    return !WEFT__ELSEWHERE(process->loop_id) && process->state == WEFT__PROCESS_ENDED;
 }
 
 int weft_process_take_fd(weft_process *process, int which)
@@ -421,13 +421,11 @@ static weft_future *wait_for_end(weft_process *process)
 
 weft_future *weft_process_wait(weft_process *process)
 {
+    if (process && WEFT__ELSEWHERE(process->loop_id))
+        return weft__future_elsewhere();
     if (!weft__here())
         return weft__future_enoloop();
-    if (!process)
-        return weft_future_failed(-EINVAL, "no process");
-    if (WEFT__ELSEWHERE(process->loop_id))
-        return weft__future_elsewhere();
-    return wait_for_end(process);
+    return process ? wait_for_end(process) : weft_future_failed(-EINVAL, "no process");
 }
 
 weft_future *weft_process_stop(weft_process *process)

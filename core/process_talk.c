@@ -357,12 +357,12 @@ weft_future *weft_process_communicate(weft_process *process, const void *input, 
                                       size_t limit)
 {
     weft_loop *loop = weft__here();
+    if (process && WEFT__ELSEWHERE(process->loop_id))
+        return weft__future_elsewhere();
     if (!loop)
         return weft__future_enoloop();
     if (!process || (len && !input))
         return weft_future_failed(-EINVAL, process ? "no input" : "no process");
-    if (WEFT__ELSEWHERE(process->loop_id))
-        return weft__future_elsewhere();
     if (process->talk)
         return weft_future_failed(-EBUSY, "another one communicates with this process");
     struct weft__talk *talk = make(loop, input, len, limit);

@@ -13,6 +13,7 @@
 #include <weft/signal.h>
 
 #include "core/future.h"
+#include "core/grant.h"
 #include "core/link.h"
 #include "core/loop.h"
 #include "core/memory.h"
@@ -67,7 +68,7 @@ static void tell(weft_signal *signal)
     if (!signal->op || !signal->count)
         return;
     struct next_op *op = take_op(signal);
-    weft__complete(&op->future, weft_value_u64(signal->count), NULL);
+    weft__complete(&op->future, weft_value_u64(signal->count), weft__tell_again);
     signal->count = 0;
     weft_unref(&op->future);
 }
@@ -97,12 +98,17 @@ static bool cancel(weft_future *future)
     return true;
 }
 
+void weft__tell_again(void *count)
+{
+    (void)count;
+}
+
 /* A signal of which nobody took notice has not been told. */
 static void dispose(weft_future *future)
 {
     weft_signal *signal = WEFT__CONTAINER(future, struct next_op, future)->signal;
-    if (future->status >= 0 && !(future->flags & WEFT__OBSERVED)) {
-        signal->count += (uint64_t)weft_future_value(future).i64;
+    if (weft__destructor(future) == weft__tell_again) {
+        signal->count += (uint64_t)future->first.value.i64;
         tell(signal);
     }
     unref(signal);
@@ -224,12 +230,12 @@ weft_signal *weft_signal_open(int signum)
 weft_future *weft_signal_next(weft_signal *signal)
 {
     weft_loop *loop = weft__here();
+    if (signal && WEFT__ELSEWHERE(signal->loop_id))
+        return weft__future_elsewhere();
     if (!loop)
         return weft__future_enoloop();
     if (!signal)
         return weft_future_failed(-EINVAL, "no listener");
-    if (WEFT__ELSEWHERE(signal->loop_id))
-        return weft__future_elsewhere();
     if (signal->closed)
         return weft_future_failed(-ESHUTDOWN, NULL);
     if (signal->op)

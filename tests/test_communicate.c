@@ -249,6 +249,26 @@ Test(communicate, run_of_what_cannot_be_started_fails_as_start_does)
     test_process_end();
 }
 
+Test(communicate, misuse_is_refused)
+{
+    struct weft_process_options options = {.shell = "cat"};
+    weft_process *process = test_start_shell("cat");
+    cr_assert_eq(weft_test_run(weft_process_communicate(process, NULL, 1, 0)), -EINVAL);
+    cr_assert_eq(weft_test_run(weft_process_run(&options, NULL, 1, 0)), -EINVAL);
+    weft_process_free(process);
+    test_process_end();
+}
+
+Test(communicate, is_named_after_its_program_in_dumps)
+{
+    weft_future *future = run_shell("cat", "x");
+    cr_assert_str_eq(weft_task_name(future), "cat");
+    cr_assert_eq(weft_test_run(weft_ref(future)), 0);
+    cr_assert_str_eq(weft_task_name(future), "process");
+    weft_unref(future);
+    test_process_end();
+}
+
 /* ---- Cancelling ---- */
 
 static int cancelled(weft_future *future)

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -371,6 +372,45 @@ BOTH_WAYS(cancelled_wait_leaves_the_process_alone)
     cr_assert_eq(weft_test_run(second), 0);
     cr_assert_eq(test_wait(process), 2);
     weft_process_free(process);
+}
+
+/* ---- Other threads ---- */
+
+static int ended_with(weft_future *future)
+{
+    int status = weft_future_status(future);
+    weft_unref(future);
+    return status;
+}
+
+static void *use_elsewhere(void *arg)
+{
+    weft_process *process = arg;
+    cr_assert_eq(ended_with(weft_process_wait(process)), WEFT_ETHREAD);
+    cr_assert_eq(ended_with(weft_process_stop(process)), WEFT_ETHREAD);
+    cr_assert_eq(ended_with(weft_process_communicate(process, NULL, 0, 0)), WEFT_ETHREAD);
+    cr_assert_eq(weft_process_kill(process), WEFT_ETHREAD);
+    cr_assert_eq(weft_process_kill_group(process), WEFT_ETHREAD);
+    cr_assert_eq(weft_process_take_fd(process, 0), WEFT_ETHREAD);
+    cr_assert_not(weft_process_has_ended(process));
+    weft_process_free(process);
+    return NULL;
+}
+
+Test(process, use_on_another_thread_is_refused_and_changes_nothing)
+{
+    pthread_t thread;
+    struct weft_process_options options = test_shell("read line; exit 2");
+    options.new_group = true;
+    weft_process *process = test_start(&options);
+    cr_assert_eq(pthread_create(&thread, NULL, use_elsewhere, process), 0);
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    weft_test_ticks(2);
+    cr_assert_eq(test_reports.status, WEFT_ETHREAD);
+    close(weft_process_take_fd(process, 0));
+    cr_assert_eq(test_wait(process), 2);
+    weft_process_free(process);
+    test_process_end();
 }
 
 /* ---- Virtual time ---- */

@@ -369,6 +369,29 @@ Test(signal, without_a_loop_there_is_nothing)
     weft_unref(none);
 }
 
+static void *use_elsewhere(void *signal)
+{
+    weft_future *future = weft_signal_next(signal);
+    cr_assert_eq(weft_future_status(future), WEFT_ETHREAD);
+    weft_unref(future);
+    weft_signal_close(signal);
+    return NULL;
+}
+
+Test(signal, use_on_another_thread_is_refused_and_changes_nothing)
+{
+    pthread_t thread;
+    weft_signal *signal = open_signal(SIGUSR1);
+    cr_assert_eq(pthread_create(&thread, NULL, use_elsewhere, signal), 0);
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    weft_test_ticks(2);
+    cr_assert_eq(test_reports.status, WEFT_ETHREAD);
+    raise_call(&usr1);
+    cr_assert_eq(next(signal), 1);
+    weft_signal_close(signal);
+    weft_test_loop_end();
+}
+
 /* ---- Cancelling ---- */
 
 Test(signal, cancelled_next_leaves_what_comes_to_the_next_one)
@@ -442,6 +465,72 @@ Test(signal, what_nobody_looked_at_is_told_again)
     cr_assert_eq(weft_test_run(weft_ref(waits)), 0);
     cr_assert_eq(weft_future_value(waits).i64, 1);
     weft_unref(waits);
+    weft_signal_close(signal);
+    weft_test_loop_end();
+}
+
+static void resolve_call(void *future)
+{
+    cr_assert_eq(weft_future_resolve(future, weft_value_i64(0), NULL), 0);
+}
+
+Test(signal, one_that_lost_a_race_in_the_same_tick_is_told_again)
+{
+    weft_signal *signal = open_signal(SIGUSR1);
+    weft_future *winner = weft_future_new();
+    weft_future *race = weft_race(weft_ref(winner), weft_signal_next(signal));
+    cr_assert_eq(weft_post(test_loop, resolve_call, winner), 0);
+    raise_call(&usr1);
+    cr_assert_eq(weft_test_run(race), 0);
+    weft_unref(winner);
+    cr_assert_eq(next(signal), 1);
+    weft_signal_close(signal);
+    weft_test_loop_end();
+}
+
+Test(signal, one_that_won_a_race_is_told_once)
+{
+    weft_signal *signal = open_signal(SIGUSR1);
+    weft_future *race = weft_race(weft_future_new(), weft_signal_next(signal));
+    raise_call(&usr1);
+    cr_assert_eq(weft_test_run(weft_ref(race)), 0);
+    cr_assert_eq(weft_future_value(race).i64, 1);
+    weft_unref(race);
+    weft_future *none = weft_signal_next(signal);
+    weft_test_ticks(3);
+    cr_assert_not(weft_is_done(none));
+    weft_unref(none);
+    weft_signal_close(signal);
+    weft_test_loop_end();
+}
+
+struct counts {
+    WEFT_FRAME;
+    weft_signal *signal;
+};
+
+static WEFT_ASYNC(counts)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_signal_next(self->signal));
+    weft_test_mark("1");
+    WEFT_AWAIT(weft_signal_next(self->signal));
+    weft_test_mark("2");
+    WEFT_END;
+}
+
+Test(signal, await_without_taking_the_count_is_told_once)
+{
+    weft_signal *signal = open_signal(SIGUSR1);
+    weft_future *task = weft_spawn(counts, .signal = signal);
+    weft_test_ticks(1);
+    raise_call(&usr1);
+    while (!*test_trace)
+        weft_test_ticks(1);
+    weft_test_ticks(3);
+    cr_assert_str_eq(test_trace, "1");
+    raise_call(&usr1);
+    cr_assert_eq(weft_test_run(task), 0);
     weft_signal_close(signal);
     weft_test_loop_end();
 }

@@ -54,7 +54,7 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_signal *weft_signal_open(int signum);
  *
  * None is lost between two calls: what comes in between is told by the next one, at once. (The
  * kernel itself counts a signal once while it is pending; those from SIGRTMIN on it queues.) What
- * was told and looked at by nobody, not even for its status, is told again.
+ * was told to a future that nobody goes on with (it was dropped, or has lost a race) is told again.
  *
  * Thread:    loop.
  * Ownership: returns one reference, never NULL.
