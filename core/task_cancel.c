@@ -187,6 +187,8 @@ unsigned weft_uncancel(weft_future *future)
 
 unsigned weft_cancelling(const weft_future *future)
 {
+    if (WEFT__ELSEWHERE(future->loop_id))
+        return 0;
     const weft__coro *task = weft__coro_of(future);
     return task && !weft__is_call(task) ? future->requests : 0;
 }

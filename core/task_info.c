@@ -149,7 +149,7 @@ int weft_all_tasks(weft_future ***ret)
 
 void weft_tasks_free(weft_future **tasks, int count)
 {
-    if (!tasks)
+    if (!tasks || (count > 0 && WEFT__ELSEWHERE(tasks[0]->loop_id)))
         return;
     for (int i = 0; i < count; i++)
         weft_unref(tasks[i]);
