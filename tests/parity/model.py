@@ -17,7 +17,8 @@ import virtual
 
 
 def _is_cancelled(future):
-    return future.cancelled() or isinstance(future.exception(), asyncio.CancelledError)
+    return future.done() and (future.cancelled()
+                              or isinstance(future.exception(), asyncio.CancelledError))
 
 
 class Task(asyncio.tasks._PyTask):
@@ -25,6 +26,7 @@ class Task(asyncio.tasks._PyTask):
     waits_for = None
     late = False  # a request waits for the next await
     for_others = False  # it came from a task that waits for this one
+    asked_by_others = False
     asked_on = False  # a request went on to what this one waits for
     undelivered = False  # done, and a request of others never came to be heard
     passes_on = False
@@ -33,6 +35,8 @@ class Task(asyncio.tasks._PyTask):
     def _Task__step(self, exc=None):
         if self.asked_on and getattr(self.waits_for, "undelivered", False) and self.cancelling():
             self.late = self.for_others = True
+        if self.waits_for is not None and _is_cancelled(self.waits_for):
+            self.late = self.for_others = False  # that answers all requests made before it
         self.asked_on = False
         self.state = "running"
         super()._Task__step(exc)
@@ -58,9 +62,10 @@ class Task(asyncio.tasks._PyTask):
         waits_for = self._fut_waiter
         if self.done() or self.passes_on or self.state in ("new", "yielded"):
             return super().cancel(msg)
-        if waits_for is not None and waits_for.done() and _is_cancelled(waits_for):
+        if waits_for is not None and _is_cancelled(waits_for):
             return super().cancel(msg)
         self._num_cancels_requested += 1
+        self.asked_by_others |= Task._depth > 0
         if waits_for is None or waits_for.done() or not self._pass_on(msg):
             self.late = True
             self.for_others |= Task._depth > 0
@@ -93,6 +98,8 @@ class _Outer(asyncio.Future):
 
 class _Gather(_Outer):
     def cancel(self, msg=None):
+        if self.done():
+            return False
         asked = [inner.cancel(msg) for inner in self.inner]
         self.asked |= any(asked)
         return self.asked
@@ -199,6 +206,9 @@ class TaskGroup(asyncio.TaskGroup):
         taken_back = self._parent_cancel_requested
         try:
             await super().__aexit__(*raised)
+        except asyncio.CancelledError:
+            self._parent_task.late = False
+            raise
         except ExceptionGroup:
             if self._parent_cancel_requested and not taken_back:
                 self._parent_task.uncancel()
@@ -206,6 +216,7 @@ class TaskGroup(asyncio.TaskGroup):
             if self._parent_task.cancelling() > self._before:
                 self._parent_task.uncancel()
                 self._parent_task.cancel()
+                self._parent_task.for_others |= self._parent_task.asked_by_others
             raise
 
 
@@ -225,12 +236,15 @@ class timeout:
 
     def expire(self):
         self.expired = True
+        self.alone = not self.task.late
         self.task.cancel()
 
     async def __aexit__(self, kind, error, traceback):
         self.timer.cancel()
-        if self.expired and self.task.uncancel() <= self.before and kind is asyncio.CancelledError:
-            raise TimeoutError
+        if self.expired and self.task.uncancel() <= self.before:
+            self.task.late &= not self.alone
+            if kind is asyncio.CancelledError:
+                raise TimeoutError
 
 
 def new_loop():
