@@ -80,14 +80,24 @@ void weft__future_init(weft_future *future, weft_loop *loop, const struct weft__
                             .flags = loop->reporting ? WEFT__OF_HANDLER : 0};
 }
 
+void *weft__future_room(weft_loop *loop, size_t size, uint32_t *ret_flags)
+{
+    void *block = weft__slab_alloc(&loop->slabs, size);
+    *ret_flags = block ? WEFT__IN_SLAB : WEFT__SHIFTED;
+    if (block || size > SIZE_MAX - WEFT__SHIFT)
+        return block;
+    char *shifted = weft__malloc(WEFT__SHIFT + size);
+    return shifted ? shifted + WEFT__SHIFT : NULL;
+}
+
 void *weft__future_alloc(weft_loop *loop, const struct weft__future_ops *ops, size_t size,
                          uint32_t refs)
 {
-    weft_future *future = weft__slab_alloc(&loop->slabs, size);
-    uint32_t flags = future ? WEFT__IN_SLAB : 0;
-    future = future ? memset(future, 0, size) : weft__calloc(1, size);
+    uint32_t flags;
+    weft_future *future = weft__future_room(loop, size, &flags);
     if (!future)
         return NULL;
+    memset(future, 0, size);
     weft__future_init(future, loop, ops, refs);
     future->flags |= flags & WEFT__ALL_FLAGS;
     return future;

@@ -142,6 +142,12 @@ weft_future *weft__future_enomem(weft_loop *loop);
 weft_future *weft__future_enoloop(void);
 weft_future *weft__future_elsewhere(void); /* see core/thread.h */
 
+/**
+ * Memory for a future, 8 bytes before a multiple of 16, and the flags that say how it is freed; NULL:
+ * out of memory. Never where weft__free() would be right, so that tests notice one.
+ */
+void *weft__future_room(weft_loop *loop, size_t size, uint32_t *ret_flags);
+
 /** Give back the memory of a future that came to nothing, from weft__future_alloc(); no one else has
  * heard of it. NULL is nothing. */
 void weft__future_free(weft_future *future);

@@ -253,7 +253,7 @@ static weft_scope *undo_open(weft_scope *scope, int error)
     if (scope) {
         weft__errors_unref(scope->errors);
         weft__free(scope->name);
-        weft__free(scope);
+        weft__future_free(&scope->future);
     }
     errno = error;
     return NULL;

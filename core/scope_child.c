@@ -287,7 +287,7 @@ weft_future *weft__scope_start(weft_scope *scope, const weft_coroutine *coroutin
     struct start *start = weft__future_alloc(weft__loop, &start_ops, sizeof(*start), 2);
     struct weft__child *child = start ? new_child(scope) : NULL;
     if (!child) {
-        weft__free(start);
+        weft__future_free(start ? &start->future : NULL);
         return weft__future_enomem(weft__loop);
     }
     child->start = start;

@@ -312,22 +312,12 @@ static void start(weft__item *item)
 
 /* ---- Starting ---- */
 
-/* Memory for a coroutine, 8 bytes before a multiple of 16, and how it is to be freed. */
-static weft__coro *new_room(weft_loop *loop, size_t size, uint32_t *ret_flags)
-{
-    void *block = weft__slab_alloc(&loop->slabs, size);
-    *ret_flags = block ? WEFT__IN_SLAB : WEFT__SHIFTED;
-    if (block)
-        return block;
-    char *shifted = weft__malloc(WEFT__SHIFT + size);
-    return shifted ? (weft__coro *)(void *)(shifted + WEFT__SHIFT) : NULL;
-}
-
 static weft__coro *new_coro(weft_loop *loop, const struct weft__future_ops *ops,
                             const weft_coroutine *code, const void *frame, const char *place)
 {
     uint32_t flags;
-    weft__coro *coro = new_room(loop, offsetof(weft__coro, frame) + code->frame_size, &flags);
+    weft__coro *coro =
+        weft__future_room(loop, offsetof(weft__coro, frame) + code->frame_size, &flags);
     if (!coro)
         return NULL;
     memset(coro, 0, offsetof(weft__coro, frame));
