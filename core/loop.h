@@ -71,41 +71,42 @@ enum weft__phase {
 
 /** All fields are [loop] but where it says otherwise. */
 struct weft_loop {
+    enum weft__phase phase;
+    enum weft_clock clock; /* [const] */
+    bool running; /* weft_loop_run(), _run_until(), _shutdown() or _free() is on the C stack */
+    bool in_tick; /* a tick is on the C stack */
+    bool stop;
+    bool attached;         /* [const] the base is the host's */
+    bool tick_pending;     /* tick_event is armed */
+    bool reporting;        /* the error handler is on the C stack */
+    unsigned depth;        /* how many weft_call() are on the C stack */
+    unsigned cancel_depth; /* how many coroutines are just passing on a request */
+    unsigned skipped;      /* items run since the last poll */
+    unsigned next_check;   /* at how many of these to look at the clock */
+    uint32_t last_id;      /* of the task that was made last */
+    uint32_t id;           /* [const] unique in the process */
+    unsigned generation;   /* of the process that may use it; see weft_after_fork_child() */
+    int timer_fd;          /* [const] */
     weft__ready ready;
     weft__ready urgent; /* runs right behind the item that runs now: weft__continue_at_once() */
     weft__item *batch;  /* what is left to run of this tick */
     struct weft__coro *current;        /* the coroutine that runs now */
     struct weft__outcome *outcome;     /* of the coroutine that runs now */
     const struct weft__origin *origin; /* of the cancel that is being asked for; NULL: none is */
-    unsigned cancel_depth;             /* how many coroutines are just passing on a request */
-    uint32_t last_id;                  /* of the task that was made last */
-    uint32_t id;                       /* [const] unique in the process */
     struct weft__entry entry;          /* core/thread.c */
-    unsigned generation; /* of the process that may use it; see weft_after_fork_child() */
     weft_loop
         *forked; /* the loop that this thread had when the process was forked, and does not use */
-    unsigned depth; /* how many weft_call() are on the C stack */
-    bool running;   /* weft_loop_run(), _run_until(), _shutdown() or _free() is on the C stack */
-    bool in_tick;   /* a tick is on the C stack */
-    bool stop;
-    enum weft__phase phase;
     struct event_base *base;       /* [const] */
-    bool attached;                 /* [const] the base is the host's */
-    enum weft_clock clock;         /* [const] */
     struct weft__debug *debug;     /* [const] NULL: debug mode is off */
     struct weft__shuffle *shuffle; /* [const] NULL: no seed */
     weft_ns virtual_now;
     struct weft__timers timers;
     struct weft__slabs slabs;  /* where its futures and coroutines are */
     struct event *timer_event; /* on timer_fd */
-    int timer_fd;              /* [const] */
     weft_ns armed;             /* the deadline that timer_fd is set to; WEFT_FOREVER: none */
     struct event *tick_event;  /* attached only: runs a tick from the host's dispatch */
-    bool tick_pending;         /* tick_event is armed */
     struct event *guard;       /* of a base of our own: core/nested.c */
-    unsigned skipped,
-        next_check;        /* items run since the last poll; at how many to look at the clock */
-    weft_ns polled_at;     /* when the last poll ended */
+    weft_ns polled_at;         /* when the last poll ended */
     weft_ns real_deadline; /* of a shutdown's phase, in real time even if the clock is virtual */
     struct weft__deadline tasks_deadline, parts_deadline;
     struct weft__mailbox *mailbox; /* [const]; shared with other threads */
@@ -125,7 +126,6 @@ struct weft_loop {
     weft_error_fn *error_fn;
     void *error_arg;
     weft_context *context; /* owned; the current one outside of tasks, callbacks and jobs */
-    bool reporting;        /* the error handler is on the C stack */
     weft_future asleep, slept, interrupted; /* what sleeping coroutines wait for; core/sleep.c */
     weft_future *enomem; /* the future for "out of memory", allocated in advance */
 };

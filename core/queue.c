@@ -66,6 +66,7 @@ void weft__party_add(struct weft__parties *line, struct weft__party *party)
 void weft__party_remove(struct weft__party *party)
 {
     struct weft__parties *line = party->line;
+    assert(line);
     if (party->prev)
         party->prev->next = party->next;
     else

@@ -53,11 +53,10 @@ static bool all_cancelled(const struct race *race)
 static void fail(struct race *race)
 {
     weft_future *only = race->children[0].waiter.future;
-    if (race->future.flags & WEFT__CANCEL_ASKED)
-        weft__complete_failed(&race->future, -ECANCELED, NULL);
-    else if (race->count == 1)
+    bool asked = race->future.flags & WEFT__CANCEL_ASKED;
+    if (race->count == 1 && !asked)
         weft__complete_as(&race->future, only);
-    else if (all_cancelled(race))
+    else if (asked || all_cancelled(race))
         weft__complete_failed(&race->future, -ECANCELED, NULL);
     else
         weft__complete_group(&race->future, race->failures, race->count);

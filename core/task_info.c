@@ -141,7 +141,7 @@ int weft_all_tasks(weft_future ***ret)
     if (count && !tasks)
         return -ENOMEM;
     size_t at = count;
-    for (weft__coro *task = loop->tasks; task; task = task->next) /* newest first */
+    for (weft__coro *task = loop->tasks; task && at; task = task->next) /* newest first */
         tasks[--at] = weft_ref(&task->future);
     *ret = tasks;
     return (int)count;
