@@ -221,8 +221,9 @@ typedef struct weft_coroutine {
 /**
  * Run a program's main coroutine: new loop, run to the end, orderly shutdown (asyncio.run).
  *
- * SIGINT cancels the main task, a second one ends the process as if weft were not there. A failure
- * is reported to stderr.
+ * SIGINT cancels the main task, a second one ends the process as if weft were not there; unless it
+ * is ignored or handled by the program already, and while somebody listens to it
+ * (weft_signal_open()). A failure is reported to stderr.
  *
  * Thread:    any that has no loop.
  * Ownership: as weft_spawn().
