@@ -101,14 +101,42 @@ static void wake_thread(struct weft__party *party, int status)
 
 /* ---- Serving ---- */
 
+/* A task is told that there may be something for it. */
+static void call(weft_queue *queue, struct weft__party *party, size_t *promised)
+    WEFT_REQUIRES(queue->mu)
+{
+    weft__party_remove(party);
+    weft__party_add(&queue->called, party);
+    party->is_promised = true;
+    ++*promised;
+}
+
+/* Each value that the loop's thread puts or takes calls one who waits for that, promises or not: as in
+ * asyncio, so that who was overtaken finds himself at the same place in the line. */
+static void call_one(weft_queue *queue, struct weft__parties *line, size_t *promised)
+    WEFT_REQUIRES(queue->mu)
+{
+    if (weft__queue_is_here(queue) && line->first && !line->first->cond)
+        call(queue, line->first, promised);
+}
+
 int weft__queue_store(weft_queue *queue, struct weft__stored item)
 {
     if (queue->state != WEFT__QUEUE_OPEN)
         return WEFT_ECLOSED;
     int status = weft__store_put(&queue->store, item);
-    if (status == 0)
-        queue->unfinished++;
-    return status;
+    if (status < 0)
+        return status;
+    queue->unfinished++;
+    call_one(queue, &queue->getters, &queue->promised_items);
+    return 0;
+}
+
+struct weft__stored weft__queue_take(weft_queue *queue)
+{
+    struct weft__stored item = weft__store_take(&queue->store);
+    call_one(queue, &queue->putters, &queue->promised_room);
+    return item;
 }
 
 static bool serve_putter(weft_queue *queue) WEFT_REQUIRES(queue->mu)
@@ -116,14 +144,12 @@ static bool serve_putter(weft_queue *queue) WEFT_REQUIRES(queue->mu)
     struct weft__party *party = queue->putters.first;
     if (!party || !weft__queue_has_room(queue))
         return false;
-    weft__party_remove(party);
-    if (party->cond) {
-        wake_thread(party, weft__queue_store(queue, party->item));
-    } else {
-        party->is_promised = true;
-        queue->promised_room++;
-        weft__party_add(&queue->called, party);
+    if (!party->cond) {
+        call(queue, party, &queue->promised_room);
+        return true;
     }
+    weft__party_remove(party);
+    wake_thread(party, weft__queue_store(queue, party->item));
     return true;
 }
 
@@ -132,15 +158,13 @@ static bool serve_getter(weft_queue *queue) WEFT_REQUIRES(queue->mu)
     struct weft__party *party = queue->getters.first;
     if (!party || !weft__queue_has_item(queue))
         return false;
-    weft__party_remove(party);
-    if (party->cond) {
-        party->item = weft__store_take(&queue->store);
-        wake_thread(party, 0);
-    } else {
-        party->is_promised = true;
-        queue->promised_items++;
-        weft__party_add(&queue->called, party);
+    if (!party->cond) {
+        call(queue, party, &queue->promised_items);
+        return true;
     }
+    weft__party_remove(party);
+    party->item = weft__queue_take(queue);
+    wake_thread(party, 0);
     return true;
 }
 
@@ -378,7 +402,7 @@ int weft_queue_get_nowait(weft_queue *queue, weft_value *ret, weft_destructor **
     int status = has_item ? 0 : weft__queue_refusal(queue);
     struct weft__stored item = {.destructor = NULL};
     if (has_item)
-        item = weft__store_take(&queue->store);
+        item = weft__queue_take(queue);
     weft__queue_leave(queue);
     if (!has_item)
         return status < 0 ? status : -EAGAIN;

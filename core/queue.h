@@ -107,6 +107,9 @@ static inline bool weft__queue_may_put(const weft_queue *queue) WEFT_REQUIRES(qu
 /** 0, WEFT_ECLOSED or -ENOMEM; there must be room. */
 int weft__queue_store(weft_queue *queue, struct weft__stored item) WEFT_REQUIRES(queue->mu);
 
+/** Take the next value; there must be one. */
+struct weft__stored weft__queue_take(weft_queue *queue) WEFT_REQUIRES(queue->mu);
+
 /** A value of the user's with its priority; calls user code. */
 struct weft__stored weft__queue_item(const weft_queue *queue, weft_value value,
                                      weft_destructor *destructor);

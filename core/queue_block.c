@@ -102,7 +102,7 @@ int weft_queue_get_blocking(weft_queue *queue, weft_ns timeout, weft_value *ret,
     weft__queue_enter(queue);
     int status = check(queue);
     if (status == 0 && weft__queue_has_item(queue)) {
-        item = weft__store_take(&queue->store);
+        item = weft__queue_take(queue);
     } else if (status == 0) {
         status = weft__queue_refusal(queue);
         if (status == 0)

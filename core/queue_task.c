@@ -158,7 +158,7 @@ static int try_get(weft_queue *queue, struct weft__queue_turn *wait, struct weft
     WEFT_REQUIRES(queue->mu)
 {
     if (weft__queue_may_get(queue)) {
-        *ret = weft__store_take(&queue->store);
+        *ret = weft__queue_take(queue);
         return 0;
     }
     int status = weft__queue_refusal(queue);

@@ -2,8 +2,9 @@
 /*
  * Semaphore: a number of units, and the line of those who wait for one.
  *
- * Invariant: while somebody waits, the value is 0. A released unit goes to the first in line, so that
- * nobody who comes later can take it.
+ * A released unit goes to the first in line, so that nobody who comes later can take it. While one who
+ * was called has not run yet, all who come wait, though there may be units left: as in asyncio, that
+ * one calls the next when it runs.
  */
 #include <weft/semaphore.h>
 
@@ -16,16 +17,36 @@
 struct weft_semaphore {
     struct weft__sync sync; /* first */
     size_t value;           /* [loop] */
+    size_t called;          /* [loop] turns that were called and have not run */
     size_t bound;           /* [const] */
 };
+
+static void call_next(weft_semaphore *semaphore)
+{
+    semaphore->called++;
+    weft__turn_call(semaphore->sync.line.first);
+}
 
 /* A unit that nobody has: to the first in line, or back. */
 static void give_back(struct weft__sync *sync)
 {
+    weft_semaphore *semaphore = WEFT__CONTAINER(sync, weft_semaphore, sync);
     if (sync->line.first)
-        weft__turn_call(sync->line.first);
+        call_next(semaphore);
     else
-        WEFT__CONTAINER(sync, weft_semaphore, sync)->value++;
+        semaphore->value++;
+}
+
+static void run(weft__item *item)
+{
+    weft__turn *turn = WEFT__CONTAINER(item, weft__turn, item);
+    weft_semaphore *semaphore = WEFT__CONTAINER(turn->sync, weft_semaphore, sync);
+    semaphore->called--;
+    if (semaphore->value > 0 && semaphore->sync.line.first) {
+        semaphore->value--;
+        call_next(semaphore);
+    }
+    weft__turn_run_grant(item);
 }
 
 static const struct weft__sync_ops semaphore_ops = {.name = "semaphore", .give_back = give_back};
@@ -58,12 +79,11 @@ weft_future *weft_semaphore_acquire(weft_semaphore *semaphore)
     if (status < 0)
         return WEFT__SYNC_REFUSE(status);
     weft_future *future = NULL;
-    if (semaphore->value > 0) {
+    if (semaphore->value > 0 && semaphore->called == 0) {
         future = weft__granted(&semaphore->sync, &acquired_ops);
         semaphore->value -= future != NULL;
     } else {
-        weft__turn *turn =
-            weft__turn_new(&semaphore->sync, &acquire_ops, weft__turn_run_grant, sizeof(*turn));
+        weft__turn *turn = weft__turn_new(&semaphore->sync, &acquire_ops, run, sizeof(*turn));
         future = turn ? &turn->future : NULL;
     }
     return future ? future : weft__future_enomem(weft__loop);
