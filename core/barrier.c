@@ -71,8 +71,8 @@ static void run_inside(weft__item *item)
     weft_barrier *barrier = barrier_of(turn);
     bool is_broken = barrier->state == BROKEN || barrier->state == RESETTING;
     leave(barrier);
-    if (!weft__is_pending(&turn->future))
-        weft__turn_end(turn);
+    if (turn->is_cancelled)
+        weft__turn_give_up(turn, -ECANCELED);
     else if (barrier->sync.closed || is_broken)
         weft__turn_give_up(turn, barrier->sync.closed ? barrier->sync.closed : WEFT_EBROKEN);
     else
@@ -91,8 +91,8 @@ static void run_outside(weft__item *item)
 {
     weft__turn *turn = WEFT__CONTAINER(item, weft__turn, item);
     weft_barrier *barrier = barrier_of(turn);
-    if (!weft__is_pending(&turn->future))
-        weft__turn_end(turn);
+    if (turn->is_cancelled)
+        weft__turn_give_up(turn, -ECANCELED);
     else if (barrier->sync.closed || barrier->state == BROKEN)
         weft__turn_give_up(turn, barrier->sync.closed ? barrier->sync.closed : WEFT_EBROKEN);
     else if (barrier->state != FILLING)
@@ -107,14 +107,9 @@ static bool cancel(weft_future *future)
 {
     weft__turn *turn = WEFT__CONTAINER(future, weft__turn, future);
     weft_barrier *barrier = barrier_of(turn);
-    if (!turn->line) {
-        weft__complete_failed(future, -ECANCELED, NULL);
-        return true;
-    }
-    if (turn->line == &barrier->sync.line)
+    if (turn->line && turn->line == &barrier->sync.line)
         barrier->inside--;
-    weft__turn_fail(turn, -ECANCELED);
-    return true;
+    return weft__turn_cancel(future);
 }
 
 static void end(struct weft__sync *sync, int status)

@@ -269,8 +269,7 @@ static void end_turns(struct weft__party *party, int status)
     while (party) {
         struct weft__party *next = party->next;
         weft__turn *turn = turn_of(party);
-        if (weft__is_pending(&turn->future)) /* else user code that heard of another cancelled it */
-            weft__complete_failed(&turn->future, status, NULL);
+        weft__complete_failed(&turn->future, turn->is_cancelled ? -ECANCELED : status, NULL);
         weft__stored_destroy(&party->item);
         weft__turn_end(turn);
         party = next;

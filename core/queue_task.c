@@ -3,7 +3,7 @@
  * The tasks' side of a queue: put, get and join as turns.
  *
  *     WAITING in a line --served--> PROMISED --its item runs--> DONE
- *         \__ cancel ______________/ \__ cancel: the promise is kept for the next __ DONE
+ *         \__ cancel --> DONE        \__ cancelled: its item leaves the promise to the next --> DONE
  *
  * A turn that was called without a promise looks again: the queue was shut down, or all is dealt with.
  * The item a put brings stays in its party until it is stored; if it never is, its destructor runs.
@@ -54,14 +54,27 @@ static int closed_status(const weft_queue *queue, int status)
     return status < 0 && queue->sync.closed ? queue->sync.closed : status;
 }
 
-/* True while the turn's own reference is for its item, which is still to run. */
-static bool leave_line(weft_queue *queue, struct weft__party *party) WEFT_REQUIRES(queue->mu)
+/* A request to cancel. True: it has left the line, and is to end now; else its item sees to it. */
+static bool leave_line(struct weft__queue_turn *wait)
 {
-    (void)queue;
-    if (!party->line)
-        return true;
-    weft__party_remove(party);
-    return false;
+    weft_queue *queue = queue_of(wait);
+    weft__queue_enter(queue);
+    bool waits = wait->party.line && wait->party.line != &queue->called;
+    if (waits)
+        weft__party_remove(&wait->party);
+    weft__queue_leave(queue);
+    wait->turn.is_cancelled = true;
+    return waits;
+}
+
+/* Of a turn that was cancelled when it was called: let the next one have what was promised. */
+static void pass_on(struct weft__queue_turn *wait, size_t *promised)
+{
+    weft_queue *queue = queue_of(wait);
+    weft__queue_enter(queue);
+    end_promise(&wait->party, promised);
+    weft__queue_leave(queue);
+    weft__turn_give_up(&wait->turn, -ECANCELED);
 }
 
 static const struct weft__stored nothing;
@@ -84,8 +97,10 @@ static void run_put(weft__item *item)
 {
     struct weft__queue_turn *wait = wait_of(item);
     weft_queue *queue = queue_of(wait);
-    if (!weft__is_pending(&wait->turn.future)) {
-        weft__turn_end(&wait->turn);
+    if (wait->turn.is_cancelled) {
+        struct weft__stored left = wait->party.item;
+        pass_on(wait, &queue->promised_room);
+        weft__stored_destroy(&left);
         return;
     }
     weft__queue_enter(queue);
@@ -103,16 +118,11 @@ static void run_put(weft__item *item)
 static bool cancel_put(weft_future *future)
 {
     struct weft__queue_turn *wait = WEFT__CONTAINER(future, struct weft__queue_turn, turn.future);
-    weft_queue *queue = queue_of(wait);
     struct weft__stored left = wait->party.item;
-    weft__queue_enter(queue);
-    end_promise(&wait->party, &queue->promised_room);
-    bool is_called = leave_line(queue, &wait->party);
-    wait->party.item = nothing;
-    weft__queue_leave(queue);
+    if (!leave_line(wait))
+        return true;
     weft__complete_failed(future, -ECANCELED, NULL);
-    if (!is_called)
-        weft__turn_end(&wait->turn);
+    weft__turn_end(&wait->turn);
     weft__stored_destroy(&left);
     return true;
 }
@@ -173,8 +183,8 @@ static void run_get(weft__item *item)
     struct weft__queue_turn *wait = wait_of(item);
     weft_queue *queue = queue_of(wait);
     struct weft__stored got = nothing;
-    if (!weft__is_pending(&wait->turn.future)) {
-        weft__turn_end(&wait->turn);
+    if (wait->turn.is_cancelled) {
+        pass_on(wait, &queue->promised_items);
         return;
     }
     weft__queue_enter(queue);
@@ -188,14 +198,10 @@ static void run_get(weft__item *item)
 static bool cancel_get(weft_future *future)
 {
     struct weft__queue_turn *wait = WEFT__CONTAINER(future, struct weft__queue_turn, turn.future);
-    weft_queue *queue = queue_of(wait);
-    weft__queue_enter(queue);
-    end_promise(&wait->party, &queue->promised_items);
-    bool is_called = leave_line(queue, &wait->party);
-    weft__queue_leave(queue);
+    if (!leave_line(wait))
+        return true;
     weft__complete_failed(future, -ECANCELED, NULL);
-    if (!is_called)
-        weft__turn_end(&wait->turn);
+    weft__turn_end(&wait->turn);
     return true;
 }
 
@@ -244,10 +250,8 @@ weft_future *weft_queue_get(weft_queue *queue)
 static void run_join(weft__item *item)
 {
     struct weft__queue_turn *wait = wait_of(item);
-    if (weft__is_pending(&wait->turn.future))
-        complete_turn(wait, queue_of(wait)->sync.closed, &nothing);
-    else
-        weft__turn_end(&wait->turn);
+    int closed = queue_of(wait)->sync.closed;
+    complete_turn(wait, wait->turn.is_cancelled ? -ECANCELED : closed, &nothing);
 }
 
 static const struct weft__future_ops join_ops = {

@@ -221,13 +221,10 @@ void weft__turn_give_up(weft__turn *turn, int status)
 bool weft__turn_cancel(weft_future *future)
 {
     weft__turn *turn = WEFT__CONTAINER(future, weft__turn, future);
-    if (turn->line) {
+    if (turn->line)
         weft__turn_fail(turn, -ECANCELED);
-        return true;
-    }
-    weft__complete_failed(future, -ECANCELED, NULL);
-    if (!turn->sync->closed)
-        turn->sync->ops->give_back(turn->sync);
+    else
+        turn->is_cancelled = true;
     return true;
 }
 
@@ -275,10 +272,11 @@ void weft__turn_run_grant(weft__item *item)
 {
     weft__turn *turn = WEFT__CONTAINER(item, weft__turn, item);
     struct weft__sync *sync = turn->sync;
-    if (!weft__is_pending(&turn->future)) {
-        weft__turn_end(turn);
-    } else if (sync->closed) {
-        weft__turn_give_up(turn, sync->closed);
+    if (sync->closed) {
+        weft__turn_give_up(turn, turn->is_cancelled ? -ECANCELED : sync->closed);
+    } else if (turn->is_cancelled) {
+        sync->ops->give_back(sync);
+        weft__turn_give_up(turn, -ECANCELED);
     } else {
         sync->refs++;
         weft__turn_succeed(turn, weft_value_ptr(sync), weft__give_back);

@@ -6,7 +6,7 @@
  * One who waits is a turn, an operation of its own:
  *
  *     WAITING --weft__turn_call()--> CALLED --its item runs, at the next tick--> DONE
- *        \__ cancel ________________/ \__ cancel: what it was called for passes on __ DONE
+ *        \__ cancel --> DONE           \__ cancelled: its item passes on what it was called for --> DONE
  *
  * A turn is in a line (WAITING), or its item is queued (CALLED). The item runs where a task of
  * asyncio would be woken to look again: in its place in the ready queue, before those who wait for
@@ -65,7 +65,8 @@ typedef struct weft__turn {
     struct weft__sync *sync; /* [const] a reference */
     weft__line *line;        /* where it waits; NULL: it was called, or it is over */
     struct weft__turn *prev, *next;
-    uint64_t owner; /* who will hold the lock; else free for use */
+    uint64_t owner;    /* who will hold the lock; else free for use */
+    bool is_cancelled; /* after it was called */
 } weft__turn;
 
 /* ---- The object ---- */
@@ -125,13 +126,12 @@ void weft__turn_fail(weft__turn *turn, int status);
 /** Fail all in a line. */
 void weft__line_fail(weft__line *line, int status);
 
-/** For `run`: complete, those who wait run at once; then end. Nothing to complete if it is done. */
+/** For `run`: complete, those who wait run at once; then end. */
 void weft__turn_succeed(weft__turn *turn, weft_value value, weft_destructor *destructor);
 void weft__turn_give_up(weft__turn *turn, int status);
 void weft__turn_end(weft__turn *turn);
 
-/** ops->cancel: leave the line; one that was called passes on what it was called for, by
- * sync->ops->give_back(). */
+/** ops->cancel: leave the line; one that was called is marked, and its `run` sees to it. */
 bool weft__turn_cancel(weft_future *future);
 
 /** ops->dispose. */
@@ -143,7 +143,8 @@ void weft__turn_dispose(weft_future *future);
 weft_future *weft__granted(struct weft__sync *sync, const struct weft__future_ops *ops);
 weft_future *weft__succeeded(const struct weft__future_ops *ops, weft_value value);
 
-/** A `run`: the turn gets a grant, or fails if the object is closed. */
+/** A `run`: the turn gets a grant, or fails if the object is closed; one that was cancelled gives it
+ * back. */
 void weft__turn_run_grant(weft__item *item);
 
 #endif

@@ -29,26 +29,17 @@ static void destroy_value(struct weft__sync *sync)
     weft__free(watch);
 }
 
-/* One that was called and then cancelled has nothing to pass on. */
-static void give_back(struct weft__sync *sync)
-{
-    (void)sync;
-}
-
 static void run_changed(weft__item *item)
 {
     weft__turn *turn = WEFT__CONTAINER(item, weft__turn, item);
     const weft_watch *watch = WEFT__CONTAINER(turn->sync, weft_watch, sync);
-    if (!weft__is_pending(&turn->future))
-        weft__turn_end(turn);
-    else if (watch->sync.closed)
-        weft__turn_give_up(turn, watch->sync.closed);
+    if (turn->is_cancelled || watch->sync.closed)
+        weft__turn_give_up(turn, turn->is_cancelled ? -ECANCELED : watch->sync.closed);
     else
         weft__turn_succeed(turn, weft_value_u64(watch->version), NULL);
 }
 
-static const struct weft__sync_ops watch_ops = {
-    .name = "watch", .give_back = give_back, .free = destroy_value};
+static const struct weft__sync_ops watch_ops = {.name = "watch", .free = destroy_value};
 static const struct weft__future_ops changed_ops = {
     .name = "watch", .cancel = weft__turn_cancel, .dispose = weft__turn_dispose};
 static const struct weft__future_ops done_ops = {.name = "watch"};

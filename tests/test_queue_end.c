@@ -131,8 +131,8 @@ Test(queue_end, destroys_the_value_of_a_put_that_is_cancelled_or_refused)
     weft_future *called = put_block();
     weft_future *got = weft_queue_get(queue);
     cr_assert(weft_cancel(called));
-    cr_assert_eq(destroyed, 2);
     cr_assert_eq(weft_test_run(called), -ECANCELED);
+    cr_assert_eq(destroyed, 2);
     weft_future *null = weft_queue_put(NULL, weft_value_ptr(malloc(1)), destroy);
     cr_assert_eq(destroyed, 3);
     cr_assert_eq(weft_test_run(null), -EINVAL);
