@@ -156,8 +156,10 @@ void weft__block_ask_again(weft__block *block)
 {
     weft__coro *coro = block->coro;
     weft__coro *asked = weft__is_where_its_task_is(coro) ? weft__identity(coro) : coro;
-    if (weft__requests(asked) > 0) /* else it was taken back */
-        weft__keep_request(asked);
+    if (weft__requests(asked) == 0) /* it was taken back */
+        return;
+    weft__keep_request(asked);
+    weft__coro_set(asked, WEFT__FOR_OTHERS); /* if it came from who waits, it goes back there */
 }
 
 bool weft__block_leave(weft__block *block)

@@ -316,3 +316,60 @@ Test(cancel_chain, of_a_task_is_not_taken_by_a_call_that_goes_on_beside_it)
     weft_unref(resolved);
     weft_test_loop_end();
 }
+
+/* ---- Through a scope that fails ---- */
+
+struct careless {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(careless)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_sleep(WEFT_S(1)));
+    WEFT_FINALLY;
+    WEFT_FAIL(-EIO, "clean-up");
+    WEFT_END;
+}
+
+/* Ends with its scope, whatever becomes of that. */
+struct quiet {
+    WEFT_FRAME;
+    weft_scope *scope;
+    int status;
+};
+
+static WEFT_ASYNC(quiet)
+{
+    WEFT_BEGIN;
+    self->scope = weft_scope_open(NULL);
+    weft_scope_spawn(self->scope, careless);
+    WEFT_CATCH(self->status, weft_sleep(WEFT_S(1)));
+    WEFT_CATCH(self->status, weft_scope_close(self->scope, self->status));
+    weft_test_mark(self->status == WEFT_EGROUP ? "g" : "?");
+    WEFT_END;
+}
+
+struct waits_for_quiet {
+    WEFT_FRAME;
+    int status;
+};
+
+static WEFT_ASYNC(waits_for_quiet)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_spawn(quiet));
+    WEFT_CATCH(self->status, weft_sleep(WEFT_S(1)));
+    weft_test_mark(self->status == -ECANCELED ? "c" : "v");
+    WEFT_END;
+}
+
+Test(cancel_chain, of_who_waits_for_a_task_comes_back_when_its_scope_fails_and_it_awaits_no_more)
+{
+    weft_future *task = weft_spawn(waits_for_quiet);
+    weft_test_ticks(3);
+    cr_assert(weft_cancel(task));
+    cr_assert_eq(weft_test_run(task), 0);
+    cr_assert_str_eq(test_trace, "gc");
+    weft_test_loop_end();
+}
