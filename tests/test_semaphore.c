@@ -78,6 +78,21 @@ Test(semaphore, unit_that_was_released_cannot_be_taken_past_those_who_wait)
     end();
 }
 
+Test(semaphore, nobody_passes_by_one_who_was_woken_and_has_not_run_as_in_asyncio)
+{
+    take_all();
+    weft_future *woken = weft_semaphore_acquire(semaphore);
+    cr_assert_eq(weft_semaphore_release(semaphore), 0);
+    cr_assert_eq(weft_semaphore_release(semaphore), 0);
+    weft_future *late = weft_semaphore_acquire(semaphore);
+    cr_assert_eq(weft_semaphore_value(semaphore), 1);
+    cr_assert_not(weft_is_done(late));
+    cr_assert_eq(weft_test_run(woken), 0);
+    cr_assert_eq(weft_test_run(late), 0);
+    cr_assert_eq(weft_semaphore_value(semaphore), 0);
+    end();
+}
+
 Test(semaphore, release_beyond_the_bound_is_an_error)
 {
     cr_assert_eq(weft_semaphore_release(semaphore), -EOVERFLOW);
