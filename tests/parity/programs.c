@@ -300,8 +300,10 @@ static WEFT_ASYNC(actor)
         SAY("%s", names[self->op->kind]);
         self->future = start(self->index, (int)self->number, self->op, &self->text);
         self->status = 0;
-        if (self->future)
+        if (self->future && self->op->kind == WAIT_FOR_SOME)
             WEFT_CATCH_INTO(self->status, self->value, self->future);
+        else if (self->future)
+            WEFT_CATCH(self->status, self->future);
         if (self->status == 0 && self->op->kind == WAIT_FOR_SOME && self->future) {
             SAY("%d done", (int)self->value);
         } else if (self->status == 0) {
