@@ -86,7 +86,7 @@ bool weft__await(struct weft_frame *frame, weft_future *future, int line)
     if (!asked && weft__sleep_take_over(coro, future))
         return true;
     weft__wait(&coro->waiter, future);
-    if (asked)
+    if (asked && !weft__was_asked_on(coro))
         weft__pass_kept_cancel(coro, asked, future);
     return true;
 }

@@ -245,3 +245,71 @@ Test(cancel_calls, a_request_is_not_lost_in_a_call_that_ends_without_hearing_of_
     weft_unref(first);
     weft_test_loop_end();
 }
+
+/* Waits for what has its result already, and can no more be cancelled; then ends. */
+struct gathers {
+    WEFT_FRAME;
+    weft_future *done; /* borrowed */
+    int depth;         /* of calls */
+    weft_results *results;
+};
+
+static WEFT_ASYNC(gathers)
+{
+    WEFT_BEGIN;
+    if (self->depth > 0)
+        WEFT_AWAIT(weft_call(gathers, .done = self->done, .depth = self->depth - 1));
+    else
+        WEFT_AWAIT_INTO(self->results, weft_gather(weft_ref(self->done)));
+    weft_results_free(self->results);
+    WEFT_END;
+}
+
+/* Has a request that no call of its delivers, and then sleeps. */
+struct asked_before_it_calls {
+    WEFT_FRAME;
+    weft_future *done; /* borrowed */
+    int depth;
+    bool calls_first;
+    weft_future *call;
+    int status;
+};
+
+static WEFT_ASYNC(asked_before_it_calls)
+{
+    WEFT_BEGIN;
+    if (self->calls_first)
+        self->call = weft_call(gathers, .done = self->done, .depth = self->depth);
+    cr_assert(weft_cancel(weft_current_task()));
+    if (!self->calls_first)
+        self->call = weft_call(gathers, .done = self->done, .depth = self->depth);
+    WEFT_AWAIT(self->call);
+    WEFT_CATCH(self->status, weft_sleep(WEFT_MS(1)));
+    weft_test_mark(self->status == -ECANCELED ? "C" : "-");
+    WEFT_CATCH(self->status, weft_sleep(WEFT_MS(1)));
+    weft_test_mark(self->status == 0 ? "0" : "-");
+    WEFT_RETURN(weft_cancelling(weft_current_task()));
+    WEFT_END;
+}
+
+static void asked_before_it_calls_ends(bool calls_first)
+{
+    weft_future *done = weft_future_new();
+    cr_assert_eq(weft_future_resolve(done, weft_value_i64(0), NULL), 0);
+    weft_future *task =
+        weft_spawn(asked_before_it_calls, .done = done, .depth = 3, .calls_first = calls_first);
+    ends(task, "C0", 1);
+    weft_unref(done);
+    weft_test_loop_end();
+}
+
+Test(cancel_calls,
+     a_request_that_calls_within_calls_cannot_deliver_is_for_the_next_await_behind_them)
+{
+    asked_before_it_calls_ends(false);
+}
+
+Test(cancel_calls, a_request_from_before_the_await_of_calls_within_calls_is_not_lost_in_them)
+{
+    asked_before_it_calls_ends(true);
+}
