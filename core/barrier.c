@@ -196,6 +196,8 @@ int weft_barrier_abort(weft_barrier *barrier)
 
 size_t weft_barrier_parties(const weft_barrier *barrier)
 {
+    if (WEFT__ELSEWHERE(barrier->sync.loop_id))
+        return 0;
     return barrier->parties;
 }
 

@@ -138,7 +138,9 @@ int weft_cleanup_exit(weft_cleanup *cleanup, int status)
 {
     if (!cleanup)
         return without_block(status);
-    const weft__coro *here = weft__here() ? weft__block_place() : NULL;
+    if (WEFT__ELSEWHERE(cleanup->block.coro->future.loop_id))
+        return weft__elsewhere();
+    const weft__coro *here = weft__block_place();
     if (!here || weft__identity(here) != weft__identity(cleanup->block.coro))
         return status < 0 ? status : -EINVAL;
     return leave(cleanup) && status == -ECANCELED ? -ETIMEDOUT : status;

@@ -22,6 +22,7 @@
 
 #include "core/cold.h"
 #include "core/memory.h"
+#include "core/thread.h"
 
 /* As many failures are named in a message. */
 enum { MAX_NAMED = 16 };
@@ -232,6 +233,8 @@ char *weft__errors_text(const weft_errors *errors, size_t of)
 
 const weft_errors *weft_future_errors(const weft_future *future)
 {
+    if (future && WEFT__ELSEWHERE(future->loop_id))
+        return NULL;
     return future && !weft__is_pending(future) ? weft__errors_of(future) : NULL;
 }
 

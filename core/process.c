@@ -430,36 +430,45 @@ weft_future *weft_process_wait(weft_process *process)
 
 weft_future *weft_process_stop(weft_process *process)
 {
-    if (process && process->loop_id == weft__loop_id)
+    if (process && WEFT__ELSEWHERE(process->loop_id))
+        return weft__future_elsewhere();
+    if (process)
         weft__process_begin_stop(process);
     return weft_process_wait(process);
 }
 
+static int signal_from(weft_process *process, int signum, const char *function)
+{
+    if (!process)
+        return -EINVAL;
+    if (weft__is_elsewhere(process->loop_id, function))
+        return weft__elsewhere();
+    return process->state == WEFT__PROCESS_ENDED ? -ESRCH : send_signal(process, signum);
+}
+
 int weft_process_signal(weft_process *process, int signum)
+{
+    return signal_from(process, signum, __func__);
+}
+
+int weft_process_terminate(weft_process *process)
+{
+    return signal_from(process, SIGTERM, __func__);
+}
+
+int weft_process_kill(weft_process *process)
+{
+    return signal_from(process, SIGKILL, __func__);
+}
+
+int weft_process_kill_group(weft_process *process)
 {
     if (!process)
         return -EINVAL;
     if (WEFT__ELSEWHERE(process->loop_id))
         return weft__elsewhere();
-    return process->state == WEFT__PROCESS_ENDED ? -ESRCH : send_signal(process, signum);
-}
-
-int weft_process_terminate(weft_process *process)
-{
-    return weft_process_signal(process, SIGTERM);
-}
-
-int weft_process_kill(weft_process *process)
-{
-    return weft_process_signal(process, SIGKILL);
-}
-
-int weft_process_kill_group(weft_process *process)
-{
-    if (!process || !process->group)
+    if (!process->group)
         return -EINVAL;
-    if (WEFT__ELSEWHERE(process->loop_id))
-        return weft__elsewhere();
     if (process->state == WEFT__PROCESS_ENDED)
         return -ESRCH;
     return kill(-process->pid, SIGKILL) < 0 ? -errno : 0;

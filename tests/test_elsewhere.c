@@ -66,6 +66,7 @@ struct stage {
     X(Z, weft_cancel, weft_cancel(s->future))                                          \
     X(Z, weft_cancel_because, weft_cancel_because(s->future, "no reason"))             \
     X(Z, weft_cancelling, weft_cancelling(s->task))                                    \
+    X(Z, weft_future_errors, weft_future_errors(s->future))                            \
     X(S, weft_future_fail, weft_future_fail(s->future, -1, NULL))                      \
     X(H, weft_future_failed, weft_future_failed(-1, NULL))                             \
     X(H, weft_future_new, weft_future_new())                                           \

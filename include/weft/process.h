@@ -113,7 +113,7 @@ struct weft_process_options {
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *
 weft_process_start(const struct weft_process_options *options);
 
-/** Its number. Of a process that has ended it may be another one's by now. Thread: loop. Since: 0.1
+/** Its number. Of a process that has ended it may be another one's by now. Thread: any. Since: 0.1
  */
 WEFT_PUBLIC pid_t weft_process_pid(const weft_process *process);
 
