@@ -3,6 +3,9 @@
 #include <criterion/criterion.h>
 
 #include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void fail(void)
 {
@@ -29,4 +32,26 @@ Test(fish, fails_after_the_test, .fini = fail)
 
 Test(fish, crashes_after_the_test, .fini = crash)
 {
+}
+
+static pid_t start_deaf_child(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        signal(SIGTERM, SIG_IGN);
+        for (;;)
+            pause();
+    }
+    fprintf(stderr, "left: %d\n", (int)child);
+    return child;
+}
+
+Test(fish, leaves_a_process)
+{
+    cr_assert_gt(start_deaf_child(), 0);
+}
+
+Test(fish, waits_for_ever_for_a_process, .timeout = 1)
+{
+    waitpid(start_deaf_child(), NULL, 0);
 }
