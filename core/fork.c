@@ -9,15 +9,17 @@
  *
  *     INHERITED --weft_after_fork_child()--> as before the fork
  *
- * What is made anew: the descriptors (core/loop.c). What is kept: all that is memory, posts that
- * were not yet run included; they run in both processes. What fails: jobs on threads that are not
- * here (pool/client.c), by the parts' after_fork().
+ * What is made anew: the descriptors (core/loop_new.c), the handlers of signals
+ * (core/signal_table.c). What is kept: all that is memory, posts that were not yet run included; they
+ * run in both processes. What fails: jobs on threads that are not here (pool/client.c), by the parts'
+ * after_fork().
  *
  * Failure modes: no descriptors, no memory: the loop stays INHERITED and the call may be repeated.
  */
 #include <errno.h>
 
 #include "core/loop.h"
+#include "core/signal.h"
 
 /* 0: this thread had the loop when the process was forked, and has no other. */
 static int may_go_on(const weft_loop *loop)
@@ -39,6 +41,7 @@ int weft_after_fork_child(weft_loop *loop)
     loop->generation = weft__generation;
     weft__thread_enter(loop);
     weft__loop_take_mail(loop); /* parts look at what has come home */
+    weft__signal_after_fork(loop->mailbox);
     for (struct weft__part *part = loop->parts; part; part = part->next)
         if (part->ops->after_fork)
             part->ops->after_fork(part);

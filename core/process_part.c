@@ -82,7 +82,6 @@ static void give_up(struct weft__part *part)
 static void after_fork(struct weft__part *part)
 {
     struct weft__processes *own = (struct weft__processes *)(void *)part;
-    weft__signal_after_fork();
     for (weft_process *process; (process = first_running(own));)
         weft__process_become_ended(process, -ECHILD, true);
     for (weft__link *link = own->list, *next; link; link = next) {

@@ -70,13 +70,16 @@ int weft__run(const weft_coroutine *coroutine, const void *frame, const char *pl
     interrupt.main = weft__spawn(coroutine, frame, place);
     bool interruptible = weft__signal_fall_back(SIGINT, &interrupt.fallback);
     int status = weft_loop_run_until(loop, weft_ref(interrupt.main));
-    if (status == WEFT_EFORK) /* in a child that main left without weft_after_fork_child() */
+    if (status == WEFT_EFORK) { /* in a child that main left without weft_after_fork_child() */
+        if (interruptible)
+            weft__signal_end_fallback(SIGINT, &interrupt.fallback);
         return 1;
+    }
     int result = exit_status(interrupt.main, status, &interrupt);
     if (weft_loop_shutdown(loop, NULL, NULL) < 0 && result == 0)
         result = 1;
     if (interruptible)
-        weft__signal_end_fallback(SIGINT);
+        weft__signal_end_fallback(SIGINT, &interrupt.fallback);
     weft_unref(interrupt.main);
     weft_loop_free(loop);
     return result;

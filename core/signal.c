@@ -169,18 +169,8 @@ static void release(struct weft__part *part)
     weft__free(own);
 }
 
-static void after_fork(struct weft__part *part)
-{
-    (void)part;
-    weft__signal_after_fork();
-}
-
-static const struct weft__part_ops part_ops = {.name = "signal",
-                                               .settle = settle,
-                                               .pending = pending,
-                                               .list = list,
-                                               .after_fork = after_fork,
-                                               .free = release};
+static const struct weft__part_ops part_ops = {
+    .name = "signal", .settle = settle, .pending = pending, .list = list, .free = release};
 
 static struct signal_part *get_part(weft_loop *loop)
 {

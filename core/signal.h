@@ -58,9 +58,9 @@ typedef struct weft__fallback {
 bool weft__signal_fall_back(int signum, weft__fallback *fallback);
 
 /** Be it no more; on return nobody looks at it. Its item may be in the mailbox. Thread: loop. */
-void weft__signal_end_fallback(int signum);
+void weft__signal_end_fallback(int signum, const weft__fallback *fallback);
 
-/** In a forked child that goes on with the loop: the handlers work in this process now. */
-void weft__signal_after_fork(void);
+/** In a forked child that goes on with the loop of this mailbox: whoever heard there hears here. */
+void weft__signal_after_fork(const weft__mailbox *mailbox);
 
 #endif

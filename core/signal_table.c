@@ -26,7 +26,9 @@
  *
  * A child of fork() has the handlers and the parent's wakeup pipe. There the handler does as if
  * weft were not there, until somebody uses the table: adopt(). Then the child has one thread, and
- * whoever held the mutex or was in a handler is not there.
+ * whoever held the mutex or was in a handler is not there. The parent's loops mean nothing in the
+ * child unless it goes on with them: so whoever hears there is set aside, the handlers from before
+ * come back, and weft__signal_after_fork() takes in again who belongs to a loop that goes on.
  */
 #include <assert.h>
 #include <errno.h>
@@ -47,6 +49,9 @@ static struct entry {
     atomic_bool falls_back;             /* [atomic] somebody is the fallback, taken or not */
     bool installed;                     /* [table_mutex] */
     struct sigaction before;
+    /* Of the process that forked this one, by loops that have not gone on here. */
+    _Atomic(weft__hearer *) inherited;  /* [table_mutex] oldest first */
+    weft__fallback *inherited_fallback; /* [table_mutex] */
 } table[SIGNALS];
 
 static pthread_mutex_t table_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -122,22 +127,6 @@ static int install(struct entry *entry, int signum)
     return 0;
 }
 
-static void adopt(void)
-{
-    if (generation == weft__generation)
-        return;
-    generation = weft__generation;
-    pthread_mutex_init(&table_mutex, NULL);
-    atomic_store(&handlers, 0);
-    atomic_store(&owner, getpid());
-}
-
-static void lock(void)
-{
-    adopt();
-    pthread_mutex_lock(&table_mutex);
-}
-
 static void quiesce(void)
 {
     while (atomic_load(&handlers) > 0)
@@ -151,6 +140,43 @@ static void uninstall(struct entry *entry, int signum)
     if (sigaction(signum, NULL, &now) == 0 && is_ours(&now))
         sigaction(signum, &entry->before, NULL);
     entry->installed = false;
+}
+
+/* What points to a hearer; NULL: the end of the list. */
+static _Atomic(weft__hearer *) *link_to(_Atomic(weft__hearer *) *link, const weft__hearer *hearer)
+{
+    while (atomic_load(link) != hearer)
+        link = &atomic_load(link)->next;
+    return link;
+}
+
+static void set_aside(struct entry *entry, int signum)
+{
+    if (!entry->installed)
+        return;
+    uninstall(entry, signum);
+    atomic_store(link_to(&entry->inherited, NULL), atomic_load(&entry->first));
+    atomic_store(&entry->first, NULL);
+    atomic_store(&entry->falls_back, false);
+    entry->inherited_fallback = atomic_exchange(&entry->fallback, NULL);
+}
+
+static void adopt(void)
+{
+    if (generation == weft__generation)
+        return;
+    generation = weft__generation;
+    pthread_mutex_init(&table_mutex, NULL);
+    atomic_store(&handlers, 0);
+    for (int signum = 1; signum < SIGNALS; signum++)
+        set_aside(&table[signum], signum);
+    atomic_store(&owner, getpid());
+}
+
+static void lock(void)
+{
+    adopt();
+    pthread_mutex_lock(&table_mutex);
 }
 
 static bool is_used_by_others(struct entry *entry, const weft__hearer *hearer)
@@ -182,28 +208,24 @@ static bool can_be_heard(int signum)
            signum != SIGFPE && signum != SIGILL && signum != SIGTRAP && signum != SIGSYS;
 }
 
-/* What points to a hearer; NULL: the end of the list. */
-static _Atomic(weft__hearer *) *link_to(struct entry *entry, const weft__hearer *hearer)
+static int add(struct entry *entry, weft__hearer *hearer)
 {
-    _Atomic(weft__hearer *) *link = &entry->first;
-    while (atomic_load(link) != hearer)
-        link = &atomic_load(link)->next;
-    return link;
+    atomic_store(&hearer->next, NULL);
+    _Atomic(weft__hearer *) *link = link_to(&entry->first, NULL);
+    atomic_store(link, hearer);
+    int status = install(entry, hearer->signum);
+    if (status < 0)
+        atomic_store(link, NULL); /* it was the first one, and no handler was there to see it */
+    return status;
 }
 
 int weft__signal_hear(weft__hearer *hearer)
 {
     if (!can_be_heard(hearer->signum))
         return -EINVAL;
-    struct entry *entry = &table[hearer->signum];
     hearer->item.run = run;
-    atomic_store(&hearer->next, NULL);
     lock();
-    _Atomic(weft__hearer *) *link = link_to(entry, NULL);
-    atomic_store(link, hearer);
-    int status = install(entry, hearer->signum);
-    if (status < 0)
-        atomic_store(link, NULL); /* it was the first one, and no handler was there to see it */
+    int status = add(&table[hearer->signum], hearer);
     pthread_mutex_unlock(&table_mutex);
     return status;
 }
@@ -214,7 +236,7 @@ bool weft__signal_ignore(weft__hearer *hearer)
     lock();
     if (!is_used_by_others(entry, hearer) && !atomic_load(&entry->falls_back))
         uninstall(entry, hearer->signum);
-    atomic_store(link_to(entry, hearer), atomic_load(&hearer->next));
+    atomic_store(link_to(&entry->first, hearer), atomic_load(&hearer->next));
     quiesce();
     pthread_mutex_unlock(&table_mutex);
     hearer->ended = true;
@@ -223,36 +245,66 @@ bool weft__signal_ignore(weft__hearer *hearer)
 
 /* ---- The fallback ---- */
 
+static bool become_fallback(struct entry *entry, int signum, weft__fallback *fallback)
+{
+    struct sigaction now;
+    const struct sigaction *meaning = entry->installed ? &entry->before : &now;
+    if (atomic_load(&entry->falls_back) || sigaction(signum, NULL, &now) < 0 ||
+        (meaning->sa_flags & SA_SIGINFO) || meaning->sa_handler != SIG_DFL)
+        return false;
+    atomic_store(&entry->fallback, fallback);
+    atomic_store(&entry->falls_back, true);
+    return install(entry, signum) == 0;
+}
+
 bool weft__signal_fall_back(int signum, weft__fallback *fallback)
 {
-    struct entry *entry = &table[signum];
-    struct sigaction now;
-    bool done = false;
     lock();
-    const struct sigaction *meaning = entry->installed ? &entry->before : &now;
-    if (!atomic_load(&entry->falls_back) && sigaction(signum, NULL, &now) == 0 &&
-        !(meaning->sa_flags & SA_SIGINFO) && meaning->sa_handler == SIG_DFL) {
-        atomic_store(&entry->fallback, fallback);
-        atomic_store(&entry->falls_back, true);
-        done = install(entry, signum) == 0;
-    }
+    bool done = become_fallback(&table[signum], signum, fallback);
     pthread_mutex_unlock(&table_mutex);
     return done;
 }
 
-void weft__signal_end_fallback(int signum)
+void weft__signal_end_fallback(int signum, const weft__fallback *fallback)
 {
     struct entry *entry = &table[signum];
     lock();
-    if (!is_used_by_others(entry, NULL))
-        uninstall(entry, signum);
-    atomic_store(&entry->falls_back, false);
-    atomic_store(&entry->fallback, NULL);
-    quiesce();
+    if (entry->inherited_fallback == fallback) {
+        entry->inherited_fallback = NULL;
+    } else {
+        if (!is_used_by_others(entry, NULL))
+            uninstall(entry, signum);
+        atomic_store(&entry->falls_back, false);
+        atomic_store(&entry->fallback, NULL);
+        quiesce();
+    }
     pthread_mutex_unlock(&table_mutex);
 }
 
-void weft__signal_after_fork(void)
+/* ---- In a forked child ---- */
+
+static void go_on(struct entry *entry, int signum, const weft__mailbox *mailbox)
 {
-    adopt();
+    weft__fallback *fallback = entry->inherited_fallback;
+    _Atomic(weft__hearer *) *link = &entry->inherited;
+    for (weft__hearer *hearer; (hearer = atomic_load(link));) {
+        if (hearer->mailbox != mailbox) {
+            link = &hearer->next;
+            continue;
+        }
+        atomic_store(link, atomic_load(&hearer->next));
+        (void)add(entry, hearer); /* it was installed before */
+    }
+    if (!fallback || fallback->mailbox != mailbox)
+        return;
+    entry->inherited_fallback = NULL;
+    (void)become_fallback(entry, signum, fallback);
+}
+
+void weft__signal_after_fork(const weft__mailbox *mailbox)
+{
+    lock();
+    for (int signum = 1; signum < SIGNALS; signum++)
+        go_on(&table[signum], signum, mailbox);
+    pthread_mutex_unlock(&table_mutex);
 }

@@ -21,6 +21,9 @@
  * any, weft's handler stands in the place of what was there before, which comes back with the last
  * listener's end (unless somebody else has replaced weft's). The handler is installed with
  * SA_RESTART and only puts a note into mailboxes; everything else happens in the loops.
+ *
+ * In a forked child those listen who opened there, and those of a loop that goes on
+ * (weft_after_fork_child()). To all others it is as if weft were not there.
  */
 #ifndef WEFT_SIGNAL_H
 #define WEFT_SIGNAL_H
