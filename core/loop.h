@@ -20,6 +20,7 @@
 #include "core/timer.h"
 
 struct weft__coro;
+struct weft__first_step;
 struct weft__origin;
 struct weft__outcome;
 struct weft__plain;
@@ -90,10 +91,11 @@ struct weft_loop {
     weft__ready ready;
     weft__ready urgent; /* runs right behind the item that runs now: weft__continue_at_once() */
     weft__item *batch;  /* what is left to run of this tick */
-    struct weft__coro *current;        /* the coroutine that runs now */
-    struct weft__outcome *outcome;     /* of the coroutine that runs now */
-    const struct weft__origin *origin; /* of the cancel that is being asked for; NULL: none is */
-    struct weft__entry entry;          /* core/thread.c */
+    struct weft__coro *current;           /* the coroutine that runs now */
+    struct weft__outcome *outcome;        /* of the coroutine that runs now */
+    struct weft__first_step *first_steps; /* of calls, on the C stack, innermost first */
+    const struct weft__origin *origin;    /* of the cancel that is being asked for; NULL: none is */
+    struct weft__entry entry;             /* core/thread.c */
     weft_loop
         *forked; /* the loop that this thread had when the process was forked, and does not use */
     struct event_base *base;       /* [const] */

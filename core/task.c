@@ -418,7 +418,15 @@ weft_future *weft__call(const weft_coroutine *coroutine, const void *frame, cons
         return refused;
     if (!loop->current)
         return weft__spawn_eager(coroutine, frame, place);
-    return start_at_once(loop, new_call(loop, coroutine, frame, place));
+    struct weft__first_step first = {
+        .call = new_call(loop, coroutine, frame, place),
+        .caller = loop->current,
+        .outer = loop->first_steps,
+    };
+    loop->first_steps = &first;
+    weft_future *future = start_at_once(loop, first.call);
+    loop->first_steps = first.outer;
+    return future;
 }
 
 weft_future *weft__spawn_eager(const weft_coroutine *coroutine, const void *frame,

@@ -200,8 +200,14 @@ static inline void weft__drop_request(weft__coro *coro)
     weft__coro_clear(coro, WEFT__KEPT);
 }
 
+/** The first step of a call is under way: its caller will wait for it, and does not yet. */
+struct weft__first_step {
+    weft__coro *call, *caller;
+    struct weft__first_step *outer;
+};
+
 /**
- * A walk from a task through the calls that it waits for, one in the other:
+ * A walk from a task through the calls that it waits for, or is just starting, one in the other:
  *
  *     struct weft__calls calls = weft__calls_of(task);
  *     for (weft__coro *at = task; at; at = weft__calls_next(&calls)) …

@@ -27,19 +27,36 @@ weft_future *weft__pending_await(const weft__coro *coro)
     return awaited && weft__is_pending(awaited) ? awaited : NULL;
 }
 
-/* The call of the same task that `coro` waits for; NULL: none. */
-static weft__coro *awaited_call(const weft__coro *coro)
+/* The call whose first step `coro` runs right now; NULL: none. */
+static weft__coro *starting_call(const weft__coro *coro)
+{
+    if (!weft__coro_has(coro, WEFT__RUNNING))
+        return NULL;
+    const struct weft__first_step *step = weft__loop->first_steps;
+    while (step && step->caller != coro)
+        step = step->outer;
+    return step && step->call && weft__is_call(step->call) ? step->call : NULL;
+}
+
+/* The coroutine that `coro` waits for, or is just starting; NULL: none. */
+static weft__coro *next_coro(const weft__coro *coro)
 {
     const weft_future *awaited = weft__pending_await(coro);
-    weft__coro *call = awaited ? weft__coro_of(awaited) : NULL;
+    return awaited ? weft__coro_of(awaited) : starting_call(coro);
+}
+
+/* The same if it is a call of the same task. */
+static weft__coro *next_call(const weft__coro *coro)
+{
+    weft__coro *call = next_coro(coro);
     return call && weft__identity(call) == weft__identity(coro) ? call : NULL;
 }
 
 weft__coro *weft__calls_next(struct weft__calls *calls)
 {
-    calls->at = awaited_call(calls->at);
+    calls->at = next_call(calls->at);
     if (calls->odd)
-        calls->behind = awaited_call(calls->behind);
+        calls->behind = next_call(calls->behind);
     calls->odd = !calls->odd;
     return calls->at == calls->behind ? NULL : calls->at;
 }
@@ -82,16 +99,16 @@ bool weft__answer_requests(weft__coro *coro)
 
 /* The next coroutine on the way of a request; NULL: the way ends, or leads back to where the request
  * has been. */
-static weft__coro *next_in_cancel(const weft_future *awaited)
+static weft__coro *next_in_cancel(const weft__coro *coro)
 {
-    weft__coro *coro = awaited ? weft__coro_of(awaited) : NULL;
-    return coro && !weft__coro_has(coro, WEFT__IN_CANCEL) ? coro : NULL;
+    weft__coro *next = weft__coro_has(coro, WEFT__SHIELDED) ? NULL : next_coro(coro);
+    return next && !weft__coro_has(next, WEFT__IN_CANCEL) ? next : NULL;
 }
 
 /* The request has passed from `first` to `last`. */
 static void leave_cancel(weft__coro *first, weft__coro *last)
 {
-    for (weft__coro *coro = first; coro != last; coro = weft__coro_of(coro->waiter.future))
+    for (weft__coro *coro = first; coro != last; coro = next_coro(coro))
         weft__coro_clear(coro, WEFT__IN_CANCEL);
     weft__coro_clear(last, WEFT__IN_CANCEL);
 }
@@ -148,7 +165,7 @@ bool weft__coro_cancel(weft_future *future)
     if (weft__coro_has(first, WEFT__IN_CANCEL))
         return true;
     bool from_others = weft__loop->cancel_depth++ > 0;
-    for (weft__coro *coro = first; coro; coro = next_in_cancel(awaited)) {
+    for (weft__coro *coro = first; coro; coro = next_in_cancel(coro)) {
         weft__count_request(coro);
         weft__note_origin(&coro->future);
         if (!weft__is_call(coro))

@@ -313,3 +313,88 @@ Test(cancel_calls, a_request_from_before_the_await_of_calls_within_calls_is_not_
 {
     asked_before_it_calls_ends(true);
 }
+
+/* Asks its own task to stop in its first step, and then sleeps. */
+struct asks_at_once {
+    WEFT_FRAME;
+    int status;
+};
+
+static WEFT_ASYNC(asks_at_once)
+{
+    WEFT_BEGIN;
+    cr_assert(weft_cancel(weft_current_task()));
+    WEFT_CATCH(self->status, weft_sleep(WEFT_MS(1)));
+    weft_test_mark(self->status == 0 ? "a" : "A");
+    WEFT_RETURN(self->status);
+    WEFT_END;
+}
+
+struct limits_it {
+    WEFT_FRAME;
+    weft_timeout *block;
+    int64_t status;
+};
+
+static WEFT_ASYNC(limits_it)
+{
+    WEFT_BEGIN;
+    self->block = weft_timeout_enter(0);
+    WEFT_AWAIT_INTO(self->status, weft_call(asks_at_once));
+    self->status = weft_timeout_exit(self->block, (int)self->status);
+    weft_test_mark(self->status == -ECANCELED ? "C" : "-");
+    WEFT_END;
+}
+
+struct calls_limits_it {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(calls_limits_it)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_call(limits_it));
+    WEFT_RETURN(weft_cancelling(weft_current_task()));
+    WEFT_END;
+}
+
+Test(cancel_calls, a_request_in_a_calls_first_step_is_from_elsewhere_for_a_block_around_the_call)
+{
+    ends(weft_spawn(calls_limits_it), "AC", 1);
+    weft_test_loop_end();
+}
+
+struct shields_it {
+    WEFT_FRAME;
+    weft_cleanup *block;
+    int status;
+};
+
+static WEFT_ASYNC(shields_it)
+{
+    WEFT_BEGIN;
+    self->block = weft_cleanup_enter(WEFT_S(1));
+    WEFT_CATCH(self->status, weft_call(asks_at_once));
+    cr_assert_eq(weft_cleanup_exit(self->block, self->status), 0);
+    WEFT_CATCH(self->status, weft_sleep(WEFT_MS(1)));
+    weft_test_mark(self->status == -ECANCELED ? "C" : "-");
+    WEFT_END;
+}
+
+struct calls_shields_it {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(calls_shields_it)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_call(shields_it));
+    WEFT_RETURN(weft_cancelling(weft_current_task()));
+    WEFT_END;
+}
+
+Test(cancel_calls, a_request_in_a_calls_first_step_is_kept_by_a_clean_up_around_the_call)
+{
+    ends(weft_spawn(calls_shields_it), "aC", 1);
+    weft_test_loop_end();
+}
