@@ -2,10 +2,13 @@
 /* Guide: weft inside a program that dispatches libevent itself. */
 #include <event2/event.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <weft/weft.h>
+
+struct word {
+    char text[32];
+};
 
 /* A blocking call, which this program could not make until now: a database driver, say. */
 struct count_letters {
@@ -19,18 +22,15 @@ static WEFT_BLOCKING(count_letters)
 
 struct answer {
     WEFT_FRAME;
-    char *word; /* owned */
+    struct word word;
     int64_t letters;
 };
 
 static WEFT_ASYNC(answer)
 {
     WEFT_BEGIN;
-    WEFT_AWAIT_INTO(self->letters, weft_to_thread(count_letters, .word = self->word));
-    printf("%s has %d letters\n", self->word, (int)self->letters);
-
-    WEFT_FINALLY;
-    free(self->word);
+    WEFT_AWAIT_INTO(self->letters, weft_to_thread(count_letters, .word = self->word.text));
+    printf("%s has %d letters\n", self->word.text, (int)self->letters);
     WEFT_END;
 }
 
@@ -45,14 +45,10 @@ static void on_answered(weft_future *future, void *base)
 static void on_input(evutil_socket_t fd, short what, void *base)
 {
     (void)what;
-    char word[32] = "";
-    if (read(fd, word, sizeof(word) - 1) <= 0)
+    struct word word = {""};
+    if (read(fd, word.text, sizeof(word.text) - 1) <= 0)
         return;
-    char *copy = malloc(sizeof(word));
-    if (!copy)
-        return;
-    memcpy(copy, word, sizeof(word));
-    weft_future *answered = weft_spawn(answer, .word = copy);
+    weft_future *answered = weft_spawn(answer, .word = word);
     if (weft_then(answered, on_answered, base) < 0)
         weft_unref(answered);
 }
