@@ -35,10 +35,10 @@ static void run_without_loop(struct weft__job *job)
 
 static struct weft__job *take(weft_pool *pool)
 {
-    weft__lock_take(&pool->mu);
+    weft__mutex_lock(&pool->mu);
     struct weft__job *job = weft__lane_pop_locked(&pool->lane);
     pool->running += job != NULL;
-    weft__lock_release(&pool->mu);
+    weft__mutex_unlock(&pool->mu);
     return job;
 }
 
@@ -50,9 +50,9 @@ size_t weft__pool_step(weft_pool *pool, size_t count)
         return 0;
     for (; done < count && (job = take(pool)); done++) {
         run_without_loop(job);
-        weft__lock_take(&pool->mu);
+        weft__mutex_lock(&pool->mu);
         pool->running--;
-        weft__lock_release(&pool->mu);
+        weft__mutex_unlock(&pool->mu);
     }
     return done;
 }

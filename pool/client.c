@@ -95,7 +95,7 @@ static void list(struct weft__part *part, void (*add)(void *to, const struct wef
 static struct weft__job *let_go(struct weft__client *client)
 {
     struct weft__job *ended = NULL, *next;
-    weft__lock_take(&client->pool->mu);
+    weft__mutex_lock(&client->pool->mu);
     for (struct weft__job *job = client->oldest; job; job = next) {
         next = job->newer;
         if (weft__job_let_go_locked(job))
@@ -103,7 +103,7 @@ static struct weft__job *let_go(struct weft__client *client)
         job->newer = ended;
         ended = job;
     }
-    weft__lock_release(&client->pool->mu);
+    weft__mutex_unlock(&client->pool->mu);
     return ended;
 }
 
@@ -237,10 +237,10 @@ struct request {
 static weft_future *submit_job(struct weft__job *job)
 {
     weft_pool *pool = job->lane->pool;
-    weft__lock_take(&pool->mu);
+    weft__mutex_lock(&pool->mu);
     int refused = weft__lane_push_locked(job->lane, job);
     struct weft__call call = weft__call_worker_locked(pool);
-    weft__lock_release(&pool->mu);
+    weft__mutex_unlock(&pool->mu);
     if (refused == 0) {
         insert(job->client, job);
         run_inline_soon(job->client);

@@ -64,9 +64,9 @@ bool weft__job_cancel(struct weft__job *job)
     if (!job->lane)
         return false;
     weft_pool *pool = job->lane->pool;
-    weft__lock_take(&pool->mu);
+    weft__mutex_lock(&pool->mu);
     bool dropped = weft__lane_remove_locked(job->lane, job);
-    weft__lock_release(&pool->mu);
+    weft__mutex_unlock(&pool->mu);
     if (!dropped)
         return false;
     weft__mailbox_unref(job->mailbox);
@@ -154,12 +154,12 @@ static void end_alone(struct weft__job *job)
 {
     weft_pool *pool = job->lane->pool;
     destroy_result(&job->result);
-    weft__lock_take(&pool->mu);
+    weft__mutex_lock(&pool->mu);
     bool let_go = job->let_go;
     job->ended = true;
     if (let_go)
         pool->abandoned--;
-    weft__lock_release(&pool->mu);
+    weft__mutex_unlock(&pool->mu);
     if (let_go)
         weft__job_free(job);
 }

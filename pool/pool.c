@@ -153,9 +153,9 @@ weft_pool *weft_pool_ref(weft_pool *pool)
         ref_inherited(pool);
         return pool;
     }
-    weft__lock_take(&pool->mu);
+    weft__mutex_lock(&pool->mu);
     pool->refs++;
-    weft__lock_release(&pool->mu);
+    weft__mutex_unlock(&pool->mu);
     return pool;
 }
 
@@ -167,9 +167,9 @@ void weft_pool_unref(weft_pool *pool)
         unref_inherited(pool);
         return;
     }
-    weft__lock_take(&pool->mu);
+    weft__mutex_lock(&pool->mu);
     bool last = --pool->refs == 0;
-    weft__lock_release(&pool->mu);
+    weft__mutex_unlock(&pool->mu);
     if (last)
         weft__end_workers(pool);
 }
@@ -184,12 +184,12 @@ void weft_pool_get_stats(weft_pool *pool, struct weft_pool_stats *ret)
     *ret = (struct weft_pool_stats){0};
     if (weft__pool_is_inherited(pool))
         return;
-    weft__lock_take(&pool->mu);
+    weft__mutex_lock(&pool->mu);
     *ret = (struct weft_pool_stats){
         .threads = pool->threads,
         .idle = pool->idle_count,
         .queued = pool->lane.queued,
         .running = pool->running,
     };
-    weft__lock_release(&pool->mu);
+    weft__mutex_unlock(&pool->mu);
 }

@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <weft/pool.h>
 
+#include "core/mutex.h"
 #include "pool/lane.h"
-#include "pool/lock.h"
 
 /** A place for a thread. It outlives the thread, so that it can be signalled without the lock. */
 struct weft__worker {
@@ -28,7 +28,7 @@ enum weft__by_hand {
 
 /** Lock order: `mu` is the only lock, and nothing else is called while it is held. */
 struct weft_pool {
-    struct weft__lock mu;
+    struct weft__mutex mu;
     pthread_cond_t left;        /* a thread left; waited on by the last unref */
     enum weft__by_hand by_hand; /* [const] */
     unsigned generation;        /* [const] in which process it may be used */

@@ -104,10 +104,10 @@ static void run_jobs(weft_pool *pool) WEFT_REQUIRES(pool->mu)
     struct weft__job *job = take_job_locked(pool);
     struct weft__call next = weft__call_worker_locked(pool);
     while (job) {
-        weft__lock_release(&pool->mu);
+        weft__mutex_unlock(&pool->mu);
         weft__rouse(next);
         weft__job_run(job);
-        weft__lock_take(&pool->mu);
+        weft__mutex_lock(&pool->mu);
         pool->running--;
         job = take_job_locked(pool);
         next = (struct weft__call){NULL, false};
@@ -162,7 +162,7 @@ static bool park(weft_pool *pool, struct weft__worker *self) WEFT_REQUIRES(pool-
 static void leave_deserted(weft_pool *pool) WEFT_RELEASE(pool->mu)
 {
     bool last = pool->threads == 0;
-    weft__lock_release(&pool->mu);
+    weft__mutex_unlock(&pool->mu);
     pthread_detach(pthread_self());
     if (last)
         weft__pool_destroy(pool);
@@ -181,7 +181,7 @@ static void leave(weft_pool *pool, struct weft__worker *self) WEFT_RELEASE(pool-
     pool->has_last_left = true;
     pool->last_left = pthread_self();
     pthread_cond_signal(&pool->left);
-    weft__lock_release(&pool->mu);
+    weft__mutex_unlock(&pool->mu);
     if (join)
         pthread_join(before, NULL);
 }
@@ -191,7 +191,7 @@ static void *work(void *arg)
     struct weft__worker *self = arg;
     weft_pool *pool = self->pool;
     name_thread(self);
-    weft__lock_take(&pool->mu);
+    weft__mutex_lock(&pool->mu);
     do {
         pool->waking--;
         run_jobs(pool);
@@ -252,13 +252,13 @@ static void wake(struct weft__worker *worker)
 static void give_up_start(struct weft__worker *worker, int error)
 {
     weft_pool *pool = worker->pool;
-    weft__lock_take(&pool->mu);
+    weft__mutex_lock(&pool->mu);
     pool->threads--;
     pool->waking--;
     push(&pool->free, worker);
     struct weft__job *next, *orphan = take_orphans_locked(pool);
     struct weft__call idle = call_idle_locked(pool);
-    weft__lock_release(&pool->mu);
+    weft__mutex_unlock(&pool->mu);
     wake(idle.worker);
     for (; orphan; orphan = next) {
         next = orphan->next;
@@ -281,7 +281,7 @@ void weft__rouse(struct weft__call call)
 
 void weft__end_workers(weft_pool *pool)
 {
-    weft__lock_take(&pool->mu);
+    weft__mutex_lock(&pool->mu);
     pool->stopping = true;
     for (struct weft__worker *idle = pool->idle; idle; idle = idle->next)
         pthread_cond_signal(&idle->roused);
@@ -291,7 +291,7 @@ void weft__end_workers(weft_pool *pool)
     pthread_t last = pool->last_left;
     bool destroy = pool->threads == 0;
     pool->deserted = true;
-    weft__lock_release(&pool->mu);
+    weft__mutex_unlock(&pool->mu);
     if (join)
         pthread_join(last, NULL);
     if (destroy)
