@@ -13,6 +13,7 @@
 #include "tests/support/child.h"
 #include "tests/support/gate.h"
 #include "tests/support/loop.h"
+#include "tests/support/sanitizer.h"
 
 TestSuite(fork, .init = weft_test_loop_begin, .timeout = 30);
 
@@ -172,6 +173,7 @@ Test(fork, a_task_that_forks_goes_on_in_both)
     weft_test_loop_end();
 }
 
+#ifndef WEFT_TEST_NO_THREADS_IN_CHILD
 static void *post_one(void *loop)
 {
     return weft_post(loop, add, (void *)&one) == 0 ? NULL : loop;
@@ -203,6 +205,7 @@ Test(fork, the_childs_wakeups_are_its_own)
     cr_assert_eq(after.callbacks, before.callbacks);
     weft_test_loop_end();
 }
+#endif
 
 /* ---- Jobs ---- */
 
@@ -215,6 +218,7 @@ static WEFT_BLOCKING(nothing)
     return weft_ok(self->unused);
 }
 
+#ifndef WEFT_TEST_NO_THREADS_IN_CHILD
 static void lose(void *arg)
 {
     weft_future **jobs = arg;
@@ -246,6 +250,7 @@ Test(fork, jobs_fail_as_lost_in_the_child_which_makes_a_pool_of_its_own)
     weft_pool_unref(pool);
     weft_test_loop_end();
 }
+#endif
 
 static void use_old_pool(void *arg)
 {

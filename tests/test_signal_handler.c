@@ -8,16 +8,9 @@
 #include <weft/weft.h>
 
 #include "tests/support/loop.h"
+#include "tests/support/sanitizer.h"
 #include "tests/support/signal.h"
 #include "tests/support/trace.h"
-
-#if defined(__SANITIZE_THREAD__)
-#define THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define THREAD_SANITIZER 1
-#endif
-#endif
 
 TestSuite(signal_handler, .init = weft_test_loop_begin_real, .timeout = 20);
 
@@ -67,8 +60,7 @@ Test(signal_handler, handler_that_replaced_ours_is_left_alone)
     weft_test_loop_end();
 }
 
-/* ThreadSanitizer delivers no signal in the child of a process that had a thread. */
-#ifndef THREAD_SANITIZER
+#ifndef WEFT_TEST_NO_SIGNALS_IN_CHILD
 Test(signal_handler, forked_child_does_as_if_nobody_listened)
 {
     weft_signal *signal = open_signal(SIGUSR1);

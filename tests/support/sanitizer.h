@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEFT_TESTS_SANITIZER_H
+#define WEFT_TESTS_SANITIZER_H
+
+/*
+ * What ThreadSanitizer itself cannot do, so that a test which needs it is left out of those builds:
+ *
+ * WEFT_TEST_NO_SIGNALS_IN_CHILD   deliver signals in a forked child (gcc's and clang's)
+ * WEFT_TEST_NO_THREADS_IN_CHILD   start threads in a child that a process with threads forked (gcc's)
+ */
+#if defined(__SANITIZE_THREAD__)
+#define WEFT_TEST_NO_SIGNALS_IN_CHILD 1
+#define WEFT_TEST_NO_THREADS_IN_CHILD 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define WEFT_TEST_NO_SIGNALS_IN_CHILD 1
+#endif
+#endif
+
+#endif
