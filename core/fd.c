@@ -81,28 +81,12 @@ static void settle(struct weft__part *part)
         end(wait_of(own->waits), -ECANCELED);
 }
 
-/* Everything ends with settle(). */
-static size_t pending(struct weft__part *part)
-{
-    (void)part;
-    return 0;
-}
-
-static void list(struct weft__part *part, void (*add)(void *to, const struct weft_stuck *stuck),
-                 void *to)
-{
-    (void)part;
-    (void)add;
-    (void)to;
-}
-
 static void release(struct weft__part *part)
 {
     weft__free(part);
 }
 
-static const struct weft__part_ops part_ops = {
-    .name = "fd", .settle = settle, .pending = pending, .list = list, .free = release};
+static const struct weft__part_ops part_ops = {.name = "fd", .settle = settle, .free = release};
 
 static struct fd_part *find_part(weft_loop *loop)
 {

@@ -39,7 +39,8 @@ struct weft__part_ops {
     const char *name; /* also the key of weft__loop_part() */
     /* Start settling: drop what has not begun, refuse what is new. Called once. */
     void (*settle)(struct weft__part *part);
-    /* How much is still under way; the loop ticks until this is 0 or the deadline has passed. */
+    /* How much is still under way; the loop ticks until this is 0 or the deadline has passed.
+     * NULL, as for `list`: everything ends with settle(). */
     size_t (*pending)(struct weft__part *part);
     /* Name what is under way: `add` once for each. */
     void (*list)(struct weft__part *part, void (*add)(void *to, const struct weft_stuck *stuck),

@@ -193,7 +193,8 @@ static void list_stuck(weft_loop *loop, void (*fn)(void *to, const struct weft_s
     list_coroutines(loop->tasks, fn, to);
     list_coroutines(loop->calls, fn, to);
     for (struct weft__part *part = loop->parts; part; part = part->next)
-        part->ops->list(part, fn, to);
+        if (part->ops->list)
+            part->ops->list(part, fn, to);
 }
 
 /* The list in one block: entries, then strings. */
@@ -260,7 +261,7 @@ static int end_tasks(weft_loop *loop, weft_ns timeout)
 static bool any_part_pending(const weft_loop *loop)
 {
     struct weft__part *part = loop->parts;
-    while (part && part->ops->pending(part) == 0)
+    while (part && (!part->ops->pending || part->ops->pending(part) == 0))
         part = part->next;
     return part;
 }

@@ -140,21 +140,6 @@ static void settle(struct weft__part *part)
     }
 }
 
-/* Everything ends with settle(). */
-static size_t pending(struct weft__part *part)
-{
-    (void)part;
-    return 0;
-}
-
-static void list(struct weft__part *part, void (*add)(void *to, const struct weft_stuck *stuck),
-                 void *to)
-{
-    (void)part;
-    (void)add;
-    (void)to;
-}
-
 static void drop(weft_signal *signal)
 {
     weft__link_remove(&signal->link);
@@ -169,8 +154,7 @@ static void release(struct weft__part *part)
     weft__free(own);
 }
 
-static const struct weft__part_ops part_ops = {
-    .name = "signal", .settle = settle, .pending = pending, .list = list, .free = release};
+static const struct weft__part_ops part_ops = {.name = "signal", .settle = settle, .free = release};
 
 static struct signal_part *get_part(weft_loop *loop)
 {

@@ -36,20 +36,6 @@ static void settle(struct weft__part *part)
     (void)part;
 }
 
-static size_t pending(struct weft__part *part)
-{
-    (void)part;
-    return 0;
-}
-
-static void list(struct weft__part *part, void (*add)(void *to, const struct weft_stuck *stuck),
-                 void *to)
-{
-    (void)part;
-    (void)add;
-    (void)to;
-}
-
 /* Connections that are left belong to tasks that were given up. */
 static void release(struct weft__part *part)
 {
@@ -70,8 +56,7 @@ static void release(struct weft__part *part)
     weft__free(http);
 }
 
-static const struct weft__part_ops part_ops = {
-    .name = "http", .settle = settle, .pending = pending, .list = list, .free = release};
+static const struct weft__part_ops part_ops = {.name = "http", .settle = settle, .free = release};
 
 static struct part *get_part(weft_loop *loop, int *ret_status)
 {

@@ -26,21 +26,6 @@ static void settle(struct weft__part *part)
         weft__stream_end((weft_stream *)(void *)link);
 }
 
-/* Everything ends with settle(). */
-static size_t pending(struct weft__part *part)
-{
-    (void)part;
-    return 0;
-}
-
-static void list(struct weft__part *part, void (*add)(void *to, const struct weft_stuck *stuck),
-                 void *to)
-{
-    (void)part;
-    (void)add;
-    (void)to;
-}
-
 static void release(struct weft__part *part)
 {
     struct weft__net *net = (struct weft__net *)(void *)part;
@@ -57,8 +42,6 @@ static void release(struct weft__part *part)
 static const struct weft__part_ops part_ops = {
     .name = "net",
     .settle = settle,
-    .pending = pending,
-    .list = list,
     .free = release,
 };
 
