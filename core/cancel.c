@@ -14,6 +14,7 @@
 #include "core/cancel.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "core/cold.h"
 #include "core/loop.h"
@@ -49,8 +50,13 @@ void weft__pass_origin(weft_future *to, const weft_future *from)
 
 /* ---- Asking ---- */
 
+/* Tasks that wait for each other are a ring: a request that comes round to where it has been must not
+ * free the text which those who pass it on are reading. It is the same text. */
 void weft__set_reason(weft_future *future, const char *reason)
 {
+    const char *before = weft_message(future);
+    if (before && reason && strcmp(before, reason) == 0)
+        return;
     weft__cold_set_message(future, weft__strdup(reason));
 }
 

@@ -362,3 +362,39 @@ Test(cancel_reason, lost_to_a_lack_of_memory_leaves_the_request)
     weft_test_every_lack_of_memory(cancel_by_another);
     weft_test_loop_end();
 }
+
+/* ---- Rings ---- */
+
+static weft_future *ring_gather, *ring_sibling;
+
+/* A gather of two tasks; the first of them waits for the one that waits for the gather. */
+struct gathers_its_waiter {
+    WEFT_FRAME;
+    int status;
+};
+
+static WEFT_ASYNC(gathers_its_waiter)
+{
+    WEFT_BEGIN;
+    ring_sibling = weft_spawn(waiter, .on = weft_sleep(WEFT_S(1)));
+    ring_gather = weft_gather(weft_spawn(waiter, .on = weft_ref(weft_current_task())),
+                              weft_ref(ring_sibling));
+    WEFT_CATCH(self->status, weft_ref(ring_gather));
+    WEFT_END;
+}
+
+Test(cancel_reason, of_a_request_that_comes_round_in_a_ring_is_told_to_all)
+{
+    struct weft_shutdown_options options = {.tasks_timeout = WEFT_MS(10)};
+    struct weft_cancel_info info;
+    weft_future *task = weft_spawn(gathers_its_waiter);
+    weft_test_ticks(3);
+    cr_assert(weft_cancel_because(ring_gather, "a text that is long enough to be noticed"));
+    cr_assert(weft_task_cancel_info(ring_sibling, &info));
+    cr_assert_str_eq(info.reason, "a text that is long enough to be noticed");
+    cr_assert_eq(weft_loop_shutdown(test_loop, &options, NULL), WEFT_ESTUCK);
+    weft_unref(task);
+    weft_unref(ring_gather);
+    weft_unref(ring_sibling);
+    weft_test_loop_end();
+}
