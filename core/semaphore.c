@@ -27,13 +27,14 @@ static void call_next(weft_semaphore *semaphore)
     weft__turn_call(semaphore->sync.line.first);
 }
 
-/* A unit that nobody has: to the first in line, or back. */
+/* A unit that nobody has: to the first in line, or back. Back is no room for one that was granted, not
+ * looked at, and released all the same. */
 static void give_back(struct weft__sync *sync)
 {
     weft_semaphore *semaphore = WEFT__CONTAINER(sync, weft_semaphore, sync);
     if (sync->line.first)
         call_next(semaphore);
-    else
+    else if (semaphore->value < semaphore->bound)
         semaphore->value++;
 }
 

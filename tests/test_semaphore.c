@@ -100,6 +100,16 @@ Test(semaphore, release_beyond_the_bound_is_an_error)
     end();
 }
 
+Test(semaphore, with_bound_never_holds_more_though_a_unit_was_released_before_anybody_looked)
+{
+    weft_future *unseen = weft_semaphore_acquire(semaphore);
+    cr_assert_eq(weft_semaphore_release(semaphore), 0);
+    cr_assert_eq(weft_semaphore_value(semaphore), 2);
+    weft_unref(unseen);
+    cr_assert_eq(weft_semaphore_value(semaphore), 2);
+    end();
+}
+
 Test(semaphore, without_bound_grows)
 {
     weft_semaphore *own = weft_semaphore_new(0, 0);
