@@ -70,6 +70,16 @@ bool weft__is_where_its_task_is(const weft__coro *call)
     return at;
 }
 
+/* Who waits for a call, or is just starting it; NULL: nobody, or it is none. */
+static weft__coro *caller_of(const weft__coro *call)
+{
+    weft__coro *caller = weft__caller(call);
+    const struct weft__first_step *step = caller ? NULL : weft__loop->first_steps;
+    while (step && step->call != call)
+        step = step->outer;
+    return step ? step->caller : caller;
+}
+
 /* One that is kept by a call stays with it, and is for the calls within it too. No ring but one that
  * `coro` is in can be met on the way up: each coroutine waits for one other. */
 weft__coro *weft__request_for_call(weft__coro *coro)
@@ -81,7 +91,7 @@ weft__coro *weft__request_for_call(weft__coro *coro)
             return at;
         if (weft__coro_has(at, WEFT__SHIELDED))
             return NULL;
-        at = is_kept_by_calls ? weft__caller(at) : NULL;
+        at = is_kept_by_calls ? caller_of(at) : NULL;
     } while (at && at != coro);
     return weft__coro_has(task, WEFT__MUST_CANCEL) && weft__is_where_its_task_is(coro) ? task
                                                                                        : NULL;

@@ -398,3 +398,66 @@ Test(cancel_calls, a_request_in_a_calls_first_step_is_kept_by_a_clean_up_around_
     ends(weft_spawn(calls_shields_it), "aC", 1);
     weft_test_loop_end();
 }
+
+struct sleeps {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(sleeps)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_sleep(WEFT_S(1)));
+    WEFT_END;
+}
+
+/* The time of its block is over at once. */
+struct has_no_time {
+    WEFT_FRAME;
+    weft_timeout *block;
+    int status;
+};
+
+static WEFT_ASYNC(has_no_time)
+{
+    WEFT_BEGIN;
+    self->block = weft_timeout_enter(0);
+    WEFT_CATCH(self->status, weft_call(sleeps));
+    self->status = weft_timeout_exit(self->block, self->status);
+    weft_test_mark(self->status == -ETIMEDOUT ? "T" : "C");
+    WEFT_END;
+}
+
+/* Its scope asks it to stop, and it has not heard of that when it calls. */
+struct cancels_its_scope {
+    WEFT_FRAME;
+    weft_scope *scope;
+};
+
+static WEFT_ASYNC(cancels_its_scope)
+{
+    WEFT_BEGIN;
+    self->scope = weft_scope_open(NULL);
+    weft_scope_cancel(self->scope);
+    WEFT_AWAIT(weft_call(has_no_time));
+    WEFT_FINALLY;
+    WEFT_SCOPE_CLOSE(self->scope);
+    WEFT_END;
+}
+
+struct calls_cancels_its_scope {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(calls_cancels_its_scope)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_call(cancels_its_scope));
+    WEFT_RETURN(weft_cancelling(weft_current_task()));
+    WEFT_END;
+}
+
+Test(cancel_calls, a_request_from_before_a_block_in_a_call_is_not_one_since_it_was_entered)
+{
+    ends(weft_spawn(calls_cancels_its_scope), "T", 0);
+    weft_test_loop_end();
+}
