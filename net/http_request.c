@@ -117,28 +117,28 @@ void weft__http_request_forget(weft_http_request *request)
 const char *weft_http_request_method(const weft_http_request *request)
 {
     if (WEFT__ELSEWHERE(request->server->loop->id))
-        return NULL;
+        return "";
     return request->parser.request.method.data;
 }
 
 const char *weft_http_request_target(const weft_http_request *request)
 {
     if (WEFT__ELSEWHERE(request->server->loop->id))
-        return NULL;
+        return "";
     return request->parser.request.target.data;
 }
 
 const char *weft_http_request_path(const weft_http_request *request)
 {
     if (WEFT__ELSEWHERE(request->server->loop->id))
-        return NULL;
+        return "";
     return request->path;
 }
 
 const char *weft_http_request_tail(const weft_http_request *request)
 {
     if (WEFT__ELSEWHERE(request->server->loop->id))
-        return NULL;
+        return "";
     return request->tail;
 }
 
@@ -188,14 +188,14 @@ bool weft_http_request_header_at(const weft_http_request *request, size_t index,
 const char *weft_http_request_version(const weft_http_request *request)
 {
     if (WEFT__ELSEWHERE(request->server->loop->id))
-        return NULL;
+        return "";
     return request->parser.request.minor_version ? "HTTP/1.1" : "HTTP/1.0";
 }
 
 const char *weft_http_request_peer(const weft_http_request *request)
 {
     if (WEFT__ELSEWHERE(request->server->loop->id))
-        return NULL;
+        return "?";
     return weft_stream_peer(request->stream);
 }
 

@@ -292,7 +292,7 @@ int weft_http_server_port(const weft_http_server *server)
 const char *weft_http_server_address(const weft_http_server *server)
 {
     if (WEFT__ELSEWHERE(server->loop->id))
-        return NULL;
+        return "";
     return server->listener_count ? weft_listener_address(server->listeners[0]) : "";
 }
 

@@ -461,7 +461,7 @@ int weft_listener_port(const weft_listener *listener)
 const char *weft_listener_address(const weft_listener *listener)
 {
     if (WEFT__ELSEWHERE(listener->net->loop->id))
-        return NULL;
+        return "";
     return listener->text;
 }
 

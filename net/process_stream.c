@@ -22,10 +22,12 @@ static int open_stream(weft_process *process, int which, weft_stream **ret)
     return status;
 }
 
-static weft_stream *take(weft_process *process, int which)
+static weft_stream *take(weft_process *process, int which, const char *function)
 {
     weft_stream *stream = NULL;
-    int status = open_stream(process, which, &stream);
+    int status = process && weft__is_elsewhere(process->loop_id, function)
+                     ? weft__elsewhere()
+                     : open_stream(process, which, &stream);
     if (status < 0)
         errno = -status;
     return stream;
@@ -33,15 +35,15 @@ static weft_stream *take(weft_process *process, int which)
 
 weft_stream *weft_process_take_stdin(weft_process *process)
 {
-    return take(process, 0);
+    return take(process, 0, __func__);
 }
 
 weft_stream *weft_process_take_stdout(weft_process *process)
 {
-    return take(process, 1);
+    return take(process, 1, __func__);
 }
 
 weft_stream *weft_process_take_stderr(weft_process *process)
 {
-    return take(process, 2);
+    return take(process, 2, __func__);
 }

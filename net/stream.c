@@ -204,14 +204,14 @@ static const char *text_of(char **text, const struct weft__address *address)
 const char *weft_stream_peer(weft_stream *stream)
 {
     if (WEFT__ELSEWHERE(stream->net->loop->id))
-        return NULL;
+        return "?";
     return text_of(&stream->peer_text, &stream->peer);
 }
 
 const char *weft_stream_local(weft_stream *stream)
 {
     if (WEFT__ELSEWHERE(stream->net->loop->id))
-        return NULL;
+        return "?";
     struct weft__address local = {0};
     struct sockaddr_storage from;
     socklen_t len = sizeof(from);
