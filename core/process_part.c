@@ -78,18 +78,23 @@ static void give_up(struct weft__part *part)
     }
 }
 
-/* They are the parent's: nobody here can wait for them, and they must not be signalled. */
+static weft_process *first_talking(const struct weft__processes *part)
+{
+    weft__link *link = part->list;
+    while (link && !weft__process_of(link)->talk)
+        link = link->next;
+    return link ? weft__process_of(link) : NULL;
+}
+
+/* They are the parent's: nobody here can wait for them, and they must not be signalled. Telling of
+ * that may free any of them. */
 static void after_fork(struct weft__part *part)
 {
     struct weft__processes *own = (struct weft__processes *)(void *)part;
     for (weft_process *process; (process = first_running(own));)
         weft__process_become_ended(process, -ECHILD, true);
-    for (weft__link *link = own->list, *next; link; link = next) {
-        struct weft__talk *talk = weft__process_of(link)->talk;
-        next = link->next;
-        if (talk)
-            weft__talk_fail(talk, -ECHILD, NULL);
-    }
+    for (weft_process *process; (process = first_talking(own));)
+        weft__talk_fail(process->talk, -ECHILD, NULL);
 }
 
 static void free_part(struct weft__part *part)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <weft/weft.h>
 
+#include "tests/support/child.h"
 #include "tests/support/loop.h"
 #include "tests/support/process.h"
 #include "tests/support/trace.h"
@@ -420,4 +421,39 @@ Test(communicate, survives_every_lack_of_memory_in_libevent)
         cr_assert(status == -ENOMEM || status == -ECANCELED || status == 0, "%d", status);
         test_process_end();
     }
+}
+
+/* ---- Fork ---- */
+
+static weft_process *talking[2];
+static bool is_child;
+
+static void free_all(weft_loop *loop, const struct weft_error_report *report, void *arg)
+{
+    (void)loop;
+    (void)report;
+    (void)arg;
+    for (int i = 0; i < 2 && is_child; i++)
+        weft_process_free(talking[i]);
+}
+
+static void go_on(void *arg)
+{
+    (void)arg;
+    is_child = true;
+    CHILD_EXPECT(weft_after_fork_child(test_loop) == 0);
+    weft_loop_free(test_loop);
+}
+
+Test(communicate, handler_that_hears_of_a_lost_one_in_a_forked_child_may_free_them_all)
+{
+    weft_loop_set_error_handler(test_loop, free_all, NULL);
+    for (int i = 0; i < 2; i++) {
+        talking[i] = test_start_shell("exec sleep 60");
+        weft_unref(communicate(talking[i], ""));
+    }
+    weft_test_in_child(go_on, NULL);
+    for (int i = 0; i < 2; i++)
+        weft_process_free(talking[i]);
+    test_process_end();
 }
