@@ -19,7 +19,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdarg.h>
 #include <unistd.h>
 #include <weft/error.h>
 
@@ -44,16 +43,6 @@ static void close_all(int fds[3])
             close(fds[i]);
         fds[i] = -1;
     }
-}
-
-static char *format(const char *text, ...) WEFT_PRINTF(1, 2);
-static char *format(const char *text, ...)
-{
-    va_list args;
-    va_start(args, text);
-    char *message = weft__vformat(text, args);
-    va_end(args);
-    return message;
 }
 
 /* Number `fd` 3 or more; it is closed if that fails. */
@@ -122,10 +111,10 @@ static int open_one(int which, const struct weft_stdio *stdio, struct plan *plan
         return 0;
     int status = -errno;
     if (stdio->path)
-        plan->message =
-            format("%s, for `%s`: %s", stdio->path, stdio_names[which], weft_strerror(status));
+        plan->message = weft__format("%s, for `%s`: %s", stdio->path, stdio_names[which],
+                                     weft_strerror(status));
     else
-        plan->message = format("for `%s`: %s", stdio_names[which], weft_strerror(status));
+        plan->message = weft__format("for `%s`: %s", stdio_names[which], weft_strerror(status));
     return status;
 }
 
@@ -223,8 +212,8 @@ static char *explain(const struct weft_process_options *options, int status)
 {
     int folder = options->cwd ? check_folder(options->cwd) : 0;
     if (folder < 0)
-        return format("cwd %s: %s", options->cwd, weft_strerror(folder));
-    return format("%s: %s", weft__process_name(options), weft_strerror(status));
+        return weft__format("cwd %s: %s", options->cwd, weft_strerror(folder));
+    return weft__format("%s: %s", weft__process_name(options), weft_strerror(status));
 }
 
 const char *weft__process_name(const struct weft_process_options *options)
@@ -259,7 +248,7 @@ int weft__process_spawn(const struct weft_process_options *options, struct weft_
     struct plan plan = {.child = {-1, -1, -1}, .own = {-1, -1, -1}};
     const char *wrong = misuse(options);
     if (wrong) {
-        *ret_message = format("%s", wrong);
+        *ret_message = weft__format("%s", wrong);
         return -EINVAL;
     }
     int status = open_all(options, &plan);

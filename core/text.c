@@ -22,6 +22,15 @@ char *weft__vformat(const char *format, va_list args)
     return text;
 }
 
+char *weft__format(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *text = weft__vformat(format, args);
+    va_end(args);
+    return text;
+}
+
 weft_result weft_errf(int status, const char *format, ...)
 {
     weft_result result = weft_err(status);

@@ -9,5 +9,6 @@
 /** As vprintf(), into memory of weft__malloc(); NULL when out of memory or when `format` is NULL.
  */
 char *weft__vformat(const char *format, va_list args) WEFT_PRINTF(1, 0);
+char *weft__format(const char *format, ...) WEFT_PRINTF(1, 2);
 
 #endif
