@@ -11,7 +11,6 @@
  * owns its process in turn, and frees it at the end.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -95,16 +94,6 @@ static struct weft_process_output *take_output(struct weft__talk *talk)
     return output;
 }
 
-static char *format(const char *text, ...) WEFT_PRINTF(1, 2);
-static char *format(const char *text, ...)
-{
-    va_list args;
-    va_start(args, text);
-    char *message = weft__vformat(text, args);
-    va_end(args);
-    return message;
-}
-
 /* "sort: status 2: sort: cannot read: x" */
 static char *explain_status(const weft_process *process, const struct said *err)
 {
@@ -114,9 +103,9 @@ static char *explain_status(const weft_process *process, const struct said *err)
     size_t begin = end;
     while (begin && err->data[begin - 1] != '\n' && end - begin < LAST_LINE)
         begin--;
-    return format("%s: %s %d%s%.*s", process->name, process->status < 0 ? "signal" : "status",
-                  process->status < 0 ? -process->status : process->status, end ? ": " : "",
-                  (int)(end - begin), end ? err->data + begin : "");
+    return weft__format("%s: %s %d%s%.*s", process->name, process->status < 0 ? "signal" : "status",
+                        process->status < 0 ? -process->status : process->status, end ? ": " : "",
+                        (int)(end - begin), end ? err->data + begin : "");
 }
 
 static void set_failure(struct weft__talk *talk, int status, char *message)
@@ -135,7 +124,7 @@ static void judge(struct weft__talk *talk)
     if (talk->failure)
         return;
     if (process->lost)
-        set_failure(talk, -ECHILD, format("%s: somebody else waited for it", process->name));
+        set_failure(talk, -ECHILD, weft__format("%s: somebody else waited for it", process->name));
     else if (talk->owns && process->check && process->status != 0)
         set_failure(talk, WEFT_EEXIT, explain_status(process, &talk->said[1]));
 }
@@ -267,7 +256,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     if (said->len > talk->limit) {
         weft__talk_fail(
             talk, WEFT_ELIMIT,
-            format("%s: more than %zu bytes of output", talk->process->name, talk->limit));
+            weft__format("%s: more than %zu bytes of output", talk->process->name, talk->limit));
         return;
     }
     if (got == 0) {
@@ -353,6 +342,12 @@ static weft_future *begin(struct weft__talk *talk, weft_process *process)
     return &talk->future;
 }
 
+/* Input that nobody would get is not dropped in silence. */
+static weft_future *without_pipe(void)
+{
+    return weft_future_failed(-EINVAL, "input, but `in` is no open pipe");
+}
+
 weft_future *weft_process_communicate(weft_process *process, const void *input, size_t len,
                                       size_t limit)
 {
@@ -365,6 +360,8 @@ weft_future *weft_process_communicate(weft_process *process, const void *input, 
         return weft_future_failed(-EINVAL, process ? "no input" : "no process");
     if (process->talk)
         return weft_future_failed(-EBUSY, "another one communicates with this process");
+    if (len && process->fds[0] < 0)
+        return without_pipe();
     struct weft__talk *talk = make(loop, input, len, limit);
     return talk ? begin(talk, process) : weft__future_enomem(loop);
 }
@@ -393,10 +390,12 @@ weft_future *weft_process_run(const struct weft_process_options *options, const 
         return weft__future_enoloop();
     if (!options || (len && !input))
         return weft_future_failed(-EINVAL, options ? "no input" : "no options");
+    struct weft_process_options full = for_run(options, len);
+    if (len && full.in.kind != WEFT__STDIO_PIPE)
+        return without_pipe();
     struct weft__talk *talk = make(loop, input, len, limit);
     if (!talk)
         return weft__future_enomem(loop);
-    struct weft_process_options full = for_run(options, len);
     int status = weft__process_new(loop, &full, &process, &message);
     if (status < 0) {
         weft__complete_failed(&talk->future, status, message);

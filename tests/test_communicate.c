@@ -103,6 +103,24 @@ Test(communicate, sigpipe_that_the_host_has_pending_stays_pending)
     test_process_end();
 }
 
+Test(communicate, input_for_a_process_without_a_pipe_for_it_is_invalid)
+{
+    struct weft_process_options options = {
+        .shell = "cat", .in = WEFT_STDIO_NULL, .out = WEFT_STDIO_PIPE};
+    weft_process *process = test_start(&options);
+    weft_future *talk = communicate(process, "lost?");
+    cr_assert_eq(weft_test_run(weft_ref(talk)), -EINVAL);
+    cr_assert_str_eq(weft_message(talk), "input, but `in` is no open pipe");
+    weft_unref(talk);
+    int status;
+    struct weft_process_output *output = test_output(communicate(process, ""), &status);
+    cr_assert_eq(status, 0, "the process was left alone");
+    weft_process_output_free(output);
+    weft_process_free(process);
+    cr_assert_eq(weft_test_run(weft_process_run(&options, "lost?", 5, 0)), -EINVAL);
+    test_process_end();
+}
+
 Test(communicate, process_that_closes_its_output_early_is_waited_for)
 {
     int status;

@@ -27,6 +27,9 @@
  * runs is stopped as by weft_process_stop(), while the loop serves those who wait; one that
  * outlasts the shutdown's deadline is listed as stuck, and killed when the loop is freed.
  *
+ * A process that ends without a shutdown (a signal that it does not handle, a second Ctrl-C, _exit())
+ * leaves its children behind, as ever: listen to SIGTERM, with weft_signal_open(), to stop them.
+ *
  * In a forked child that goes on with the loop (weft_after_fork_child()) the parent's processes are
  * as if somebody else had waited for them: -ECHILD.
  *
@@ -83,7 +86,8 @@ struct weft_stdio {
 struct weft_process_options {
     size_t size;             /* sizeof(struct weft_process_options), or 0 for "this version" */
     const char *const *argv; /* program and arguments, then NULL. Without a '/' the program is found
-                                by this process's PATH */
+                                by this process's PATH. In a coroutine a literal does it:
+                                .argv = (const char *const[]){"sort", self->file, NULL} */
     const char *shell;       /* in place of argv: a command for /bin/sh -c */
     const char *const *env;  /* "NAME=value", then NULL; NULL: this process's */
     const char *cwd;         /* the child's folder; NULL: this process's */
@@ -216,8 +220,8 @@ WEFT_PUBLIC void weft_process_output_free(struct weft_process_output *output);
  *
  * All at the same time, so that no pipe blocks another one. A process that does not read its input
  * to the end is no failure. The end of an output is when all who hold it have closed it, a
- * grandchild too; wait_for() or cancel it if that may last. A descriptor that is no pipe, or was
- * taken, is left out.
+ * grandchild too; wait_for() or cancel it if that may last. An output that is no pipe, or was
+ * taken, is left out; input that nobody would get is refused.
  *
  * A cancel, or more than `limit` bytes on one of the outputs, stops the process as
  * weft_process_stop() does; the future fails when it has ended.
@@ -227,6 +231,7 @@ WEFT_PUBLIC void weft_process_output_free(struct weft_process_output *output);
  *            if `len` is 0. The value has a destructor: take it and call
  *            weft_process_output_free().
  * Errors:    by the future: WEFT_ELIMIT (`limit`, 0: 16 MiB), -EBUSY (somebody does so already),
+ *            -EINVAL (NULL, or input and no open pipe for it; the process goes on),
  *            -ENOMEM (the process is stopped), what read() or write() has to say; else as
  *            weft_process_wait().
  * Since:     0.1
@@ -239,7 +244,7 @@ weft_process_communicate(weft_process *process, const void *input, size_t len, s
  * happens.
  *
  * `out` and `err` are pipes where they are inherited by the options, and `in` is /dev/null, or a
- * pipe if there is input.
+ * pipe if there is input. Input for what the options make something else is -EINVAL.
  *
  * Thread:    loop.
  * Ownership: as weft_process_communicate().
