@@ -38,6 +38,7 @@
 
 #include "core/loop.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "core/timer.h"
 
 static weft_scope *scope_of(const weft_future *future)
@@ -90,7 +91,10 @@ static void finish(weft_scope *scope)
     if (weft_errors_count(scope->errors))
         fail(scope);
     else if (status < 0)
-        weft__complete_failed(&scope->future, status, NULL);
+        weft__complete_failed(&scope->future, status,
+                              status == -ETIMEDOUT
+                                  ? weft__format("%s: timed out", weft_task_name(&scope->future))
+                                  : NULL);
     else
         weft__complete(&scope->future, weft_value_i64(0), NULL);
     weft_unref(&scope->future);

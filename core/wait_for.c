@@ -14,6 +14,7 @@
 
 #include "core/loop.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "core/timer.h"
 
 struct wait_for {
@@ -58,6 +59,11 @@ static void dispose(weft_future *future)
 static const struct weft__future_ops wait_for_ops = {
     .name = "wait_for", .cancel = cancel, .dispose = dispose};
 
+static void complete_late(weft_future *future, const weft_future *inner)
+{
+    weft__complete_failed(future, -ETIMEDOUT, weft__format("%s: timed out", weft_task_name(inner)));
+}
+
 static void inner_done(weft__item *item)
 {
     struct wait_for *wait = WEFT__CONTAINER(item, struct wait_for, waiter.item);
@@ -65,8 +71,10 @@ static void inner_done(weft__item *item)
     weft_future *inner = wait->waiter.future;
     disarm(wait);
     bool asked = future->flags & WEFT__CANCEL_ASKED;
-    if (weft_is_cancelled(inner) && (asked || wait->expired))
-        weft__complete_failed(future, asked ? -ECANCELED : -ETIMEDOUT, NULL);
+    if (weft_is_cancelled(inner) && asked)
+        weft__complete_failed(future, -ECANCELED, NULL);
+    else if (weft_is_cancelled(inner) && wait->expired)
+        complete_late(future, inner);
     else
         weft__complete_as(future, inner);
     weft_unref(future);

@@ -544,6 +544,7 @@ Test(scope, whose_time_is_over_cancels_children_and_body)
                                              .first = {.name = "x", .ms = 100, .cleanup_ms = 5},
                                              .body_ms = 50});
     cr_assert_eq(weft_future_status(task), -ETIMEDOUT);
+    cr_assert_str_eq(weft_message(task), "scope: timed out");
     cr_assert_str_eq(test_trace, "x!b.", "%s", test_trace);
     cr_assert_eq(weft_now(), WEFT_MS(25));
     cr_assert_eq(weft_cancelling(task), 0);

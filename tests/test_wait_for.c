@@ -99,6 +99,15 @@ Test(wait_for, passes_on_a_value_with_its_destructor)
 
 /* ---- The limit ---- */
 
+Test(wait_for, timeout_says_what_took_too_long)
+{
+    weft_future *wait = weft_wait_for(weft_spawn(worker), WEFT_MS(1));
+    cr_assert_eq(weft_test_run(weft_ref(wait)), -ETIMEDOUT);
+    cr_assert_str_eq(weft_message(wait), "worker: timed out");
+    weft_unref(wait);
+    weft_test_loop_end();
+}
+
 Test(wait_for, fails_with_a_timeout_when_the_cancelled_future_has_ended)
 {
     weft_future *task = weft_spawn(worker, .cleanup_ms = 50);

@@ -98,8 +98,8 @@ WEFT_PUBLIC void weft_results_free(weft_results *results);
  * Thread:    loop.
  * Ownership: consumes the reference; returns one, never NULL. A value with a destructor moves from
  *            the future to the returned one.
- * Errors:    by the future: -ETIMEDOUT, the future's own, -ECANCELED, -ENOMEM, WEFT_ENOLOOP,
- *            -ESHUTDOWN (loop shut down).
+ * Errors:    by the future: -ETIMEDOUT (the message names what took too long), the future's own,
+ *            -ECANCELED, -ENOMEM, WEFT_ENOLOOP, -ESHUTDOWN (loop shut down).
  * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_wait_for(weft_future *future, weft_ns timeout);
