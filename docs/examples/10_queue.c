@@ -20,7 +20,7 @@ static WEFT_BLOCKING(count_down) /* blocks a worker thread while the queue is fu
         int status = weft_queue_put_blocking(self->queue, weft_value_ptr(text), free, WEFT_S(10));
         if (status < 0) {
             free(text);
-            return weft_err(status);
+            return status == WEFT_ECLOSED ? weft_ok(0) : weft_err(status);
         }
     }
     weft_queue_shutdown(self->queue, WEFT_QUEUE_DRAIN);
@@ -53,6 +53,7 @@ static WEFT_ASYNC(announce)
 struct main_task {
     WEFT_FRAME;
     weft_queue *queue;
+    weft_scope *scope;
 };
 
 static WEFT_ASYNC(main_task)
@@ -61,11 +62,14 @@ static WEFT_ASYNC(main_task)
     self->queue = weft_queue_new(&(struct weft_queue_options){.bound = 2});
     if (!self->queue)
         WEFT_FAIL(-errno, "no queue");
-    WEFT_AWAIT(weft_gather(weft_to_thread(count_down, .queue = self->queue, .from = 3),
-                           weft_spawn(announce, .queue = self->queue)));
+    self->scope = weft_scope_open(NULL);
+    weft_scope_to_thread(self->scope, count_down, .queue = self->queue, .from = 3);
+    WEFT_AWAIT(weft_call(announce, .queue = self->queue));
     printf("liftoff\n");
 
     WEFT_FINALLY;
+    weft_queue_shutdown(self->queue, WEFT_QUEUE_IMMEDIATE); /* a put that blocks ends, too */
+    WEFT_SCOPE_CLOSE(self->scope);
     weft_queue_unref(self->queue);
     WEFT_END;
 }

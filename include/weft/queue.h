@@ -7,6 +7,9 @@
  * Among those who wait it is first come, first served, tasks and threads alike.
  *
  * A value may carry a destructor, which runs if nobody gets the value.
+ *
+ * A cancel does not reach a thread that is blocked in a queue; weft_queue_shutdown() does. So shut the
+ * queue down, wait for those who use it, and then drop it.
  */
 #ifndef WEFT_QUEUE_H
 #define WEFT_QUEUE_H
