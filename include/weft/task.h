@@ -227,8 +227,9 @@ typedef struct weft_coroutine {
  *
  * Thread:    any that has no loop.
  * Ownership: as weft_spawn().
- * Errors:    the exit status: the integer that the coroutine returned (0 if it returned nothing), 1
- *            if it failed or if something was stuck at shutdown, 130 if it was cancelled by SIGINT.
+ * Errors:    the exit status: the lowest 8 bits of the integer that the coroutine returned (0 if it
+ *            returned nothing, or a value with a destructor), 1 if it failed or if something was stuck
+ *            at shutdown, 130 if it was cancelled by SIGINT.
  * Since:     0.1
  */
 #define weft_run(...) WEFT__START(weft__run, __VA_ARGS__, .weft_frame = {0, 0})
