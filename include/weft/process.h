@@ -108,7 +108,8 @@ struct weft_process_options {
  *
  * Thread:    loop.
  * Ownership: returns one reference, never NULL. Options are copied as far as they are needed later.
- *            The value's destructor is weft_process_free().
+ *            The value's destructor is weft_process_free(), to be called at the latest before
+ *            weft_loop_free().
  * Errors:    by the future: -ENOENT, -EACCES, -ENOEXEC, -E2BIG and what else execve() has to say,
  *            with the program, the folder or the file named in the message; -EMFILE, -ENFILE,
  *            -EAGAIN (too many processes), -EINVAL (options), -ENOMEM, -ESHUTDOWN, WEFT_ENOLOOP.

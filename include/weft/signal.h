@@ -44,7 +44,7 @@ typedef struct weft_signal weft_signal;
  * as somebody listens to it.
  *
  * Thread:    loop. The signal must not be blocked in every thread; weft's workers block all.
- * Ownership: the caller's, until weft_signal_close().
+ * Ownership: the caller's, until weft_signal_close(), at the latest before weft_loop_free().
  * Errors:    NULL and errno: EINVAL (no such signal; SIGKILL and SIGSTOP, which nobody can handle;
  *            SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP and SIGSYS, which the failing instruction
  *            raises; or this thread has no loop), ENOMEM, ESHUTDOWN (the loop is closing).
