@@ -10,8 +10,10 @@
  *
  * The end is heard of by a pidfd, one event a process, or where there is none (an old kernel, a
  * filter of system calls, no descriptor left) by SIGCHLD: then all such processes of the loop are
- * looked at. Only our own children are waited for, each by its own number, so the host's are left
- * alone. If the host waits for ours, or ignores SIGCHLD, the status is lost: -ECHILD.
+ * looked at. The host may block that signal in all threads, or take its handler away: so each of them
+ * is looked at now and then as well. Only our own children are waited for, each by its own number, so
+ * the host's are left alone. If the host waits for ours, or ignores SIGCHLD, the status is lost:
+ * -ECHILD.
  *
  * Signals go by the pidfd too, so that they cannot hit another process which got the number; and
  * to a group only as long as its leader has not been waited for, which keeps the number.
@@ -38,6 +40,7 @@
 #include "core/sys.h"
 
 #define DEFAULT_GRACE WEFT_S(5)
+enum { LOOK_EVERY_US = 100 * 1000 };
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
@@ -136,10 +139,9 @@ static void complete_waits(weft_process *process, int status)
 static void unwatch(weft_process *process)
 {
     event_del(&process->grace_event);
-    if (process->pidfd < 0)
-        return;
     event_del(&process->exit_event);
-    close(process->pidfd);
+    if (process->pidfd >= 0)
+        close(process->pidfd);
     process->pidfd = -1;
 }
 
@@ -247,7 +249,10 @@ static void on_child(weft__hearer *hearer, uint64_t count)
 
 static void watch_by_signal(weft_process *process)
 {
+    static const struct timeval now_and_then = {.tv_usec = LOOK_EVERY_US};
     struct weft__processes *part = process->part;
+    event_assign(&process->exit_event, part->loop->base, -1, EV_PERSIST, on_exit_event, process);
+    (void)event_add(&process->exit_event, &now_and_then); /* else SIGCHLD has to do */
     if (!part->hears) {
         part->children.signum = SIGCHLD;
         part->children.mailbox = part->loop->mailbox;

@@ -40,7 +40,7 @@ struct weft_process {
     enum weft__process_state state;
     pid_t pid;               /* [const] */
     int pidfd;               /* -1: none, watched by SIGCHLD; or ended */
-    struct event exit_event; /* on pidfd */
+    struct event exit_event; /* on pidfd; without one, a timer */
     struct event grace_event;
     int fds[3]; /* our ends of the pipes; -1: none, or taken */
     char *name; /* [const] owned */

@@ -48,6 +48,18 @@ BOTH_WAYS(exit_status_is_the_value_of_wait)
     weft_process_free(process);
 }
 
+BOTH_WAYS(end_is_heard_of_though_the_host_blocks_sigchld)
+{
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    cr_assert_eq(pthread_sigmask(SIG_BLOCK, &child, NULL), 0);
+    weft_process *process = test_start_shell("read line; exit 7");
+    close(weft_process_take_fd(process, 0));
+    cr_assert_eq(test_wait(process), 7);
+    weft_process_free(process);
+}
+
 BOTH_WAYS(signal_that_ended_it_is_a_negative_status)
 {
     weft_process *process = test_start_shell("kill -HUP $$");
