@@ -422,6 +422,7 @@ static bool serve_without(size_t n)
                   "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" HOST "3\r\nabc\r\n");
     test_http_say(&client, "0\r\n\r\nPOST /count HTTP/1.1\r\nContent-Length: 4\r\n" HOST "a");
     test_http_say(&client, "bcdGET /headers HTTP/1.1\r\n" HOST);
+    test_http_say(&client, "GET /nothing-there HTTP/1.1\r\n" HOST);
     test_http_say(&client, "GET /sleep?ms=0 HTTP/1.1\r\n" HOST "GET /chunks HTTP/1.1\r\n" HOST);
     test_http_say(&client, "GET /big HTTP/1.1\r\nConnection: close\r\n" HOST);
     bool failed = weft_test_heap_failed();

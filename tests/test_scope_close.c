@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <pthread.h>
 #include <weft/weft.h>
 
 #include "tests/support/loop.h"
@@ -177,5 +178,51 @@ Test(scope_close, of_100000_children_takes_linear_time)
     weft_test_ticks(1);
     weft_cancel(task);
     cr_assert_eq(weft_test_run(task), -ECANCELED);
+    weft_test_loop_end();
+}
+
+/* ---- Cancelled twice, and what a scope cannot wait for ---- */
+
+Test(scope_close, cancelled_twice_cancels_each_child_once_and_closes_with_0)
+{
+    weft_scope *scope = weft_scope_open(NULL);
+    weft_future *child =
+        test_child_spawn(scope, &(struct test_role){.name = "x", .ms = 100, .cleanup_ms = 10});
+    weft_test_ticks(1);
+    weft_scope_cancel(scope);
+    weft_test_ticks(2);
+    weft_scope_cancel(scope);
+    cr_assert_eq(weft_cancelling(child), 1);
+    cr_assert_eq(weft_test_run(weft_scope_close(scope, 0)), 0);
+    cr_assert_eq(weft_now(), WEFT_MS(10), "the clean-up was not interrupted");
+    weft_scope_free(scope);
+    weft_test_loop_end();
+}
+
+static void *add_foreign(void *foreign)
+{
+    weft_loop *loop = weft_loop_new(NULL);
+    cr_assert_not_null(loop);
+    weft_scope *scope = weft_scope_open(NULL);
+    weft_future *added = weft_scope_add(scope, foreign);
+    cr_assert_neq(added, foreign);
+    cr_assert_eq(weft_future_status(added), -EXDEV);
+    cr_assert_eq(weft_loop_run_until(loop, weft_scope_close(scope, 0)), WEFT_EGROUP);
+    cr_assert(weft_errors_has(weft_scope_errors(scope), -EXDEV));
+    added = weft_scope_add(scope, foreign); /* and to one that is closed */
+    cr_assert_eq(weft_future_status(added), WEFT_ECLOSED);
+    weft_scope_free(scope);
+    weft_loop_free(loop);
+    return NULL;
+}
+
+Test(scope_close, future_of_another_loop_is_a_child_that_fails_and_its_reference_stays)
+{
+    pthread_t thread;
+    weft_future *foreign = weft_future_new();
+    cr_assert_eq(pthread_create(&thread, NULL, add_foreign, foreign), 0);
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    cr_assert_not(weft_is_done(foreign), "nor is it cancelled");
+    weft_unref(foreign);
     weft_test_loop_end();
 }
