@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,6 +44,12 @@ static pid_t start_deaf_child(void)
             pause();
     }
     fprintf(stderr, "left: %d\n", (int)child);
+    const char *path = getenv("WEFT_FISH");
+    FILE *file = path ? fopen(path, "w") : NULL;
+    if (file) {
+        fprintf(file, "%d\n", (int)child);
+        fclose(file);
+    }
     return child;
 }
 
@@ -54,4 +61,11 @@ Test(fish, leaves_a_process)
 Test(fish, waits_for_ever_for_a_process, .timeout = 1)
 {
     waitpid(start_deaf_child(), NULL, 0);
+}
+
+Test(fish, hangs_with_a_process)
+{
+    start_deaf_child();
+    for (;;)
+        pause();
 }
