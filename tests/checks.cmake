@@ -11,6 +11,7 @@ add_test(NAME check.headers
   COMMAND ${checks}/check_headers ${CMAKE_C_COMPILER} ${WEFT_CXX_COMPILER} ${WEFT_WARNINGS})
 add_test(NAME check.dev COMMAND ${checks}/check_dev)
 add_test(NAME check.layers COMMAND ${checks}/check_layers)
+add_test(NAME check.memory COMMAND ${checks}/check_memory)
 add_test(NAME check.threads COMMAND ${checks}/check_threads)
 add_test(NAME check.banned COMMAND ${checks}/check_banned)
 add_test(NAME check.docs COMMAND ${checks}/check_docs)
