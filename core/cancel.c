@@ -51,11 +51,17 @@ void weft__pass_origin(weft_future *to, const weft_future *from)
 /* ---- Asking ---- */
 
 /* Tasks that wait for each other are a ring: a request that comes round to where it has been must not
- * free the text which those who pass it on are reading. It is the same text. */
+ * free the text which those who pass it on are reading. It is the same text, or none, if it was lost
+ * to a lack of memory on the way. */
+static bool comes_round(const char *before, const char *reason)
+{
+    const weft_loop *loop = weft__loop;
+    return before && (reason ? strcmp(before, reason) == 0 : loop->origin && loop->has_reason);
+}
+
 void weft__set_reason(weft_future *future, const char *reason)
 {
-    const char *before = weft_message(future);
-    if (before && reason && strcmp(before, reason) == 0)
+    if (comes_round(weft_message(future), reason))
         return;
     weft__cold_set_message(future, weft__strdup(reason));
 }
@@ -70,8 +76,10 @@ static bool request_from(weft_future *future, const char *reason, const struct w
 {
     weft_loop *loop = weft__loop;
     const struct weft__origin *outer = loop->origin;
-    if (!outer)
+    if (!outer) {
         loop->origin = origin;
+        loop->has_reason = reason != NULL;
+    }
     bool delivered = weft__request_cancel(future, reason);
     loop->origin = outer;
     return delivered;

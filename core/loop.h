@@ -81,6 +81,7 @@ struct weft_loop {
     bool attached;         /* [const] the base is the host's */
     bool tick_pending;     /* tick_event is armed */
     bool reporting;        /* the error handler is on the C stack */
+    bool has_reason;       /* the cancel that is being asked for has one */
     unsigned depth;        /* how many weft_call() are on the C stack */
     unsigned cancel_depth; /* how many coroutines are just passing on a request */
     unsigned skipped;      /* items run since the last poll */

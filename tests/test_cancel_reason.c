@@ -398,3 +398,27 @@ Test(cancel_reason, of_a_request_that_comes_round_in_a_ring_is_told_to_all)
     weft_unref(ring_sibling);
     weft_test_loop_end();
 }
+
+/* A reason that is lost on the way comes round as none. */
+Test(cancel_reason, that_is_lost_in_a_ring_frees_no_text_in_use)
+{
+    struct weft_shutdown_options options = {.tasks_timeout = WEFT_MS(10)};
+    const char *why = "a text that is long enough to be noticed";
+    struct weft_cancel_info info;
+    int failed = 1;
+    for (size_t n = 1; failed; n++) {
+        weft_future *task = weft_spawn(gathers_its_waiter);
+        weft_test_ticks(3);
+        weft_test_heap_fail_at(n);
+        cr_assert(weft_cancel_because(ring_gather, why));
+        failed = weft_test_heap_failed();
+        weft_test_heap_fail_at(0);
+        cr_assert(weft_task_cancel_info(ring_sibling, &info));
+        cr_assert(!info.reason || strcmp(info.reason, why) == 0, "%s", info.reason);
+        weft_unref(task);
+        weft_unref(ring_gather);
+        weft_unref(ring_sibling);
+    }
+    cr_assert_eq(weft_loop_shutdown(test_loop, &options, NULL), WEFT_ESTUCK);
+    weft_test_loop_end();
+}
