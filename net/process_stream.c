@@ -12,6 +12,8 @@
 static int open_stream(weft_process *process, int which, weft_stream **ret)
 {
     int status = 0;
+    if (!process)
+        return -EINVAL;
     struct weft__net *net = weft__net_get(weft__here(), &status);
     int fd = net ? weft_process_take_fd(process, which) : status;
     if (fd < 0)
