@@ -340,6 +340,8 @@ weft_queue *weft_queue_new(const struct weft_queue_options *options)
 
 weft_queue *weft_queue_ref(weft_queue *queue)
 {
+    if (weft__sync_is_inherited(&queue->sync))
+        return queue;
     weft__mutex_lock(&queue->mu);
     queue->users++;
     weft__mutex_unlock(&queue->mu);
@@ -348,7 +350,7 @@ weft_queue *weft_queue_ref(weft_queue *queue)
 
 void weft_queue_unref(weft_queue *queue)
 {
-    if (!queue)
+    if (!queue || weft__sync_is_inherited(&queue->sync))
         return;
     weft__mutex_lock(&queue->mu);
     bool is_last = --queue->users == 0;
@@ -381,11 +383,12 @@ int weft__queue_refusal(const weft_queue *queue)
 
 int weft_queue_put_nowait(weft_queue *queue, weft_value value, weft_destructor *destructor)
 {
-    if (!queue)
-        return -EINVAL;
+    int status = weft__queue_check(queue);
+    if (status < 0)
+        return status;
     struct weft__stored item = weft__queue_item(queue, value, destructor);
     weft__queue_enter(queue);
-    int status = weft__queue_refusal(queue);
+    status = weft__queue_refusal(queue);
     if (status == 0)
         status = weft__queue_may_put(queue) ? weft__queue_store(queue, item) : -EAGAIN;
     weft__queue_leave(queue);
@@ -394,11 +397,12 @@ int weft_queue_put_nowait(weft_queue *queue, weft_value value, weft_destructor *
 
 int weft_queue_get_nowait(weft_queue *queue, weft_value *ret, weft_destructor **ret_destructor)
 {
-    if (!queue || !ret)
-        return -EINVAL;
+    int status = ret ? weft__queue_check(queue) : -EINVAL;
+    if (status < 0)
+        return status;
     weft__queue_enter(queue);
     bool has_item = weft__queue_may_get(queue);
-    int status = has_item ? 0 : weft__queue_refusal(queue);
+    status = has_item ? 0 : weft__queue_refusal(queue);
     struct weft__stored item = {.destructor = NULL};
     if (has_item)
         item = weft__queue_take(queue);
@@ -423,10 +427,11 @@ void weft__queue_finish(weft_queue *queue, size_t count)
 
 int weft_queue_task_done(weft_queue *queue)
 {
-    if (!queue)
-        return -EINVAL;
+    int status = weft__queue_check(queue);
+    if (status < 0)
+        return status;
     weft__queue_enter(queue);
-    int status = queue->unfinished ? 0 : -EINVAL;
+    status = queue->unfinished ? 0 : -EINVAL;
     if (status == 0)
         weft__queue_finish(queue, 1);
     weft__queue_leave(queue);
@@ -445,8 +450,10 @@ static void call_all(weft_queue *queue, struct weft__parties *line) WEFT_REQUIRE
 
 int weft_queue_shutdown(weft_queue *queue, enum weft_queue_shutdown mode)
 {
-    if (!queue || (mode != WEFT_QUEUE_DRAIN && mode != WEFT_QUEUE_IMMEDIATE))
-        return -EINVAL;
+    bool is_mode = mode == WEFT_QUEUE_DRAIN || mode == WEFT_QUEUE_IMMEDIATE;
+    int status = is_mode ? weft__queue_check(queue) : -EINVAL;
+    if (status < 0)
+        return status;
     weft__queue_enter(queue);
     struct weft__store left = {.order = queue->order};
     if (queue->state == WEFT__QUEUE_OPEN)
@@ -466,6 +473,8 @@ int weft_queue_shutdown(weft_queue *queue, enum weft_queue_shutdown mode)
 
 size_t weft_queue_size(weft_queue *queue)
 {
+    if (weft__sync_is_inherited(&queue->sync))
+        return 0;
     weft__mutex_lock(&queue->mu);
     size_t count = queue->store.count;
     weft__mutex_unlock(&queue->mu);

@@ -3,6 +3,7 @@
 #ifndef WEFT_CORE_QUEUE_H
 #define WEFT_CORE_QUEUE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <weft/queue.h>
 
@@ -71,6 +72,14 @@ static inline void weft__queue_enter(weft_queue *queue) WEFT_ACQUIRE(queue->mu)
 
 /** Serve everybody who can be served now, unlock, and see that the tasks among them are told. */
 void weft__queue_leave(weft_queue *queue) WEFT_RELEASE(queue->mu);
+
+/** 0: a call that is for any thread may go on. */
+static inline int weft__queue_check(const weft_queue *queue)
+{
+    if (!queue)
+        return -EINVAL;
+    return weft__sync_is_inherited(&queue->sync) ? WEFT_EFORK : 0;
+}
 
 /** True on the thread of its loop. */
 static inline bool weft__queue_is_here(const weft_queue *queue)

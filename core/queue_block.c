@@ -72,17 +72,19 @@ static int check(const weft_queue *queue) WEFT_REQUIRES(queue->mu)
 {
     if (!queue->mailbox)
         return WEFT_ECLOSED;
-    return weft__queue_is_here(queue) ? -EDEADLK : 0;
+    bool is_here = weft__queue_is_here(queue) || queue->sync.loop_id == weft__lent_loop_id;
+    return is_here ? -EDEADLK : 0;
 }
 
 int weft_queue_put_blocking(weft_queue *queue, weft_value value, weft_destructor *destructor,
                             weft_ns timeout)
 {
-    if (!queue)
-        return -EINVAL;
+    int status = weft__queue_check(queue);
+    if (status < 0)
+        return status;
     struct weft__stored item = weft__queue_item(queue, value, destructor);
     weft__queue_enter(queue);
-    int status = check(queue);
+    status = check(queue);
     if (status == 0)
         status = weft__queue_refusal(queue);
     if (status == 0 && weft__queue_has_room(queue))
@@ -96,11 +98,12 @@ int weft_queue_put_blocking(weft_queue *queue, weft_value value, weft_destructor
 int weft_queue_get_blocking(weft_queue *queue, weft_ns timeout, weft_value *ret,
                             weft_destructor **ret_destructor)
 {
-    if (!queue || !ret)
-        return -EINVAL;
+    int status = ret ? weft__queue_check(queue) : -EINVAL;
+    if (status < 0)
+        return status;
     struct weft__stored item = {.destructor = NULL};
     weft__queue_enter(queue);
-    int status = check(queue);
+    status = check(queue);
     if (status == 0 && weft__queue_has_item(queue)) {
         item = weft__queue_take(queue);
     } else if (status == 0) {

@@ -53,6 +53,7 @@ void *weft__sync_new(const struct weft__sync_ops *ops, size_t size)
     }
     sync->ops = ops;
     sync->loop_id = loop->id;
+    sync->generation = weft__generation;
     sync->refs = 1;
     list_sync(loop, sync);
     return sync;
@@ -89,6 +90,12 @@ void weft__sync_free(void *object, const char *function)
         return;
     weft__sync_close(sync, WEFT_ECLOSED);
     weft__sync_unref(sync);
+}
+
+void weft__syncs_after_fork(weft_loop *loop)
+{
+    for (struct weft__sync *sync = loop->syncs; sync; sync = sync->next)
+        sync->generation = weft__generation;
 }
 
 void weft__syncs_end(weft_loop *loop)

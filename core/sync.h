@@ -52,7 +52,8 @@ struct weft__sync_ops {
 struct weft__sync {
     const struct weft__sync_ops *ops; /* [const] */
     uint32_t loop_id;                 /* [const] */
-    struct weft__sync *next, **at;    /* in loop->syncs, until closed */
+    unsigned generation;           /* [const] but in a new child: in which process it may be used */
+    struct weft__sync *next, **at; /* in loop->syncs, until closed */
     unsigned refs; /* the user's, one for each turn, one for each grant that nobody looked at */
     int closed;    /* 0, or why nobody can wait any more */
     weft__line line;
@@ -83,6 +84,16 @@ void weft__sync_unref(struct weft__sync *sync);
 
 /** Fail all who wait; from now on nobody can. Nothing if that was done. */
 void weft__sync_close(struct weft__sync *sync, int status);
+
+/** True in a forked child in which its loop does not go on. For calls from any thread, before they
+ * take a lock: a thread that is not here may hold it. */
+static inline bool weft__sync_is_inherited(const struct weft__sync *sync)
+{
+    return sync->generation != weft__generation;
+}
+
+/** The loop goes on in a forked child. */
+void weft__syncs_after_fork(weft_loop *loop);
 
 /** The loop ends: close them all. */
 void weft__syncs_end(weft_loop *loop);

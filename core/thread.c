@@ -31,6 +31,7 @@ enum { MOST_REPORTS = 16, THREAD_NAME = 16 };
 
 _Thread_local weft_loop *weft__loop __attribute__((tls_model("initial-exec")));
 _Thread_local uint32_t weft__loop_id __attribute__((tls_model("initial-exec")));
+_Thread_local uint32_t weft__lent_loop_id __attribute__((tls_model("initial-exec")));
 unsigned weft__generation;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

@@ -35,6 +35,10 @@ extern _Thread_local weft_loop *weft__loop __attribute__((tls_model("initial-exe
 /** The number of the loop that may be used on this thread; 0: none. */
 extern _Thread_local uint32_t weft__loop_id __attribute__((tls_model("initial-exec")));
 
+/** While a pool without threads runs a job on the loop's thread, which then has no loop: that loop's
+ * number; else 0. */
+extern _Thread_local uint32_t weft__lent_loop_id __attribute__((tls_model("initial-exec")));
+
 /** How often this process was forked off, its ancestors counted. Changes in a new child only, which
  * has one thread. */
 extern unsigned weft__generation;

@@ -28,9 +28,11 @@ static void run_without_loop(struct weft__job *job)
     uint32_t id = weft__loop_id;
     weft__loop = NULL;
     weft__loop_id = 0;
+    weft__lent_loop_id = id;
     weft__job_run(job);
     weft__loop = loop;
     weft__loop_id = id;
+    weft__lent_loop_id = 0;
 }
 
 static struct weft__job *take(weft_pool *pool)

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weft/testing.h>
 #include <weft/weft.h>
 
+#include "tests/support/child.h"
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
 #include "tests/support/trace.h"
@@ -401,4 +403,58 @@ Test(queue_end, value_that_cannot_go_back_for_lack_of_memory_is_destroyed)
     cr_assert_eq(destroyed, 1);
     weft_test_heap_fail_at(0);
     end();
+}
+
+/* ---- In a forked child ---- */
+
+static void use_in_child(void *arg)
+{
+    weft_value value;
+    (void)arg;
+    CHILD_EXPECT(weft_queue_put_nowait(queue, weft_value_i64(1), NULL) == WEFT_EFORK);
+    CHILD_EXPECT(weft_queue_get_nowait(queue, &value, NULL) == WEFT_EFORK);
+    CHILD_EXPECT(weft_queue_put_blocking(queue, weft_value_i64(1), NULL, -1) == WEFT_EFORK);
+    CHILD_EXPECT(weft_queue_get_blocking(queue, -1, &value, NULL) == WEFT_EFORK);
+    CHILD_EXPECT(weft_queue_task_done(queue) == WEFT_EFORK);
+    CHILD_EXPECT(weft_queue_shutdown(queue, WEFT_QUEUE_DRAIN) == WEFT_EFORK);
+    CHILD_EXPECT(weft_queue_size(queue) == 0);
+    weft_queue_unref(weft_queue_ref(queue));
+    CHILD_EXPECT(weft_after_fork_child(test_loop) == 0);
+    CHILD_EXPECT(weft_queue_size(queue) == 1);
+    CHILD_EXPECT(weft_queue_get_nowait(queue, &value, NULL) == 0);
+    CHILD_EXPECT(value.i64 == 7);
+}
+
+Test(queue_end, every_call_fails_in_a_forked_child_until_the_loop_goes_on)
+{
+    weft_value value;
+    queue = weft_queue_new(NULL);
+    cr_assert_eq(weft_queue_put_nowait(queue, weft_value_i64(7), NULL), 0);
+    weft_test_in_child(use_in_child, NULL);
+    cr_assert_eq(weft_queue_get_nowait(queue, &value, NULL), 0);
+    cr_assert_eq(value.i64, 7);
+    weft_queue_unref(queue);
+    weft_test_loop_end();
+}
+
+/* ---- In a job on the loop's own thread ---- */
+
+static weft_result get_in_job(void *arg)
+{
+    weft_value value;
+    return weft_ok(weft_queue_get_blocking(arg, -1, &value, NULL));
+}
+
+Test(queue_end, blocking_call_in_a_job_of_an_inline_pool_is_a_deadlock)
+{
+    weft_pool *pool = weft_testing_pool_new(WEFT_TESTING_INLINE);
+    cr_assert_eq(weft_loop_set_pool(test_loop, pool), 0);
+    queue = weft_queue_new(NULL);
+    weft_future *job = weft_to_thread_fn(NULL, get_in_job, queue);
+    cr_assert_eq(weft_test_run(weft_ref(job)), 0);
+    cr_assert_eq(weft_future_value(job).i64, -EDEADLK);
+    weft_unref(job);
+    weft_queue_unref(queue);
+    weft_pool_unref(pool);
+    weft_test_loop_end();
 }

@@ -10,6 +10,9 @@
  *
  * A cancel does not reach a thread that is blocked in a queue; weft_queue_shutdown() does. So shut the
  * queue down, wait for those who use it, and then drop it.
+ *
+ * In a forked child in which the loop does not go on (see weft_after_fork_child()), every call fails
+ * with WEFT_EFORK, and the queue seems empty.
  */
 #ifndef WEFT_QUEUE_H
 #define WEFT_QUEUE_H
