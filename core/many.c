@@ -3,7 +3,6 @@
 #include "core/many.h"
 
 #include <errno.h>
-#include <stdint.h>
 
 #include "core/loop.h"
 
@@ -42,23 +41,11 @@ void weft__wait_all(struct weft__child *children, size_t count, weft_future *con
     }
 }
 
-/* Does its future stand in a place before, too? Who waits for a future is in the order in which they
- * began, so that place is the one before it there. */
-static bool is_again(const struct weft__child *child, const struct weft__child *children)
-{
-    const weft__waiter *waiter = &child->waiter;
-    if (!weft__is_waiting(waiter) || waiter->future->first.waiters == waiter)
-        return false;
-    uintptr_t before = (uintptr_t)waiter->prev;
-    return before >= (uintptr_t)children && before < (uintptr_t)child;
-}
-
 bool weft__cancel_all(struct weft__child *children, size_t count, const char *reason)
 {
     bool asked = false;
     for (size_t i = 0; i < count; i++)
-        if (!is_again(&children[i], children))
-            asked |= weft_cancel_because(children[i].waiter.future, reason);
+        asked |= weft_cancel_because(children[i].waiter.future, reason);
     return asked;
 }
 

@@ -338,21 +338,6 @@ Test(gather, awaited_and_complete_is_not_lost_to_a_cancel_of_the_task)
     weft_test_loop_end();
 }
 
-Test(gather, cancelled_asks_the_same_future_once)
-{
-    weft_future *task = weft_spawn(child, .ms = 10), *other = weft_spawn(child, .ms = 10);
-    weft_future *gather =
-        weft_gather(weft_ref(task), weft_ref(other), weft_ref(task), weft_ref(task));
-    weft_test_ticks(1);
-    cr_assert(weft_cancel(gather));
-    cr_assert_eq(weft_cancelling(task), 1);
-    cr_assert_eq(weft_cancelling(other), 1);
-    cr_assert_eq(weft_test_run(gather), -ECANCELED);
-    weft_unref(task);
-    weft_unref(other);
-    weft_test_loop_end();
-}
-
 Test(gather, awaited_and_cancelled_twice_is_one_error)
 {
     weft_future *task = weft_spawn(
