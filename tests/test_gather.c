@@ -246,6 +246,20 @@ Test(gather, a_cancelled_child_is_an_error_and_no_sibling_is_cancelled)
     weft_test_loop_end();
 }
 
+Test(gather, cancelled_asks_a_future_as_often_as_it_stands_there)
+{
+    weft_future *task = weft_spawn(child, .ms = 10), *other = weft_spawn(child, .ms = 10);
+    weft_future *gather = weft_gather(weft_ref(task), weft_ref(other), weft_ref(task));
+    weft_test_ticks(1);
+    cr_assert(weft_cancel(gather));
+    cr_assert_eq(weft_cancelling(task), 2);
+    cr_assert_eq(weft_cancelling(other), 1);
+    cr_assert_eq(weft_test_run(gather), -ECANCELED);
+    weft_unref(task);
+    weft_unref(other);
+    weft_test_loop_end();
+}
+
 Test(gather, cancelled_cancels_every_child_and_waits_for_all)
 {
     weft_future *plain = weft_future_new();
