@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A log-linear histogram of durations: how often each came, to within 1/16 of its length. See
+ * pool/histogram.c.
+ */
+#ifndef WEFT_POOL_HISTOGRAM_H
+#define WEFT_POOL_HISTOGRAM_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <weft/time.h>
+
+enum {
+    WEFT__SUB_BITS = 4,   /* each power of two has 2^4 buckets */
+    WEFT__RANGE_BITS = 44 /* up to 2^44 ns, 4.9 hours, durations are told apart */
+};
+enum {
+    WEFT__LAST_BUCKET = ((WEFT__RANGE_BITS - WEFT__SUB_BITS + 1) << WEFT__SUB_BITS),
+    WEFT__BUCKETS = WEFT__LAST_BUCKET + 1 /* the last one for all that took longer */
+};
+
+/** All zero: empty. Written by one thread at a time, or by several: see the two ways to record. */
+struct weft__histogram {
+    _Atomic uint64_t counts[WEFT__BUCKETS]; /* [atomic] release, pairs with the reader's acquire */
+    _Atomic weft_ns max;                    /* [atomic] relaxed: ordered by `counts` */
+};
+
+/** What the percentiles of weft__histogram_read() are, in their order. */
+enum { WEFT__P50, WEFT__P90, WEFT__P99, WEFT__MAX, WEFT__PERCENTILES };
+
+/** In which bucket a duration is counted. A negative one is 0. */
+static inline unsigned weft__bucket_of(weft_ns duration)
+{
+    enum { SMALLEST = 1 << WEFT__SUB_BITS };
+    uint64_t ns = duration > 0 ? (uint64_t)duration : 0;
+    if (ns >> WEFT__RANGE_BITS)
+        return WEFT__LAST_BUCKET;
+    unsigned shift = 63 - WEFT__SUB_BITS - (unsigned)__builtin_clzll(ns | SMALLEST);
+    return (shift << WEFT__SUB_BITS) + (unsigned)(ns >> shift);
+}
+
+/** Count a duration. Thread: any, one at a time (the pool's lock is held, say). */
+static inline void weft__histogram_record_alone(struct weft__histogram *histogram, weft_ns duration)
+{
+    _Atomic uint64_t *count = &histogram->counts[weft__bucket_of(duration)];
+    if (duration > atomic_load_explicit(&histogram->max, memory_order_relaxed))
+        atomic_store_explicit(&histogram->max, duration, memory_order_relaxed);
+    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + 1,
+                          memory_order_release);
+}
+
+/** Count a duration. Thread: any, several at once. Never together with the other way. */
+void weft__histogram_record(struct weft__histogram *histogram, weft_ns duration);
+
+/** How many were counted, and their percentiles; all 0 if none was. Thread: any. */
+uint64_t weft__histogram_read(const struct weft__histogram *histogram,
+                              weft_ns ret_percentiles[WEFT__PERCENTILES]);
+
+#endif
