@@ -11,8 +11,8 @@
  */
 #include "core/thread.h"
 #include "pool/job.h"
-#include "pool/lane.h"
 #include "pool/pool.h"
+#include "pool/schedule.h"
 
 weft_pool *weft__pool_by_hand(enum weft__by_hand how)
 {
@@ -30,6 +30,10 @@ static void run_without_loop(struct weft__job *job)
     weft__loop_id = 0;
     weft__lent_loop_id = id;
     weft__job_run(job);
+    weft__mutex_lock(&job->lane->pool->mu);
+    weft__schedule_ended_locked(job->lane->pool, job, weft__pool_now());
+    weft__mutex_unlock(&job->lane->pool->mu);
+    weft__job_send(job);
     weft__loop = loop;
     weft__loop_id = id;
     weft__lent_loop_id = 0;
@@ -38,8 +42,7 @@ static void run_without_loop(struct weft__job *job)
 static struct weft__job *take(weft_pool *pool)
 {
     weft__mutex_lock(&pool->mu);
-    struct weft__job *job = weft__lane_pop_locked(&pool->lane);
-    pool->running += job != NULL;
+    struct weft__job *job = weft__schedule_take_locked(pool, weft__pool_now());
     weft__mutex_unlock(&pool->mu);
     return job;
 }
@@ -50,11 +53,7 @@ size_t weft__pool_step(weft_pool *pool, size_t count)
     struct weft__job *job;
     if (!pool->by_hand || weft__pool_is_inherited(pool))
         return 0;
-    for (; done < count && (job = take(pool)); done++) {
+    for (; done < count && (job = take(pool)); done++)
         run_without_loop(job);
-        weft__mutex_lock(&pool->mu);
-        pool->running--;
-        weft__mutex_unlock(&pool->mu);
-    }
     return done;
 }

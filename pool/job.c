@@ -164,21 +164,25 @@ static void end_alone(struct weft__job *job)
         weft__job_free(job);
 }
 
-void weft__job_finish(struct weft__job *job, weft_result result)
+void weft__job_send(struct weft__job *job)
 {
     weft__mailbox *mailbox = job->mailbox;
-    job->result = result;
     if (!weft__mailbox_put(mailbox, &job->item))
         end_alone(job);
     weft__mailbox_unref(mailbox);
+}
+
+void weft__job_finish(struct weft__job *job, weft_result result)
+{
+    job->result = result;
+    weft__job_send(job);
 }
 
 void weft__job_run(struct weft__job *job)
 {
     weft_context *context = weft_context_ref(job->context); /* the function may set its own */
     weft_context **outer = weft__context_enter(&context);
-    weft_result result = job->run(job->args);
+    job->result = job->run(job->args);
     weft__context_leave(outer);
     weft_context_unref(context);
-    weft__job_finish(job, result);
 }

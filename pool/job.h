@@ -43,8 +43,12 @@ struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
 /** Free a job that was never queued. Thread: loop. */
 void weft__job_discard(struct weft__job *job);
 
-/** Run a job that was taken out of its lane, and send it home. Thread: worker; no lock held. */
+/** Run the function of a job that was taken out of its lane. Thread: worker; no lock held. */
 void weft__job_run(struct weft__job *job);
+
+/** Send home a job that was run; it may be freed by now when this returns. Thread: worker; no lock
+ * held. */
+void weft__job_send(struct weft__job *job);
 
 /** Send a job home with this result, unrun. Thread: any; no lock held. */
 void weft__job_finish(struct weft__job *job, weft_result result);

@@ -44,6 +44,7 @@
 
 #include "core/sys.h"
 #include "pool/job.h"
+#include "pool/schedule.h"
 
 /* ---- Calling ---- */
 
@@ -62,7 +63,7 @@ static void push(struct weft__worker **list, struct weft__worker *worker)
 
 static struct weft__call call_idle_locked(weft_pool *pool) WEFT_REQUIRES(pool->mu)
 {
-    if (pool->waking || !pool->lane.queued || !pool->idle)
+    if (pool->waking || !weft__schedule_eligible_locked(pool) || !pool->idle)
         return (struct weft__call){NULL, false};
     struct weft__worker *worker = pop(&pool->idle);
     worker->called = true;
@@ -73,7 +74,8 @@ static struct weft__call call_idle_locked(weft_pool *pool) WEFT_REQUIRES(pool->m
 
 struct weft__call weft__call_worker_locked(weft_pool *pool)
 {
-    if (pool->waking || !pool->lane.queued || pool->idle || !pool->free || pool->by_hand)
+    if (pool->waking || !weft__schedule_eligible_locked(pool) || pool->idle || !pool->free ||
+        pool->by_hand)
         return call_idle_locked(pool);
     pool->threads++;
     pool->waking++;
@@ -90,27 +92,28 @@ static void name_thread(const struct weft__worker *self)
     pthread_setname_np(pthread_self(), name);
 }
 
-static struct weft__job *take_job_locked(weft_pool *pool) WEFT_REQUIRES(pool->mu)
-{
-    struct weft__job *job = weft__lane_pop_locked(&pool->lane);
-    if (job)
-        pool->running++;
-    return job;
-}
-
-/* Run jobs until nothing is queued. */
+/*
+ * Run jobs until none may run. An end is noted, and the next job taken, before the one that ended is
+ * sent home: whoever sees it complete finds its place in the lane free. Something may have been
+ * queued while the last one was sent, so this looks again before it returns.
+ */
 static void run_jobs(weft_pool *pool) WEFT_REQUIRES(pool->mu)
 {
-    struct weft__job *job = take_job_locked(pool);
-    struct weft__call next = weft__call_worker_locked(pool);
-    while (job) {
+    struct weft__job *job, *ended = NULL;
+    weft_ns now = weft__pool_now();
+    while ((job = weft__schedule_take_locked(pool, now)) || ended) {
+        struct weft__call next = weft__call_worker_locked(pool);
         weft__mutex_unlock(&pool->mu);
         weft__rouse(next);
-        weft__job_run(job);
+        if (ended)
+            weft__job_send(ended);
+        if (job)
+            weft__job_run(job);
+        now = weft__pool_now();
         weft__mutex_lock(&pool->mu);
-        pool->running--;
-        job = take_job_locked(pool);
-        next = (struct weft__call){NULL, false};
+        if (job)
+            weft__schedule_ended_locked(pool, job, now);
+        ended = job;
     }
 }
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scheduler: which job of which lane starts next. See pool/schedule.c.
+ *
+ * A thread that runs jobs goes round
+ *
+ *     lock; job = take; unlock; weft__job_run(job); lock; ended(job); next = take; unlock;
+ *     weft__job_send(job)
+ *
+ * The end is noted before the job is sent home, so that whoever sees it complete finds its place
+ * free, and the job's memory is still there.
+ *
+ * `now` is weft__pool_now() of any moment since the lock was last held, or made up by a test.
+ */
+#ifndef WEFT_POOL_SCHEDULE_H
+#define WEFT_POOL_SCHEDULE_H
+
+#include <stddef.h>
+#include <time.h>
+#include <weft/time.h>
+
+#include "pool/pool.h"
+
+struct weft__job;
+
+/** Real monotonic time. Thread: any. */
+static inline weft_ns weft__pool_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return WEFT_S(now.tv_sec) + now.tv_nsec;
+}
+
+/** Take out of its lane the job that is to run next, and count it as running; NULL: none may. */
+struct weft__job *weft__schedule_take_locked(weft_pool *pool, weft_ns now) WEFT_REQUIRES(pool->mu);
+
+/** The function of a job that was taken has returned: its place is free. Before it is sent home. */
+void weft__schedule_ended_locked(weft_pool *pool, struct weft__job *job, weft_ns now)
+    WEFT_REQUIRES(pool->mu);
+
+/**
+ * How many jobs could be taken one after the other now, by as many threads as there may be. Exact:
+ * if it is not 0, the next take returns a job. It rises when a job is queued, or ends, or when
+ * limits are changed: whoever does that calls weft__call_worker_locked().
+ */
+size_t weft__schedule_eligible_locked(const weft_pool *pool) WEFT_REQUIRES(pool->mu);
+
+#endif
