@@ -72,5 +72,5 @@ weft_future *weft__resolve(const char *host, uint16_t port)
 {
     struct look_up arguments = {.port = port};
     snprintf(arguments.host, sizeof(arguments.host), "%s", host);
-    return weft__to_thread(weft__blocking_look_up(), &arguments, WEFT__HERE);
+    return weft__offload(NULL, weft__blocking_look_up(), &arguments, WEFT__HERE);
 }

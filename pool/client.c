@@ -4,31 +4,26 @@
  * loop's jobs, so that a loop's end touches its own jobs and no other's, and holds a reference to
  * the pool.
  *
- * Happy path: weft_to_thread() finds the client (made at the first call, with a private pool if
- * none was set), allocates the job, queues it in a lane and tells a worker, if one is needed. The
- * job comes home through the loop's mailbox and leaves the list.
+ * A job enters the list when it is started (pool/submit.c), and leaves it when it comes home through
+ * the loop's mailbox.
  *
  * Shutdown: settle() drops what is queued and refuses what is new; the loop waits for the list to
  * get empty; what is in it when the time is over is listed by name and place. When the loop is
  * freed its mailbox is closed, so no job comes home any more: give_up() completes what is left with
  * WEFT_ESTUCK, and once all that waited for it has run, free() leaves it to the workers.
- *
- * Failure modes: no memory for client, pool or job (the permanent future), lane full (-EAGAIN),
- * loop closing (-ESHUTDOWN).
  */
 #include "pool/client.h"
 
 #include <errno.h>
 
 #include "core/memory.h"
-#include "pool/lane.h"
 #include "pool/pool.h"
-#include "pool/worker.h"
 
 /* ---- The list ---- */
 
-static void insert(struct weft__client *client, struct weft__job *job)
+void weft__client_add(struct weft__job *job)
 {
+    struct weft__client *client = job->client;
     job->older = client->newest;
     if (client->newest)
         client->newest->newer = job;
@@ -153,13 +148,13 @@ static const struct weft__part_ops part_ops = {
     .free = free_client,
 };
 
-static struct weft__client *find_client(weft_loop *loop)
+struct weft__client *weft__client_find(weft_loop *loop)
 {
     struct weft__part *part = weft__loop_part(loop, &part_ops);
     return part ? client_of_part(part) : NULL;
 }
 
-static struct weft__client *make_client(weft_loop *loop)
+struct weft__client *weft__client_new(weft_loop *loop)
 {
     struct weft__client *client = weft__malloc(sizeof(*client));
     if (!client)
@@ -169,7 +164,7 @@ static struct weft__client *make_client(weft_loop *loop)
     return client;
 }
 
-static bool is_closed(const weft_loop *loop, const struct weft__client *client)
+bool weft__client_is_closed(const weft_loop *loop, const struct weft__client *client)
 {
     return loop->phase == WEFT__CLOSED || (client && client->settled);
 }
@@ -180,10 +175,10 @@ int weft_loop_set_pool(weft_loop *loop, weft_pool *pool)
         return -EINVAL;
     if (WEFT__ELSEWHERE(loop->id))
         return weft__elsewhere();
-    struct weft__client *client = find_client(loop);
-    if (is_closed(loop, client))
+    struct weft__client *client = weft__client_find(loop);
+    if (weft__client_is_closed(loop, client))
         return -ESHUTDOWN;
-    if (!client && !(client = make_client(loop)))
+    if (!client && !(client = weft__client_new(loop)))
         return -ENOMEM;
     if (client->count > 0)
         return -EBUSY;
@@ -199,120 +194,6 @@ weft_pool *weft_loop_pool(weft_loop *loop)
 {
     if (WEFT__ELSEWHERE(loop->id))
         return NULL;
-    struct weft__client *client = find_client(loop);
+    struct weft__client *client = weft__client_find(loop);
     return client ? client->pool : NULL;
-}
-
-/* ---- Submitting ---- */
-
-/* Jobs of an inline pool: as many as wait now. */
-static void run_inline(weft__item *item)
-{
-    struct weft__client *client = WEFT__CONTAINER(item, struct weft__client, run_inline);
-    struct weft_pool_stats stats;
-    client->inline_is_queued = false;
-    if (!client->pool || client->pool->by_hand != WEFT__INLINE) /* it was replaced */
-        return;
-    weft_pool_get_stats(client->pool, &stats);
-    weft__pool_step(client->pool, stats.queued);
-}
-
-static void run_inline_soon(struct weft__client *client)
-{
-    if (client->pool->by_hand != WEFT__INLINE || client->inline_is_queued)
-        return;
-    client->inline_is_queued = true;
-    client->run_inline.run = run_inline;
-    weft__schedule(client->loop, &client->run_inline);
-}
-
-struct request {
-    weft_lane *lane; /* NULL: the default one */
-    weft_result (*run)(void *args);
-    const void *args;
-    size_t size;
-    const char *name, *place;
-};
-
-static weft_future *submit_job(struct weft__job *job)
-{
-    weft_pool *pool = job->lane->pool;
-    weft__mutex_lock(&pool->mu);
-    int refused = weft__lane_push_locked(job->lane, job);
-    struct weft__call call = weft__call_worker_locked(pool);
-    weft__mutex_unlock(&pool->mu);
-    if (refused == 0) {
-        insert(job->client, job);
-        run_inline_soon(job->client);
-    }
-    weft__rouse(call);
-    if (refused == 0)
-        return &job->future;
-    weft__job_discard(job);
-    return weft_future_failed(refused, "the lane is full");
-}
-
-static weft_future *submit_to(struct weft__client *client, const struct request *request)
-{
-    weft_lane *lane = request->lane ? request->lane : &client->pool->lane;
-    if (lane->pool != client->pool)
-        return weft_future_failed(-EINVAL, "%s: the lane belongs to another pool", request->name);
-    struct weft__job *job = weft__job_new(client, lane, request->run, request->args, request->size);
-    if (!job)
-        return weft__future_enomem(client->loop);
-    job->name = request->name;
-    job->place = request->place;
-    return submit_job(job);
-}
-
-static weft_future *submit(const struct request *request)
-{
-    weft_loop *loop = weft__here();
-    if (!loop)
-        return weft__future_enoloop();
-    struct weft__client *client = find_client(loop);
-    if (is_closed(loop, client))
-        return weft_future_failed(-ESHUTDOWN, "%s: the loop is shut down", request->name);
-    if (!client && !(client = make_client(loop)))
-        return weft__future_enomem(loop);
-    if (!client->pool && !(client->pool = weft_pool_new(NULL)))
-        return weft__future_enomem(loop);
-    return submit_to(client, request);
-}
-
-weft_future *weft__to_thread(const weft_blocking *blocking, const void *args, const char *place)
-{
-    struct request request = {.run = blocking->run,
-                              .args = args,
-                              .size = blocking->size,
-                              .name = blocking->name,
-                              .place = place};
-    return submit(&request);
-}
-
-/* The arguments of a job that calls a function of another shape. */
-struct fn_call {
-    weft_result (*fn)(void *);
-    void *arg;
-};
-
-static weft_result run_fn(void *args)
-{
-    struct fn_call *call = args;
-    return call->fn(call->arg);
-}
-
-weft_future *weft__to_thread_fn(weft_lane *lane, weft_result (*fn)(void *), void *arg,
-                                const char *name, const char *place)
-{
-    if (!fn)
-        return weft_future_failed(-EINVAL, "no function to run");
-    struct fn_call call = {fn, arg};
-    struct request request = {.lane = lane,
-                              .run = run_fn,
-                              .args = &call,
-                              .size = sizeof(call),
-                              .name = name,
-                              .place = place};
-    return submit(&request);
 }

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <weft/pool.h>
 
 #include "core/loop.h"
 #include "pool/job.h"
@@ -21,6 +22,18 @@ struct weft__client {
     bool inline_is_queued;
     bool settled; /* takes no new ones */
 };
+
+/** The loop's client; NULL: it has none yet. */
+struct weft__client *weft__client_find(weft_loop *loop);
+
+/** Make it; NULL: out of memory. */
+struct weft__client *weft__client_new(weft_loop *loop);
+
+/** True when nothing can be started any more. The client may be NULL. */
+bool weft__client_is_closed(const weft_loop *loop, const struct weft__client *client);
+
+/** The job is under way now. */
+void weft__client_add(struct weft__job *job);
 
 /** The job is not under way any more. */
 void weft__client_remove(struct weft__job *job);

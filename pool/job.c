@@ -30,6 +30,8 @@
 #include "pool/lane.h"
 #include "pool/pool.h"
 
+_Thread_local struct weft__job *weft__current_job;
+
 void weft__job_complete(weft__item *item)
 {
     struct weft__job *job = WEFT__CONTAINER(item, struct weft__job, item);
@@ -105,17 +107,23 @@ static const struct weft__future_ops ops = {.name = "job",
                                             .context = context_of};
 
 struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
-                                weft_result (*run)(void *), const void *args, size_t size)
+                                const struct weft__request *request)
 {
-    struct weft__job *job = weft__malloc(sizeof(*job) + size);
+    struct weft__job *job = NULL;
+    if (request->size <= SIZE_MAX - sizeof(*job))
+        job = weft__malloc(sizeof(*job) + request->size);
     if (!job)
         return NULL;
-    *job = (struct weft__job){.client = client, .run = run, .lane = lane};
+    *job = (struct weft__job){.client = client,
+                              .name = request->name,
+                              .place = request->place,
+                              .run = request->run,
+                              .lane = lane};
     weft__future_init(&job->future, client->loop, &ops, 2);
     job->mailbox = weft__mailbox_ref(client->loop->mailbox);
     job->context = weft_context_current();
     job->item.run = weft__job_complete;
-    memcpy(job->args, args, size);
+    memcpy(job->args, request->args, request->size);
     return job;
 }
 
@@ -182,7 +190,10 @@ void weft__job_run(struct weft__job *job)
 {
     weft_context *context = weft_context_ref(job->context); /* the function may set its own */
     weft_context **outer = weft__context_enter(&context);
+    struct weft__job *outer_job = weft__current_job;
+    weft__current_job = job;
     job->result = job->run(job->args);
+    weft__current_job = outer_job;
     weft__context_leave(outer);
     weft_context_unref(context);
 }

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <weft/pool.h>
+#include <weft/job.h>
 
 #include "core/context.h"
 #include "core/future.h"
@@ -35,10 +35,24 @@ struct weft__job {
     _Alignas(max_align_t) unsigned char args[]; /* [const], then [worker] */
 };
 
-/** A job with a copy of `size` bytes of arguments, and two references to its future; NULL: out of
- * memory. Thread: loop. */
+/** What somebody asks for. */
+struct weft__request {
+    struct weft_job_options options;
+    weft_result (*run)(void *args);
+    const void *args; /* `size` bytes, copied */
+    size_t size;
+    const char *name, *place; /* static, or as long as the job lasts */
+};
+
+/** Start a job; what weft_offload() returns. Thread: loop. */
+weft_future *weft__submit(const struct weft__request *request);
+
+/** The job that runs on this thread; NULL: none. */
+extern _Thread_local struct weft__job *weft__current_job;
+
+/** A job of the client's, with two references to its future; NULL: out of memory. Thread: loop. */
 struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
-                                weft_result (*run)(void *), const void *args, size_t size);
+                                const struct weft__request *request);
 
 /** Free a job that was never queued. Thread: loop. */
 void weft__job_discard(struct weft__job *job);

@@ -138,7 +138,10 @@ struct stage {
     X(S, weft_testing_run_until_blocked, weft_testing_run_until_blocked(s->loop))       \
     X(Z, weft_testing_seed, weft_testing_seed(s->loop))                                 \
     X(H, weft_to_thread, weft_to_thread(blocks))                                        \
+    X(H, weft_to_thread_in, weft_to_thread_in(NULL, blocks))                            \
     X(H, weft_to_thread_fn, weft_to_thread_fn(NULL, job, NULL))                         \
+    X(H, weft_offload, weft_offload(NULL, blocks))                                      \
+    X(H, weft_offload_fn, weft_offload_fn(NULL, job, NULL))                             \
     X(H, weft_wait_readable, weft_wait_readable(0))                                     \
     X(H, weft_wait_writable, weft_wait_writable(1))
 

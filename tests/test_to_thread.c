@@ -17,6 +17,7 @@
 #include "tests/support/gate.h"
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
+#include "tests/support/trace.h"
 
 TestSuite(to_thread, .init = weft_test_loop_begin, .timeout = 30);
 
@@ -118,6 +119,43 @@ Test(to_thread, runs_on_another_thread)
     pthread_t thread = pthread_self();
     cr_assert_eq(weft_test_run(weft_to_thread(ran_on, .thread = &thread)), 0);
     cr_assert_not(pthread_equal(thread, pthread_self()));
+    weft_test_loop_end();
+}
+
+static weft_result return_nine(void *unused)
+{
+    (void)unused;
+    return weft_ok(9);
+}
+
+/* The options given, taken by each way to start a job. */
+static void expect_all(const struct weft_job_options *options, int first, int second)
+{
+    cr_assert_eq(number_of(weft_offload(options, add, .a = 2, .b = 2)), first);
+    cr_assert_eq(number_of(weft_offload_fn(options, return_nine, NULL)), second);
+}
+
+Test(to_thread, runs_in_the_lane_that_is_named)
+{
+    weft_pool *pool = weft_pool_new(NULL), *other = weft_pool_new(NULL);
+    cr_assert_eq(weft_loop_set_pool(test_loop, pool), 0);
+    weft_lane *lane = weft_pool_default_lane(pool), *foreign = weft_pool_default_lane(other);
+    cr_assert_eq(number_of(weft_to_thread_in(lane, add, .a = 1, .b = 2)), 3);
+    cr_assert_eq(number_of(weft_to_thread_in(NULL, nothing)), 11);
+    expect_all(&(struct weft_job_options){.lane = lane}, 4, 9);
+    cr_assert_eq(weft_test_run(weft_to_thread_in(foreign, nothing)), -EINVAL);
+    weft_pool_unref(pool);
+    weft_pool_unref(other);
+    weft_test_loop_end();
+}
+
+Test(to_thread, takes_options_of_this_version_only)
+{
+    struct weft_job_options options = {.size = sizeof(options)};
+    expect_all(&options, 4, 9);
+    options.size++;
+    cr_assert_eq(weft_test_run(weft_offload(&options, nothing)), -EINVAL);
+    cr_assert_eq(weft_test_run(weft_offload_fn(&options, return_nine, NULL)), -EINVAL);
     weft_test_loop_end();
 }
 
@@ -255,6 +293,24 @@ Test(to_thread, fails_cleanly_at_each_allocation_that_fails)
     } while (weft_test_heap_failed());
     cr_assert_gt(nth, 2);
     weft_test_heap_fail_at(0);
+    weft_test_loop_end();
+}
+
+static int start_each_way(void)
+{
+    weft_future *jobs[] = {weft_to_thread_in(NULL, add, .a = 1), weft_offload(NULL, add, .a = 1),
+                           weft_offload_fn(NULL, return_nine, NULL)};
+    int worst = 0;
+    for (size_t i = 0; i < 3; i++) {
+        int status = weft_test_run(jobs[i]);
+        worst = status < worst ? status : worst;
+    }
+    return worst;
+}
+
+Test(to_thread, survives_the_failure_of_any_allocation_whichever_way_it_is_started)
+{
+    weft_test_every_lack_of_memory(start_each_way);
     weft_test_loop_end();
 }
 

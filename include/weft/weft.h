@@ -15,6 +15,7 @@
 #include <weft/fd.h>
 #include <weft/future.h>
 #include <weft/group.h>
+#include <weft/job.h>
 #include <weft/lock.h>
 #include <weft/loop.h>
 #include <weft/macros.h>

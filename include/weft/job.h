@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * Jobs: blocking calls on the worker threads of a pool, awaited like any other operation.
+ *
+ *     struct hash_password { const char *password; };
+ *
+ *     static WEFT_BLOCKING(hash_password)      // runs on a worker; self is its own copy
+ *     {
+ *         char *hash = slow_hash(self->password);
+ *         return hash ? weft_ok(hash, free) : weft_err(-errno);
+ *     }
+ *
+ *     WEFT_AWAIT_INTO(self->hash, weft_to_thread(hash_password, .password = self->password));
+ *
+ * A worker knows its job only: its arguments, and what they point to.
+ */
+#ifndef WEFT_JOB_H
+#define WEFT_JOB_H
+
+#include <stddef.h>
+#include <weft/future.h>
+#include <weft/macros.h>
+#include <weft/task.h>
+#include <weft/time.h>
+#include <weft/value.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A queue of a pool, with limits of its own. */
+typedef struct weft_lane weft_lane;
+
+/* ---- Blocking functions ---- */
+
+/** What is known of a blocking function when it is compiled. */
+typedef struct weft_blocking {
+    const char *name;
+    const char *file;
+    size_t size; /* of its arguments */
+    weft_result (*run)(void *self);
+} weft_blocking;
+
+/** Declare the blocking function `name`, defined elsewhere with a WEFT_BLOCKING(name) that is not
+ * static. */
+#define WEFT_BLOCKING_DECLARE(name) const weft_blocking *weft__blocking_##name(void)
+
+/**
+ * Define the blocking function `name` over its arguments, `struct name`; `static` before it keeps
+ * it to this file. The body follows: it sees them as `self` and returns weft_ok(), weft_err() or
+ * weft_errf().
+ */
+#define WEFT_BLOCKING(name)                                                          \
+    const weft_blocking *weft__blocking_##name(void);                                \
+    static weft_result weft__blocking_body_##name(struct name *self);                \
+    static weft_result weft__blocking_run_##name(void *self)                         \
+    {                                                                                \
+        return weft__blocking_body_##name((struct name *)self);                      \
+    }                                                                                \
+    const weft_blocking *weft__blocking_##name(void)                                 \
+    {                                                                                \
+        static const weft_blocking blocking = {#name, __FILE__, sizeof(struct name), \
+                                               weft__blocking_run_##name};           \
+        return &blocking;                                                            \
+    }                                                                                \
+    static weft_result weft__blocking_body_##name(struct name *self WEFT_ATTRIBUTE((__unused__)))
+
+/* ---- Starting a job ---- */
+
+/** How a job is run. Zero is the default of every field. */
+struct weft_job_options {
+    size_t size;     /* sizeof(struct weft_job_options), or 0 for "this version" */
+    weft_lane *lane; /* of the loop's pool, where it waits; NULL: the default one */
+};
+
+/**
+ * Run `name(.arg = …)` on a worker, in the default lane; the future completes with what it returns.
+ *
+ * Cancelling drops a job that has not started: it never runs, and completes with -ECANCELED at
+ * once. One that runs is waited for, and completes with its result; who awaits it keeps the
+ * request.
+ *
+ * Thread:    loop. The function runs on a worker; continuations run on the loop.
+ * Ownership: returns one reference, never NULL. Arguments (up to 31) are copied; what they point to
+ *            is borrowed until completion.
+ * Errors:    by the future: -EAGAIN (lane full; or no thread could be started and there is none),
+ *            -ESHUTDOWN (the loop is closing), -ECANCELED, -ENOMEM, WEFT_ENOLOOP, WEFT_ESTUCK (the
+ *            loop gave it up), or the function's own.
+ * Since:     0.1
+ */
+#define weft_to_thread(...) weft_offload(NULL, __VA_ARGS__)
+
+/**
+ * weft_to_thread() in `lane` of the loop's pool (NULL: the default lane).
+ *
+ * Thread:    loop. The function runs on a worker; continuations run on the loop.
+ * Ownership: as weft_to_thread().
+ * Errors:    as weft_to_thread(); -EINVAL when the lane is another pool's.
+ * Since:     0.1
+ */
+#define weft_to_thread_in(lane_, ...) \
+    weft_offload((&(struct weft_job_options){.lane = (lane_)}), __VA_ARGS__)
+
+/**
+ * Run `name(.arg = …)` on a worker as `options`, a `const struct weft_job_options *`, says; NULL: as
+ * weft_to_thread().
+ *
+ * Thread:    loop. The function runs on a worker; continuations run on the loop.
+ * Ownership: as weft_to_thread(). The options are copied.
+ * Errors:    as weft_to_thread(); -EINVAL for options that make no sense.
+ * Since:     0.1
+ */
+#define weft_offload(options, ...)                                                     \
+    WEFT__PICK_33RD(__VA_ARGS__, WEFT__31_TIMES(WEFT__OFFLOAD), WEFT__OFFLOAD_BARE, ~) \
+    ((options), __VA_ARGS__)
+
+/**
+ * weft_to_thread_in() of a function that exists already: run `fn(arg)`, a `weft_result (*)(void *)`.
+ *
+ * Thread:    loop. `fn` runs on a worker; continuations run on the loop.
+ * Ownership: returns one reference, never NULL. `arg` is borrowed until completion.
+ * Errors:    as weft_to_thread_in(); -EINVAL when `fn` is NULL.
+ * Since:     0.1
+ */
+#define weft_to_thread_fn(lane_, fn, arg) \
+    weft__offload_fn(&(struct weft_job_options){.lane = (lane_)}, (fn), (arg), #fn, WEFT__HERE)
+
+/**
+ * weft_offload() of a function that exists already: run `fn(arg)`, a `weft_result (*)(void *)`.
+ *
+ * Thread:    loop. `fn` runs on a worker; continuations run on the loop.
+ * Ownership: returns one reference, never NULL. `arg` is borrowed until completion.
+ * Errors:    as weft_offload(); -EINVAL when `fn` is NULL.
+ * Since:     0.1
+ */
+#define weft_offload_fn(options, fn, arg) weft__offload_fn((options), (fn), (arg), #fn, WEFT__HERE)
+
+/* ---- What the macros expand to; nothing below is for direct use. ---- */
+
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft__offload(const struct weft_job_options *options,
+                                                       const weft_blocking *blocking,
+                                                       const void *args, const char *place);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft__offload_fn(const struct weft_job_options *options,
+                                                          weft_result (*fn)(void *), void *arg,
+                                                          const char *name, const char *place);
+
+/* Without arguments the struct is {0}: standard C has no empty braces. */
+#define WEFT__OFFLOAD_BARE(options, name) \
+    weft__offload((options), weft__blocking_##name(), &(struct name){0}, WEFT__HERE)
+#define WEFT__OFFLOAD(options, name, ...) \
+    weft__offload((options), weft__blocking_##name(), &(struct name){__VA_ARGS__}, WEFT__HERE)
+
+#define WEFT__5_TIMES(x) x, x, x, x, x
+#define WEFT__31_TIMES(x)                                                                     \
+    WEFT__5_TIMES(x), WEFT__5_TIMES(x), WEFT__5_TIMES(x), WEFT__5_TIMES(x), WEFT__5_TIMES(x), \
+        WEFT__5_TIMES(x), x
+#define WEFT__PICK_33RD(...) WEFT__PICK_33RD_(__VA_ARGS__)
+#define WEFT__PICK_33RD_(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, \
+                         a17, a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30,  \
+                         a31, a32, which, ...)                                                  \
+    which
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

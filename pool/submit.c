@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Submit: starting a job.
+ *
+ * Happy path: weft_to_thread() finds the client (made at the first call, with a private pool if
+ * none was set), allocates the job, queues it in a lane and tells a worker, if one is needed.
+ *
+ * Failure modes: no memory for client, pool or job (the permanent future), lane full (-EAGAIN),
+ * loop closing (-ESHUTDOWN).
+ */
+#include <errno.h>
+
+#include "pool/client.h"
+#include "pool/lane.h"
+#include "pool/pool.h"
+#include "pool/worker.h"
+
+/* Jobs of an inline pool: as many as wait now. */
+static void run_inline(weft__item *item)
+{
+    struct weft__client *client = WEFT__CONTAINER(item, struct weft__client, run_inline);
+    struct weft_pool_stats stats;
+    client->inline_is_queued = false;
+    if (!client->pool || client->pool->by_hand != WEFT__INLINE) /* it was replaced */
+        return;
+    weft_pool_get_stats(client->pool, &stats);
+    weft__pool_step(client->pool, stats.queued);
+}
+
+static void run_inline_soon(struct weft__client *client)
+{
+    if (client->pool->by_hand != WEFT__INLINE || client->inline_is_queued)
+        return;
+    client->inline_is_queued = true;
+    client->run_inline.run = run_inline;
+    weft__schedule(client->loop, &client->run_inline);
+}
+
+static weft_future *submit_job(struct weft__job *job)
+{
+    weft_pool *pool = job->lane->pool;
+    weft__mutex_lock(&pool->mu);
+    int refused = weft__lane_push_locked(job->lane, job);
+    struct weft__call call = weft__call_worker_locked(pool);
+    weft__mutex_unlock(&pool->mu);
+    if (refused == 0) {
+        weft__client_add(job);
+        run_inline_soon(job->client);
+    }
+    weft__rouse(call);
+    if (refused == 0)
+        return &job->future;
+    weft__job_discard(job);
+    return weft_future_failed(refused, "the lane is full");
+}
+
+static weft_future *submit_to(struct weft__client *client, const struct weft__request *request)
+{
+    weft_lane *lane = request->options.lane ? request->options.lane : &client->pool->lane;
+    if (lane->pool != client->pool)
+        return weft_future_failed(-EINVAL, "%s: the lane belongs to another pool", request->name);
+    struct weft__job *job = weft__job_new(client, lane, request);
+    return job ? submit_job(job) : weft__future_enomem(client->loop);
+}
+
+weft_future *weft__submit(const struct weft__request *request)
+{
+    weft_loop *loop = weft__here();
+    if (!loop)
+        return weft__future_enoloop();
+    struct weft__client *client = weft__client_find(loop);
+    if (weft__client_is_closed(loop, client))
+        return weft_future_failed(-ESHUTDOWN, "%s: the loop is shut down", request->name);
+    if (!client && !(client = weft__client_new(loop)))
+        return weft__future_enomem(loop);
+    if (!client->pool && !(client->pool = weft_pool_new(NULL)))
+        return weft__future_enomem(loop);
+    return submit_to(client, request);
+}
+
+/* The caller's options, or the default ones; false: they are of another version. */
+static bool copy_options(const struct weft_job_options *options, struct weft_job_options *ret)
+{
+    if (options)
+        *ret = *options;
+    return ret->size == 0 || ret->size == sizeof(*ret);
+}
+
+weft_future *weft__offload(const struct weft_job_options *options, const weft_blocking *blocking,
+                           const void *args, const char *place)
+{
+    struct weft__request request = {.run = blocking->run,
+                                    .args = args,
+                                    .size = blocking->size,
+                                    .name = blocking->name,
+                                    .place = place};
+    if (!copy_options(options, &request.options))
+        return weft_future_failed(-EINVAL, "%s: options of another version", blocking->name);
+    return weft__submit(&request);
+}
+
+/* The arguments of a job that calls a function of another shape. */
+struct fn_call {
+    weft_result (*fn)(void *);
+    void *arg;
+};
+
+static weft_result run_fn(void *args)
+{
+    struct fn_call *call = args;
+    return call->fn(call->arg);
+}
+
+weft_future *weft__offload_fn(const struct weft_job_options *options, weft_result (*fn)(void *),
+                              void *arg, const char *name, const char *place)
+{
+    struct fn_call call = {fn, arg};
+    struct weft__request request = {
+        .run = run_fn, .args = &call, .size = sizeof(call), .name = name, .place = place};
+    if (!fn)
+        return weft_future_failed(-EINVAL, "no function to run");
+    if (!copy_options(options, &request.options))
+        return weft_future_failed(-EINVAL, "%s: options of another version", name);
+    return weft__submit(&request);
+}
