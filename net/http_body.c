@@ -16,7 +16,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/memory.h"
+#include "core/bytes.h"
 #include "net/http_server.h"
 #include "net/net.h"
 
@@ -230,24 +230,6 @@ weft_future *weft_http_read(weft_http_request *request, void *buffer, size_t siz
                        weft_call(http_read, .request = request, .buffer = buffer, .size = size));
 }
 
-static void free_bytes(void *bytes)
-{
-    weft_bytes_free(bytes);
-}
-
-/* One block: the struct, `room` bytes, a NUL. `old` may be NULL; it stays if this fails. */
-static weft_bytes *resize(weft_bytes *old, size_t room)
-{
-    weft_bytes *bytes = weft__realloc(old, sizeof(*bytes) + room + 1);
-    if (!bytes)
-        return NULL;
-    if (!old)
-        bytes->len = 0;
-    bytes->data = (char *)(bytes + 1);
-    bytes->data[bytes->len] = 0;
-    return bytes;
-}
-
 struct http_read_body {
     WEFT_FRAME;
     weft_http_request *request;
@@ -263,7 +245,7 @@ static int append(struct http_read_body *self)
     size_t need = len + self->piece.len;
     if (need > self->room) {
         size_t room = self->room * 2 > need ? self->room * 2 : need;
-        weft_bytes *bytes = resize(self->bytes, room);
+        weft_bytes *bytes = weft__bytes_resize(self->bytes, room);
         if (!bytes)
             return fail(self->request, -ENOMEM, 503); /* the parser is past what is not consumed */
         self->bytes = bytes;
@@ -286,7 +268,7 @@ static WEFT_ASYNC(http_read_body)
 {
     WEFT_BEGIN;
     self->room = first_room(self->request);
-    self->bytes = resize(NULL, self->room);
+    self->bytes = weft__bytes_resize(NULL, self->room);
     if (!self->bytes)
         WEFT_FAIL(-ENOMEM);
     if (self->request->body == WEFT__HTTP_BODY_UNTOUCHED)
@@ -301,7 +283,7 @@ static WEFT_ASYNC(http_read_body)
         if (self->status < 0)
             WEFT_FAIL(self->status);
     }
-    WEFT_RETURN(self->bytes, free_bytes);
+    WEFT_RETURN(self->bytes, weft__bytes_destroy);
     WEFT_FINALLY;
     end_read(self->request);
     if (self->status < 0)

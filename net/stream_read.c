@@ -17,8 +17,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "core/bytes.h"
 #include "core/loop.h"
-#include "core/memory.h"
 #include "core/sys.h"
 #include "net/net.h"
 #include "net/stream.h"
@@ -76,27 +76,14 @@ static struct outcome take_into(weft_stream *stream, void *buffer, size_t len)
     return counted(len);
 }
 
-static void destroy_bytes(void *bytes)
-{
-    weft_bytes_free(bytes);
-}
-
-void weft_bytes_free(weft_bytes *bytes)
-{
-    weft__free(bytes);
-}
-
 static struct outcome take_bytes(weft_stream *stream, size_t len)
 {
-    weft_bytes *bytes = weft__malloc(sizeof(*bytes) + len + 1);
+    weft_bytes *bytes = weft__bytes_new(len);
     if (!bytes)
         return failed(-ENOMEM);
-    bytes->len = len;
-    bytes->data = (char *)(bytes + 1);
-    bytes->data[len] = 0;
     if (len)
         take_into(stream, bytes->data, len);
-    return (struct outcome){.value = weft_value_ptr(bytes), .destructor = destroy_bytes};
+    return (struct outcome){.value = weft_value_ptr(bytes), .destructor = weft__bytes_destroy};
 }
 
 static struct outcome try_some(weft_stream *stream, const struct read_op *read)

@@ -40,6 +40,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <weft/bytes.h>
 #include <weft/future.h>
 #include <weft/macros.h>
 
@@ -48,15 +49,6 @@ extern "C" {
 #endif
 
 typedef struct weft_stream weft_stream;
-
-/**
- * Bytes that were read. A NUL follows the last byte and is not counted. It is one block of memory,
- * so that `free` is its destructor too (unless weft_set_allocator() was called).
- */
-typedef struct weft_bytes {
-    size_t len;
-    char *data; /* in the same block */
-} weft_bytes;
 
 /** How much a stream keeps in memory. Zero is the default of every field. */
 struct weft_stream_limits {
@@ -181,16 +173,6 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_read_line(weft_stream *stream, siz
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_read_until(weft_stream *stream, const void *separator,
                                                          size_t separator_len, size_t limit);
-
-/**
- * Free what a read returned. NULL is nothing.
- *
- * Thread:    any.
- * Ownership: consumes `bytes`.
- * Errors:    none.
- * Since:     0.1
- */
-WEFT_PUBLIC void weft_bytes_free(weft_bytes *bytes);
 
 /**
  * True once the peer has ended the stream and all of it was read (at_eof).
