@@ -32,10 +32,20 @@
 
 _Thread_local struct weft__job *weft__current_job;
 
+/* What the arguments own is not needed any more. */
+static void release(struct weft__job *job)
+{
+    void (*fn)(void *) = job->release;
+    job->release = NULL;
+    if (fn)
+        fn(job->args);
+}
+
 void weft__job_complete(weft__item *item)
 {
     struct weft__job *job = WEFT__CONTAINER(item, struct weft__job, item);
     weft__client_remove(job);
+    release(job);
     weft__complete_result(&job->future, job->result);
     weft_unref(&job->future);
 }
@@ -56,6 +66,7 @@ void weft__job_lose(struct weft__job *job)
         return;
     weft__mailbox_unref(job->mailbox);
     weft__client_remove(job);
+    release(job);
     weft__complete_failed(&job->future, WEFT_EFORK,
                           weft__strdup("lost: its thread is not in the forked child"));
     weft_unref(&job->future);
@@ -73,6 +84,7 @@ bool weft__job_cancel(struct weft__job *job)
         return false;
     weft__mailbox_unref(job->mailbox);
     weft__client_remove(job);
+    release(job);
     weft__complete_failed(&job->future, -ECANCELED, NULL);
     weft_unref(&job->future);
     return true;
@@ -118,6 +130,7 @@ struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
                               .name = request->name,
                               .place = request->place,
                               .run = request->run,
+                              .release = request->options.release,
                               .lane = lane};
     weft__future_init(&job->future, client->loop, &ops, 2);
     job->mailbox = weft__mailbox_ref(client->loop->mailbox);
@@ -129,6 +142,7 @@ struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
 
 void weft__job_discard(struct weft__job *job)
 {
+    release(job);
     weft__mailbox_unref(job->mailbox);
     weft_context_unref(job->context);
     weft__free(job);
@@ -161,6 +175,7 @@ static void destroy_result(weft_result *result)
 static void end_alone(struct weft__job *job)
 {
     weft_pool *pool = job->lane->pool;
+    release(job);
     destroy_result(&job->result);
     weft__mutex_lock(&pool->mu);
     bool let_go = job->let_go;
@@ -193,6 +208,7 @@ void weft__job_run(struct weft__job *job)
     struct weft__job *outer_job = weft__current_job;
     weft__current_job = job;
     job->result = job->run(job->args);
+    release(job);
     weft__current_job = outer_job;
     weft__context_leave(outer);
     weft_context_unref(context);

@@ -22,9 +22,10 @@ struct weft__job {
     struct weft__job *older, *newer; /* [loop] in the client's list */
     const char *name, *place;        /* [const] */
     weft_result (*run)(void *args);  /* [const] */
-    weft_lane *lane;                 /* [const]; NULL: left behind by a fork */
-    weft_context *context;           /* [const] owned by the job's memory */
-    bool elsewhere;                  /* [const] it runs on another thread */
+    void (*release)(void *args); /* [loop], [worker] while it runs; NULL: none, or it was called */
+    weft_lane *lane;             /* [const]; NULL: left behind by a fork */
+    weft_context *context;       /* [const] owned by the job's memory */
+    bool elsewhere;              /* [const] it runs on another thread */
     weft__mailbox *mailbox; /* [const] a reference; dropped by who takes the job out of its lane */
     struct weft__job *prev, *next; /* [mu] in the lane */
     bool queued;                   /* [mu] in the lane */

@@ -9,6 +9,7 @@
  * loop closing (-ESHUTDOWN).
  */
 #include <errno.h>
+#include <stdint.h>
 
 #include "pool/client.h"
 #include "pool/lane.h"
@@ -54,27 +55,37 @@ static weft_future *submit_job(struct weft__job *job)
     return weft_future_failed(refused, "the lane is full");
 }
 
+/* There is no job to own what the arguments do. */
+static weft_future *refuse(const struct weft__request *request, weft_future *error)
+{
+    if (request->options.release)
+        request->options.release((void *)(uintptr_t)request->args);
+    return error;
+}
+
 static weft_future *submit_to(struct weft__client *client, const struct weft__request *request)
 {
     weft_lane *lane = request->options.lane ? request->options.lane : &client->pool->lane;
     if (lane->pool != client->pool)
-        return weft_future_failed(-EINVAL, "%s: the lane belongs to another pool", request->name);
+        return refuse(request, weft_future_failed(-EINVAL, "%s: the lane belongs to another pool",
+                                                  request->name));
     struct weft__job *job = weft__job_new(client, lane, request);
-    return job ? submit_job(job) : weft__future_enomem(client->loop);
+    return job ? submit_job(job) : refuse(request, weft__future_enomem(client->loop));
 }
 
 weft_future *weft__submit(const struct weft__request *request)
 {
     weft_loop *loop = weft__here();
     if (!loop)
-        return weft__future_enoloop();
+        return refuse(request, weft__future_enoloop());
     struct weft__client *client = weft__client_find(loop);
     if (weft__client_is_closed(loop, client))
-        return weft_future_failed(-ESHUTDOWN, "%s: the loop is shut down", request->name);
+        return refuse(request,
+                      weft_future_failed(-ESHUTDOWN, "%s: the loop is shut down", request->name));
     if (!client && !(client = weft__client_new(loop)))
-        return weft__future_enomem(loop);
+        return refuse(request, weft__future_enomem(loop));
     if (!client->pool && !(client->pool = weft_pool_new(NULL)))
-        return weft__future_enomem(loop);
+        return refuse(request, weft__future_enomem(loop));
     return submit_to(client, request);
 }
 
@@ -103,7 +114,14 @@ weft_future *weft__offload(const struct weft_job_options *options, const weft_bl
 struct fn_call {
     weft_result (*fn)(void *);
     void *arg;
+    void (*release)(void *arg);
 };
+
+static void release_arg(void *args)
+{
+    struct fn_call *call = args;
+    call->release(call->arg);
+}
 
 static weft_result run_fn(void *args)
 {
@@ -114,12 +132,16 @@ static weft_result run_fn(void *args)
 weft_future *weft__offload_fn(const struct weft_job_options *options, weft_result (*fn)(void *),
                               void *arg, const char *name, const char *place)
 {
-    struct fn_call call = {fn, arg};
+    struct fn_call call = {fn, arg, NULL};
     struct weft__request request = {
         .run = run_fn, .args = &call, .size = sizeof(call), .name = name, .place = place};
-    if (!fn)
-        return weft_future_failed(-EINVAL, "no function to run");
     if (!copy_options(options, &request.options))
         return weft_future_failed(-EINVAL, "%s: options of another version", name);
+    if (request.options.release) {
+        call.release = request.options.release;
+        request.options.release = release_arg;
+    }
+    if (!fn)
+        return refuse(&request, weft_future_failed(-EINVAL, "no function to run"));
     return weft__submit(&request);
 }

@@ -67,10 +67,18 @@ typedef struct weft_blocking {
 
 /* ---- Starting a job ---- */
 
-/** How a job is run. Zero is the default of every field. */
+/**
+ * How a job is run. Zero is the default of every field.
+ *
+ * `release` is called once, with the job's copy of the arguments (or with the `arg` of a function that
+ * exists already), however the job ends: on the worker when the function has returned, else on the
+ * loop, also when the job could not be started. It frees what was made for the job alone, so that
+ * nothing the function uses goes before it has returned: not even when the loop gave the job up.
+ */
 struct weft_job_options {
-    size_t size;     /* sizeof(struct weft_job_options), or 0 for "this version" */
-    weft_lane *lane; /* of the loop's pool, where it waits; NULL: the default one */
+    size_t size;                 /* sizeof(struct weft_job_options), or 0 for "this version" */
+    weft_lane *lane;             /* of the loop's pool, where it waits; NULL: the default one */
+    void (*release)(void *args); /* the destructor of what the arguments own; see below */
 };
 
 /**
