@@ -7,10 +7,13 @@
  * of time that passes at the same moment finds it either still in the line, or served.
  *
  * The limit is kept by CLOCK_MONOTONIC, also when the loop's time is virtual.
+ *
+ * A job that waits lets another thread of its pool run meanwhile (core/blocking.h).
  */
 #include <errno.h>
 #include <time.h>
 
+#include "core/blocking.h"
 #include "core/queue.h"
 
 static int init_monotonic(pthread_cond_t *cond)
@@ -45,6 +48,16 @@ static int wait_until(weft_queue *queue, pthread_cond_t *cond, weft_ns deadline)
     return -pthread_cond_timedwait(cond, &queue->mu.mutex, &until);
 }
 
+/* A worker tells its pool that it waits; that takes locks and may start a thread. */
+static void tell(weft_queue *queue, void (*what)(void)) WEFT_REQUIRES(queue->mu)
+{
+    if (!weft__blocking_ops)
+        return;
+    weft__mutex_unlock(&queue->mu);
+    what();
+    weft__mutex_lock(&queue->mu);
+}
+
 /* Join the line until somebody serves this thread. */
 static int wait_in(weft_queue *queue, struct weft__parties *line, struct weft__stored *item,
                    weft_ns timeout) WEFT_REQUIRES(queue->mu)
@@ -56,12 +69,14 @@ static int wait_in(weft_queue *queue, struct weft__parties *line, struct weft__s
         return status;
     struct weft__party party = {.cond = &served, .status = -EINPROGRESS, .item = *item};
     weft__party_add(line, &party);
+    tell(queue, weft__blocking_begin); /* in line already: who serves it meanwhile is seen */
     while (party.status == -EINPROGRESS && status == 0)
         status = wait_until(queue, &served, deadline);
     if (party.status == -EINPROGRESS)
         weft__party_remove(&party);
     else
         status = party.status;
+    tell(queue, weft__blocking_end);
     *item = party.item;
     pthread_cond_destroy(&served);
     return status;

@@ -28,6 +28,7 @@ struct weft__job {
     bool elsewhere;              /* [const] it runs on another thread */
     weft__mailbox *mailbox; /* [const] a reference; dropped by who takes the job out of its lane */
     struct weft__job *prev, *next; /* [mu] in the lane */
+    weft_ns queued_at;             /* [mu] when it was put there */
     bool queued;                   /* [mu] in the lane */
     bool ended;                    /* [mu] its loop is gone, and the worker has done with it */
     bool let_go;                   /* [mu] its loop is gone, and has done with it */

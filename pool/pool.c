@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pool: the object, its options, its references. Its threads are in pool/worker.c, its queue in
+ * Pool: the object, its options, its references. Its threads are in pool/worker.c, wake.c and start.c, its queue in
  * pool/lane.c.
  *
  * One block of memory, places for all threads included: nothing is allocated later on, so that no
@@ -19,10 +19,11 @@
 #include "core/memory.h"
 #include "core/thread.h"
 #include "pool/cpus.h"
-#include "pool/worker.h"
+#include "pool/start.h"
 
 enum { MOST_THREADS = 65535, SPARE_THREADS = 4, DEFAULT_MOST = 32, DEFAULT_QUEUED = 65536 };
 #define DEFAULT_KEEPALIVE WEFT_S(10)
+#define PATIENCE WEFT_MS(1)
 #define DEFAULT_STACK ((size_t)1 << 20)
 
 /* The options with their defaults filled in. 0 or -EINVAL. */
@@ -46,8 +47,13 @@ static int complete_options(const struct weft_pool_options *options, struct weft
         ret->max_queued = DEFAULT_QUEUED;
     if (!ret->thread_name)
         ret->thread_name = "weft";
-    bool valid = ret->max_threads <= MOST_THREADS && ret->min_threads <= ret->max_threads &&
-                 ret->keepalive > 0 && ret->stack_size >= (size_t)PTHREAD_STACK_MIN;
+    if (!ret->max_spares)
+        ret->max_spares = ret->max_threads;
+    if (ret->max_spares == WEFT_NO_SPARES)
+        ret->max_spares = 0;
+    bool valid = ret->max_threads <= MOST_THREADS && ret->max_spares <= MOST_THREADS &&
+                 ret->min_threads <= ret->max_threads && ret->keepalive > 0 &&
+                 ret->stack_size >= (size_t)PTHREAD_STACK_MIN;
     return valid ? 0 : -EINVAL;
 }
 
@@ -68,7 +74,7 @@ static int init_monotonic(pthread_cond_t *cond)
 static int make_places(weft_pool *pool)
 {
     struct weft__worker **end = &pool->free;
-    for (; pool->made < pool->max_threads; pool->made++) {
+    for (; pool->made < pool->max_threads + pool->max_spares; pool->made++) {
         struct weft__worker *worker = &pool->workers[pool->made];
         int error = init_monotonic(&worker->roused);
         if (error)
@@ -83,7 +89,8 @@ static int make_places(weft_pool *pool)
 static weft_pool *allocate(const struct weft_pool_options *options)
 {
     weft_pool *pool =
-        weft__calloc(1, sizeof(*pool) + options->max_threads * sizeof(pool->workers[0]));
+        weft__calloc(1, sizeof(*pool) + ((size_t)options->max_threads + options->max_spares) *
+                                            sizeof(pool->workers[0]));
     if (!pool)
         return NULL;
     pool->generation = weft__generation;
@@ -91,6 +98,14 @@ static weft_pool *allocate(const struct weft_pool_options *options)
     pool->lane = (weft_lane){.pool = pool, .limit = options->max_queued};
     pool->min_threads = options->min_threads;
     pool->max_threads = options->max_threads;
+    pool->max_spares = options->max_spares;
+    pool->quick_threads = weft__cpus();
+    if (pool->quick_threads < pool->min_threads)
+        pool->quick_threads = pool->min_threads;
+    pool->patience = PATIENCE;
+    pool->thread_start = options->thread_start;
+    pool->thread_stop = options->thread_stop;
+    pool->thread_arg = options->thread_arg;
     pool->keepalive = options->keepalive;
     pool->stack_size = options->stack_size;
     snprintf(pool->thread_name, sizeof(pool->thread_name), "%.9s", options->thread_name);
@@ -185,11 +200,15 @@ void weft_pool_get_stats(weft_pool *pool, struct weft_pool_stats *ret)
     if (weft__pool_is_inherited(pool))
         return;
     weft__mutex_lock(&pool->mu);
-    *ret = (struct weft_pool_stats){
-        .threads = pool->threads,
-        .idle = pool->idle_count,
-        .queued = pool->lane.queued,
-        .running = pool->running,
-    };
+    ret->queued = pool->lane.queued;
     weft__mutex_unlock(&pool->mu);
+    ret->threads = weft__count_get(&pool->threads);
+    ret->idle = weft__count_get(&pool->idle_count);
+    ret->running = weft__count_get(&pool->running);
+    ret->blocked = weft__count_get(&pool->blocked);
+    ret->spares = ret->threads > pool->max_threads ? ret->threads - pool->max_threads : 0;
+    ret->started = weft__count_get(&pool->started);
+    ret->ended = weft__count_get(&pool->ended);
+    ret->wakeups_sent = weft__count_get(&pool->wakeups_sent);
+    ret->wakeups_saved = weft__count_get(&pool->wakeups_saved);
 }

@@ -9,6 +9,7 @@
 #include <weft/pool.h>
 
 #include "core/mutex.h"
+#include "pool/count.h"
 #include "pool/lane.h"
 
 /** A place for a thread. It outlives the thread, so that it can be signalled without the lock. */
@@ -17,6 +18,9 @@ struct weft__worker {
     pthread_cond_t roused;     /* to be waited on with the pool's lock */
     struct weft__worker *next; /* [mu] in the list of idle or of free ones */
     bool called;               /* [mu] off the idle list, to look for a job */
+    bool in_job;               /* [worker] its function runs */
+    unsigned blocking;         /* [worker] how many waits for others it is in, nested */
+    void *state;               /* [worker] the user's, from thread_start */
 };
 
 /** Pools without threads, for tests. */
@@ -26,33 +30,59 @@ enum weft__by_hand {
     WEFT__STEPPED  /* jobs run when somebody calls weft__pool_step() */
 };
 
-/** Lock order: `mu` is the only lock, and nothing else is called while it is held. */
+/** Lock order: `mu` is the last lock to be taken, and nothing else is called while it is held. A
+ * weft__count is written with it and read by statistics without. */
 struct weft_pool {
     struct weft__mutex mu;
-    pthread_cond_t left;        /* a thread left; waited on by the last unref */
-    enum weft__by_hand by_hand; /* [const] */
-    unsigned generation;        /* [const] in which process it may be used */
-    unsigned refs;              /* [mu] the owners' and the loops' */
-    unsigned threads;           /* [mu] that exist or are being started */
-    unsigned idle_count;        /* [mu] of these, on the idle list */
-    unsigned waking;     /* [mu] of these, called or being started and not there yet: 0 or 1 */
-    unsigned abandoned;  /* [mu] of these, running a job that its loop has let go */
-    unsigned running;    /* [mu] jobs taken out of their lane by a thread */
-    bool stopping;       /* [mu] no references are left; idle threads leave */
-    bool deserted;       /* [mu] the last thread frees the pool */
-    bool has_last_left;  /* [mu] last_left is to be joined */
-    pthread_t last_left; /* [mu] the thread that left last */
-    struct weft__worker *idle; /* [mu] newest first */
-    struct weft__worker *free; /* [mu] without a thread */
-    weft_lane lane;            /* the default one */
-    unsigned min_threads;      /* [const] */
-    unsigned max_threads;      /* [const] */
-    weft_ns keepalive;         /* [const] */
-    size_t stack_size;         /* [const] */
-    char thread_name[10];      /* [const] */
-    unsigned made;             /* [const] workers whose `roused` is initialized */
+    bool waking;                  /* [mu] a thread was called, or is being started: see wake.c */
+    bool stopping;                /* [mu] no references are left; idle threads leave */
+    enum weft__by_hand by_hand;   /* [const] */
+    struct weft__worker *idle;    /* [mu] newest first */
+    struct weft__worker *watcher; /* [mu] waits for the oldest job to have waited for too long */
+    struct weft__worker *free;    /* [mu] without a thread */
+    weft__count threads;          /* [mu] that exist or are being started */
+    weft__count idle_count;       /* [mu] of these, on the idle list */
+    weft__count running;          /* [mu] jobs taken out of their lane by a thread */
+    weft__count blocked;          /* [mu] of these, waiting for others */
+    weft_lane lane;               /* the default one */
+    unsigned max_threads;         /* [const] */
+    unsigned max_spares;          /* [const] threads beyond max_threads while jobs are blocked */
+    unsigned quick_threads;       /* [const] so many jobs get a thread without having waited */
+    weft_ns patience;             /* [const] how long a job waits before the pool grows for it */
+    weft__count wakeups_sent;     /* [mu] */
+    weft__count wakeups_saved;    /* [mu] jobs that were queued without one */
+    weft__count started, ended;   /* [mu] threads */
+    unsigned leaving;             /* [mu] threads that run thread_stop, not among `threads` */
+    unsigned abandoned;           /* [mu] of the threads, running a job that its loop has let go */
+    unsigned refs;                /* [mu] the owners' and the loops' */
+    bool deserted;                /* [mu] the last thread frees the pool */
+    bool has_last_left;           /* [mu] last_left is to be joined */
+    pthread_t last_left;          /* [mu] the thread that left last */
+    pthread_cond_t left;          /* a thread left; waited on by the last unref */
+    unsigned generation;          /* [const] in which process it may be used */
+    unsigned min_threads;         /* [const] */
+    weft_ns keepalive;            /* [const] */
+    size_t stack_size;            /* [const] */
+    int (*thread_start)(void *arg, void **ret_state); /* [const] NULL: nothing to do */
+    void (*thread_stop)(void *state);                 /* [const] NULL: nothing to do */
+    void *thread_arg;                                 /* [const] */
+    char thread_name[10];                             /* [const] */
+    unsigned made;                                    /* [const] workers with a `roused` */
     struct weft__worker workers[];
 };
+
+/** Jobs that do not count against max_threads, since they wait for others. */
+static inline unsigned weft__pool_excused(const weft_pool *pool) WEFT_REQUIRES(pool->mu)
+{
+    unsigned blocked = (unsigned)weft__count_get(&pool->blocked);
+    return blocked < pool->max_spares ? blocked : pool->max_spares;
+}
+
+/** How many jobs may run at once now. It falls when a wait ends: more may run then for a while. */
+static inline unsigned weft__pool_slots(const weft_pool *pool) WEFT_REQUIRES(pool->mu)
+{
+    return pool->max_threads + weft__pool_excused(pool);
+}
 
 /** A pool without threads; NULL and errno. Thread: any. */
 weft_pool *weft__pool_by_hand(enum weft__by_hand how);

@@ -45,4 +45,7 @@ void weft__schedule_ended_locked(weft_pool *pool, struct weft__job *job, weft_ns
  */
 size_t weft__schedule_eligible_locked(const weft_pool *pool) WEFT_REQUIRES(pool->mu);
 
+/** When that one of the eligible jobs was queued which waits longest. There must be one. */
+weft_ns weft__schedule_oldest_locked(const weft_pool *pool) WEFT_REQUIRES(pool->mu);
+
 #endif

@@ -14,7 +14,8 @@
 #include "pool/client.h"
 #include "pool/lane.h"
 #include "pool/pool.h"
-#include "pool/worker.h"
+#include "pool/schedule.h"
+#include "pool/wake.h"
 
 /* Jobs of an inline pool: as many as wait now. */
 static void run_inline(weft__item *item)
@@ -40,9 +41,12 @@ static void run_inline_soon(struct weft__client *client)
 static weft_future *submit_job(struct weft__job *job)
 {
     weft_pool *pool = job->lane->pool;
+    job->queued_at = weft__pool_now();
     weft__mutex_lock(&pool->mu);
     int refused = weft__lane_push_locked(job->lane, job);
     struct weft__call call = weft__call_worker_locked(pool);
+    if (refused == 0 && !call.worker)
+        weft__count_up(&pool->wakeups_saved);
     weft__mutex_unlock(&pool->mu);
     if (refused == 0) {
         weft__client_add(job);

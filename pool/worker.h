@@ -1,28 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads of a pool: who is woken, who is started, who leaves. See pool/worker.c. */
+/* Being a worker. See pool/worker.c. */
 #ifndef WEFT_POOL_WORKER_H
 #define WEFT_POOL_WORKER_H
 
-#include <pthread.h>
-
+#include "core/blocking.h"
 #include "pool/pool.h"
 
-/** Whom to rouse, decided under the lock and done without it. */
-struct weft__call {
-    struct weft__worker *worker; /* NULL: nobody */
-    bool start;                  /* it has no thread yet */
-};
+/** The worker whose thread this is; NULL: it is none. */
+extern _Thread_local struct weft__worker *weft__worker_here
+    __attribute__((tls_model("initial-exec")));
 
-/** Something is queued, or may be: who has to be roused? The caller gives up the lock, then calls
- * weft__rouse(). */
-struct weft__call weft__call_worker_locked(weft_pool *pool) WEFT_REQUIRES(pool->mu);
+/** A thread's function; its argument is a `struct weft__worker`. */
+void *weft__work(void *worker);
 
-/** Wake or start who was called. If no thread exists and none can be started, the queued jobs fail.
- * No lock is held. */
-void weft__rouse(struct weft__call call);
+/** What a worker's thread does when it waits for others; see pool/blocking.c. */
+extern const struct weft__blocking_ops weft__worker_blocking;
 
-/** The last reference is gone: wait until every thread has left but those in abandoned jobs; the
- * last one frees the pool. */
-void weft__end_workers(weft_pool *pool) WEFT_EXCLUDES(pool->mu);
+/** The function of its job has returned: whatever that began is over. */
+void weft__worker_unblock_locked(weft_pool *pool, struct weft__worker *self)
+    WEFT_REQUIRES(pool->mu);
 
 #endif

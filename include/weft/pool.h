@@ -13,6 +13,7 @@
 #define WEFT_POOL_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <weft/future.h>
 #include <weft/job.h>
 #include <weft/loop.h>
@@ -35,7 +36,17 @@ struct weft_pool_options {
     const char *thread_name; /* of each thread, with its number; 9 bytes count; NULL: "weft" */
     size_t stack_size;       /* of each thread, in bytes; 0: 1 MiB */
     size_t max_queued;       /* how many jobs may wait in the default lane; 0: 65,536 */
+    unsigned max_spares; /* threads beyond max_threads while as many jobs wait for others; at most
+                             65,535; 0: as many as max_threads; or WEFT_NO_SPARES */
+    int (*thread_start)(void *arg,
+                        void **ret_state); /* runs on each new thread, first; if it fails,
+                             with a negative error, the thread could not be started. NULL: nothing */
+    void (*thread_stop)(void *state); /* runs on each thread that leaves, last; NULL: nothing */
+    void *thread_arg;                 /* of thread_start */
 };
+
+/** A value of max_spares: a job that waits for others keeps its place. */
+#define WEFT_NO_SPARES (~0U)
 
 /**
  * A new pool. No thread is started before the first job.
@@ -82,14 +93,20 @@ WEFT_PUBLIC weft_lane *weft_pool_default_lane(weft_pool *pool);
 
 /** What a pool is doing, of all its loops together. */
 struct weft_pool_stats {
-    size_t threads; /* that exist */
-    size_t idle;    /* of these, waiting for a job */
-    size_t queued;  /* jobs that wait for a thread */
-    size_t running; /* jobs that run */
+    size_t threads;          /* that exist */
+    size_t idle;             /* of these, waiting for a job */
+    size_t queued;           /* jobs that wait for a thread */
+    size_t running;          /* jobs that run */
+    size_t blocked;          /* of these, waiting for others: see weft_job_blocking_begin() */
+    size_t spares;           /* threads beyond max_threads, for the blocked ones */
+    uint64_t started, ended; /* threads, since the beginning */
+    uint64_t wakeups_sent;   /* how often an idle thread was woken */
+    uint64_t wakeups_saved;  /* how many jobs came without waking or starting a thread */
 };
 
 /**
- * Count what is going on, at one moment.
+ * Count what is going on. Takes no lock: each number is right for itself, and while things go on they
+ * need not fit together.
  *
  * Thread:    any.
  * Ownership: `ret` is filled.
@@ -97,6 +114,34 @@ struct weft_pool_stats {
  * Since:     0.1
  */
 WEFT_PUBLIC void weft_pool_get_stats(weft_pool *pool, struct weft_pool_stats *ret);
+
+/**
+ * What thread_start stored for the thread on which this job runs; NULL on all other threads.
+ *
+ * Thread:    any.
+ * Ownership: the user's; thread_stop gets it in the end.
+ * Errors:    none.
+ * Since:     0.1
+ */
+WEFT_PUBLIC void *weft_thread_state(void);
+
+/**
+ * From here to weft_job_blocking_end() this job waits for others of this process: for its loop, for
+ * another job. It does not count against max_threads meanwhile, so that what it waits for gets a thread
+ * even when all of them wait like this; up to max_spares threads are started for it. May be nested.
+ * What is begun ends with the job at the latest. weft_queue_get_blocking() and its like do this by
+ * themselves.
+ *
+ * Thread:    a job's; elsewhere it does nothing. Hold no lock that a job may need: a thread is
+ *            started here.
+ * Ownership: none.
+ * Errors:    none.
+ * Since:     0.1
+ */
+WEFT_PUBLIC void weft_job_blocking_begin(void);
+
+/** The wait is over; the job goes on at once. Thread: the one of the begin. Since: 0.1 */
+WEFT_PUBLIC void weft_job_blocking_end(void);
 
 #ifdef __cplusplus
 }
