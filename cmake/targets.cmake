@@ -23,17 +23,28 @@ function(weft_add_parity name)
   set_tests_properties(parity.${name} PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)
 endfunction()
 
-# weft_add_example(NAME [LIBRARY...]): NAME.c, built as a user would, against the public headers
-# only. If NAME.out exists, a ctest test "example.NAME" runs it and compares what it prints.
+# weft_add_example(NAME [VIRTUAL] [LIBRARY...]): NAME.c, built as a user would, against the public
+# headers only. If NAME.out exists, a ctest test "example.NAME" runs it and compares what it prints.
+# VIRTUAL: what it prints depends on time; the test runs a second build, on virtual time.
 function(weft_add_example name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg VIRTUAL "" "")
   add_executable(${name} ${name}.c)
-  target_link_libraries(${name} PRIVATE weft_static weft_flags ${ARGN})
-  if(WEFT_TESTS AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}.out)
-    add_test(NAME example.${name}
-      COMMAND ${WEFT_RUN} "--sanitize=${WEFT_SANITIZE}"
-              --expect=${CMAKE_CURRENT_SOURCE_DIR}/${name}.out $<TARGET_FILE:${name}>)
-    set_tests_properties(example.${name} PROPERTIES TIMEOUT 300)
+  target_link_libraries(${name} PRIVATE weft_static weft_flags ${arg_UNPARSED_ARGUMENTS})
+  if(NOT WEFT_TESTS OR NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}.out)
+    return()
   endif()
+  set(tested ${name})
+  if(arg_VIRTUAL)
+    set(tested ${name}_virtual)
+    add_executable(${tested} ${name}.c ${PROJECT_SOURCE_DIR}/tests/support/virtual_time.c)
+    target_include_directories(${tested} PRIVATE ${PROJECT_SOURCE_DIR})
+    target_link_libraries(${tested} PRIVATE weft_static weft_flags ${arg_UNPARSED_ARGUMENTS})
+    target_link_options(${tested} PRIVATE LINKER:--wrap=weft_loop_new,--wrap=thrd_sleep)
+  endif()
+  add_test(NAME example.${name}
+    COMMAND ${WEFT_RUN} "--sanitize=${WEFT_SANITIZE}"
+            --expect=${CMAKE_CURRENT_SOURCE_DIR}/${name}.out $<TARGET_FILE:${tested}>)
+  set_tests_properties(example.${name} PROPERTIES TIMEOUT 300)
 endfunction()
 
 # weft_add_fuzzer(NAME): fuzz_NAME.c with its LLVMFuzzerTestOneInput, private symbols and inputs in

@@ -40,7 +40,7 @@ static WEFT_ASYNC(main_task)
     self->ada = weft_to_thread(slow_greeting, .name = "Ada", .runs = &ada_runs);
     self->bob = weft_to_thread(slow_greeting, .name = "Bob", .runs = &bob_runs);
     while (!atomic_load(&ada_runs))
-        WEFT_AWAIT(weft_sleep(WEFT_MS(1)));
+        WEFT_YIELD;
     printf("Ada runs, Bob waits for the only thread\n");
 
     weft_cancel(self->ada);
