@@ -23,7 +23,7 @@
 
 enum { MOST_THREADS = 65535, SPARE_THREADS = 4, DEFAULT_MOST = 32, DEFAULT_QUEUED = 65536 };
 #define DEFAULT_KEEPALIVE WEFT_S(10)
-#define PATIENCE WEFT_MS(1)
+#define PATIENCE WEFT_US(200)
 #define DEFAULT_STACK ((size_t)1 << 20)
 
 /* The options with their defaults filled in. 0 or -EINVAL. */

@@ -114,11 +114,9 @@ static void leave_deserted(weft_pool *pool) WEFT_RELEASE(pool->mu)
         weft__pool_destroy(pool);
 }
 
-/* The thread is not counted any more: give up its place, and end. A start may have found no place. */
-static void go(weft_pool *pool, struct weft__worker *self) WEFT_RELEASE(pool->mu)
+/* The thread is not counted any more, and its place is free: rouse who was called, and end. */
+static void go(weft_pool *pool, struct weft__call call) WEFT_RELEASE(pool->mu)
 {
-    weft__worker_push(&pool->free, self);
-    struct weft__call call = weft__call_worker_locked(pool);
     if (pool->deserted) {
         leave_deserted(pool);
         return;
@@ -145,25 +143,25 @@ void weft__worker_leave_locked(weft_pool *pool, struct weft__worker *self)
         weft__mutex_lock(&pool->mu);
         pool->leaving--;
     }
-    go(pool, self);
+    weft__worker_push(&pool->free, self);
+    go(pool, weft__call_worker_locked(pool));
 }
 
-/* It is here, but cannot be of use: as if it could not have been created. */
-static void fail_start(struct weft__worker *self, int status)
+/* It is here, but cannot be of use: as if it could not have been created. No other is started in its
+ * place, which might fail for ever. */
+static void fail_start(weft_pool *pool, struct weft__worker *self, int status)
 {
-    weft_pool *pool = self->pool;
     weft__mutex_lock(&pool->mu);
     pool->waking = false;
     weft__count_down(&pool->threads);
     pool->leaving++;
     struct weft__job *orphans = take_orphans_locked(pool);
-    struct weft__call call = weft__call_present_locked(pool);
     weft__mutex_unlock(&pool->mu);
-    weft__rouse(call);
     fail_all(orphans, status);
     weft__mutex_lock(&pool->mu);
     pool->leaving--;
-    go(pool, self);
+    weft__worker_push(&pool->free, self);
+    go(pool, weft__call_present_locked(pool));
 }
 
 bool weft__worker_begin(struct weft__worker *self)
@@ -172,7 +170,7 @@ bool weft__worker_begin(struct weft__worker *self)
     self->state = NULL;
     int status = pool->thread_start ? pool->thread_start(pool->thread_arg, &self->state) : 0;
     if (status < 0) {
-        fail_start(self, status);
+        fail_start(pool, self, status);
         return false;
     }
     return true;

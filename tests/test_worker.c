@@ -10,10 +10,12 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <weft/pool.h>
 #include <weft/weft.h>
 
 #include "core/sys.h"
+#include "pool/pool.h"
 #include "tests/support/fixture.h"
 #include "tests/support/gate.h"
 #include "tests/support/loop.h"
@@ -295,4 +297,156 @@ Test(worker, wakes_an_idle_thread_when_the_one_that_was_to_come_cannot_be_starte
     cr_assert_eq(weft_test_run(second), 0);
     cr_assert_eq(weft_test_run(meanwhile.late), 0);
     weft_test_loop_end();
+}
+
+Test(worker, a_start_that_fails_leaves_its_jobs_to_the_others_whichever_it_is)
+{
+    enum { THREADS = 4 };
+    struct gate gate;
+    weft_future *jobs[THREADS];
+    gate_init(&gate);
+    for (unsigned n = 1; n <= THREADS; n++) {
+        weft_pool *pool =
+            use_pool(&(struct weft_pool_options){.min_threads = THREADS, .max_threads = THREADS});
+        cr_assert(weft__sys_fail("pthread_create", n, EAGAIN));
+        for (int i = 0; i < THREADS; i++)
+            jobs[i] = weft_to_thread_fn(NULL, gate_pass, &gate);
+        for (int i = 0; i < THREADS; i++)
+            gate_open(&gate);
+        for (int i = 0; i < THREADS; i++)
+            cr_assert_eq(weft_test_run(jobs[i]), n == 1 && i == 0 ? -EAGAIN : 0);
+        if (n == 1)
+            cr_assert_eq(sem_trywait(&gate.opened), 0);
+        cr_assert(weft__sys_failed("pthread_create") || stats_of(pool).started < n);
+        weft__sys_fail("pthread_create", 0, 0);
+    }
+    weft_test_loop_end();
+}
+
+/* ---- What the user's threads have ---- */
+
+static struct {
+    atomic_int begun, stopped, fail; /* so many starts fail */
+    struct gate *stop_gate;
+    atomic_int wrong; /* a stop that got what no start stored */
+} hooks;
+
+static int start_hook(void *arg, void **ret_state)
+{
+    cr_assert_eq(arg, &hooks);
+    if (atomic_load(&hooks.fail) > 0) {
+        atomic_fetch_sub(&hooks.fail, 1);
+        return -ENOKEY;
+    }
+    int *number = malloc(sizeof(*number));
+    *number = atomic_fetch_add(&hooks.begun, 1) + 1;
+    *ret_state = number;
+    return 0;
+}
+
+static void stop_hook(void *state)
+{
+    if (hooks.stop_gate)
+        gate_pass(hooks.stop_gate);
+    atomic_fetch_add(&hooks.wrong, !state || *(int *)state < 1 || weft_thread_state());
+    free(state);
+    atomic_fetch_add(&hooks.stopped, 1);
+}
+
+static weft_pool *use_hooked_pool(unsigned max_threads, weft_ns keepalive)
+{
+    return use_pool(&(struct weft_pool_options){.max_threads = max_threads,
+                                                .max_spares = WEFT_NO_SPARES,
+                                                .keepalive = keepalive,
+                                                .thread_start = start_hook,
+                                                .thread_stop = stop_hook,
+                                                .thread_arg = &hooks});
+}
+
+static weft_result return_state(void *arg)
+{
+    (void)arg;
+    return weft_ok(*(int *)weft_thread_state());
+}
+
+Test(worker, starts_and_stops_what_the_user_keeps_on_each_thread)
+{
+    enum { THREADS = 3 };
+    struct gate gate;
+    weft_future *jobs[THREADS];
+    gate_init(&gate);
+    weft_pool *pool = use_hooked_pool(THREADS, 0);
+    pool->quick_threads = THREADS;
+    for (int i = 0; i < THREADS; i++)
+        jobs[i] = weft_to_thread_fn(NULL, gate_pass, &gate);
+    for (int i = 0; i < THREADS; i++)
+        gate_wait_entered(&gate);
+    for (int i = 0; i < THREADS; i++)
+        gate_open(&gate);
+    for (int i = 0; i < THREADS; i++)
+        cr_assert_eq(weft_test_run(jobs[i]), 0);
+    cr_assert_eq(atomic_load(&hooks.begun), THREADS);
+    cr_assert_eq(atomic_load(&hooks.stopped), 0);
+    cr_assert_null(weft_thread_state());
+    weft_test_loop_end();
+    cr_assert_eq(atomic_load(&hooks.stopped), THREADS);
+    cr_assert_eq(atomic_load(&hooks.wrong), 0);
+}
+
+Test(worker, gives_a_job_the_state_of_its_thread)
+{
+    use_hooked_pool(1, 0);
+    weft_future *job = weft_to_thread_fn(NULL, return_state, NULL);
+    cr_assert_eq(weft_test_run(weft_ref(job)), 0);
+    cr_assert_eq(weft_future_value(job).i64, 1);
+    weft_unref(job);
+    weft_test_loop_end();
+}
+
+Test(worker, a_start_hook_that_fails_is_a_thread_that_cannot_be_started)
+{
+    weft_pool *pool = use_hooked_pool(2, 0);
+    atomic_store(&hooks.fail, 2);
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(weft_test_run(weft_to_thread_fn(NULL, return_nothing, NULL)), -ENOKEY);
+    cr_assert_eq(stats_of(pool).threads, 0);
+    cr_assert_eq(stats_of(pool).started, 0);
+    cr_assert_eq(weft_test_run(weft_to_thread_fn(NULL, return_nothing, NULL)), 0);
+    weft_test_loop_end();
+    cr_assert_eq(atomic_load(&hooks.stopped), 1);
+}
+
+Test(worker, a_start_hook_that_fails_leaves_the_jobs_to_the_other_threads)
+{
+    struct gate gate;
+    gate_init(&gate);
+    weft_pool *pool = use_hooked_pool(2, 0);
+    pool->quick_threads = 2;
+    weft_future *running = weft_to_thread_fn(NULL, gate_pass, &gate);
+    gate_wait_entered(&gate);
+    atomic_store(&hooks.fail, 1);
+    weft_future *waiting = weft_to_thread_fn(NULL, return_nothing, NULL);
+    wait_for_threads(pool, 1);
+    gate_open(&gate);
+    cr_assert_eq(weft_test_run(waiting), 0);
+    cr_assert_eq(weft_test_run(running), 0);
+    weft_test_loop_end();
+}
+
+Test(worker, a_job_that_comes_while_the_last_thread_stops_gets_its_place)
+{
+    struct gate gate;
+    gate_init(&gate);
+    hooks.stop_gate = &gate;
+    weft_pool *pool = use_hooked_pool(1, 1);
+    cr_assert_eq(weft_test_run(weft_to_thread_fn(NULL, return_nothing, NULL)), 0);
+    gate_wait_entered(&gate);
+    cr_assert_eq(stats_of(pool).threads, 0);
+    weft_future *late = weft_to_thread_fn(NULL, return_nothing, NULL);
+    cr_assert_eq(stats_of(pool).threads, 0);
+    gate_open(&gate);
+    cr_assert_eq(weft_test_run(late), 0);
+    gate_open(&gate);
+    weft_test_loop_end();
+    cr_assert_eq(atomic_load(&hooks.stopped), 2);
 }
