@@ -11,42 +11,10 @@
  * A job that waits lets another thread of its pool run meanwhile (core/blocking.h).
  */
 #include <errno.h>
-#include <time.h>
 
 #include "core/blocking.h"
+#include "core/cond.h"
 #include "core/queue.h"
-
-static int init_monotonic(pthread_cond_t *cond)
-{
-    pthread_condattr_t attributes;
-    int error = pthread_condattr_init(&attributes);
-    if (error)
-        return -error;
-    error = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    if (!error)
-        error = pthread_cond_init(cond, &attributes);
-    pthread_condattr_destroy(&attributes);
-    return -error;
-}
-
-/* `timeout` from now; WEFT_FOREVER: no limit. */
-static weft_ns deadline_after(weft_ns timeout)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    weft_ns at = WEFT_S(now.tv_sec) + now.tv_nsec;
-    return timeout < 0 || timeout > WEFT_FOREVER - at ? WEFT_FOREVER : at + timeout;
-}
-
-/* The lock is given up meanwhile. 0, or -ETIMEDOUT. */
-static int wait_until(weft_queue *queue, pthread_cond_t *cond, weft_ns deadline)
-    WEFT_REQUIRES(queue->mu)
-{
-    if (deadline == WEFT_FOREVER)
-        return -pthread_cond_wait(cond, &queue->mu.mutex);
-    struct timespec until = {.tv_sec = deadline / WEFT_S(1), .tv_nsec = deadline % WEFT_S(1)};
-    return -pthread_cond_timedwait(cond, &queue->mu.mutex, &until);
-}
 
 /* A worker tells its pool that it waits; that takes locks and may start a thread. */
 static void tell(weft_queue *queue, void (*what)(void)) WEFT_REQUIRES(queue->mu)
@@ -63,15 +31,15 @@ static int wait_in(weft_queue *queue, struct weft__parties *line, struct weft__s
                    weft_ns timeout) WEFT_REQUIRES(queue->mu)
 {
     pthread_cond_t served;
-    weft_ns deadline = deadline_after(timeout);
-    int status = timeout == 0 ? -ETIMEDOUT : init_monotonic(&served);
+    weft_ns deadline = weft__real_after(timeout);
+    int status = timeout == 0 ? -ETIMEDOUT : -weft__cond_init(&served);
     if (status < 0)
         return status;
     struct weft__party party = {.cond = &served, .status = -EINPROGRESS, .item = *item};
     weft__party_add(line, &party);
     tell(queue, weft__blocking_begin); /* in line already: who serves it meanwhile is seen */
     while (party.status == -EINPROGRESS && status == 0)
-        status = wait_until(queue, &served, deadline);
+        status = -weft__cond_wait_until(&served, &queue->mu, deadline);
     if (party.status == -EINPROGRESS)
         weft__party_remove(&party);
     else
