@@ -21,6 +21,7 @@
 #include "core/loop.h"
 #include "core/signal.h"
 #include "core/sync.h"
+#include "core/thread_task.h"
 
 /* 0: this thread had the loop when the process was forked, and has no other. */
 static int may_go_on(const weft_loop *loop)
@@ -44,6 +45,7 @@ int weft_after_fork_child(weft_loop *loop)
     weft__loop_take_mail(loop); /* parts look at what has come home */
     weft__signal_after_fork(loop->mailbox);
     weft__syncs_after_fork(loop);
+    weft__thread_tasks_after_fork(loop);
     for (struct weft__part *part = loop->parts; part; part = part->next)
         if (part->ops->after_fork)
             part->ops->after_fork(part);

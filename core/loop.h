@@ -125,8 +125,9 @@ struct weft_loop {
     struct weft__part *parts;
     struct weft__plain *plain; /* the pending futures of weft_future_new(); newest first */
     struct weft__sync *syncs;  /* locks, queues and their like; newest first */
-    uint64_t random;           /* see core/random.h; 0: not set yet */
-    weft_future *unseen;       /* failures that nobody looked at yet; newest first */
+    struct weft_thread_task *thread_tasks; /* whose future is needed; newest first */
+    uint64_t random;                       /* see core/random.h; 0: not set yet */
+    weft_future *unseen;                   /* failures that nobody looked at yet; newest first */
     weft_error_fn *error_fn;
     void *error_arg;
     weft_context *context; /* owned; the current one outside of tasks, callbacks and jobs */

@@ -33,6 +33,7 @@
 #include "core/nested.h"
 #include "core/sync.h"
 #include "core/task.h"
+#include "core/thread_task.h"
 
 #define DEFAULT_TIMEOUT WEFT_S(10)
 
@@ -394,6 +395,7 @@ void weft_loop_free(weft_loop *loop)
     run_out(loop);
     free_parts(loop);
     run_out(loop);
+    weft__thread_tasks_end(loop);
     weft__report_unseen(loop);
     weft__defer_frees(NULL);
     weft__loop_destroy(loop);

@@ -299,43 +299,23 @@ Test(traps, caught_cancel_of_a_child_is_told_from_ones_own_by_the_counter)
     weft_test_loop_end();
 }
 
-/* ---- cpython 105836: cancelled from another thread, "done" before the task had ended ---- */
+/* ---- cpython 105836: the future of run_coroutine_threadsafe() was done when it was cancelled, before
+ * its task had ended ---- */
 
-static weft_future *started; /* on the loop's thread */
+static weft_thread_task *from_thread;
 
-static void start_worker(void *arg)
+static void *start_it(void *loop)
 {
-    (void)arg;
-    started = weft_spawn(worker, .works = 1000, .cleans_up = 50);
-    weft_test_mark("started ");
-}
-
-static void note_end(weft_future *task, void *arg)
-{
-    (void)arg;
-    cr_assert_eq(weft_future_status(task), -ECANCELED);
-    cr_assert_eq(weft_now(), WEFT_MS(50));
-    weft_test_mark("ended ");
-}
-
-static void cancel_worker(void *arg)
-{
-    (void)arg;
-    cr_assert(weft_cancel(started));
-    cr_assert_not(weft_is_done(started));
-    cr_assert_eq(weft_then(weft_ref(started), note_end, NULL), 0);
-    weft_test_mark("cancelled ");
-}
-
-static void *post_start(void *loop)
-{
-    cr_assert_eq(weft_post(loop, start_worker, NULL), 0);
+    from_thread = weft_spawn_from_thread(loop, worker, .works = 1000, .cleans_up = 50);
     return NULL;
 }
 
-static void *post_cancel(void *loop)
+static void *cancel_it_there(void *unused)
 {
-    cr_assert_eq(weft_post(loop, cancel_worker, NULL), 0);
+    (void)unused;
+    cr_assert_eq(weft_thread_task_cancel(from_thread), 0);
+    cr_assert_not(weft_thread_task_is_done(from_thread));
+    cr_assert_eq(weft_thread_task_wait(from_thread, 0, NULL, NULL), -ETIMEDOUT);
     return NULL;
 }
 
@@ -344,17 +324,19 @@ static void on_a_thread(void *(*run)(void *loop))
     pthread_t thread;
     cr_assert_eq(pthread_create(&thread, NULL, run, test_loop), 0);
     pthread_join(thread, NULL);
-    weft_test_ticks(2);
+    cr_assert_eq(weft_test_run(weft_sleep(WEFT_MS(10))), 0);
 }
 
 Test(traps, task_cancelled_from_another_thread_is_done_when_it_has_ended_and_not_before)
 {
-    on_a_thread(post_start);
-    on_a_thread(post_cancel);
-    cr_assert_str_eq(test_trace, "started cancelled ");
-    cr_assert_eq(weft_test_run(started), -ECANCELED);
-    weft_test_ticks(1);
-    cr_assert_str_eq(test_trace, "started cancelled ended ");
+    on_a_thread(start_it);
+    on_a_thread(cancel_it_there);
+    cr_assert_eq(weft_test_run(weft_sleep(WEFT_MS(39))), 0);
+    cr_assert_not(weft_thread_task_is_done(from_thread));
+    cr_assert_eq(weft_test_run(weft_sleep(WEFT_MS(2))), 0);
+    cr_assert(weft_thread_task_is_done(from_thread));
+    cr_assert_eq(weft_thread_task_wait(from_thread, 0, NULL, NULL), -ECANCELED);
+    weft_thread_task_unref(from_thread);
     weft_test_loop_end();
 }
 

@@ -31,6 +31,7 @@
 #include <weft/semaphore.h>
 #include <weft/signal.h>
 #include <weft/task.h>
+#include <weft/thread_task.h>
 #include <weft/time.h>
 #include <weft/timeout.h>
 #include <weft/value.h>
