@@ -7,12 +7,17 @@
  * it comes home by the mailbox, as from a worker. While it runs, the thread has no loop: what a
  * worker must not do fails here as it does there.
  *
+ * For the shares of lanes each job counts as EACH, however long it took, so that their order is always
+ * the same.
+ *
  * These jobs do not hold up virtual time: one that nobody steps would do so for ever.
  */
 #include "core/thread.h"
 #include "pool/job.h"
 #include "pool/pool.h"
 #include "pool/schedule.h"
+
+#define EACH WEFT_MS(1)
 
 weft_pool *weft__pool_by_hand(enum weft__by_hand how)
 {
@@ -30,9 +35,9 @@ static void run_without_loop(struct weft__job *job)
     weft__loop_id = 0;
     weft__lent_loop_id = id;
     weft__job_run(job);
-    weft__mutex_lock(&job->lane->pool->mu);
-    weft__schedule_ended_locked(job->lane->pool, job, weft__pool_now());
-    weft__mutex_unlock(&job->lane->pool->mu);
+    weft__mutex_lock(&job->pool->mu);
+    weft__schedule_ended_locked(job->pool, job, job->started_at + EACH);
+    weft__mutex_unlock(&job->pool->mu);
     weft__job_send(job);
     weft__loop = loop;
     weft__loop_id = id;

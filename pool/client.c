@@ -7,7 +7,7 @@
  * A job enters the list when it is started (pool/submit.c), and leaves it when it comes home through
  * the loop's mailbox.
  *
- * Shutdown: settle() drops what is queued and refuses what is new; the loop waits for the list to
+ * Shutdown: settle() drops what is queued and refuses what is new, but for what is forced; the loop waits for the list to
  * get empty; what is in it when the time is over is listed by name and place. When the loop is
  * freed its mailbox is closed, so no job comes home any more: give_up() completes what is left with
  * WEFT_ESTUCK, and once all that waited for it has run, free() leaves it to the workers.
@@ -60,15 +60,21 @@ static struct weft__client *client_of_part(struct weft__part *part)
     return WEFT__CONTAINER(part, struct weft__client, part);
 }
 
+static void drop_queued(struct weft__client *client, bool forced)
+{
+    struct weft__job *next;
+    for (struct weft__job *job = client->oldest; job; job = next) {
+        next = job->newer;
+        if (forced || !job->forced)
+            weft__job_cancel(job);
+    }
+}
+
 static void settle(struct weft__part *part)
 {
     struct weft__client *client = client_of_part(part);
     client->settled = true;
-    struct weft__job *next;
-    for (struct weft__job *job = client->oldest; job; job = next) {
-        next = job->newer;
-        weft__job_cancel(job);
-    }
+    drop_queued(client, false);
 }
 
 static size_t pending(struct weft__part *part)
@@ -104,7 +110,7 @@ static struct weft__job *let_go(struct weft__client *client)
 
 static void give_up(struct weft__part *part)
 {
-    settle(part);
+    drop_queued(client_of_part(part), true);
     for (struct weft__job *job = client_of_part(part)->oldest; job; job = job->newer)
         weft__complete_failed(&job->future, WEFT_ESTUCK, NULL);
 }
@@ -162,6 +168,17 @@ struct weft__client *weft__client_new(weft_loop *loop)
     *client = (struct weft__client){.part.ops = &part_ops, .loop = loop};
     weft__loop_add_part(loop, &client->part);
     return client;
+}
+
+weft_pool *weft__client_pool(weft_loop *loop, struct weft__client **ret)
+{
+    struct weft__client *client = weft__client_find(loop);
+    if (!client && !(client = weft__client_new(loop)))
+        return NULL;
+    if (!client->pool)
+        client->pool = weft_pool_new(NULL);
+    *ret = client;
+    return client->pool;
 }
 
 bool weft__client_is_closed(const weft_loop *loop, const struct weft__client *client)

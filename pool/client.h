@@ -29,6 +29,9 @@ struct weft__client *weft__client_find(weft_loop *loop);
 /** Make it; NULL: out of memory. */
 struct weft__client *weft__client_new(weft_loop *loop);
 
+/** The loop's pool, made if there is none, and its client; NULL: out of memory. */
+weft_pool *weft__client_pool(weft_loop *loop, struct weft__client **ret);
+
 /** True when nothing can be started any more. The client may be NULL. */
 bool weft__client_is_closed(const weft_loop *loop, const struct weft__client *client);
 

@@ -29,6 +29,8 @@
 #include "pool/client.h"
 #include "pool/lane.h"
 #include "pool/pool.h"
+#include "pool/schedule.h"
+#include "pool/wake.h"
 
 _Thread_local struct weft__job *weft__current_job;
 
@@ -76,10 +78,12 @@ bool weft__job_cancel(struct weft__job *job)
 {
     if (!job->lane)
         return false;
-    weft_pool *pool = job->lane->pool;
+    weft_pool *pool = job->pool;
     weft__mutex_lock(&pool->mu);
-    bool dropped = weft__lane_remove_locked(job->lane, job);
+    bool dropped = weft__lane_cancel_locked(job->lane, job);
+    struct weft__call call = weft__call_worker_locked(pool);
     weft__mutex_unlock(&pool->mu);
+    weft__rouse(call);
     if (!dropped)
         return false;
     weft__mailbox_unref(job->mailbox);
@@ -131,7 +135,10 @@ struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
                               .place = request->place,
                               .run = request->run,
                               .release = request->options.release,
-                              .lane = lane};
+                              .pool = client->pool,
+                              .lane = lane,
+                              .forced = request->options.submit == WEFT_SUBMIT_FORCED,
+                              .queued_at = weft__pool_now()};
     weft__future_init(&job->future, client->loop, &ops, 2);
     job->mailbox = weft__mailbox_ref(client->loop->mailbox);
     job->context = weft_context_current();
@@ -160,7 +167,7 @@ bool weft__job_let_go_locked(struct weft__job *job)
     if (job->ended)
         return false;
     job->let_go = true;
-    job->lane->pool->abandoned++;
+    job->pool->abandoned++;
     return true;
 }
 
@@ -174,7 +181,7 @@ static void destroy_result(weft_result *result)
 /* There is no loop any more to send it to. */
 static void end_alone(struct weft__job *job)
 {
-    weft_pool *pool = job->lane->pool;
+    weft_pool *pool = job->pool;
     release(job);
     destroy_result(&job->result);
     weft__mutex_lock(&pool->mu);

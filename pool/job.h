@@ -12,6 +12,7 @@
 #include "core/context.h"
 #include "core/future.h"
 #include "core/mailbox.h"
+#include "pool/lane.h"
 
 struct weft__client;
 
@@ -23,13 +24,17 @@ struct weft__job {
     const char *name, *place;        /* [const] */
     weft_result (*run)(void *args);  /* [const] */
     void (*release)(void *args); /* [loop], [worker] while it runs; NULL: none, or it was called */
-    weft_lane *lane;             /* [const]; NULL: left behind by a fork */
-    weft_context *context;       /* [const] owned by the job's memory */
-    bool elsewhere;              /* [const] it runs on another thread */
+    weft_pool *pool;             /* [const] */
+    weft_lane *lane;        /* [const]; NULL: left behind by a fork. Gone once the job has ended */
+    bool forced;            /* [const] it is not dropped when the loop shuts down */
+    weft_context *context;  /* [const] owned by the job's memory */
+    bool elsewhere;         /* [const] it runs on another thread */
     weft__mailbox *mailbox; /* [const] a reference; dropped by who takes the job out of its lane */
     struct weft__job *prev, *next; /* [mu] in the lane */
-    weft_ns queued_at;             /* [mu] when it was put there */
-    bool queued;                   /* [mu] in the lane */
+    enum weft__stage stage;        /* [mu] where it stands in the lane */
+    weft_ns queued_at;             /* [mu] weft__pool_now() when it was submitted */
+    weft_ns started_at;            /* [mu] when it was taken */
+    weft_ns charged;               /* [mu] to its lane when it was taken; -1: it was free */
     bool ended;                    /* [mu] its loop is gone, and the worker has done with it */
     bool let_go;                   /* [mu] its loop is gone, and has done with it */
     weft__item item;               /* [worker], then [loop] */

@@ -1,33 +1,119 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A lane: where jobs of one kind wait. First in, first out; bounded; a job leaves from the middle
- * in O(1) when it is cancelled. Its limits are its own, its threads are the pool's.
- *
- * Every function here is called with the pool's lock held.
+ * A lane: where jobs of one kind wait, and how many of them may run. pool/lane.c is its queue,
+ * pool/lanes.c the lanes of a pool, pool/schedule.c decides which lane's turn it is.
  */
 #ifndef WEFT_POOL_LANE_H
 #define WEFT_POOL_LANE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <weft/lane.h>
 #include <weft/pool.h>
+
+#include "core/annotations.h"
+#include "pool/count.h"
 
 struct weft__job;
 
-/** [mu] is the pool's. */
-struct weft_lane {
-    weft_pool *pool;                /* [const] */
-    size_t limit;                   /* [const] how many may wait */
-    struct weft__job *first, *last; /* [mu] */
-    size_t queued;                  /* [mu] */
+/** Jobs, oldest first, linked by `prev` and `next`. */
+struct weft__line {
+    struct weft__job *first, *last;
+    size_t count;
 };
 
-/** Append a job. 0, or -EAGAIN: the lane is full. */
-int weft__lane_push_locked(weft_lane *lane, struct weft__job *job);
+/** Where a job stands. [mu] */
+enum weft__stage {
+    WEFT__NOT_QUEUED, /* not yet, or not any more: it was taken, cancelled or dropped */
+    WEFT__IN_LINE,    /* it may run when its turn comes */
+    WEFT__NO_ROOM     /* it waits for room in the line */
+};
 
-/** Take the oldest job out; NULL: there is none. */
+/** What happened in a lane since it was made. [mu] */
+struct weft__lane_counts {
+    weft__count submitted, completed, rejected, dropped, expired;
+    weft__count cancelled_queued, cancelled_cooperative, cancelled_interrupted, abandoned;
+};
+
+/** [mu] is the pool's. */
+struct weft_lane {
+    weft_pool *pool;       /* [const] a reference while `refs` > 0, unless it is built in */
+    weft_lane *next, **at; /* [mu] in pool->lanes, later in pool->dead_lanes */
+    uint64_t serial;       /* [const] grows along pool->lanes */
+    bool built_in;         /* [const] part of the pool's memory */
+    bool closed;           /* [mu] takes no new jobs; freed once it has none */
+    unsigned refs;         /* [mu] the users' */
+    char name[32];         /* [const] */
+
+    unsigned max_running;      /* [mu] UINT_MAX: no limit */
+    unsigned weight, reserved; /* [mu] */
+    size_t max_queued;         /* [mu] */
+    enum weft_on_full on_full; /* [mu] */
+    weft_ns max_wait;          /* [mu] 0: none */
+
+    struct weft__line line;    /* [mu] */
+    struct weft__line no_room; /* [mu] empty unless the line is full */
+    size_t running;            /* [mu] jobs taken, whose functions have not returned */
+    size_t abandoned_running;  /* [mu] of these, nobody waits for */
+    struct weft__lane_counts counts;
+
+    /* Of the scheduler, see pool/schedule.c; all [mu]. */
+    weft_lane *next_active, **at_active;
+    bool active;
+    size_t own, common; /* jobs that could start on threads reserved for it; on any others */
+    size_t unused;      /* of `reserved` */
+    uint64_t vtime;
+    weft_ns estimate;  /* of how long its next job will run */
+    weft_ns served_at; /* when its last job was taken */
+};
+
+/** How many threads the built-in lanes add to those of a pool. */
+enum { WEFT__LANES_THREADS = 2 };
+
+/** Fill in a lane that is zeroed but for its memory, with options that were checked. */
+void weft__lane_init(weft_lane *lane, weft_pool *pool, const struct weft_lane_options *options);
+
+/** The options with their defaults filled in. 0 or -EINVAL. */
+int weft__lane_complete_options(const struct weft_lane_options *options,
+                                struct weft_lane_options *ret);
+
+/* ---- With the pool's lock held ---- */
+
+/**
+ * Queue a job. 0, -EAGAIN or -ESHUTDOWN; *ret_dropped: the job that
+ * had to go for it, which the caller sends home, or NULL.
+ */
+int weft__lane_push_locked(weft_lane *lane, struct weft__job *job, enum weft_submit submit,
+                           struct weft__job **ret_dropped);
+
+/** Take the oldest job out of the line; NULL: there is none. Does not tell the scheduler. */
 struct weft__job *weft__lane_pop_locked(weft_lane *lane);
 
-/** Take a job out that waits; false: it does not wait any more. */
-bool weft__lane_remove_locked(weft_lane *lane, struct weft__job *job);
+/**
+ * Take a job out that waits; false: it does not wait any more, and its lane, which may be gone, is not
+ * touched. Then another may have found room: the caller calls weft__call_worker_locked().
+ */
+bool weft__lane_cancel_locked(weft_lane *lane, struct weft__job *job);
+
+/** Let in those who wait for room, as far as there is any. */
+void weft__lane_admit_locked(weft_lane *lane);
+
+/** A closed lane without jobs is no more. */
+void weft__lane_bury_locked(weft_lane *lane);
+
+/* ---- All lanes of a pool ---- */
+
+/** The first, of a new pool: the built-in ones. */
+void weft__lanes_init(weft_pool *pool, size_t max_queued);
+
+/** How many jobs wait for a thread. Call with the pool's lock held. */
+size_t weft__lanes_queued_locked(const weft_pool *pool);
+
+/** The same, and those that wait for room. Thread: any. */
+size_t weft__lanes_waiting(weft_pool *pool);
+
+/** Free what is left of a pool's lanes. Thread: any; nobody else knows the pool. */
+void weft__lanes_destroy(weft_pool *pool);
 
 #endif

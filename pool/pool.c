@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pool: the object, its options, its references. Its threads are in pool/worker.c, wake.c and start.c, its queue in
- * pool/lane.c.
+ * Pool: the object, its options, its references. Its threads are in pool/worker.c, wake.c and
+ * start.c, its lanes in pool/lanes.c.
  *
  * One block of memory, places for all threads included: nothing is allocated later on, so that no
  * job can be lost for want of memory once it was accepted.
@@ -21,7 +21,7 @@
 #include "pool/cpus.h"
 #include "pool/start.h"
 
-enum { MOST_THREADS = 65535, SPARE_THREADS = 4, DEFAULT_MOST = 32, DEFAULT_QUEUED = 65536 };
+enum { MOST_THREADS = 65535, SPARE_THREADS = 4, DEFAULT_MOST = 32 };
 #define DEFAULT_KEEPALIVE WEFT_S(10)
 #define PATIENCE WEFT_US(200)
 #define DEFAULT_STACK ((size_t)1 << 20)
@@ -43,8 +43,6 @@ static int complete_options(const struct weft_pool_options *options, struct weft
         ret->keepalive = DEFAULT_KEEPALIVE;
     if (!ret->stack_size)
         ret->stack_size = DEFAULT_STACK;
-    if (!ret->max_queued)
-        ret->max_queued = DEFAULT_QUEUED;
     if (!ret->thread_name)
         ret->thread_name = "weft";
     if (!ret->max_spares)
@@ -74,7 +72,7 @@ static int init_monotonic(pthread_cond_t *cond)
 static int make_places(weft_pool *pool)
 {
     struct weft__worker **end = &pool->free;
-    for (; pool->made < pool->max_threads + pool->max_spares; pool->made++) {
+    for (; pool->made < pool->places; pool->made++) {
         struct weft__worker *worker = &pool->workers[pool->made];
         int error = init_monotonic(&worker->roused);
         if (error)
@@ -88,17 +86,17 @@ static int make_places(weft_pool *pool)
 
 static weft_pool *allocate(const struct weft_pool_options *options)
 {
-    weft_pool *pool =
-        weft__calloc(1, sizeof(*pool) + ((size_t)options->max_threads + options->max_spares) *
-                                            sizeof(pool->workers[0]));
+    size_t places = (size_t)options->max_threads + options->max_spares + WEFT__LANES_THREADS;
+    weft_pool *pool = weft__calloc(1, sizeof(*pool) + places * sizeof(pool->workers[0]));
     if (!pool)
         return NULL;
     pool->generation = weft__generation;
     pool->refs = 1;
-    pool->lane = (weft_lane){.pool = pool, .limit = options->max_queued};
     pool->min_threads = options->min_threads;
     pool->max_threads = options->max_threads;
     pool->max_spares = options->max_spares;
+    pool->places = (unsigned)places;
+    weft__lanes_init(pool, options->max_queued);
     pool->quick_threads = weft__cpus();
     if (pool->quick_threads < pool->min_threads)
         pool->quick_threads = pool->min_threads;
@@ -118,6 +116,7 @@ void weft__pool_destroy(weft_pool *pool)
         pthread_cond_destroy(&pool->workers[--pool->made].roused);
     pthread_cond_destroy(&pool->left);
     pthread_mutex_destroy(&pool->mu.mutex);
+    weft__lanes_destroy(pool);
     weft__free(pool);
 }
 
@@ -189,18 +188,13 @@ void weft_pool_unref(weft_pool *pool)
         weft__end_workers(pool);
 }
 
-weft_lane *weft_pool_default_lane(weft_pool *pool)
-{
-    return &pool->lane;
-}
-
 void weft_pool_get_stats(weft_pool *pool, struct weft_pool_stats *ret)
 {
     *ret = (struct weft_pool_stats){0};
     if (weft__pool_is_inherited(pool))
         return;
     weft__mutex_lock(&pool->mu);
-    ret->queued = pool->lane.queued;
+    ret->queued = weft__lanes_queued_locked(pool);
     weft__mutex_unlock(&pool->mu);
     ret->threads = weft__count_get(&pool->threads);
     ret->idle = weft__count_get(&pool->idle_count);

@@ -44,30 +44,38 @@ struct weft_pool {
     weft__count idle_count;       /* [mu] of these, on the idle list */
     weft__count running;          /* [mu] jobs taken out of their lane by a thread */
     weft__count blocked;          /* [mu] of these, waiting for others */
-    weft_lane lane;               /* the default one */
-    unsigned max_threads;         /* [const] */
-    unsigned max_spares;          /* [const] threads beyond max_threads while jobs are blocked */
-    unsigned quick_threads;       /* [const] so many jobs get a thread without having waited */
-    weft_ns patience;             /* [const] how long a job waits before the pool grows for it */
-    weft__count wakeups_sent;     /* [mu] */
-    weft__count wakeups_saved;    /* [mu] jobs that were queued without one */
-    weft__count started, ended;   /* [mu] threads */
-    unsigned leaving;             /* [mu] threads that run thread_stop, not among `threads` */
-    unsigned abandoned;           /* [mu] of the threads, running a job that its loop has let go */
-    unsigned refs;                /* [mu] the owners' and the loops' */
-    bool deserted;                /* [mu] the last thread frees the pool */
-    bool has_last_left;           /* [mu] last_left is to be joined */
-    pthread_t last_left;          /* [mu] the thread that left last */
-    pthread_cond_t left;          /* a thread left; waited on by the last unref */
-    unsigned generation;          /* [const] in which process it may be used */
-    unsigned min_threads;         /* [const] */
-    weft_ns keepalive;            /* [const] */
-    size_t stack_size;            /* [const] */
+    /* Lanes, see pool/lanes.c and pool/schedule.c. */
+    weft_lane *active, **last_active; /* [mu] those with something to start */
+    size_t own, common, unused;       /* [mu] sums of what the lanes have of that name */
+    uint64_t vtime;                   /* [mu] of the lane that was served last */
+    weft_lane *lanes;                 /* [mu] all that are not dead, oldest first */
+    weft_lane *dead_lanes;            /* [mu] to be freed */
+    uint64_t last_lane;               /* [mu] serial number of the newest */
+    weft_lane default_lane, dns_lane, files_lane;
+    unsigned max_threads;       /* [const] */
+    unsigned max_spares;        /* [const] threads beyond max_threads while jobs are blocked */
+    unsigned quick_threads;     /* [const] so many jobs get a thread without having waited */
+    weft_ns patience;           /* [const] how long a job waits before the pool grows for it */
+    weft__count wakeups_sent;   /* [mu] */
+    weft__count wakeups_saved;  /* [mu] jobs that were queued without one */
+    weft__count started, ended; /* [mu] threads */
+    unsigned leaving;           /* [mu] threads that run thread_stop, not among `threads` */
+    unsigned abandoned;         /* [mu] of the threads, running a job that its loop has let go */
+    unsigned refs;              /* [mu] the owners' and the loops' */
+    bool deserted;              /* [mu] the last thread frees the pool */
+    bool has_last_left;         /* [mu] last_left is to be joined */
+    pthread_t last_left;        /* [mu] the thread that left last */
+    pthread_cond_t left;        /* a thread left; waited on by the last unref */
+    unsigned generation;        /* [const] in which process it may be used */
+    unsigned min_threads;       /* [const] */
+    weft_ns keepalive;          /* [const] */
+    size_t stack_size;          /* [const] */
     int (*thread_start)(void *arg, void **ret_state); /* [const] NULL: nothing to do */
     void (*thread_stop)(void *state);                 /* [const] NULL: nothing to do */
     void *thread_arg;                                 /* [const] */
     char thread_name[10];                             /* [const] */
-    unsigned made;                                    /* [const] workers with a `roused` */
+    unsigned places;                                  /* [const] workers */
+    unsigned made;                                    /* [const] of these, with a `roused` */
     struct weft__worker workers[];
 };
 
@@ -78,7 +86,7 @@ static inline unsigned weft__pool_excused(const weft_pool *pool) WEFT_REQUIRES(p
     return blocked < pool->max_spares ? blocked : pool->max_spares;
 }
 
-/** How many jobs may run at once now. It falls when a wait ends: more may run then for a while. */
+/** How many jobs may run at once now, but for those of reserved threads of built-in lanes. It falls when a wait ends: more may run then for a while. */
 static inline unsigned weft__pool_slots(const weft_pool *pool) WEFT_REQUIRES(pool->mu)
 {
     return pool->max_threads + weft__pool_excused(pool);

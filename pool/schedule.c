@@ -1,38 +1,198 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Scheduler: which job starts next.
+ *
+ * Which may. A lane's oldest job may start if fewer than `max_running` of its jobs run, and if there is
+ * a thread for it: one of those reserved for the lane that it does not use, or one of the common
+ * ones. These are as many as may run at once (capacity()) less those that run and less those that
+ * are reserved and not used, of all lanes. Each lane keeps count of how many of its jobs could start
+ * in the one way (`own`) and in the other (`common`), the pool of the sums. So the number of eligible
+ * jobs, upon which all waking depends, is a few additions for whoever changes anything
+ * (weft__schedule_account_locked()), and exact.
+ *
+ * Which does. Each lane has a virtual time: what its jobs have taken, divided by its weight. The lane
+ * that is furthest behind is next. Time counts, not starts: by starts a lane of jobs that last for
+ * seconds would get nearly all of the threads from one with jobs of a millisecond. When a job starts,
+ * its lane is charged with what its jobs took lately; when it ends, with the difference. So threads
+ * that take jobs at the same moment do not all go to the same lane, and in the end each second counts
+ * as a second. A lane that had nothing to start does not save up: it begins at the virtual time of the
+ * lane that was served last.
+ *
+ * Ageing. A weight of 1 beside one of 10,000 could wait for long. A lane whose oldest job has waited
+ * for AGE, and that had nothing started during that time, goes first, the one that waited longest
+ * before others, and is not charged. So every lane gets a job started each second, once a thread is
+ * free, but no more than that: when all lanes are late, which is when weights matter, they still
+ * share by weight.
+ *
+ * The lanes with something to start are a list. With one of them there is nothing to decide.
  */
 #include "pool/schedule.h"
 
 #include "pool/job.h"
 #include "pool/lane.h"
 
+#define AGE WEFT_S(1)
+/* What a run counts for at least, so that no job is free. */
+#define SHORTEST WEFT_US(1)
+
+enum { USUAL_WEIGHT = 100, SMOOTHING = 8 };
+
+/* ---- Which may ---- */
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t less(size_t a, size_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+static bool is_behind(uint64_t vtime, uint64_t other)
+{
+    return (int64_t)(vtime - other) < 0;
+}
+
+static void activate_locked(weft_lane *lane)
+{
+    weft_pool *pool = lane->pool;
+    lane->active = true;
+    lane->next_active = NULL;
+    lane->at_active = pool->last_active;
+    *pool->last_active = lane;
+    pool->last_active = &lane->next_active;
+    if (is_behind(lane->vtime, pool->vtime))
+        lane->vtime = pool->vtime;
+}
+
+static void deactivate_locked(weft_lane *lane)
+{
+    lane->active = false;
+    *lane->at_active = lane->next_active;
+    if (lane->next_active)
+        lane->next_active->at_active = lane->at_active;
+    else
+        lane->pool->last_active = lane->at_active;
+}
+
+void weft__schedule_account_locked(weft_lane *lane)
+{
+    weft_pool *pool = lane->pool;
+    size_t can = least(lane->line.count, less(lane->max_running, lane->running));
+    size_t unused = less(lane->reserved, lane->running);
+    size_t own = least(can, unused);
+    pool->unused += unused - lane->unused;
+    pool->own += own - lane->own;
+    pool->common += can - own - lane->common;
+    lane->unused = unused;
+    lane->own = own;
+    lane->common = can - own;
+    if (can > 0 && !lane->active)
+        activate_locked(lane);
+    else if (can == 0 && lane->active)
+        deactivate_locked(lane);
+}
+
+/* How many jobs may run at once. */
+static size_t capacity(const weft_pool *pool) WEFT_REQUIRES(pool->mu)
+{
+    return weft__pool_slots(pool) + WEFT__LANES_THREADS;
+}
+
+static size_t common_threads_locked(const weft_pool *pool) WEFT_REQUIRES(pool->mu)
+{
+    return less(capacity(pool), weft__count_get(&pool->running) + pool->unused);
+}
+
+size_t weft__schedule_eligible_locked(const weft_pool *pool)
+{
+    return pool->own + least(pool->common, common_threads_locked(pool));
+}
+
+size_t weft__schedule_threads_locked(const weft_pool *pool)
+{
+    return less(capacity(pool), pool->unused) + pool->own;
+}
+
+/* ---- Which does ---- */
+
+/* Since when the lane's oldest job waits, and the lane has not been served. */
+static weft_ns waiting_since(const weft_lane *lane)
+{
+    weft_ns queued_at = lane->line.first->queued_at;
+    return queued_at > lane->served_at ? queued_at : lane->served_at;
+}
+
+/* Something is eligible. */
+static weft_lane *choose_locked(const weft_pool *pool, weft_ns now, bool *ret_aged)
+    WEFT_REQUIRES(pool->mu)
+{
+    weft_lane *best = NULL, *oldest = NULL;
+    bool common = common_threads_locked(pool) > 0;
+    *ret_aged = false;
+    if (!pool->active->next_active)
+        return pool->active;
+    for (weft_lane *lane = pool->active; lane; lane = lane->next_active) {
+        if (!common && !lane->own)
+            continue;
+        if (!best || is_behind(lane->vtime, best->vtime))
+            best = lane;
+        if (now - waiting_since(lane) >= AGE &&
+            (!oldest || waiting_since(lane) < waiting_since(oldest)))
+            oldest = lane;
+    }
+    *ret_aged = oldest && oldest != best;
+    return oldest ? oldest : best;
+}
+
+weft_ns weft__schedule_oldest_locked(const weft_pool *pool)
+{
+    weft_ns oldest = WEFT_FOREVER;
+    bool common = common_threads_locked(pool) > 0;
+    for (const weft_lane *lane = pool->active; lane; lane = lane->next_active)
+        if ((common || lane->own) && lane->line.first->queued_at < oldest)
+            oldest = lane->line.first->queued_at;
+    return oldest;
+}
+
+static void charge(weft_lane *lane, weft_ns duration)
+{
+    lane->vtime += (uint64_t)(duration * USUAL_WEIGHT / (weft_ns)lane->weight);
+}
+
 struct weft__job *weft__schedule_take_locked(weft_pool *pool, weft_ns now)
 {
-    (void)now;
-    struct weft__job *job = NULL;
-    if (weft__schedule_eligible_locked(pool))
-        job = weft__lane_pop_locked(&pool->lane);
-    if (job)
-        weft__count_up(&pool->running);
+    bool aged;
+    if (weft__schedule_eligible_locked(pool) == 0)
+        return NULL;
+    weft_lane *lane = choose_locked(pool, now, &aged);
+    struct weft__job *job = weft__lane_pop_locked(lane);
+    if (!aged && is_behind(pool->vtime, lane->vtime))
+        pool->vtime = lane->vtime;
+    job->started_at = now;
+    job->charged = aged ? -1 : lane->estimate;
+    if (!aged)
+        charge(lane, job->charged);
+    lane->served_at = now;
+    lane->running++;
+    weft__count_up(&pool->running);
+    weft__schedule_account_locked(lane);
     return job;
 }
 
 void weft__schedule_ended_locked(weft_pool *pool, struct weft__job *job, weft_ns now)
 {
-    (void)job;
-    (void)now;
+    weft_lane *lane = job->lane;
+    weft_ns ran = now - job->started_at;
+    if (ran < SHORTEST)
+        ran = SHORTEST;
+    if (job->charged >= 0)
+        charge(lane, ran - job->charged);
+    lane->estimate += (ran - lane->estimate) / SMOOTHING;
+    weft__count_up(&lane->counts.completed);
+    lane->running--;
     weft__count_down(&pool->running);
-}
-
-size_t weft__schedule_eligible_locked(const weft_pool *pool)
-{
-    size_t slots = weft__pool_slots(pool), running = weft__count_get(&pool->running);
-    size_t room = slots > running ? slots - running : 0;
-    return pool->lane.queued < room ? pool->lane.queued : room;
-}
-
-weft_ns weft__schedule_oldest_locked(const weft_pool *pool)
-{
-    return pool->lane.first->queued_at;
+    weft__schedule_account_locked(lane);
+    weft__lane_bury_locked(lane);
 }

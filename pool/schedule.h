@@ -38,6 +38,9 @@ struct weft__job *weft__schedule_take_locked(weft_pool *pool, weft_ns now) WEFT_
 void weft__schedule_ended_locked(weft_pool *pool, struct weft__job *job, weft_ns now)
     WEFT_REQUIRES(pool->mu);
 
+/** The lane, or what waits in it, was changed. */
+void weft__schedule_account_locked(weft_lane *lane);
+
 /**
  * How many jobs could be taken one after the other now, by as many threads as there may be. Exact:
  * if it is not 0, the next take returns a job. It rises when a job is queued, or ends, or when
@@ -47,5 +50,11 @@ size_t weft__schedule_eligible_locked(const weft_pool *pool) WEFT_REQUIRES(pool-
 
 /** When that one of the eligible jobs was queued which waits longest. There must be one. */
 weft_ns weft__schedule_oldest_locked(const weft_pool *pool) WEFT_REQUIRES(pool->mu);
+
+/**
+ * How many threads are of use now: all but the reserved ones that nobody needs. If there are as many,
+ * and something is eligible, one of them runs nothing and will look for a job before it gets idle.
+ */
+size_t weft__schedule_threads_locked(const weft_pool *pool) WEFT_REQUIRES(pool->mu);
 
 #endif

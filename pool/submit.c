@@ -21,12 +21,10 @@
 static void run_inline(weft__item *item)
 {
     struct weft__client *client = WEFT__CONTAINER(item, struct weft__client, run_inline);
-    struct weft_pool_stats stats;
     client->inline_is_queued = false;
     if (!client->pool || client->pool->by_hand != WEFT__INLINE) /* it was replaced */
         return;
-    weft_pool_get_stats(client->pool, &stats);
-    weft__pool_step(client->pool, stats.queued);
+    weft__pool_step(client->pool, weft__lanes_waiting(client->pool));
 }
 
 static void run_inline_soon(struct weft__client *client)
@@ -38,12 +36,12 @@ static void run_inline_soon(struct weft__client *client)
     weft__schedule(client->loop, &client->run_inline);
 }
 
-static weft_future *submit_job(struct weft__job *job)
+static weft_future *submit_job(struct weft__job *job, enum weft_submit submit)
 {
-    weft_pool *pool = job->lane->pool;
-    job->queued_at = weft__pool_now();
+    weft_pool *pool = job->pool;
+    struct weft__job *dropped;
     weft__mutex_lock(&pool->mu);
-    int refused = weft__lane_push_locked(job->lane, job);
+    int refused = weft__lane_push_locked(job->lane, job, submit, &dropped);
     struct weft__call call = weft__call_worker_locked(pool);
     if (refused == 0 && !call.worker)
         weft__count_up(&pool->wakeups_saved);
@@ -53,10 +51,13 @@ static weft_future *submit_job(struct weft__job *job)
         run_inline_soon(job->client);
     }
     weft__rouse(call);
+    if (dropped)
+        weft__job_finish(dropped, weft_err(WEFT_EDROPPED));
     if (refused == 0)
         return &job->future;
     weft__job_discard(job);
-    return weft_future_failed(refused, "the lane is full");
+    return weft_future_failed(refused,
+                              refused == -EAGAIN ? "the lane is full" : "the lane is closed");
 }
 
 /* There is no job to own what the arguments do. */
@@ -69,12 +70,13 @@ static weft_future *refuse(const struct weft__request *request, weft_future *err
 
 static weft_future *submit_to(struct weft__client *client, const struct weft__request *request)
 {
-    weft_lane *lane = request->options.lane ? request->options.lane : &client->pool->lane;
+    weft_lane *lane = request->options.lane ? request->options.lane : &client->pool->default_lane;
     if (lane->pool != client->pool)
         return refuse(request, weft_future_failed(-EINVAL, "%s: the lane belongs to another pool",
                                                   request->name));
     struct weft__job *job = weft__job_new(client, lane, request);
-    return job ? submit_job(job) : refuse(request, weft__future_enomem(client->loop));
+    return job ? submit_job(job, request->options.submit)
+               : refuse(request, weft__future_enomem(client->loop));
 }
 
 weft_future *weft__submit(const struct weft__request *request)
@@ -83,14 +85,12 @@ weft_future *weft__submit(const struct weft__request *request)
     if (!loop)
         return refuse(request, weft__future_enoloop());
     struct weft__client *client = weft__client_find(loop);
-    if (weft__client_is_closed(loop, client))
+    bool forced = request->options.submit == WEFT_SUBMIT_FORCED;
+    if (forced ? loop->phase == WEFT__CLOSED : weft__client_is_closed(loop, client))
         return refuse(request,
                       weft_future_failed(-ESHUTDOWN, "%s: the loop is shut down", request->name));
-    if (!client && !(client = weft__client_new(loop)))
-        return refuse(request, weft__future_enomem(loop));
-    if (!client->pool && !(client->pool = weft_pool_new(NULL)))
-        return refuse(request, weft__future_enomem(loop));
-    return submit_to(client, request);
+    return weft__client_pool(loop, &client) ? submit_to(client, request)
+                                            : refuse(request, weft__future_enomem(loop));
 }
 
 /* The caller's options, or the default ones; false: they are of another version. */

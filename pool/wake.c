@@ -45,10 +45,12 @@
 #include "pool/schedule.h"
 #include "pool/start.h"
 
-/* Threads that are running jobs or about to do so are `threads`; more than the slots are of no use. */
+/* Threads that are running jobs or about to do so are `threads`; more than
+ * weft__schedule_threads_locked() are of no use. */
 static bool may_start(const weft_pool *pool) WEFT_REQUIRES(pool->mu)
 {
-    return pool->free && weft__count_get(&pool->threads) < weft__pool_slots(pool) && !pool->by_hand;
+    return pool->free && !pool->by_hand &&
+           weft__count_get(&pool->threads) < weft__schedule_threads_locked(pool);
 }
 
 bool weft__must_watch_locked(const weft_pool *pool)

@@ -99,7 +99,8 @@ Test(job_release, is_at_once_for_a_job_that_cannot_be_started)
 {
     struct uses arg = {.number = 5};
     weft_pool *other = weft_pool_new(NULL);
-    struct weft_job_options elsewhere = {.lane = weft_pool_default_lane(other), .release = release};
+    struct weft_job_options elsewhere = {.lane = weft_pool_lane(other, "default"),
+                                         .release = release};
     cr_assert_eq(weft_test_run(weft_offload(&elsewhere, uses, .number = 5)), -EINVAL);
     cr_assert_eq(atomic_load(&released), 1);
     cr_assert_eq(weft_test_run(weft_offload_fn(&elsewhere, never, &arg)), -EINVAL);

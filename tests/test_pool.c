@@ -58,7 +58,7 @@ Test(pool, cannot_be_set_where_it_makes_no_sense)
 Test(pool, refuses_another_pools_lane)
 {
     weft_pool *own = use_pool(NULL), *other = weft_pool_new(NULL);
-    weft_lane *lane = weft_pool_default_lane(own), *foreign = weft_pool_default_lane(other);
+    weft_lane *lane = weft_pool_lane(own, "default"), *foreign = weft_pool_lane(other, "default");
     cr_assert_eq(weft_test_run(weft_to_thread_fn(lane, return_nothing, NULL)), 0);
     cr_assert_eq(weft_test_run(weft_to_thread_fn(foreign, return_nothing, NULL)), -EINVAL);
     weft_pool_unref(other);

@@ -139,7 +139,7 @@ Test(to_thread, runs_in_the_lane_that_is_named)
 {
     weft_pool *pool = weft_pool_new(NULL), *other = weft_pool_new(NULL);
     cr_assert_eq(weft_loop_set_pool(test_loop, pool), 0);
-    weft_lane *lane = weft_pool_default_lane(pool), *foreign = weft_pool_default_lane(other);
+    weft_lane *lane = weft_pool_lane(pool, "default"), *foreign = weft_pool_lane(other, "default");
     cr_assert_eq(number_of(weft_to_thread_in(lane, add, .a = 1, .b = 2)), 3);
     cr_assert_eq(number_of(weft_to_thread_in(NULL, nothing)), 11);
     expect_all(&(struct weft_job_options){.lane = lane}, 4, 9);

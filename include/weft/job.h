@@ -67,6 +67,15 @@ typedef struct weft_blocking {
 
 /* ---- Starting a job ---- */
 
+/** What becomes of a job for which its lane has no room. */
+enum weft_submit {
+    WEFT_SUBMIT_AS_LANE, /* what the lane's `on_full` says */
+    WEFT_SUBMIT_TRY,     /* it fails at once, with -EAGAIN */
+    WEFT_SUBMIT_WAIT,    /* it waits for room, first come, first served; no thread waits with it */
+    WEFT_SUBMIT_FORCED /* it is queued above the bound; also while the loop shuts down, until it is
+                            closed, and then neither dropped: for cleaning up */
+};
+
 /**
  * How a job is run. Zero is the default of every field.
  *
@@ -78,6 +87,7 @@ typedef struct weft_blocking {
 struct weft_job_options {
     size_t size;                 /* sizeof(struct weft_job_options), or 0 for "this version" */
     weft_lane *lane;             /* of the loop's pool, where it waits; NULL: the default one */
+    enum weft_submit submit;     /* what if the lane is full */
     void (*release)(void *args); /* the destructor of what the arguments own; see below */
 };
 

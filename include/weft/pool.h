@@ -4,7 +4,8 @@
  *
  * A loop without a pool makes a private one at its first job; weft_loop_set_pool() lets several loops
  * share one. Threads are started when there is work for them, up to `max_threads`, and leave when
- * they had none for `keepalive`. Jobs wait in a lane: a queue with a bound, first in first out.
+ * they had none for `keepalive`. Jobs wait in lanes (<weft/lane.h>): queues with a bound, first in
+ * first out.
  *
  * In workers all signals but those of faults (SIGSEGV and its like) are blocked, so that the host's
  * handlers run on the host's threads.
@@ -28,11 +29,12 @@ typedef struct weft_pool weft_pool;
 
 /** Zero is the default of every field. */
 struct weft_pool_options {
-    size_t size;             /* sizeof(struct weft_pool_options), or 0 for "this version" */
-    unsigned min_threads;    /* as many stay once they were started; 0: none need to */
-    unsigned max_threads;    /* at most 65,535; 0: four more than the CPUs this process may use (its
-                             affinity mask and its cgroup's quota), but no more than 32 */
-    weft_ns keepalive;       /* an idle thread above min_threads leaves after it; 0: 10 s */
+    size_t size;          /* sizeof(struct weft_pool_options), or 0 for "this version" */
+    unsigned min_threads; /* as many stay once they were started; 0: none need to */
+    unsigned max_threads; /* at most 65,535, and one more each for the lanes "dns" and "files"; 0:
+                             four more than the CPUs this process may use (its affinity mask and its
+                             cgroup's quota), but no more than 32 */
+    weft_ns keepalive;    /* an idle thread above min_threads leaves after it; 0: 10 s */
     const char *thread_name; /* of each thread, with its number; 9 bytes count; NULL: "weft" */
     size_t stack_size;       /* of each thread, in bytes; 0: 1 MiB */
     size_t max_queued;       /* how many jobs may wait in the default lane; 0: 65,536 */
@@ -88,8 +90,19 @@ WEFT_PUBLIC WEFT_MUST_CHECK int weft_loop_set_pool(weft_loop *loop, weft_pool *p
 /** The pool that a loop uses, borrowed; NULL before its first job. Thread: loop. Since: 0.1 */
 WEFT_PUBLIC weft_pool *weft_loop_pool(weft_loop *loop);
 
-/** The lane in which jobs wait unless told otherwise, borrowed. Thread: any. Since: 0.1 */
-WEFT_PUBLIC weft_lane *weft_pool_default_lane(weft_pool *pool);
+/** A lane of a pool by its name ("default", "dns", "files", or one that a user made), borrowed; NULL:
+ * there is none, or the pool is a parent's. Thread: any. Since: 0.1 */
+WEFT_PUBLIC weft_lane *weft_pool_lane(weft_pool *pool, const char *name);
+
+/**
+ * A lane of the pool that a loop uses, by its name. The pool is made if there is none.
+ *
+ * Thread:    loop.
+ * Ownership: borrowed: it lives as long as the loop uses that pool, or the lane's owner holds it.
+ * Errors:    NULL and errno: ENOENT, ENOMEM, EINVAL, or the number of WEFT_ETHREAD or WEFT_EFORK.
+ * Since:     0.1
+ */
+WEFT_PUBLIC weft_lane *weft_loop_lane(weft_loop *loop, const char *name);
 
 /** What a pool is doing, of all its loops together. */
 struct weft_pool_stats {

@@ -17,6 +17,7 @@
 #include <weft/future.h>
 #include <weft/group.h>
 #include <weft/job.h>
+#include <weft/lane.h>
 #include <weft/lock.h>
 #include <weft/loop.h>
 #include <weft/macros.h>
