@@ -8,6 +8,9 @@
  *        v                             v
  *     complete, -ECANCELED          its value is destroyed on the worker
  *
+ * A cancel of one that runs is passed on to its control, if it has one (pool/cancel.c): only the job
+ * itself can end it then.
+ *
  * Between being taken and being put in the mailbox a job is the worker's: of the whole loop it
  * knows this job only. The pool's lock decides who takes it out of its lane, a worker or a cancel;
  * the mailbox hands it back with all that was written to it.
@@ -26,6 +29,7 @@
 #include "core/cold.h"
 #include "core/loop.h"
 #include "core/memory.h"
+#include "pool/cancel.h"
 #include "pool/client.h"
 #include "pool/lane.h"
 #include "pool/pool.h"
@@ -48,6 +52,8 @@ void weft__job_complete(weft__item *item)
     struct weft__job *job = WEFT__CONTAINER(item, struct weft__job, item);
     weft__client_remove(job);
     release(job);
+    if (job->future.flags & WEFT__CANCEL_ASKED && job->result.status != -ECANCELED)
+        job->future.flags |= WEFT__UNDELIVERED;
     weft__complete_result(&job->future, job->result);
     weft_unref(&job->future);
 }
@@ -74,10 +80,8 @@ void weft__job_lose(struct weft__job *job)
     weft_unref(&job->future);
 }
 
-bool weft__job_cancel(struct weft__job *job)
+static bool drop_queued(struct weft__job *job)
 {
-    if (!job->lane)
-        return false;
     weft_pool *pool = job->pool;
     weft__mutex_lock(&pool->mu);
     bool dropped = weft__lane_cancel_locked(job->lane, job);
@@ -91,6 +95,18 @@ bool weft__job_cancel(struct weft__job *job)
     release(job);
     weft__complete_failed(&job->future, -ECANCELED, NULL);
     weft_unref(&job->future);
+    return true;
+}
+
+bool weft__job_cancel(struct weft__job *job)
+{
+    if (!job->lane)
+        return false;
+    if (drop_queued(job))
+        return true;
+    if (!job->control || !weft__control_ask(job))
+        return false;
+    job->future.flags |= WEFT__CANCEL_ASKED;
     return true;
 }
 
@@ -111,9 +127,16 @@ static weft_context *context_of(const weft_future *future)
     return WEFT__CONTAINER(future, struct weft__job, future)->context;
 }
 
+static void fini(struct weft__job *job)
+{
+    if (job->control)
+        weft__control_fini(job);
+    weft_context_unref(job->context);
+}
+
 static void dispose(weft_future *future)
 {
-    weft_context_unref(context_of(future));
+    fini(WEFT__CONTAINER(future, struct weft__job, future));
 }
 
 static const struct weft__future_ops ops = {.name = "job",
@@ -125,9 +148,12 @@ static const struct weft__future_ops ops = {.name = "job",
 struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
                                 const struct weft__request *request)
 {
+    bool controlled = weft__control_is_needed(&request->options);
+    size_t padding = controlled ? -request->size % _Alignof(max_align_t) : 0;
+    size_t more = padding + (controlled ? sizeof(struct weft__control) : 0);
     struct weft__job *job = NULL;
-    if (request->size <= SIZE_MAX - sizeof(*job))
-        job = weft__malloc(sizeof(*job) + request->size);
+    if (request->size <= SIZE_MAX - sizeof(*job) - more)
+        job = weft__malloc(sizeof(*job) + request->size + more);
     if (!job)
         return NULL;
     *job = (struct weft__job){.client = client,
@@ -144,6 +170,10 @@ struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
     job->context = weft_context_current();
     job->item.run = weft__job_complete;
     memcpy(job->args, request->args, request->size);
+    if (controlled) {
+        job->control = (void *)(job->args + request->size + padding);
+        weft__control_init(job->control, &request->options);
+    }
     return job;
 }
 
@@ -151,14 +181,14 @@ void weft__job_discard(struct weft__job *job)
 {
     release(job);
     weft__mailbox_unref(job->mailbox);
-    weft_context_unref(job->context);
+    fini(job);
     weft__free(job);
 }
 
 void weft__job_free(struct weft__job *job)
 {
     weft__cold_free(&job->future);
-    weft_context_unref(job->context);
+    fini(job);
     weft__free(job);
 }
 
@@ -214,7 +244,12 @@ void weft__job_run(struct weft__job *job)
     weft_context **outer = weft__context_enter(&context);
     struct weft__job *outer_job = weft__current_job;
     weft__current_job = job;
-    job->result = job->run(job->args);
+    if (!job->control) {
+        job->result = job->run(job->args);
+    } else if (weft__control_begin(job)) {
+        job->result = job->run(job->args);
+        weft__control_end(job);
+    }
     release(job);
     weft__current_job = outer_job;
     weft__context_leave(outer);

@@ -15,8 +15,9 @@
 #include "pool/lane.h"
 
 struct weft__client;
+struct weft__control;
 
-/** One block of memory: the future, the job, a copy of its arguments. [mu] is the pool's lock. */
+/** One block of memory: the future, the job, a copy of its arguments, its control if it has one. [mu] is the pool's lock. */
 struct weft__job {
     weft_future future;              /* [loop] */
     struct weft__client *client;     /* [loop] NULL once the job is not under way any more */
@@ -25,10 +26,11 @@ struct weft__job {
     weft_result (*run)(void *args);  /* [const] */
     void (*release)(void *args); /* [loop], [worker] while it runs; NULL: none, or it was called */
     weft_pool *pool;             /* [const] */
-    weft_lane *lane;        /* [const]; NULL: left behind by a fork. Gone once the job has ended */
-    bool forced;            /* [const] it is not dropped when the loop shuts down */
-    weft_context *context;  /* [const] owned by the job's memory */
-    bool elsewhere;         /* [const] it runs on another thread */
+    weft_lane *lane;       /* [const]; NULL: left behind by a fork. Gone once the job has ended */
+    bool forced;           /* [const] it is not dropped when the loop shuts down */
+    weft_context *context; /* [const] owned by the job's memory */
+    bool elsewhere;        /* [const] it runs on another thread */
+    struct weft__control *control; /* [const] behind the arguments; NULL: nothing stops it */
     weft__mailbox *mailbox; /* [const] a reference; dropped by who takes the job out of its lane */
     struct weft__job *prev, *next; /* [mu] in the lane */
     enum weft__stage stage;        /* [mu] where it stands in the lane */
@@ -80,7 +82,7 @@ void weft__job_complete(weft__item *item);
 /** In a forked child: the job fails, unless it was home before the fork. Thread: loop. */
 void weft__job_lose(struct weft__job *job);
 
-/** Cancel a job if it is queued; then it is complete. Thread: loop. */
+/** Ask a job to stop. True: the request is delivered, at once or later. Thread: loop. */
 bool weft__job_cancel(struct weft__job *job);
 
 /**

@@ -93,12 +93,13 @@ weft_future *weft__submit(const struct weft__request *request)
                                             : refuse(request, weft__future_enomem(loop));
 }
 
-/* The caller's options, or the default ones; false: they are of another version. */
+/* The caller's options, or the default ones; false: they are of another version, or make no sense. */
 static bool copy_options(const struct weft_job_options *options, struct weft_job_options *ret)
 {
     if (options)
         *ret = *options;
-    return ret->size == 0 || ret->size == sizeof(*ret);
+    return (ret->size == 0 || ret->size == sizeof(*ret)) &&
+           (unsigned)ret->on_cancel <= WEFT_CANCEL_COOPERATIVE;
 }
 
 weft_future *weft__offload(const struct weft_job_options *options, const weft_blocking *blocking,
@@ -110,7 +111,7 @@ weft_future *weft__offload(const struct weft_job_options *options, const weft_bl
                                     .name = blocking->name,
                                     .place = place};
     if (!copy_options(options, &request.options))
-        return weft_future_failed(-EINVAL, "%s: options of another version", blocking->name);
+        return weft_future_failed(-EINVAL, "%s: options that make no sense", blocking->name);
     return weft__submit(&request);
 }
 
@@ -140,7 +141,7 @@ weft_future *weft__offload_fn(const struct weft_job_options *options, weft_resul
     struct weft__request request = {
         .run = run_fn, .args = &call, .size = sizeof(call), .name = name, .place = place};
     if (!copy_options(options, &request.options))
-        return weft_future_failed(-EINVAL, "%s: options of another version", name);
+        return weft_future_failed(-EINVAL, "%s: options that make no sense", name);
     if (request.options.release) {
         call.release = request.options.release;
         request.options.release = release_arg;

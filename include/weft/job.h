@@ -17,6 +17,7 @@
 #ifndef WEFT_JOB_H
 #define WEFT_JOB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <weft/future.h>
 #include <weft/macros.h>
@@ -76,6 +77,14 @@ enum weft_submit {
                             closed, and then neither dropped: for cleaning up */
 };
 
+/** What becomes of a cancel while the job runs. One that is queued never runs, whatever is said here. */
+enum weft_on_cancel {
+    WEFT_CANCEL_WAIT,       /* nothing: it is waited for, and who awaits it keeps the request */
+    WEFT_CANCEL_COOPERATIVE /* it is told: see weft_job_cancelled(). If it returns -ECANCELED, the
+                               request is answered; whatever else it returns is delivered, and who
+                               awaits it keeps the request */
+};
+
 /**
  * How a job is run. Zero is the default of every field.
  *
@@ -88,7 +97,8 @@ struct weft_job_options {
     size_t size;                 /* sizeof(struct weft_job_options), or 0 for "this version" */
     weft_lane *lane;             /* of the loop's pool, where it waits; NULL: the default one */
     enum weft_submit submit;     /* what if the lane is full */
-    void (*release)(void *args); /* the destructor of what the arguments own; see below */
+    void (*release)(void *args); /* the destructor of what the arguments own; see above */
+    enum weft_on_cancel on_cancel;
 };
 
 /**
@@ -152,6 +162,80 @@ struct weft_job_options {
  * Since:     0.1
  */
 #define weft_offload_fn(options, fn, arg) weft__offload_fn((options), (fn), (arg), #fn, WEFT__HERE)
+
+/* ---- In a job ---- */
+
+/*
+ * What follows is for the function of a job, on its worker, and for what that calls. On any other
+ * thread there is no job: WEFT_ENOJOB. In a child that was forked off by the function it is not this
+ * job that runs: WEFT_EFORK.
+ */
+
+/**
+ * True once the job is to stop: somebody cancelled it, and its `on_cancel` says that it is told. Then
+ * clean up and return weft_err(-ECANCELED), or finish after all and return the value.
+ *
+ * Costs no more than a read of memory. False for ever after a weft_job_commit() that succeeded.
+ *
+ * Thread:    worker.
+ * Ownership: none.
+ * Errors:    false where no job runs.
+ * Since:     0.1
+ */
+WEFT_PUBLIC bool weft_job_cancelled(void);
+
+/**
+ * The point of no return: from now on nothing stops the job, nor is it told. Whoever cancels it later
+ * waits for it, as for one with WEFT_CANCEL_WAIT.
+ *
+ * Thread:    worker.
+ * Ownership: none.
+ * Errors:    0, also when it was called before. -ECANCELED: a cancel came first; do not go on.
+ *            WEFT_ENOJOB, WEFT_EFORK.
+ * Since:     0.1
+ */
+WEFT_PUBLIC WEFT_MUST_CHECK int weft_job_commit(void);
+
+/**
+ * A descriptor that gets readable when weft_job_cancelled() gets true, to be polled along with others.
+ * Do not read from it.
+ *
+ * Thread:    worker.
+ * Ownership: borrowed until the function returns; the same one at each call.
+ * Errors:    -EMFILE, -ENFILE and others of eventfd(); -EINVAL: the job's `on_cancel` is
+ *            WEFT_CANCEL_WAIT, it is never told; WEFT_ENOJOB, WEFT_EFORK.
+ * Since:     0.1
+ */
+WEFT_PUBLIC int weft_job_cancel_fd(void);
+
+/**
+ * Wait until `fd` (-1: none) is ready for one of `events`, as poll() has them, or the job is told to
+ * stop. Signals do not end it. `deadline` is of the real monotonic clock (weft_now() on a worker);
+ * WEFT_FOREVER: none; one that has passed: look, do not wait.
+ *
+ * Thread:    worker.
+ * Ownership: none.
+ * Errors:    more than 0: what `fd` is ready for, as in poll()'s `revents`. -ECANCELED: the job is to
+ *            stop, ready or not. -ETIMEDOUT. As weft_job_cancel_fd(), but for -EINVAL: a job that is
+ *            never told waits all the same. Those of poll().
+ * Since:     0.1
+ */
+WEFT_PUBLIC WEFT_MUST_CHECK int weft_job_poll(int fd, short events, weft_ns deadline);
+
+/**
+ * Let `fn(arg)` be called when the job is told to stop, once: for a library that has a call of its own
+ * to interrupt what it does. NULL: no more. There is one at a time; a new one replaces the old.
+ *
+ * It is called on the canceller's thread, which is the loop's, and must not block, nor call weft. If
+ * the job was told before, it is called here, at once. When a call that removes or replaces it has
+ * returned, or the job's function has, it is not called any more and is not being called.
+ *
+ * Thread:    worker.
+ * Ownership: `arg` is borrowed until it is removed or the function returns.
+ * Errors:    WEFT_ENOJOB, WEFT_EFORK.
+ * Since:     0.1
+ */
+WEFT_PUBLIC int weft_job_on_cancel(void (*fn)(void *arg), void *arg);
 
 /* ---- What the macros expand to; nothing below is for direct use. ---- */
 

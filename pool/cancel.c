@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stopping jobs that run.
+ *
+ * A queued job is stopped by whoever takes it out of its lane (pool/job.c). This is about jobs that
+ * a worker has taken: what becomes of a cancel then was said when the job was started.
+ *
+ *     from        by                                         to
+ *     WAITS       worker, about to call the function          RUNS
+ *     WAITS       canceller: it was taken just now            ASKED
+ *     RUNS        canceller                                   ASKED
+ *     RUNS        the function: weft_job_commit()             COMMITTED
+ *     any         worker: the function has returned           ENDED
+ *                 worker: WAITS was over, it is not called    ENDED
+ *
+ * Every change is made under the control's own lock, so each race is decided once: a commit that
+ * finds ASKED is refused, an ask that finds COMMITTED or ENDED is; an ask that comes before the
+ * call prevents it.
+ *
+ * Who asks tells the job in each way that it can hear: weft_job_cancelled() looks at the state, the
+ * descriptor gets readable, the function set by weft_job_on_cancel() is called, with no lock held;
+ * whoever removes that function, or ends, waits until the call is over.
+ *
+ * "Cancelled means that it did not happen": a job that returns a value although it was asked to stop
+ * completes with the value, and who awaits it keeps the request (pool/job.c).
+ *
+ * Failure modes: no descriptor (the job is told so, and may go on with weft_job_cancelled()). After
+ * a fork that was made by a job, the child's calls fail: the job runs in the parent.
+ */
+#include "pool/cancel.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/sys.h"
+#include "core/thread.h"
+#include "pool/job.h"
+#include "pool/pool.h"
+
+/* ---- The state ---- */
+
+static enum weft__control_state state_of(struct weft__control *control)
+{
+    return (enum weft__control_state)atomic_load_explicit(&control->state, memory_order_acquire);
+}
+
+static void move(struct weft__control *control, enum weft__control_state to)
+    WEFT_REQUIRES(control->mu)
+{
+    enum weft__control_state from = state_of(control);
+    (void)from;
+    assert(from != WEFT__ENDED);
+    assert(to != WEFT__RUNS || from == WEFT__WAITS);
+    assert(to != WEFT__ASKED || from == WEFT__WAITS || from == WEFT__RUNS);
+    assert(to != WEFT__COMMITTED || from == WEFT__RUNS);
+    atomic_store_explicit(&control->state, (int)to, memory_order_release);
+}
+
+static bool is_told(struct weft__control *control)
+{
+    return state_of(control) == WEFT__ASKED;
+}
+
+bool weft__control_is_needed(const struct weft_job_options *options)
+{
+    return options->on_cancel != WEFT_CANCEL_WAIT;
+}
+
+void weft__control_init(struct weft__control *control, const struct weft_job_options *options)
+{
+    *control = (struct weft__control){.mode = options->on_cancel, .fd = -1};
+    atomic_init(&control->state, WEFT__WAITS);
+    pthread_mutex_init(&control->mu.mutex, NULL);
+    pthread_cond_init(&control->told_it, NULL);
+}
+
+static void close_fd(struct weft__control *control)
+{
+    int fd = control->fd;
+    control->fd = -1; /* first: in a child forked in between it is lost, not closed twice */
+    if (fd >= 0)
+        close(fd);
+}
+
+void weft__control_fini(struct weft__job *job)
+{
+    struct weft__control *control = job->control;
+    close_fd(control);
+    if (!job->lane)
+        return; /* in a forked child: a thread that is not there may hold the lock */
+    pthread_cond_destroy(&control->told_it);
+    pthread_mutex_destroy(&control->mu.mutex);
+}
+
+/* ---- Telling ---- */
+
+static void wait_told(struct weft__control *control) WEFT_REQUIRES(control->mu)
+{
+    while (control->telling)
+        pthread_cond_wait(&control->told_it, &control->mu.mutex);
+}
+
+static void make_readable(struct weft__control *control) WEFT_REQUIRES(control->mu)
+{
+    static const uint64_t one = 1;
+    ssize_t written = control->fd < 0 ? 0 : weft__sys.write(control->fd, &one, sizeof(one));
+    assert(written >= 0); /* a counter of 0 takes a 1 */
+    (void)written;
+}
+
+/* The function that is to be called, if any: once at most. */
+static void tell(struct weft__control *control) WEFT_RELEASE(control->mu)
+{
+    void (*fn)(void *) = control->tell;
+    control->tell = NULL;
+    control->telling = fn;
+    make_readable(control);
+    weft__mutex_unlock(&control->mu);
+    if (!fn)
+        return;
+    fn(control->arg);
+    weft__mutex_lock(&control->mu);
+    control->telling = false;
+    pthread_cond_broadcast(&control->told_it);
+    weft__mutex_unlock(&control->mu);
+}
+
+bool weft__control_ask(struct weft__job *job)
+{
+    struct weft__control *control = job->control;
+    if (control->mode == WEFT_CANCEL_WAIT)
+        return false;
+    weft__mutex_lock(&control->mu);
+    enum weft__control_state state = state_of(control);
+    if (state == WEFT__WAITS || state == WEFT__RUNS) {
+        move(control, WEFT__ASKED);
+        tell(control);
+        return true;
+    }
+    weft__mutex_unlock(&control->mu);
+    return state == WEFT__ASKED;
+}
+
+/* ---- Around the function ---- */
+
+bool weft__control_begin(struct weft__job *job)
+{
+    struct weft__control *control = job->control;
+    weft__mutex_lock(&control->mu);
+    bool asked = is_told(control);
+    move(control, asked ? WEFT__ENDED : WEFT__RUNS);
+    weft__mutex_unlock(&control->mu);
+    if (asked)
+        job->result = weft_err(-ECANCELED);
+    return !asked;
+}
+
+void weft__control_end(struct weft__job *job)
+{
+    struct weft__control *control = job->control;
+    weft__mutex_lock(&control->mu);
+    wait_told(control);
+    control->tell = NULL;
+    close_fd(control);
+    move(control, WEFT__ENDED);
+    weft__mutex_unlock(&control->mu);
+}
+
+/* ---- For the function ---- */
+
+/* The control of the job that runs here, NULL if nothing stops it. 0 or an error. */
+static int find(struct weft__control **ret)
+{
+    const struct weft__job *job = weft__current_job;
+    *ret = NULL;
+    if (!job)
+        return WEFT_ENOJOB;
+    if (weft__pool_is_inherited(job->pool))
+        return WEFT_EFORK;
+    if (job->control && job->control->mode != WEFT_CANCEL_WAIT)
+        *ret = job->control;
+    return 0;
+}
+
+bool weft_job_cancelled(void)
+{
+    struct weft__control *control;
+    return find(&control) == 0 && control && is_told(control);
+}
+
+int weft_job_commit(void)
+{
+    struct weft__control *control;
+    int status = find(&control);
+    if (!control)
+        return status;
+    weft__mutex_lock(&control->mu);
+    if (is_told(control))
+        status = -ECANCELED;
+    else if (state_of(control) == WEFT__RUNS)
+        move(control, WEFT__COMMITTED);
+    weft__mutex_unlock(&control->mu);
+    return status;
+}
+
+int weft_job_on_cancel(void (*fn)(void *arg), void *arg)
+{
+    struct weft__control *control;
+    int status = find(&control);
+    if (!control)
+        return status;
+    weft__mutex_lock(&control->mu);
+    wait_told(control);
+    bool now = is_told(control);
+    control->tell = now ? NULL : fn;
+    control->arg = arg;
+    weft__mutex_unlock(&control->mu);
+    if (now && fn)
+        fn(arg);
+    return 0;
+}
+
+static int open_fd(struct weft__control *control) WEFT_REQUIRES(control->mu)
+{
+    if (control->fd < 0)
+        control->fd = weft__sys.eventfd(is_told(control), EFD_CLOEXEC | EFD_NONBLOCK);
+    return control->fd < 0 ? -errno : control->fd;
+}
+
+int weft_job_cancel_fd(void)
+{
+    struct weft__control *control;
+    int status = find(&control);
+    if (!control)
+        return status < 0 ? status : -EINVAL;
+    weft__mutex_lock(&control->mu);
+    int fd = open_fd(control);
+    weft__mutex_unlock(&control->mu);
+    return fd;
+}
+
+static weft_ns real_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return WEFT_S(now.tv_sec) + now.tv_nsec;
+}
+
+/* As poll(); signals do not end it. The number of ready ones or -errno. */
+static int poll_until(struct pollfd fds[2], weft_ns deadline)
+{
+    int count;
+    do {
+        weft_ns left = deadline == WEFT_FOREVER ? 0 : deadline - real_now();
+        left = left > 0 ? left : 0;
+        struct timespec timeout = {.tv_sec = left / WEFT_S(1), .tv_nsec = left % WEFT_S(1)};
+        count = ppoll(fds, 2, deadline == WEFT_FOREVER ? NULL : &timeout, NULL);
+    } while (count < 0 && errno == EINTR);
+    return count < 0 ? -errno : count;
+}
+
+int weft_job_poll(int fd, short events, weft_ns deadline)
+{
+    struct weft__control *control;
+    int status = find(&control);
+    if (status < 0)
+        return status;
+    struct pollfd fds[2] = {{.fd = fd, .events = events}, {.fd = -1, .events = POLLIN}};
+    if (control && (fds[1].fd = weft_job_cancel_fd()) < 0)
+        return fds[1].fd;
+    int count = poll_until(fds, deadline);
+    if (count < 0)
+        return count;
+    if (weft_job_cancelled())
+        return -ECANCELED;
+    return count == 0 ? -ETIMEDOUT : fds[0].revents;
+}
