@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** All of weft's core: the loop, futures, tasks, combinators and the pool. Streams and HTTP have
+/** All of weft's core: the loop, futures, tasks, combinators, the pool and files. Streams and HTTP have
  * headers of their own. */
 #ifndef WEFT_WEFT_H
 #define WEFT_WEFT_H
@@ -14,6 +14,7 @@
 #include <weft/error.h>
 #include <weft/event.h>
 #include <weft/fd.h>
+#include <weft/file.h>
 #include <weft/future.h>
 #include <weft/group.h>
 #include <weft/job.h>

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Steps.
+ *
+ *     WAITING --the inner is done; its item runs, one tick later--> finish() --> DONE, or WAITING again
+ *
+ * The item stands in the ready queue where the user would stand who waited for the inner future
+ * himself; he runs right behind it (weft__continue_at_once()). So a step costs no tick.
+ *
+ * A cancel is passed on. A job that waits for a worker is dropped, and the step completes with
+ * -ECANCELED; one that runs goes on to its end, and whoever awaits the step keeps the request.
+ *
+ * When the loop gives up what is stuck, the job is complete with WEFT_ESTUCK, and the step with it.
+ */
+#include "pool/file/step.h"
+
+#include <errno.h>
+
+#include "pool/client.h"
+#include "pool/file/call.h"
+#include "pool/pool.h"
+
+static const struct weft__future_ops done_ops = {.name = "file"};
+
+static void on_inner(weft__item *item)
+{
+    struct weft__step *step = WEFT__CONTAINER(item, struct weft__step, waiter.item);
+    weft_future *inner = step->waiter.future;
+    step->waiter.future = NULL;
+    step->finish(step, inner);
+    weft_unref(inner);
+    if (!weft__is_pending(&step->future))
+        weft_unref(&step->future);
+}
+
+void *weft__step_new(weft_loop *loop, const struct weft__future_ops *ops, weft__step_fn *finish,
+                     size_t size)
+{
+    struct weft__step *step = weft__future_alloc(loop, ops, size, 2);
+    if (!step)
+        return NULL;
+    step->waiter.item.run = on_inner;
+    step->finish = finish;
+    return step;
+}
+
+void weft__step_wait(struct weft__step *step, weft_future *inner)
+{
+    weft__wait(&step->waiter, inner);
+}
+
+void weft__step_succeed(struct weft__step *step, weft_value value, weft_destructor *destructor)
+{
+    weft__continue_at_once(&step->future);
+    weft__complete(&step->future, value, destructor);
+}
+
+void weft__step_fail(struct weft__step *step, int status, char *message)
+{
+    weft__continue_at_once(&step->future);
+    weft__complete_failed(&step->future, status, message);
+}
+
+void weft__step_end_as(struct weft__step *step, weft_future *inner)
+{
+    weft__continue_at_once(&step->future);
+    weft__complete_as(&step->future, inner);
+}
+
+bool weft__step_cancel(weft_future *future)
+{
+    struct weft__step *step = WEFT__CONTAINER(future, struct weft__step, future);
+    weft_future *inner = step->waiter.future;
+    return inner && weft__is_pending(inner) && weft__request_cancel(inner, weft_message(future));
+}
+
+weft_future *weft__step_done(weft_loop *loop, weft_value value)
+{
+    weft_future *future = weft__future_alloc(loop, &done_ops, sizeof(*future), 1);
+    if (!future)
+        return weft__future_enomem(loop);
+    weft__complete(future, value, NULL);
+    return future;
+}
+
+weft_future *weft__file_refuse_loop(uint32_t loop_id, const char *function)
+{
+    if (weft__is_elsewhere(loop_id, function))
+        return weft__future_elsewhere();
+    if (!weft__here())
+        return weft__future_enoloop();
+    if (loop_id != weft__loop_id)
+        return weft_future_failed(-ESHUTDOWN, "%s: its loop is gone", function);
+    return NULL;
+}
+
+struct weft_job_options weft__file_options(void)
+{
+    struct weft_job_options options = {0};
+    struct weft__client *client;
+    weft_loop *loop = weft__here();
+    weft_pool *pool = NULL;
+    if (loop && loop->phase != WEFT__CLOSED)
+        pool = weft__client_pool(loop, &client);
+    if (pool)
+        options.lane = &pool->files_lane;
+    return options;
+}
