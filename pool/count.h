@@ -15,7 +15,13 @@ static inline uint64_t weft__count_get(const weft__count *count)
     return atomic_load_explicit(count, memory_order_relaxed);
 }
 
-/** Not one atomic step: the lock that guards it is held. */
+/** The lock that guards it is held, here and below. */
+static inline void weft__count_set(weft__count *count, uint64_t value)
+{
+    atomic_store_explicit(count, value, memory_order_relaxed);
+}
+
+/** Not one atomic step. */
 static inline void weft__count_up(weft__count *count)
 {
     atomic_store_explicit(count, weft__count_get(count) + 1, memory_order_relaxed);

@@ -14,6 +14,7 @@
 
 #include "core/annotations.h"
 #include "pool/count.h"
+#include "pool/histogram.h"
 
 struct weft__job;
 
@@ -30,10 +31,13 @@ enum weft__stage {
     WEFT__NO_ROOM     /* it waits for room in the line */
 };
 
-/** What happened in a lane since it was made. [mu] */
+/** What happens in a lane, for statistics: written with the lock held, read without. */
 struct weft__lane_counts {
-    weft__count submitted, completed, rejected, dropped, expired;
+    weft__count submitted, completed, rejected, dropped, expired; /* since it was made */
     weft__count cancelled_queued, cancelled_cooperative, cancelled_interrupted, abandoned;
+    weft__count queued, running, waiting; /* now; kept by weft__schedule_account_locked() */
+    weft__count abandoned_running;        /* of `running`, those that nobody waits for */
+    struct weft__histogram queue_wait, run_time;
 };
 
 /** [mu] is the pool's. */
@@ -55,8 +59,6 @@ struct weft_lane {
     struct weft__line line;    /* [mu] */
     struct weft__line no_room; /* [mu] empty unless the line is full */
     size_t running;            /* [mu] jobs taken, whose functions have not returned */
-    size_t abandoned_running;  /* [mu] of these, nobody waits for */
-    struct weft__lane_counts counts;
 
     /* Of the scheduler, see pool/schedule.c; all [mu]. */
     weft_lane *next_active, **at_active;
@@ -66,6 +68,8 @@ struct weft_lane {
     uint64_t vtime;
     weft_ns estimate;  /* of how long its next job will run */
     weft_ns served_at; /* when its last job was taken */
+
+    struct weft__lane_counts counts;
 };
 
 /** How many threads the built-in lanes add to those of a pool. */

@@ -1,20 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What lanes are doing, for whoever asks.
+ * What lanes are doing, for whoever asks: read without the pool's lock.
+ *
+ * Jobs keep the numbers, with the lock that they hold anyway, by plain relaxed loads and stores (see
+ * pool/count.h); the scheduler those of what is queued and runs, and the two histograms, with the time
+ * that it was told. Somebody who reads is never in the way of a job. He may see a job that has been
+ * counted in one number and not yet in another.
+ *
+ * The list of lanes is the exception: it changes with both pool->mu and pool->lanes_mu held, so either
+ * keeps a lane in it. Whoever reads holds the latter, for one lane at a time; only the making and the
+ * death of a lane wait for that. In between, the caller may do anything: the next lane is the one with
+ * the next serial number.
  */
 #include <stdio.h>
 
 #include "pool/lane.h"
 #include "pool/pool.h"
 
-static void read_locked(const weft_lane *lane, struct weft_lane_stats *ret)
+static struct weft_latency latency_of(const struct weft__histogram *histogram)
+{
+    weft_ns percentiles[WEFT__PERCENTILES];
+    uint64_t count = weft__histogram_read(histogram, percentiles);
+    return (struct weft_latency){.count = count,
+                                 .p50 = percentiles[WEFT__P50],
+                                 .p90 = percentiles[WEFT__P90],
+                                 .p99 = percentiles[WEFT__P99],
+                                 .max = percentiles[WEFT__MAX]};
+}
+
+static void read_lane(const weft_lane *lane, struct weft_lane_stats *ret)
 {
     const struct weft__lane_counts *counts = &lane->counts;
     *ret = (struct weft_lane_stats){
-        .queued = lane->line.count,
-        .running = lane->running,
-        .waiting = lane->no_room.count,
-        .abandoned_running = lane->abandoned_running,
+        .queued = weft__count_get(&counts->queued),
+        .running = weft__count_get(&counts->running),
+        .waiting = weft__count_get(&counts->waiting),
+        .abandoned_running = weft__count_get(&counts->abandoned_running),
         .submitted = weft__count_get(&counts->submitted),
         .completed = weft__count_get(&counts->completed),
         .rejected = weft__count_get(&counts->rejected),
@@ -24,32 +45,33 @@ static void read_locked(const weft_lane *lane, struct weft_lane_stats *ret)
         .cancelled_cooperative = weft__count_get(&counts->cancelled_cooperative),
         .cancelled_interrupted = weft__count_get(&counts->cancelled_interrupted),
         .abandoned = weft__count_get(&counts->abandoned),
+        .queue_wait = latency_of(&counts->queue_wait),
+        .run_time = latency_of(&counts->run_time),
     };
     snprintf(ret->name, sizeof(ret->name), "%s", lane->name);
 }
 
 void weft_lane_get_stats(weft_lane *lane, struct weft_lane_stats *ret)
 {
+    if (!weft__pool_is_inherited(lane->pool)) {
+        read_lane(lane, ret);
+        return;
+    }
     *ret = (struct weft_lane_stats){0};
     snprintf(ret->name, sizeof(ret->name), "%s", lane->name);
-    if (weft__pool_is_inherited(lane->pool))
-        return;
-    weft__mutex_lock(&lane->pool->mu);
-    read_locked(lane, ret);
-    weft__mutex_unlock(&lane->pool->mu);
 }
 
 /* The first lane after the one with this serial number; 0: there is none. */
 static uint64_t read_next(weft_pool *pool, uint64_t after, struct weft_lane_stats *ret)
 {
-    weft__mutex_lock(&pool->mu);
+    weft__mutex_lock(&pool->lanes_mu);
     const weft_lane *lane = pool->lanes;
     while (lane && lane->serial <= after)
         lane = lane->next;
     uint64_t serial = lane ? lane->serial : 0;
     if (lane)
-        read_locked(lane, ret);
-    weft__mutex_unlock(&pool->mu);
+        read_lane(lane, ret);
+    weft__mutex_unlock(&pool->lanes_mu);
     return serial;
 }
 

@@ -81,15 +81,21 @@ static void insert_locked(weft_lane *lane)
     weft_lane **at = &pool->lanes;
     while (*at)
         at = &(*at)->next;
-    *at = lane;
     lane->at = at;
     lane->serial = ++pool->last_lane;
+    weft__mutex_lock(&pool->lanes_mu);
+    *at = lane;
+    weft__mutex_unlock(&pool->lanes_mu);
     weft__schedule_account_locked(lane);
 }
 
+/* Once it is out, statistics do not know it any more. */
 static void take_out_locked(weft_lane *lane)
 {
+    weft_pool *pool = lane->pool;
+    weft__mutex_lock(&pool->lanes_mu);
     *lane->at = lane->next;
+    weft__mutex_unlock(&pool->lanes_mu);
     if (lane->next)
         lane->next->at = lane->at;
 }
@@ -167,6 +173,7 @@ void weft__lanes_init(weft_pool *pool, size_t max_queued)
 {
     unsigned half = (pool->max_threads - 1) / 2; /* so that together they leave one to the others */
     pool->last_active = &pool->active;
+    pthread_mutex_init(&pool->lanes_mu.mutex, NULL);
     init_built_in(pool, &pool->default_lane,
                   (struct weft_lane_options){.name = "default", .max_queued = max_queued});
     init_built_in(
@@ -180,6 +187,7 @@ void weft__lanes_init(weft_pool *pool, size_t max_queued)
 void weft__lanes_destroy(weft_pool *pool)
 {
     free_list(pool->dead_lanes);
+    pthread_mutex_destroy(&pool->lanes_mu.mutex);
 }
 
 /* ---- Making and finding ---- */

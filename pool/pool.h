@@ -30,8 +30,8 @@ enum weft__by_hand {
     WEFT__STEPPED  /* jobs run when somebody calls weft__pool_step() */
 };
 
-/** Lock order: `mu` is the last lock to be taken, and nothing else is called while it is held. A
- * weft__count is written with it and read by statistics without. */
+/** Lock order: `mu` is the last lock to be taken but for `lanes_mu`, and nothing else is called
+ * while it is held. A weft__count is written with it and read by statistics without. */
 struct weft_pool {
     struct weft__mutex mu;
     bool waking;                  /* [mu] a thread was called, or is being started: see wake.c */
@@ -48,7 +48,9 @@ struct weft_pool {
     weft_lane *active, **last_active; /* [mu] those with something to start */
     size_t own, common, unused;       /* [mu] sums of what the lanes have of that name */
     uint64_t vtime;                   /* [mu] of the lane that was served last */
-    weft_lane *lanes;                 /* [mu] all that are not dead, oldest first */
+    weft_lane *lanes;                 /* [mu, lanes_mu] all that are not dead, oldest first: changed
+                                         with both, looked at with either */
+    struct weft__mutex lanes_mu;      /* held by statistics while they look at a lane */
     weft_lane *dead_lanes;            /* [mu] to be freed */
     uint64_t last_lane;               /* [mu] serial number of the newest */
     weft_lane default_lane, dns_lane, files_lane;

@@ -86,6 +86,9 @@ void weft__schedule_account_locked(weft_lane *lane)
     pool->own += own - lane->own;
     pool->common += can - own - lane->common;
     lane->unused = unused;
+    weft__count_set(&lane->counts.queued, lane->line.count);
+    weft__count_set(&lane->counts.waiting, lane->no_room.count);
+    weft__count_set(&lane->counts.running, lane->running);
     lane->own = own;
     lane->common = can - own;
     if (can > 0 && !lane->active)
@@ -175,6 +178,7 @@ struct weft__job *weft__schedule_take_locked(weft_pool *pool, weft_ns now)
     if (!aged)
         charge(lane, job->charged);
     lane->served_at = now;
+    weft__histogram_record_alone(&lane->counts.queue_wait, now - job->queued_at);
     lane->running++;
     weft__count_up(&pool->running);
     weft__schedule_account_locked(lane);
@@ -185,6 +189,7 @@ void weft__schedule_ended_locked(weft_pool *pool, struct weft__job *job, weft_ns
 {
     weft_lane *lane = job->lane;
     weft_ns ran = now - job->started_at;
+    weft__histogram_record_alone(&lane->counts.run_time, ran);
     if (ran < SHORTEST)
         ran = SHORTEST;
     if (job->charged >= 0)

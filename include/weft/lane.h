@@ -101,7 +101,10 @@ WEFT_PUBLIC WEFT_MUST_CHECK int weft_lane_configure(weft_lane *lane,
  * the lane. All zero in a forked child. Thread: any. Since: 0.1 */
 WEFT_PUBLIC void weft_lane_get_options(weft_lane *lane, struct weft_lane_options *ret);
 
-/** How long something took: half of them at most `p50`, and so on. Within an eighth of the truth. */
+/**
+ * How long something took, of `count` jobs: half of them at most `p50`, and so on. A percentile is
+ * never too small, and less than a 16th too large (or, above 4.9 hours, the maximum); `max` is exact.
+ */
 struct weft_latency {
     uint64_t count;
     weft_ns p50, p90, p99, max;
