@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* What goes on: /stats tells once, /events five times a second. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "site.h"
+
+enum { MAX_STATS = 16 * 1024 };
+
+/* A text of bounded length. What does not fit is left out as a whole, but for its end. */
+struct text {
+    size_t len;
+    char data[MAX_STATS + 8];
+};
+
+static void WEFT_PRINTF(2, 3) append(struct text *text, const char *format, ...)
+{
+    size_t room = MAX_STATS - text->len;
+    va_list arguments;
+    va_start(arguments, format);
+    int len = vsnprintf(text->data + text->len, room, format, arguments);
+    va_end(arguments);
+    if (len > 0 && (size_t)len < room)
+        text->len += (size_t)len;
+    text->data[text->len] = '\0';
+}
+
+static double ms(weft_ns ns)
+{
+    return (double)ns / 1e6;
+}
+
+/* In place: what a string of JSON must not contain as it is. */
+static void make_plain(char *name)
+{
+    for (; *name; name++)
+        if (*name == '"' || *name == '\\' || (unsigned char)*name < ' ')
+            *name = '?';
+}
+
+static void append_lane(void *to, const struct weft_lane_stats *stats)
+{
+    struct text *text = to;
+    char name[sizeof(stats->name)];
+    memcpy(name, stats->name, sizeof(name));
+    make_plain(name);
+    append(text,
+           "%s{\"name\":\"%s\",\"running\":%zu,\"queued\":%zu,\"waiting\":%zu,\"completed\":%llu,"
+           "\"rejected\":%llu,\"expired\":%llu,\"abandoned\":%zu,"
+           "\"wait_ms\":{\"p50\":%.3f,\"p99\":%.3f,\"max\":%.3f},"
+           "\"run_ms\":{\"p50\":%.3f,\"p99\":%.3f,\"max\":%.3f}}",
+           text->data[text->len - 1] == '[' ? "" : ",", name, stats->running, stats->queued,
+           stats->waiting, (unsigned long long)stats->completed,
+           (unsigned long long)stats->rejected, (unsigned long long)stats->expired,
+           stats->abandoned_running, ms(stats->queue_wait.p50), ms(stats->queue_wait.p99),
+           ms(stats->queue_wait.max), ms(stats->run_time.p50), ms(stats->run_time.p99),
+           ms(stats->run_time.max));
+}
+
+/* A line of JSON, and an empty one: that ends an event. */
+static void write_stats(const struct site *site, size_t since, struct text *text)
+{
+    struct weft_loop_stats loop;
+    struct weft_pool_stats pool;
+    struct percentiles lag = lag_percentiles(&site->lag);
+    weft_loop_get_stats(weft_loop_current(), &loop);
+    weft_pool_get_stats(site->pool, &pool);
+    append(text,
+           "{\"lag_ms\":{\"now\":%.3f,\"p50\":%.3f,\"p99\":%.3f,\"max\":%.3f},"
+           "\"tasks\":%zu,\"jobs\":{\"queued\":%zu,\"running\":%zu},"
+           "\"threads\":%zu,\"requests\":%llu,\"lanes\":[",
+           ms(lag_worst(&site->lag, since)), lag.p50, lag.p99, lag.max, loop.tasks, pool.queued,
+           pool.running, pool.threads,
+           (unsigned long long)weft_http_server_stats(site->server).requests);
+    weft_pool_each_lane(site->pool, append_lane, text);
+    memcpy(text->data + text->len, "]}\n\n", 5);
+    text->len += 4;
+}
+
+struct stats {
+    WEFT_FRAME;
+    weft_http_request *request;
+    struct site *site;
+    struct text text;
+};
+
+static WEFT_ASYNC(stats)
+{
+    WEFT_BEGIN;
+    write_stats(self->site, self->site->lag.count ? self->site->lag.count - 1 : 0, &self->text);
+    weft_http_add_header(self->request, "Cache-Control", "no-store");
+    WEFT_AWAIT(weft_http_respond(self->request, 200, "application/json", self->text.data,
+                                 self->text.len - 1));
+    WEFT_END;
+}
+
+struct events {
+    WEFT_FRAME;
+    weft_http_request *request;
+    struct site *site;
+    size_t seen; /* samples of the lag that were told */
+    struct text text;
+};
+
+static WEFT_ASYNC(events)
+{
+    WEFT_BEGIN;
+    self->seen = self->site->lag.count;
+    weft_http_add_header(self->request, "Cache-Control", "no-store");
+    weft_http_start(self->request, 200, "text/event-stream", WEFT_HTTP_UNKNOWN_LENGTH);
+    if (is_head(self->request))
+        WEFT_RETURN(0);
+    while (!weft_http_request_is_stopping(self->request)) {
+        self->text.len = 0;
+        append(&self->text, "data: ");
+        write_stats(self->site, self->seen, &self->text);
+        self->seen = self->site->lag.count;
+        if (weft_http_write(self->request, self->text.data, self->text.len) < 0)
+            WEFT_RETURN(0); /* the client is gone */
+        WEFT_AWAIT(weft_http_drain(self->request));
+        WEFT_AWAIT(weft_sleep(WEFT_MS(200)));
+    }
+    WEFT_END;
+}
+
+void add_stats_routes(struct site *site)
+{
+    weft_http_route(site->server, "GET /stats", stats, .site = site);
+    weft_http_route(site->server, "GET /events", events, .site = site);
+}
