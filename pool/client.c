@@ -39,6 +39,7 @@ void weft__client_add(struct weft__job *job)
 void weft__client_remove(struct weft__job *job)
 {
     struct weft__client *client = job->client;
+    weft__progress_end(job);
     if (job->older)
         job->older->newer = job->newer;
     else
@@ -74,6 +75,8 @@ static void settle(struct weft__part *part)
 {
     struct weft__client *client = client_of_part(part);
     client->settled = true;
+    for (struct weft__job *job = client->oldest; job; job = job->newer)
+        weft__progress_stop(job, WEFT_ECLOSED);
     drop_queued(client, false);
 }
 
@@ -111,8 +114,10 @@ static struct weft__job *let_go(struct weft__client *client)
 static void give_up(struct weft__part *part)
 {
     drop_queued(client_of_part(part), true);
-    for (struct weft__job *job = client_of_part(part)->oldest; job; job = job->newer)
+    for (struct weft__job *job = client_of_part(part)->oldest; job; job = job->newer) {
+        weft__progress_end(job);
         weft__complete_failed(&job->future, WEFT_ESTUCK, NULL);
+    }
 }
 
 static void free_client(struct weft__part *part)

@@ -70,6 +70,7 @@ void weft__job_lose(struct weft__job *job)
 {
     const weft_loop *loop = job->client->loop;
     job->lane = NULL;
+    weft__progress_after_fork(job);
     if (is_home(job, loop->batch) || is_home(job, loop->ready.head))
         return;
     weft__mailbox_unref(job->mailbox);
@@ -104,10 +105,12 @@ bool weft__job_cancel(struct weft__job *job)
         return false;
     if (drop_queued(job))
         return true;
-    if (!job->control || !weft__control_ask(job))
-        return false;
-    job->future.flags |= WEFT__CANCEL_ASKED;
-    return true;
+    bool is_told = job->control && weft__control_ask(job);
+    if (is_told)
+        job->future.flags |= WEFT__CANCEL_ASKED;
+    if (is_told || !job->control) /* it may wait for room that nobody makes any more */
+        weft__progress_stop(job, -ECANCELED);
+    return is_told;
 }
 
 static bool cancel(weft_future *future)
@@ -131,6 +134,7 @@ static void fini(struct weft__job *job)
 {
     if (job->control)
         weft__control_fini(job);
+    weft__progress_release(job);
     weft_context_unref(job->context);
 }
 
@@ -144,6 +148,11 @@ static const struct weft__future_ops ops = {.name = "job",
                                             .dispose = dispose,
                                             .describe = describe,
                                             .context = context_of};
+
+struct weft__job *weft__job_of(weft_future *future)
+{
+    return future->ops == &ops ? WEFT__CONTAINER(future, struct weft__job, future) : NULL;
+}
 
 struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
                                 const struct weft__request *request)
@@ -163,6 +172,7 @@ struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
                               .release = request->options.release,
                               .pool = client->pool,
                               .lane = lane,
+                              .progress.bound = request->options.progress,
                               .forced = request->options.submit == WEFT_SUBMIT_FORCED,
                               .queued_at = weft__pool_now()};
     weft__future_init(&job->future, client->loop, &ops, 2);

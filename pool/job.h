@@ -13,6 +13,7 @@
 #include "core/future.h"
 #include "core/mailbox.h"
 #include "pool/lane.h"
+#include "pool/progress.h"
 
 struct weft__client;
 struct weft__control;
@@ -39,8 +40,9 @@ struct weft__job {
     weft_ns charged;               /* [mu] to its lane when it was taken; -1: it was free */
     bool ended;                    /* [mu] its loop is gone, and the worker has done with it */
     bool let_go;                   /* [mu] its loop is gone, and has done with it */
-    weft__item item;               /* [worker], then [loop] */
-    weft_result result;            /* [worker], then [loop] */
+    struct weft__progress progress;
+    weft__item item;                            /* [worker], then [loop] */
+    weft_result result;                         /* [worker], then [loop] */
     _Alignas(max_align_t) unsigned char args[]; /* [const], then [worker] */
 };
 
@@ -55,6 +57,9 @@ struct weft__request {
 
 /** Start a job; what weft_offload() returns. Thread: loop. */
 weft_future *weft__submit(const struct weft__request *request);
+
+/** The job of a future; NULL: it is none. Thread: loop. */
+struct weft__job *weft__job_of(weft_future *future);
 
 /** The job that runs on this thread; NULL: none. */
 extern _Thread_local struct weft__job *weft__current_job;

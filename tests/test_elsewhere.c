@@ -124,6 +124,7 @@ struct stage {
     X(H, weft_call_later, weft_call_later(1, nothing, NULL))                            \
     X(H, weft_call_soon, weft_call_soon(nothing, NULL))                                 \
     X(Z, weft_loop_base, weft_loop_base(s->loop))                                       \
+    X(F, weft_job_next, weft_job_next(s->future))                                       \
     X(V, weft_loop_free, weft_loop_free(s->loop))                                       \
     X(V, weft_loop_get_stats, weft_loop_get_stats(s->loop, s->stats))                   \
     X(Z, weft_loop_pool, weft_loop_pool(s->loop))                                       \

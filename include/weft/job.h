@@ -99,6 +99,7 @@ struct weft_job_options {
     enum weft_submit submit;     /* what if the lane is full */
     void (*release)(void *args); /* the destructor of what the arguments own; see above */
     enum weft_on_cancel on_cancel;
+    size_t progress; /* how many values weft_job_progress() may be ahead; 0: 16 */
 };
 
 /**
@@ -236,6 +237,43 @@ WEFT_PUBLIC WEFT_MUST_CHECK int weft_job_poll(int fd, short events, weft_ns dead
  * Since:     0.1
  */
 WEFT_PUBLIC int weft_job_on_cancel(void (*fn)(void *arg), void *arg);
+
+/* ---- Values from a running job ---- */
+
+/**
+ * Send a value to who awaits it with weft_job_next(), while the job goes on.
+ *
+ * The values arrive in order, each once, and all before the stream ends. When as many as the option
+ * `progress` says wait to be read, this call blocks until one is taken; meanwhile a spare thread of the
+ * pool may run. So a job that reports progress is to be read, or cancelled: nobody reading, it waits
+ * until the loop shuts down.
+ *
+ * Thread:    worker.
+ * Ownership: consumes the value, also when it fails; `destructor` (NULL: none) runs if nobody takes it,
+ *            on the loop's thread or here.
+ * Errors:    -ECANCELED: the job was cancelled, whatever its `on_cancel` says; WEFT_ECLOSED: the loop
+ *            shuts down. Then nothing can be sent any more. -ENOMEM; WEFT_ENOJOB: this thread runs no
+ *            job; WEFT_EFORK. -EDEADLK: it is full, and the pool has no threads (of a test).
+ * Since:     0.1
+ */
+WEFT_PUBLIC WEFT_MUST_CHECK int weft_job_progress(weft_value value, weft_destructor *destructor);
+
+/**
+ * Await the next value that a job sends by weft_job_progress():
+ *
+ *     WEFT_CATCH_INTO(status, self->percent, weft_job_next(self->job));   until it is WEFT_ECLOSED
+ *
+ * Each value goes to one of those who wait, first come first served. One that was not looked at, since
+ * who waited was cancelled, is the next one again. Cancelling it does not cancel the job.
+ *
+ * Thread:    loop.
+ * Ownership: returns one reference, never NULL. The job's is borrowed: this can be called again, also
+ *            when the job is done. The value is owned by who takes it.
+ * Errors:    by the future: WEFT_ECLOSED after the last value, when the job has ended or could not be
+ *            started; -ECANCELED; -ENOMEM; -EINVAL: it is no job.
+ * Since:     0.1
+ */
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_job_next(weft_future *job);
 
 /* ---- What the macros expand to; nothing below is for direct use. ---- */
 
