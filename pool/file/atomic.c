@@ -193,7 +193,7 @@ static weft_result run(void *args)
 weft_future *weft_path_write_atomic(const char *path, const void *data, size_t size, mode_t mode)
 {
     struct weft__path_call call = {.what = "write", .data = data, .size = size, .mode = mode};
-    struct weft_job_options options = weft__file_options();
+    struct weft_job_options options = weft__file_options_in_pieces();
     if (!data && size && weft__here())
         return weft_future_failed(-EINVAL, "%s: no data", __func__);
     return weft__path_submit(&options, __func__, run, &call, path, NULL);

@@ -18,16 +18,19 @@ enum {
 /** Options of a job for files: its lane. Thread: loop. */
 struct weft_job_options weft__file_options(void);
 
+/** The same for one that works in pieces, and looks between them whether to go on. */
+struct weft_job_options weft__file_options_in_pieces(void);
+
 /** True if the job that runs on this thread is to stop. Thread: worker. */
 static inline bool weft__file_cancelled(void)
 {
-    return false;
+    return weft_job_cancelled();
 }
 
 /** The point of no return: 0, or -ECANCELED. Thread: worker. */
 static inline int weft__file_commit(void)
 {
-    return weft__file_cancelled() ? -ECANCELED : 0;
+    return weft_job_commit();
 }
 
 /** True for a system call to be made again. Thread: worker. */

@@ -173,6 +173,6 @@ weft_future *weft_path_copy(const char *from, const char *to,
     if (weft__here() && !are_valid(options))
         return weft_future_failed(-EINVAL, "%s: bad options", __func__);
     struct weft__path_call call = {.what = "copy", .flags = (int)options->existing};
-    struct weft_job_options job = weft__file_options();
+    struct weft_job_options job = weft__file_options_in_pieces();
     return weft__path_submit(&job, __func__, run, &call, to ? from : NULL, to);
 }

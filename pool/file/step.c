@@ -106,3 +106,10 @@ struct weft_job_options weft__file_options(void)
         options.lane = &pool->files_lane;
     return options;
 }
+
+struct weft_job_options weft__file_options_in_pieces(void)
+{
+    struct weft_job_options options = weft__file_options();
+    options.on_cancel = WEFT_CANCEL_COOPERATIVE;
+    return options;
+}
