@@ -8,7 +8,7 @@
 #include "tests/support/loop.h"
 #include "tests/support/trace.h"
 
-TestSuite(gather_many, .init = weft_test_loop_begin, .timeout = 60);
+TestSuite(gather_many, .init = weft_test_loop_begin, .timeout = 120);
 
 enum { MANY = 100000 };
 

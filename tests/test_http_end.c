@@ -14,7 +14,7 @@
 #include "tests/support/http_handlers.h"
 #include "tests/support/loop.h"
 
-TestSuite(http_end, .init = weft_test_loop_begin, .timeout = 60);
+TestSuite(http_end, .init = weft_test_loop_begin, .timeout = 200);
 
 #define HOST "Host: x\r\n\r\n"
 

@@ -13,7 +13,7 @@
 #include "tests/support/loop.h"
 #include "tests/support/net.h"
 
-TestSuite(http_server, .init = weft_test_loop_begin, .timeout = 20);
+TestSuite(http_server, .init = weft_test_loop_begin, .timeout = 120);
 
 #define HOST "Host: x\r\n\r\n"
 

@@ -41,7 +41,7 @@ static void tear_down(void)
     weft_test_assert_nothing_left(before);
 }
 
-TestSuite(mailbox, .init = set_up, .fini = tear_down, .timeout = 60);
+TestSuite(mailbox, .init = set_up, .fini = tear_down, .timeout = 120);
 
 struct entry {
     weft__item item;

@@ -11,7 +11,7 @@
 #include "tests/support/scope.h"
 #include "tests/support/trace.h"
 
-TestSuite(scope_close, .init = weft_test_loop_begin, .timeout = 20);
+TestSuite(scope_close, .init = weft_test_loop_begin, .timeout = 120);
 
 /* ---- Closing by the macro ---- */
 

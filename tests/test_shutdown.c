@@ -10,7 +10,7 @@
 #include "tests/support/loop.h"
 #include "tests/support/trace.h"
 
-TestSuite(shutdown, .init = weft_test_loop_begin, .timeout = 10);
+TestSuite(shutdown, .init = weft_test_loop_begin, .timeout = 60);
 
 static const struct weft_shutdown_options one_second = {.tasks_timeout = WEFT_S(1)};
 /* For tasks that never let virtual time go on: then real time counts. */
