@@ -107,7 +107,7 @@ static enum weft_file_type type_of(DIR *dir, const struct dirent *entry)
 {
     struct stat status;
     if (entry->d_type != DT_UNKNOWN)
-        return type_of_mode(DTTOIF(entry->d_type));
+        return type_of_mode((mode_t)DTTOIF(entry->d_type));
     if (fstatat(dirfd(dir), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0)
         return WEFT_FILE_OTHER;
     return type_of_mode(status.st_mode);
