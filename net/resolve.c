@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * getaddrinfo() as a job of the pool, in its default lane. The job has a copy of the name and gives
+ * getaddrinfo() as a job of the pool, in a lane of its own: names that cannot be looked up for minutes
+ * keep no other work waiting, nor does other work keep them. The job has a copy of the name and gives
  * back a list of its own, so that whoever asked may forget about it at any time.
  */
 #include "net/resolve.h"
@@ -13,6 +14,7 @@
 
 #include "core/memory.h"
 #include "core/sys.h"
+#include "core/thread.h"
 
 /* A name may have any number of addresses; who has tried so many in vain may give up. */
 enum { MAX_ADDRESSES = 16 };
@@ -72,5 +74,8 @@ weft_future *weft__resolve(const char *host, uint16_t port)
 {
     struct look_up arguments = {.port = port};
     snprintf(arguments.host, sizeof(arguments.host), "%s", host);
-    return weft__offload(NULL, weft__blocking_look_up(), &arguments, WEFT__HERE);
+    weft_loop *loop = weft__here();
+    weft_lane *lane = loop ? weft_loop_lane(loop, "dns") : NULL;
+    return weft__offload(&(struct weft_job_options){.lane = lane}, weft__blocking_look_up(),
+                         &arguments, WEFT__HERE);
 }

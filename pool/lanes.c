@@ -256,11 +256,13 @@ weft_lane *weft_pool_lane(weft_pool *pool, const char *name)
 
 weft_lane *weft_loop_lane(weft_loop *loop, const char *name)
 {
-    struct weft__client *client;
     if (!loop || !name)
         return fail(EINVAL);
     if (WEFT__ELSEWHERE(loop->id))
         return fail(-weft__elsewhere());
+    struct weft__client *client = weft__client_find(loop);
+    if (weft__client_is_closed(loop, client) && !(client && client->pool))
+        return fail(ESHUTDOWN);
     weft_pool *pool = weft__client_pool(loop, &client);
     if (!pool)
         return fail(ENOMEM);

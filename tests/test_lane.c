@@ -106,6 +106,14 @@ Test(lane, of_a_loop_without_a_pool_makes_one)
     weft_test_loop_end();
 }
 
+Test(lane, of_a_loop_that_is_shut_down_makes_no_pool)
+{
+    cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), 0);
+    cr_assert_null(weft_loop_lane(test_loop, "default"));
+    cr_assert_eq(errno, ESHUTDOWN);
+    weft_test_loop_end();
+}
+
 Test(lane, survives_lack_of_memory)
 {
     for (size_t i = 1; i <= 2; i++) { /* the client, the pool */

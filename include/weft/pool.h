@@ -99,7 +99,8 @@ WEFT_PUBLIC weft_lane *weft_pool_lane(weft_pool *pool, const char *name);
  *
  * Thread:    loop.
  * Ownership: borrowed: it lives as long as the loop uses that pool, or the lane's owner holds it.
- * Errors:    NULL and errno: ENOENT, ENOMEM, EINVAL, or the number of WEFT_ETHREAD or WEFT_EFORK.
+ * Errors:    NULL and errno: ENOENT, ENOMEM, EINVAL, ESHUTDOWN (there is no pool, and none is made any
+ *            more), or the number of WEFT_ETHREAD or WEFT_EFORK.
  * Since:     0.1
  */
 WEFT_PUBLIC weft_lane *weft_loop_lane(weft_loop *loop, const char *name);
