@@ -24,7 +24,7 @@
 #include "page.html.h"
 #include "site.h"
 
-enum { MAX_THREADS = 64, MAX_HASHES_QUEUED = 256 };
+enum { MAX_THREADS = 64, MAX_HASHES_QUEUED = 64 };
 
 bool is_head(const weft_http_request *request)
 {
