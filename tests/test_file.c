@@ -191,7 +191,7 @@ Test(file, runs_any_mixture_to_its_end)
 {
     enum { COUNT = 400 };
     static weft_future *futures[COUNT];
-    char byte;
+    static char bytes[COUNT];
     unsigned random = 1;
     weft_file *file = test_open("a", O_RDWR | O_CREAT);
     for (int round = 0; round < 3; round++) {
@@ -199,7 +199,7 @@ Test(file, runs_any_mixture_to_its_end)
             random = random * 1103515245 + 12345;
             unsigned kind = random >> 16 & 7;
             futures[i] = kind < 3   ? weft_file_write(file, "x", 1)
-                         : kind < 6 ? weft_file_pread(file, &byte, 1, 0)
+                         : kind < 6 ? weft_file_pread(file, &bytes[i], 1, 0)
                                     : weft_file_truncate(file, 10);
             if (random >> 20 & 1)
                 weft_cancel(futures[random >> 8 & 0xff & (unsigned)i]);

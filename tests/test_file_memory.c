@@ -13,8 +13,9 @@
 TestSuite(file_memory, .init = test_files_begin, .timeout = 60);
 
 static weft_file *file;
-static char buffer[4] = "abc";
+static char buffer[4] = "abc", read_into[4][4];
 static const struct iovec piece = {buffer, 3};
+static const struct iovec pieces_in[] = {{read_into[2], 3}, {read_into[3], 3}};
 
 static int open_one(void)
 {
@@ -53,11 +54,11 @@ static int use(void)
                               weft_file_seek(file, 0, SEEK_SET),
                               weft_file_writev(file, &piece, 1),
                               weft_file_pwritev(file, &piece, 1, 0),
-                              weft_file_pread(file, buffer, 3, 0),
+                              weft_file_pread(file, read_into[0], 3, 0),
                               weft_file_seek(file, 0, SEEK_SET),
-                              weft_file_read(file, buffer, 3),
-                              weft_file_readv(file, &piece, 1),
-                              weft_file_preadv(file, &piece, 1, 0),
+                              weft_file_read(file, read_into[1], 3),
+                              weft_file_readv(file, &pieces_in[0], 1),
+                              weft_file_preadv(file, &pieces_in[1], 1, 0),
                               weft_file_fsync(file),
                               weft_file_fdatasync(file),
                               weft_file_truncate(file, 3),

@@ -109,7 +109,9 @@ Test(job_release, is_at_once_for_a_job_that_cannot_be_started)
     cr_assert_eq(atomic_load(&released), 3);
     weft_pool_unref(other);
     cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), 0);
-    cr_assert_eq(weft_future_status(weft_offload(&with_release, uses, .number = 5)), -ESHUTDOWN);
+    weft_future *late = weft_offload(&with_release, uses, .number = 5);
+    cr_assert_eq(weft_future_status(late), -ESHUTDOWN);
+    weft_unref(late);
     cr_assert_eq(atomic_load(&released), 4);
     weft_loop_free(test_loop);
     cr_assert_eq(weft_future_status(weft_offload(&with_release, uses, .number = 5)), WEFT_ENOLOOP);

@@ -46,7 +46,6 @@ static void remove_all(const char *path)
 
 void test_files_end(void)
 {
-    weft__sys = real;
     weft_test_loop_end();
     remove_all(folder);
 }
