@@ -172,6 +172,7 @@ struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
                               .release = request->options.release,
                               .pool = client->pool,
                               .lane = lane,
+                              .key = request->options.key,
                               .progress.bound = request->options.progress,
                               .forced = request->options.submit == WEFT_SUBMIT_FORCED,
                               .queued_at = weft__pool_now()};

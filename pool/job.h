@@ -14,6 +14,7 @@
 #include "core/mailbox.h"
 #include "pool/lane.h"
 #include "pool/progress.h"
+#include "pool/sticky.h"
 
 struct weft__client;
 struct weft__control;
@@ -34,6 +35,9 @@ struct weft__job {
     struct weft__control *control; /* [const] behind the arguments; NULL: nothing stops it */
     weft__mailbox *mailbox; /* [const] a reference; dropped by who takes the job out of its lane */
     struct weft__job *prev, *next; /* [mu] in the lane */
+    uint64_t key;                  /* [const] 0: none */
+    uint64_t seq;                  /* [mu] its number in the lane */
+    struct weft__sticky sticky;    /* [mu] if it has a key */
     enum weft__stage stage;        /* [mu] where it stands in the lane */
     weft_ns queued_at;             /* [mu] weft__pool_now() when it was submitted */
     weft_ns started_at;            /* [mu] when it was taken */

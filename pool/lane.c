@@ -2,7 +2,7 @@
 /*
  * Lane: a queue of jobs with a bound.
  *
- *     push --room--> IN_LINE --pop--> NOT_QUEUED (it runs)
+ *     push --room--> IN_LINE, BEHIND, RELEASED (pool/sticky.c) --pop--> NOT_QUEUED (it runs)
  *       |               ^  \--removed (cancelled, dropped)--> NOT_QUEUED
  *       |               | room
  *       +--no room--> NO_ROOM --removed--> NOT_QUEUED
@@ -15,10 +15,11 @@
  * does. The line is full as long as anybody waits behind it: each place that becomes free is given
  * away at once, before the lock is left. So a newcomer that finds room overtakes nobody.
  *
- * All of this is O(1) for each job, and needs no memory: the links are the jobs'.
+ * All of this is O(1) for each job without a key, and needs no memory: the links are the jobs'.
  */
 #include "pool/lane.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "pool/job.h"
@@ -51,19 +52,80 @@ static void take_out(struct weft__line *line, struct weft__job *job)
     line->count--;
 }
 
+/* Into the queue proper. */
+static void enter(weft_lane *lane, struct weft__job *job)
+{
+    job->seq = ++lane->last_seq;
+    if (!job->key || weft__sticky_hold_locked(lane, job))
+        append(&lane->line, job, WEFT__IN_LINE);
+    else
+        append(&lane->behind, job, WEFT__BEHIND);
+}
+
 void weft__lane_admit_locked(weft_lane *lane)
 {
-    while (lane->no_room.first && lane->line.count < lane->max_queued) {
+    while (lane->no_room.first && weft__lane_queued(lane) < lane->max_queued) {
         struct weft__job *job = lane->no_room.first;
         take_out(&lane->no_room, job);
-        append(&lane->line, job, WEFT__IN_LINE);
+        enter(lane, job);
     }
+}
+
+void weft__lane_end_locked(weft_lane *lane, struct weft__job *job)
+{
+    struct weft__job *next = job->key ? weft__sticky_leave_locked(job) : NULL;
+    if (!next)
+        return;
+    take_out(&lane->behind, next);
+    next->stage = WEFT__RELEASED;
+    lane->released_count++;
+    weft__sticky_release_locked(lane, next);
+}
+
+static void take_released(weft_lane *lane, struct weft__job *job)
+{
+    job->stage = WEFT__NOT_QUEUED;
+    lane->released_count--;
+    weft__sticky_take_locked(job);
+}
+
+/* Out of wherever it stands, for good. */
+static void leave(weft_lane *lane, struct weft__job *job)
+{
+    switch (job->stage) {
+    case WEFT__NO_ROOM:
+        take_out(&lane->no_room, job);
+        return;
+    case WEFT__BEHIND:
+        weft__sticky_step_aside_locked(lane, job);
+        take_out(&lane->behind, job);
+        return;
+    case WEFT__RELEASED:
+        take_released(lane, job);
+        break;
+    case WEFT__IN_LINE:
+        take_out(&lane->line, job);
+        break;
+    case WEFT__NOT_QUEUED:
+        assert(false);
+    }
+    weft__lane_end_locked(lane, job);
+}
+
+static struct weft__job *older(struct weft__job *one, struct weft__job *other)
+{
+    return !other || (one && one->seq < other->seq) ? one : other;
+}
+
+struct weft__job *weft__lane_oldest_locked(const weft_lane *lane)
+{
+    return older(lane->line.first, lane->released);
 }
 
 static struct weft__job *drop_oldest(weft_lane *lane)
 {
-    struct weft__job *oldest = lane->line.first;
-    take_out(&lane->line, oldest);
+    struct weft__job *oldest = older(weft__lane_oldest_locked(lane), lane->behind.first);
+    leave(lane, oldest);
     weft__count_up(&lane->counts.dropped);
     return oldest;
 }
@@ -83,7 +145,7 @@ static int push_beyond(weft_lane *lane, struct weft__job *job, enum weft_submit 
     }
     if (submit != WEFT_SUBMIT_FORCED)
         *ret_dropped = drop_oldest(lane);
-    append(&lane->line, job, WEFT__IN_LINE);
+    enter(lane, job);
     return 0;
 }
 
@@ -94,8 +156,8 @@ int weft__lane_push_locked(weft_lane *lane, struct weft__job *job, enum weft_sub
     *ret_dropped = NULL;
     if (lane->closed)
         return -ESHUTDOWN;
-    if (lane->line.count < lane->max_queued)
-        append(&lane->line, job, WEFT__IN_LINE);
+    if (weft__lane_queued(lane) < lane->max_queued)
+        enter(lane, job);
     else
         status = push_beyond(lane, job, submit, ret_dropped);
     if (status == 0)
@@ -108,7 +170,7 @@ bool weft__lane_cancel_locked(weft_lane *lane, struct weft__job *job)
 {
     if (job->stage == WEFT__NOT_QUEUED)
         return false;
-    take_out(job->stage == WEFT__NO_ROOM ? &lane->no_room : &lane->line, job);
+    leave(lane, job);
     weft__count_up(&lane->counts.cancelled_queued);
     weft__lane_admit_locked(lane);
     weft__schedule_account_locked(lane);
@@ -118,10 +180,11 @@ bool weft__lane_cancel_locked(weft_lane *lane, struct weft__job *job)
 
 struct weft__job *weft__lane_pop_locked(weft_lane *lane)
 {
-    struct weft__job *job = lane->line.first;
-    if (job) {
+    struct weft__job *job = weft__lane_oldest_locked(lane);
+    if (job->stage == WEFT__RELEASED)
+        take_released(lane, job);
+    else
         take_out(&lane->line, job);
-        weft__lane_admit_locked(lane);
-    }
+    weft__lane_admit_locked(lane);
     return job;
 }

@@ -28,7 +28,9 @@ struct weft__line {
 enum weft__stage {
     WEFT__NOT_QUEUED, /* not yet, or not any more: it was taken, cancelled or dropped */
     WEFT__IN_LINE,    /* it may run when its turn comes */
-    WEFT__NO_ROOM     /* it waits for room in the line */
+    WEFT__BEHIND,     /* another has its key, and is not done */
+    WEFT__RELEASED,   /* it got its key late, and may run when its turn comes */
+    WEFT__NO_ROOM     /* it waits for room in the lane */
 };
 
 /** What happens in a lane, for statistics: written with the lock held, read without. */
@@ -56,9 +58,13 @@ struct weft_lane {
     enum weft_on_full on_full; /* [mu] */
     weft_ns max_wait;          /* [mu] 0: none */
 
-    struct weft__line line;    /* [mu] */
-    struct weft__line no_room; /* [mu] empty unless the line is full */
-    size_t running;            /* [mu] jobs taken, whose functions have not returned */
+    struct weft__line line;            /* [mu] */
+    struct weft__line behind;          /* [mu] */
+    struct weft__line no_room;         /* [mu] empty unless the lane is full */
+    struct weft__job *released, *keys; /* [mu] roots; see pool/sticky.c */
+    size_t released_count;             /* [mu] */
+    uint64_t last_seq;                 /* [mu] number of the job that was queued last */
+    size_t running;                    /* [mu] jobs taken, whose functions have not returned */
 
     /* Of the scheduler, see pool/schedule.c; all [mu]. */
     weft_lane *next_active, **at_active;
@@ -91,8 +97,25 @@ int weft__lane_complete_options(const struct weft_lane_options *options,
 int weft__lane_push_locked(weft_lane *lane, struct weft__job *job, enum weft_submit submit,
                            struct weft__job **ret_dropped);
 
-/** Take the oldest job out of the line; NULL: there is none. Does not tell the scheduler. */
+/** The oldest of those that may run when their turn comes; NULL: there is none. */
+struct weft__job *weft__lane_oldest_locked(const weft_lane *lane);
+
+/** Take that one out. Does not tell the scheduler. */
 struct weft__job *weft__lane_pop_locked(weft_lane *lane);
+
+/** A job that was taken out has ended: the next one may have its key. */
+void weft__lane_end_locked(weft_lane *lane, struct weft__job *job);
+
+/** How many could run, as far as the lane's own queue is concerned; and how many are queued. */
+static inline size_t weft__lane_ready(const weft_lane *lane)
+{
+    return lane->line.count + lane->released_count;
+}
+
+static inline size_t weft__lane_queued(const weft_lane *lane)
+{
+    return weft__lane_ready(lane) + lane->behind.count;
+}
 
 /**
  * Take a job out that waits; false: it does not wait any more, and its lane, which may be gone, is not

@@ -110,7 +110,7 @@ static weft_lane *find_locked(const weft_pool *pool, const char *name) WEFT_REQU
 
 static bool has_jobs(const weft_lane *lane)
 {
-    return lane->line.count > 0 || lane->no_room.count > 0 || lane->running > 0;
+    return weft__lane_queued(lane) > 0 || lane->no_room.count > 0 || lane->running > 0;
 }
 
 void weft__lane_bury_locked(weft_lane *lane)
@@ -144,7 +144,7 @@ size_t weft__lanes_queued_locked(const weft_pool *pool)
 {
     size_t count = 0;
     for (const weft_lane *lane = pool->lanes; lane; lane = lane->next)
-        count += lane->line.count;
+        count += weft__lane_queued(lane);
     return count;
 }
 
@@ -153,7 +153,7 @@ size_t weft__lanes_waiting(weft_pool *pool)
     size_t count = 0;
     weft__mutex_lock(&pool->mu);
     for (const weft_lane *lane = pool->lanes; lane; lane = lane->next)
-        count += lane->line.count + lane->no_room.count;
+        count += weft__lane_queued(lane) + lane->no_room.count;
     weft__mutex_unlock(&pool->mu);
     return count;
 }

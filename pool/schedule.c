@@ -79,14 +79,14 @@ static void deactivate_locked(weft_lane *lane)
 void weft__schedule_account_locked(weft_lane *lane)
 {
     weft_pool *pool = lane->pool;
-    size_t can = least(lane->line.count, less(lane->max_running, lane->running));
+    size_t can = least(weft__lane_ready(lane), less(lane->max_running, lane->running));
     size_t unused = less(lane->reserved, lane->running);
     size_t own = least(can, unused);
     pool->unused += unused - lane->unused;
     pool->own += own - lane->own;
     pool->common += can - own - lane->common;
     lane->unused = unused;
-    weft__count_set(&lane->counts.queued, lane->line.count);
+    weft__count_set(&lane->counts.queued, weft__lane_queued(lane));
     weft__count_set(&lane->counts.waiting, lane->no_room.count);
     weft__count_set(&lane->counts.running, lane->running);
     lane->own = own;
@@ -123,7 +123,7 @@ size_t weft__schedule_threads_locked(const weft_pool *pool)
 /* Since when the lane's oldest job waits, and the lane has not been served. */
 static weft_ns waiting_since(const weft_lane *lane)
 {
-    weft_ns queued_at = lane->line.first->queued_at;
+    weft_ns queued_at = weft__lane_oldest_locked(lane)->queued_at;
     return queued_at > lane->served_at ? queued_at : lane->served_at;
 }
 
@@ -154,8 +154,8 @@ weft_ns weft__schedule_oldest_locked(const weft_pool *pool)
     weft_ns oldest = WEFT_FOREVER;
     bool common = common_threads_locked(pool) > 0;
     for (const weft_lane *lane = pool->active; lane; lane = lane->next_active)
-        if ((common || lane->own) && lane->line.first->queued_at < oldest)
-            oldest = lane->line.first->queued_at;
+        if ((common || lane->own) && weft__lane_oldest_locked(lane)->queued_at < oldest)
+            oldest = weft__lane_oldest_locked(lane)->queued_at;
     return oldest;
 }
 
@@ -197,6 +197,7 @@ void weft__schedule_ended_locked(weft_pool *pool, struct weft__job *job, weft_ns
     lane->estimate += (ran - lane->estimate) / SMOOTHING;
     weft__count_up(&lane->counts.completed);
     lane->running--;
+    weft__lane_end_locked(lane, job);
     weft__count_down(&pool->running);
     weft__schedule_account_locked(lane);
     weft__lane_bury_locked(lane);

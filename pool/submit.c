@@ -99,6 +99,7 @@ static bool copy_options(const struct weft_job_options *options, struct weft_job
     if (options)
         *ret = *options;
     return (ret->size == 0 || ret->size == sizeof(*ret)) &&
+           (unsigned)ret->submit <= WEFT_SUBMIT_FORCED &&
            (unsigned)ret->on_cancel <= WEFT_CANCEL_COOPERATIVE;
 }
 

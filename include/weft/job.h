@@ -19,6 +19,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <weft/future.h>
 #include <weft/macros.h>
 #include <weft/task.h>
@@ -94,9 +95,11 @@ enum weft_on_cancel {
  * nothing the function uses goes before it has returned: not even when the loop gave the job up.
  */
 struct weft_job_options {
-    size_t size;                 /* sizeof(struct weft_job_options), or 0 for "this version" */
-    weft_lane *lane;             /* of the loop's pool, where it waits; NULL: the default one */
-    enum weft_submit submit;     /* what if the lane is full */
+    size_t size;             /* sizeof(struct weft_job_options), or 0 for "this version" */
+    weft_lane *lane;         /* of the loop's pool, where it waits; NULL: the default one */
+    enum weft_submit submit; /* what if the lane is full */
+    uint64_t
+        key; /* of a lane's jobs with the same key one runs at a time, in their order; 0: none */
     void (*release)(void *args); /* the destructor of what the arguments own; see above */
     enum weft_on_cancel on_cancel;
     size_t progress; /* how many values weft_job_progress() may be ahead; 0: 16 */
