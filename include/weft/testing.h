@@ -128,7 +128,9 @@ WEFT_PUBLIC bool weft_testing_allocation_failed(void);
  *
  * The names are those of the functions: accept4, bind, connect, eventfd, getaddrinfo (with an EAI_
  * code), listen, pipe2, pthread_create, read, recv, sendmsg, socket, socketpair, timerfd_create,
- * write, and libevent's event_add. Only calls that weft makes itself count.
+ * write, and libevent's event_add; for files close, copy_file_range, fdatasync, fstat, fsync,
+ * ftruncate, open, openat, preadv, pwritev, readv, renameat, unlinkat, writev. Only calls that weft
+ * makes itself count.
  *
  * Thread:    any; it counts the calls of all threads.
  * Ownership: nothing changes hands.
