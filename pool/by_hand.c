@@ -35,10 +35,12 @@ static void run_without_loop(struct weft__job *job)
     weft__loop_id = 0;
     weft__lent_loop_id = id;
     weft__job_run(job);
-    weft__mutex_lock(&job->pool->mu);
-    weft__schedule_ended_locked(job->pool, job, job->started_at + EACH);
-    weft__mutex_unlock(&job->pool->mu);
-    weft__job_send(job);
+    weft_pool *pool = job->pool;
+    weft__mutex_lock(&pool->mu);
+    bool goes_on = weft__chain_ended_locked(pool, job, job->started_at + EACH);
+    weft__mutex_unlock(&pool->mu);
+    if (!goes_on)
+        weft__job_send(job);
     weft__loop = loop;
     weft__loop_id = id;
     weft__lent_loop_id = 0;

@@ -10,6 +10,7 @@
  *     WAITS       canceller: it was taken just now            ASKED
  *     RUNS        canceller                                   ASKED
  *     RUNS        the function: weft_job_commit()             COMMITTED
+ *     RUNS        worker: the job goes on with another one    WAITS
  *     any         worker: the function has returned           ENDED
  *                 worker: WAITS was over, it is not called    ENDED
  *
@@ -152,7 +153,8 @@ bool weft__control_begin(struct weft__job *job)
     struct weft__control *control = job->control;
     weft__mutex_lock(&control->mu);
     bool asked = is_told(control);
-    move(control, asked ? WEFT__ENDED : WEFT__RUNS);
+    if (state_of(control) != WEFT__COMMITTED) /* by an earlier function of the chain */
+        move(control, asked ? WEFT__ENDED : WEFT__RUNS);
     weft__mutex_unlock(&control->mu);
     if (asked)
         job->result = weft_err(-ECANCELED);
@@ -168,6 +170,22 @@ void weft__control_end(struct weft__job *job)
     close_fd(control);
     move(control, WEFT__ENDED);
     weft__mutex_unlock(&control->mu);
+}
+
+bool weft__control_pause(struct weft__job *job)
+{
+    struct weft__control *control = job->control;
+    weft__mutex_lock(&control->mu);
+    wait_told(control);
+    control->tell = NULL;
+    close_fd(control);
+    bool asked = is_told(control);
+    if (asked)
+        move(control, WEFT__ENDED);
+    else if (state_of(control) == WEFT__RUNS)
+        move(control, WEFT__WAITS);
+    weft__mutex_unlock(&control->mu);
+    return !asked;
 }
 
 /* ---- For the function ---- */
@@ -196,14 +214,16 @@ int weft_job_commit(void)
 {
     struct weft__control *control;
     int status = find(&control);
-    if (!control)
-        return status;
-    weft__mutex_lock(&control->mu);
-    if (is_told(control))
-        status = -ECANCELED;
-    else if (state_of(control) == WEFT__RUNS)
-        move(control, WEFT__COMMITTED);
-    weft__mutex_unlock(&control->mu);
+    if (control) {
+        weft__mutex_lock(&control->mu);
+        if (is_told(control))
+            status = -ECANCELED;
+        else if (state_of(control) == WEFT__RUNS)
+            move(control, WEFT__COMMITTED);
+        weft__mutex_unlock(&control->mu);
+    }
+    if (status == 0)
+        weft__chain_commit(weft__current_job);
     return status;
 }
 

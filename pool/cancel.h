@@ -52,6 +52,10 @@ bool weft__control_begin(struct weft__job *job);
 /** The function has returned; nobody tells the job anything from now on. Thread: worker. */
 void weft__control_end(struct weft__job *job);
 
+/** The function has returned, and named the next one. False: the job was told to stop, and is not to go
+ * on. Thread: worker. */
+bool weft__control_pause(struct weft__job *job);
+
 /** Ask a job that is not queued any more to stop. False: nothing stops it. Thread: loop; no lock held.
  */
 bool weft__control_ask(struct weft__job *job);

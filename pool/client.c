@@ -66,7 +66,9 @@ static void drop_queued(struct weft__client *client, bool forced)
     struct weft__job *next;
     for (struct weft__job *job = client->oldest; job; job = next) {
         next = job->newer;
-        if (forced || !job->forced)
+        if (forced)
+            weft__job_give_up(job);
+        else if (!job->forced)
             weft__job_cancel(job);
     }
 }

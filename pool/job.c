@@ -44,7 +44,7 @@ static void release(struct weft__job *job)
     void (*fn)(void *) = job->release;
     job->release = NULL;
     if (fn)
-        fn(job->args);
+        fn(job->params);
 }
 
 void weft__job_complete(weft__item *item)
@@ -70,6 +70,7 @@ void weft__job_lose(struct weft__job *job)
 {
     const weft_loop *loop = job->client->loop;
     job->lane = NULL;
+    job->pool = NULL;
     weft__progress_after_fork(job);
     if (is_home(job, loop->batch) || is_home(job, loop->ready.head))
         return;
@@ -85,7 +86,9 @@ static bool drop_queued(struct weft__job *job)
 {
     weft_pool *pool = job->pool;
     weft__mutex_lock(&pool->mu);
-    bool dropped = weft__lane_cancel_locked(job->lane, job);
+    bool dropped = !job->chain.committed && weft__lane_cancel_locked(job->lane, job);
+    if (!dropped)
+        weft__chain_stop_locked(job);
     struct weft__call call = weft__call_worker_locked(pool);
     weft__mutex_unlock(&pool->mu);
     weft__rouse(call);
@@ -101,7 +104,7 @@ static bool drop_queued(struct weft__job *job)
 
 bool weft__job_cancel(struct weft__job *job)
 {
-    if (!job->lane)
+    if (!job->pool)
         return false;
     if (drop_queued(job))
         return true;
@@ -111,6 +114,16 @@ bool weft__job_cancel(struct weft__job *job)
     if (is_told || !job->control) /* it may wait for room that nobody makes any more */
         weft__progress_stop(job, -ECANCELED);
     return is_told;
+}
+
+void weft__job_give_up(struct weft__job *job)
+{
+    if (!job->pool)
+        return;
+    weft__mutex_lock(&job->pool->mu);
+    job->chain.committed = false;
+    weft__mutex_unlock(&job->pool->mu);
+    weft__job_cancel(job);
 }
 
 static bool cancel(weft_future *future)
@@ -135,6 +148,7 @@ static void fini(struct weft__job *job)
     if (job->control)
         weft__control_fini(job);
     weft__progress_release(job);
+    weft__chain_fini(job);
     weft_context_unref(job->context);
 }
 
@@ -180,6 +194,7 @@ struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
     job->mailbox = weft__mailbox_ref(client->loop->mailbox);
     job->context = weft_context_current();
     job->item.run = weft__job_complete;
+    job->params = job->args;
     memcpy(job->args, request->args, request->size);
     if (controlled) {
         job->control = (void *)(job->args + request->size + padding);
@@ -198,6 +213,7 @@ void weft__job_discard(struct weft__job *job)
 
 void weft__job_free(struct weft__job *job)
 {
+    release(job); /* of one that was let go between two functions */
     weft__cold_free(&job->future);
     fini(job);
     weft__free(job);
@@ -207,6 +223,10 @@ bool weft__job_let_go_locked(struct weft__job *job)
 {
     if (job->ended)
         return false;
+    if (weft__lane_cancel_locked(job->lane, job)) { /* it had named its next function meanwhile */
+        weft__mailbox_unref(job->mailbox);
+        return false;
+    }
     job->let_go = true;
     job->pool->abandoned++;
     return true;
@@ -249,19 +269,29 @@ void weft__job_finish(struct weft__job *job, weft_result result)
     weft__job_send(job);
 }
 
+/* True: it named the next one, and the job goes on with that. */
+static bool run_function(struct weft__job *job)
+{
+    if (job->control && !weft__control_begin(job))
+        return false;
+    job->result = job->run(job->params);
+    bool goes_on = weft__chain_goes_on(job);
+    if (job->control && goes_on)
+        return weft__control_pause(job);
+    if (job->control)
+        weft__control_end(job);
+    return goes_on;
+}
+
 void weft__job_run(struct weft__job *job)
 {
     weft_context *context = weft_context_ref(job->context); /* the function may set its own */
     weft_context **outer = weft__context_enter(&context);
     struct weft__job *outer_job = weft__current_job;
     weft__current_job = job;
-    if (!job->control) {
-        job->result = job->run(job->args);
-    } else if (weft__control_begin(job)) {
-        job->result = job->run(job->args);
-        weft__control_end(job);
-    }
+    bool goes_on = run_function(job);
     release(job);
+    weft__chain_step(job, goes_on);
     weft__current_job = outer_job;
     weft__context_leave(outer);
     weft_context_unref(context);

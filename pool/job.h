@@ -12,6 +12,7 @@
 #include "core/context.h"
 #include "core/future.h"
 #include "core/mailbox.h"
+#include "pool/continue.h"
 #include "pool/lane.h"
 #include "pool/progress.h"
 #include "pool/sticky.h"
@@ -25,7 +26,7 @@ struct weft__job {
     struct weft__client *client;     /* [loop] NULL once the job is not under way any more */
     struct weft__job *older, *newer; /* [loop] in the client's list */
     const char *name, *place;        /* [const] */
-    weft_result (*run)(void *args);  /* [const] */
+    weft_result (*run)(void *args);  /* [worker] while it runs */
     void (*release)(void *args); /* [loop], [worker] while it runs; NULL: none, or it was called */
     weft_pool *pool;             /* [const] */
     weft_lane *lane;       /* [const]; NULL: left behind by a fork. Gone once the job has ended */
@@ -45,8 +46,10 @@ struct weft__job {
     bool ended;                    /* [mu] its loop is gone, and the worker has done with it */
     bool let_go;                   /* [mu] its loop is gone, and has done with it */
     struct weft__progress progress;
-    weft__item item;                            /* [worker], then [loop] */
-    weft_result result;                         /* [worker], then [loop] */
+    struct weft__chain chain;
+    void *params;       /* [const], then [worker] its arguments: `args`, or of a later function */
+    weft__item item;    /* [worker], then [loop] */
+    weft_result result; /* [worker], then [loop] */
     _Alignas(max_align_t) unsigned char args[]; /* [const], then [worker] */
 };
 
@@ -93,6 +96,9 @@ void weft__job_lose(struct weft__job *job);
 
 /** Ask a job to stop. True: the request is delivered, at once or later. Thread: loop. */
 bool weft__job_cancel(struct weft__job *job);
+
+/** The same although it has committed: its loop ends. Thread: loop. */
+void weft__job_give_up(struct weft__job *job);
 
 /**
  * The loop ends, its mailbox is closed: leave the job to its worker. False: that has done with it,

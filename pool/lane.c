@@ -166,6 +166,21 @@ int weft__lane_push_locked(weft_lane *lane, struct weft__job *job, enum weft_sub
     return status;
 }
 
+void weft__lane_stay_locked(weft_lane *lane, struct weft__job *job)
+{
+    job->seq = ++lane->last_seq;
+    append(&lane->line, job, WEFT__IN_LINE);
+    weft__count_up(&lane->counts.submitted);
+    weft__schedule_account_locked(lane);
+}
+
+void weft__lane_move_locked(weft_lane *lane, struct weft__job *job)
+{
+    enter(lane, job);
+    weft__count_up(&lane->counts.submitted);
+    weft__schedule_account_locked(lane);
+}
+
 bool weft__lane_cancel_locked(weft_lane *lane, struct weft__job *job)
 {
     if (job->stage == WEFT__NOT_QUEUED)

@@ -97,6 +97,14 @@ int weft__lane_complete_options(const struct weft_lane_options *options,
 int weft__lane_push_locked(weft_lane *lane, struct weft__job *job, enum weft_submit submit,
                            struct weft__job **ret_dropped);
 
+/**
+ * Queue a job whose function has returned, and that goes on with another one: at the end, however many
+ * are queued. In its own lane it keeps its key meanwhile: call this before weft__schedule_ended_locked().
+ * In another one it takes its turn for the key there: call it after that.
+ */
+void weft__lane_stay_locked(weft_lane *lane, struct weft__job *job);
+void weft__lane_move_locked(weft_lane *lane, struct weft__job *job);
+
 /** The oldest of those that may run when their turn comes; NULL: there is none. */
 struct weft__job *weft__lane_oldest_locked(const weft_lane *lane);
 

@@ -197,7 +197,8 @@ void weft__schedule_ended_locked(weft_pool *pool, struct weft__job *job, weft_ns
     lane->estimate += (ran - lane->estimate) / SMOOTHING;
     weft__count_up(&lane->counts.completed);
     lane->running--;
-    weft__lane_end_locked(lane, job);
+    if (job->stage == WEFT__NOT_QUEUED) /* else it goes on in this lane, and keeps its key */
+        weft__lane_end_locked(lane, job);
     weft__count_down(&pool->running);
     weft__schedule_account_locked(lane);
     weft__lane_bury_locked(lane);

@@ -17,15 +17,7 @@
 #include "pool/schedule.h"
 #include "pool/wake.h"
 
-/* Jobs of an inline pool: as many as wait now. */
-static void run_inline(weft__item *item)
-{
-    struct weft__client *client = WEFT__CONTAINER(item, struct weft__client, run_inline);
-    client->inline_is_queued = false;
-    if (!client->pool || client->pool->by_hand != WEFT__INLINE) /* it was replaced */
-        return;
-    weft__pool_step(client->pool, weft__lanes_waiting(client->pool));
-}
+static void run_inline(weft__item *item);
 
 static void run_inline_soon(struct weft__client *client)
 {
@@ -34,6 +26,18 @@ static void run_inline_soon(struct weft__client *client)
     client->inline_is_queued = true;
     client->run_inline.run = run_inline;
     weft__schedule(client->loop, &client->run_inline);
+}
+
+/* Jobs of an inline pool: as many as wait now. */
+static void run_inline(weft__item *item)
+{
+    struct weft__client *client = WEFT__CONTAINER(item, struct weft__client, run_inline);
+    client->inline_is_queued = false;
+    if (!client->pool || client->pool->by_hand != WEFT__INLINE) /* it was replaced */
+        return;
+    weft__pool_step(client->pool, weft__lanes_waiting(client->pool));
+    if (weft__lanes_waiting(client->pool) > 0) /* some go on with another function */
+        run_inline_soon(client);
 }
 
 static weft_future *submit_job(struct weft__job *job, enum weft_submit submit)

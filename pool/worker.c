@@ -97,9 +97,7 @@ static void run_jobs(weft_pool *pool, struct weft__worker *self) WEFT_REQUIRES(p
         now = weft__pool_now();
         weft__mutex_lock(&pool->mu);
         weft__worker_unblock_locked(pool, self);
-        if (job)
-            weft__schedule_ended_locked(pool, job, now);
-        ended = job;
+        ended = job && !weft__chain_ended_locked(pool, job, now) ? job : NULL;
     }
 }
 

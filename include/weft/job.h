@@ -278,6 +278,62 @@ WEFT_PUBLIC WEFT_MUST_CHECK int weft_job_progress(weft_value value, weft_destruc
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_job_next(weft_future *job);
 
+/* ---- Chains ---- */
+
+/** How a job goes on. Zero is the default of every field. */
+struct weft_continue_options {
+    size_t size;     /* sizeof(struct weft_continue_options), or 0 for "this version" */
+    weft_lane *lane; /* of the same pool, where it waits; NULL: the lane it is in */
+    void (*release)(
+        void *args); /* the destructor of what the arguments own; see weft_job_options */
+};
+
+/**
+ * Name the function that the job goes on with, as what the function returns:
+ *
+ *     return weft_continue(write_it, .text = text);
+ *
+ * It runs on a worker without a trip through the loop, when its turn comes: the job waits at the end of
+ * its lane, be that full. It stays the same job: the future completes with what the last function
+ * returns; context, cancel, limits of time and the stream of values are the same. The arguments of the
+ * function that returns are released before the next one begins.
+ *
+ * A cancel that comes while the job waits in between drops it, as one that has not started; one that
+ * came while the function ran keeps it from going on, whatever its `on_cancel` says: -ECANCELED. Not so
+ * after a weft_job_commit() that succeeded.
+ *
+ * Thread:    worker.
+ * Ownership: the arguments (up to 31) are copied; what they point to is borrowed. To be returned by the
+ *            function that called it; what it returns instead is the job's result as ever.
+ * Errors:    by the result: -ENOMEM, WEFT_ENOJOB, WEFT_EFORK.
+ * Since:     0.1
+ */
+#define weft_continue(...) weft_continue_with(NULL, __VA_ARGS__)
+
+/**
+ * weft_continue() in `lane` (NULL: the one it is in), however full that is.
+ *
+ * Thread:    worker.
+ * Ownership: as weft_continue(). The lane is borrowed until the function has returned.
+ * Errors:    as weft_continue(); -EINVAL when the lane is another pool's. -ESHUTDOWN, by the job's
+ *            future: it is closed.
+ * Since:     0.1
+ */
+#define weft_continue_in(lane_, ...) \
+    weft_continue_with((&(struct weft_continue_options){.lane = (lane_)}), __VA_ARGS__)
+
+/**
+ * weft_continue() as `options`, a `const struct weft_continue_options *`, says; NULL: as that.
+ *
+ * Thread:    worker.
+ * Ownership: as weft_continue(). `release` is called in any case, now if the job cannot go on.
+ * Errors:    as weft_continue_in(); -EINVAL for options of another version.
+ * Since:     0.1
+ */
+#define weft_continue_with(options, ...)                                                 \
+    WEFT__PICK_33RD(__VA_ARGS__, WEFT__31_TIMES(WEFT__CONTINUE), WEFT__CONTINUE_BARE, ~) \
+    ((options), __VA_ARGS__)
+
 /* ---- What the macros expand to; nothing below is for direct use. ---- */
 
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft__offload(const struct weft_job_options *options,
@@ -292,6 +348,14 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft__offload_fn(const struct weft_job_
     weft__offload((options), weft__blocking_##name(), &(struct name){0}, WEFT__HERE)
 #define WEFT__OFFLOAD(options, name, ...) \
     weft__offload((options), weft__blocking_##name(), &(struct name){__VA_ARGS__}, WEFT__HERE)
+
+WEFT_PUBLIC weft_result weft__continue(const struct weft_continue_options *options,
+                                       const weft_blocking *blocking, const void *args);
+
+#define WEFT__CONTINUE_BARE(options, name) \
+    weft__continue((options), weft__blocking_##name(), &(struct name){0})
+#define WEFT__CONTINUE(options, name, ...) \
+    weft__continue((options), weft__blocking_##name(), &(struct name){__VA_ARGS__})
 
 #define WEFT__5_TIMES(x) x, x, x, x, x
 #define WEFT__31_TIMES(x)                                                                     \
