@@ -169,6 +169,81 @@ Test(lane_full, forced_jobs_go_before_those_who_wait_for_room)
     end();
 }
 
+/* ---- Who is woken ---- */
+
+static struct gate wake_gate;
+
+static weft_future *start_at_gate(uint64_t key)
+{
+    return weft_offload_fn((&(struct weft_job_options){.lane = lane, .key = key}), gate_pass,
+                           &wake_gate);
+}
+
+/* A pool with threads, one of which is in a job with key 1; the others are idle. */
+static weft_future *begin_with_threads(const struct weft_lane_options *options)
+{
+    gate_init(&wake_gate);
+    pool = use_pool(&(struct weft_pool_options){.max_threads = 4, .min_threads = 4});
+    weft_pool_ref(pool);
+    lane = weft_lane_new(pool, options);
+    weft_future *job = start_at_gate(1);
+    gate_wait_entered(&wake_gate);
+    return job;
+}
+
+static void open_gate_for(weft_future *jobs[], int count)
+{
+    for (int i = 0; i < count; i++)
+        gate_open(&wake_gate);
+    for (int i = 0; i < count; i++)
+        cr_assert_eq(weft_test_run(jobs[i]), 0);
+}
+
+Test(lane_full, a_thread_is_woken_for_who_gets_the_room_of_one_that_could_not_run)
+{
+    weft_future *jobs[2] = {begin_with_threads(
+        &(struct weft_lane_options){.name = "a", .max_queued = 1, .on_full = WEFT_FULL_WAIT})};
+    weft_future *behind = start_at_gate(1);
+    jobs[1] = start_at_gate(0);
+    cr_assert_eq(stats().waiting, 1);
+    cr_assert(weft_cancel(behind));
+    gate_wait_entered(&wake_gate);
+    open_gate_for(jobs, 2);
+    cr_assert_eq(weft_test_run(behind), -ECANCELED);
+    end();
+}
+
+Test(lane_full, threads_are_woken_for_those_whom_a_raised_limit_lets_run)
+{
+    weft_future *jobs[3] = {
+        begin_with_threads(&(struct weft_lane_options){.name = "a", .max_running = 1})};
+    jobs[1] = start_at_gate(0);
+    jobs[2] = start_at_gate(0);
+    cr_assert_eq(stats().queued, 2);
+    cr_assert_eq(weft_lane_configure(lane, &(struct weft_lane_options){.max_running = 3}), 0);
+    gate_wait_entered(&wake_gate);
+    gate_wait_entered(&wake_gate);
+    open_gate_for(jobs, 3);
+    end();
+}
+
+Test(lane_full, threads_are_woken_for_those_whom_more_room_lets_in)
+{
+    weft_future *jobs[3] = {begin_with_threads(
+        &(struct weft_lane_options){.name = "a", .max_queued = 1, .on_full = WEFT_FULL_WAIT})};
+    weft_future *behind = start_at_gate(1);
+    jobs[1] = start_at_gate(0);
+    jobs[2] = start_at_gate(0);
+    cr_assert_eq(stats().waiting, 2);
+    cr_assert_eq(weft_lane_configure(lane, &(struct weft_lane_options){.max_queued = 3}), 0);
+    gate_wait_entered(&wake_gate);
+    gate_wait_entered(&wake_gate);
+    cr_assert(weft_cancel(behind));
+    open_gate_for(jobs, 3);
+    cr_assert_eq(weft_test_run(behind), -ECANCELED);
+    end();
+}
+
 /* ---- The end of a loop ---- */
 
 Test(lane_full, those_in_line_never_run_when_the_loop_shuts_down)
