@@ -12,7 +12,7 @@
 
 enum {
     CHUNK = 64 * 1024,
-    PORTION = 64 << 20 /* of a file that is counted by one job */
+    PORTION = 4 << 20 /* of a file that is counted by one job */
 };
 
 /* ---- Blocking functions ---- */
