@@ -187,6 +187,7 @@ Test(file_replace, tells_of_a_full_disk_how_far_it_came)
 
 /* ---- Killed in the middle ---- */
 
+#ifndef WEFT_TEST_NO_THREADS_IN_CHILD
 enum { SIZE = 3 << 20 };
 static char data[SIZE + 1];
 static int calls_to_live;
@@ -252,7 +253,6 @@ static bool is_old(void)
     return old;
 }
 
-#ifndef WEFT_TEST_NO_THREADS_IN_CHILD
 Test(file_replace, by_a_process_that_is_killed_at_any_step_leaves_old_or_new)
 {
     int olds = 0, news = 0;
