@@ -10,10 +10,7 @@
 
 #include "site.h"
 
-enum {
-    CHUNK = 64 * 1024,
-    PORTION = 4 << 20 /* of a file that is counted by one job */
-};
+enum { CHUNK = 64 * 1024 };
 
 /* ---- Blocking functions ---- */
 
@@ -110,19 +107,16 @@ static void count_chunk(struct counts *counts, const char *text, size_t len)
     }
 }
 
-/* Not more than a portion: a job that runs is not interrupted, and its client may go away. */
+/* However long it takes: it looks whether its client is still there. */
 static WEFT_BLOCKING(count_words)
 {
     char *buffer = malloc(CHUNK);
     ssize_t got = buffer ? 1 : -1;
-    int64_t total = 0;
-    while (got > 0 && total < PORTION && (got = read(self->fd, buffer, CHUNK)) > 0) {
+    while (got > 0 && !weft_job_cancelled() && (got = read(self->fd, buffer, CHUNK)) > 0)
         count_chunk(self->counts, buffer, (size_t)got);
-        total += got;
-    }
-    int error = errno;
+    int error = got < 0 ? errno : got > 0 ? ECANCELED : 0;
     free(buffer);
-    return got < 0 ? weft_err(-error) : weft_ok(total);
+    return error ? weft_err(-error) : weft_ok(0);
 }
 
 /* ---- Handlers ---- */
@@ -215,7 +209,6 @@ struct word_count {
     struct site *site;
     struct file *file;
     struct counts counts;
-    int64_t got;
     int status;
 };
 
@@ -229,11 +222,9 @@ static WEFT_ASYNC(word_count)
         WEFT_AWAIT(weft_http_respond_status(self->request, http_status_of(self->status)));
         WEFT_RETURN(0);
     }
-    do
-        WEFT_AWAIT_INTO(self->got,
-                        weft_to_thread_in(self->site->files, count_words, .fd = self->file->fd,
-                                          .counts = &self->counts));
-    while (self->got > 0);
+    WEFT_AWAIT(weft_offload((&(struct weft_job_options){.lane = self->site->files,
+                                                        .on_cancel = WEFT_CANCEL_COOPERATIVE}),
+                            count_words, .fd = self->file->fd, .counts = &self->counts));
     WEFT_AWAIT(weft_http_respondf(self->request, 200, "application/json",
                                   "{\"lines\":%lld,\"words\":%lld,\"bytes\":%lld}\n",
                                   self->counts.lines, self->counts.words, self->counts.bytes));
