@@ -218,12 +218,17 @@ void weft__blocks_end(weft__coro *coro, bool silent)
 
 /* ---- Looking ---- */
 
-static weft_ns earliest(const weft__coro *coro, weft_ns deadline)
+/* A deadline that has passed has done what it does; one outside of a shield does nothing within. */
+static weft_ns earliest(const weft__coro *coro, weft_ns around)
 {
-    for (const weft__block *block = weft__blocks(coro); block; block = block->outer)
-        if (block->deadline < deadline)
+    weft_ns deadline = WEFT_FOREVER;
+    for (const weft__block *block = weft__blocks(coro); block; block = block->outer) {
+        if (block->timer && block->deadline < deadline)
             deadline = block->deadline;
-    return deadline;
+        if (block->ops->shields)
+            return deadline;
+    }
+    return deadline < around ? deadline : around;
 }
 
 weft_ns weft__task_deadline(const weft_future *task)

@@ -99,8 +99,8 @@ weft_future *weft__blocks_hold(weft__coro *coro, const struct weft__outcome *out
 void weft__blocks_end(weft__coro *coro, bool silent);
 
 /**
- * The earliest deadline that the blocks of a task set; WEFT_FOREVER: none. Those of its calls count
- * as far as the task waits for them, or when they run now.
+ * The earliest deadline to come that the blocks of a task set; WEFT_FOREVER: none. Those of its calls
+ * count as far as the task waits for them, or when they run now; those around a shield do not.
  */
 weft_ns weft__task_deadline(const weft_future *task);
 
