@@ -9,10 +9,11 @@
  *     WAITS       worker, about to call the function          RUNS
  *     WAITS       canceller: it was taken just now            ASKED
  *     RUNS        canceller                                   ASKED
+ *     RUNS        canceller: the mode is "abandon"            ABANDONED
  *     RUNS        the function: weft_job_commit()             COMMITTED
  *     RUNS        worker: the job goes on with another one    WAITS
  *     any         worker: the function has returned           ENDED
- *                 worker: WAITS was over, it is not called    ENDED
+ *     WAITS       worker, too late to call the function       ENDED
  *
  * Every change is made under the control's own lock, so each race is decided once: a commit that
  * finds ASKED is refused, an ask that finds COMMITTED or ENDED is; an ask that comes before the
@@ -21,6 +22,9 @@
  * Who asks tells the job in each way that it can hear: weft_job_cancelled() looks at the state, the
  * descriptor gets readable, the function set by weft_job_on_cancel() is called, with no lock held;
  * whoever removes that function, or ends, waits until the call is over.
+ *
+ * An abandoned job is complete for the loop at once, but for its memory: see pool/job.c. On its thread
+ * it goes on, and holds its place in the lane; nobody waits for that thread when the pool ends.
  *
  * "Cancelled means that it did not happen": a job that returns a value although it was asked to stop
  * completes with the value, and who awaits it keeps the request (pool/job.c).
@@ -41,6 +45,7 @@
 #include "core/thread.h"
 #include "pool/job.h"
 #include "pool/pool.h"
+#include "pool/schedule.h"
 
 /* ---- The state ---- */
 
@@ -57,24 +62,22 @@ static void move(struct weft__control *control, enum weft__control_state to)
     assert(from != WEFT__ENDED);
     assert(to != WEFT__RUNS || from == WEFT__WAITS);
     assert(to != WEFT__ASKED || from == WEFT__WAITS || from == WEFT__RUNS);
-    assert(to != WEFT__COMMITTED || from == WEFT__RUNS);
+    assert((to != WEFT__COMMITTED && to != WEFT__ABANDONED) || from == WEFT__RUNS);
     atomic_store_explicit(&control->state, (int)to, memory_order_release);
 }
 
 static bool is_told(struct weft__control *control)
 {
-    return state_of(control) == WEFT__ASKED;
+    enum weft__control_state state = state_of(control);
+    return state == WEFT__ASKED || state == WEFT__ABANDONED;
 }
 
-bool weft__control_is_needed(const struct weft_job_options *options)
+void weft__control_init(struct weft__control *control, const struct weft_job_options *options,
+                        const struct weft__limits *limits)
 {
-    return options->on_cancel != WEFT_CANCEL_WAIT;
-}
-
-void weft__control_init(struct weft__control *control, const struct weft_job_options *options)
-{
-    *control = (struct weft__control){.mode = options->on_cancel, .fd = -1};
+    *control = (struct weft__control){.mode = options->on_cancel, .fd = -1, .limits = *limits};
     atomic_init(&control->state, WEFT__WAITS);
+    atomic_init(&control->began, 0);
     pthread_mutex_init(&control->mu.mutex, NULL);
     pthread_cond_init(&control->told_it, NULL);
 }
@@ -91,7 +94,7 @@ void weft__control_fini(struct weft__job *job)
 {
     struct weft__control *control = job->control;
     close_fd(control);
-    if (!job->lane)
+    if (!job->pool)
         return; /* in a forked child: a thread that is not there may hold the lock */
     pthread_cond_destroy(&control->told_it);
     pthread_mutex_destroy(&control->mu.mutex);
@@ -130,20 +133,53 @@ static void tell(struct weft__control *control) WEFT_RELEASE(control->mu)
     weft__mutex_unlock(&control->mu);
 }
 
-bool weft__control_ask(struct weft__job *job)
+/* An ask before the call prevents that, whatever the mode. */
+static bool may_ask(const struct weft__control *control, enum weft__control_state state)
 {
-    struct weft__control *control = job->control;
-    if (control->mode == WEFT_CANCEL_WAIT)
-        return false;
+    return state == WEFT__WAITS || (state == WEFT__RUNS && control->mode != WEFT_CANCEL_WAIT);
+}
+
+static enum weft__answer tell_to_stop(struct weft__control *control)
+{
     weft__mutex_lock(&control->mu);
     enum weft__control_state state = state_of(control);
-    if (state == WEFT__WAITS || state == WEFT__RUNS) {
+    if (may_ask(control, state)) {
         move(control, WEFT__ASKED);
         tell(control);
-        return true;
+        return WEFT__TOLD;
     }
     weft__mutex_unlock(&control->mu);
-    return state == WEFT__ASKED;
+    return state == WEFT__ASKED ? WEFT__TOLD : WEFT__GOES_ON;
+}
+
+/* Under the pool's lock, so that the thread is not waited for from the moment on that the job is left,
+ * until it has ended. */
+static bool leave(struct weft__job *job)
+{
+    struct weft__control *control = job->control;
+    weft__mutex_lock(&job->pool->mu);
+    weft__mutex_lock(&control->mu);
+    bool runs = state_of(control) == WEFT__RUNS;
+    if (runs) {
+        move(control, WEFT__ABANDONED);
+        job->deserted = true;
+        job->pool->abandoned++;
+        weft__count_up(&job->lane->counts.abandoned_running);
+        weft__count_up(&job->lane->counts.abandoned);
+    }
+    weft__mutex_unlock(&job->pool->mu);
+    if (runs)
+        tell(control);
+    else
+        weft__mutex_unlock(&control->mu);
+    return runs;
+}
+
+enum weft__answer weft__control_ask(struct weft__job *job)
+{
+    if (job->control->mode == WEFT_CANCEL_ABANDON && leave(job))
+        return WEFT__LEFT;
+    return tell_to_stop(job->control);
 }
 
 /* ---- Around the function ---- */
@@ -151,25 +187,46 @@ bool weft__control_ask(struct weft__job *job)
 bool weft__control_begin(struct weft__job *job)
 {
     struct weft__control *control = job->control;
+    bool late = !weft__limits_begin(control);
     weft__mutex_lock(&control->mu);
     bool asked = is_told(control);
-    if (state_of(control) != WEFT__COMMITTED) /* by an earlier function of the chain */
-        move(control, asked ? WEFT__ENDED : WEFT__RUNS);
+    if (asked || late)
+        move(control, WEFT__ENDED);
+    else if (state_of(control) != WEFT__COMMITTED) /* by an earlier function of the chain */
+        move(control, WEFT__RUNS);
     weft__mutex_unlock(&control->mu);
-    if (asked)
-        job->result = weft_err(-ECANCELED);
-    return !asked;
+    if (asked || late)
+        job->result = weft_err(asked ? -ECANCELED : -ETIMEDOUT);
+    return !asked && !late;
 }
 
-void weft__control_end(struct weft__job *job)
+enum weft__control_state weft__control_end(struct weft__job *job)
 {
     struct weft__control *control = job->control;
     weft__mutex_lock(&control->mu);
     wait_told(control);
+    enum weft__control_state state = state_of(control);
     control->tell = NULL;
     close_fd(control);
     move(control, WEFT__ENDED);
     weft__mutex_unlock(&control->mu);
+    return state;
+}
+
+void weft__control_count(struct weft__job *job)
+{
+    weft__mutex_lock(&job->pool->mu);
+    weft__count_up(&job->lane->counts.cancelled_cooperative);
+    weft__mutex_unlock(&job->pool->mu);
+}
+
+void weft__control_come_back(struct weft__job *job)
+{
+    weft__mutex_lock(&job->pool->mu);
+    job->deserted = false;
+    job->pool->abandoned--;
+    weft__count_down(&job->lane->counts.abandoned_running);
+    weft__mutex_unlock(&job->pool->mu);
 }
 
 bool weft__control_pause(struct weft__job *job)
@@ -180,9 +237,7 @@ bool weft__control_pause(struct weft__job *job)
     control->tell = NULL;
     close_fd(control);
     bool asked = is_told(control);
-    if (asked)
-        move(control, WEFT__ENDED);
-    else if (state_of(control) == WEFT__RUNS)
+    if (!asked && state_of(control) == WEFT__RUNS)
         move(control, WEFT__WAITS);
     weft__mutex_unlock(&control->mu);
     return !asked;
@@ -190,8 +245,7 @@ bool weft__control_pause(struct weft__job *job)
 
 /* ---- For the function ---- */
 
-/* The control of the job that runs here, NULL if nothing stops it. 0 or an error. */
-static int find(struct weft__control **ret)
+int weft__control_here(struct weft__control **ret)
 {
     const struct weft__job *job = weft__current_job;
     *ret = NULL;
@@ -199,9 +253,17 @@ static int find(struct weft__control **ret)
         return WEFT_ENOJOB;
     if (weft__pool_is_inherited(job->pool))
         return WEFT_EFORK;
-    if (job->control && job->control->mode != WEFT_CANCEL_WAIT)
-        *ret = job->control;
+    *ret = job->control;
     return 0;
+}
+
+/* The same; NULL also if the job is never told anything. */
+static int find(struct weft__control **ret)
+{
+    int status = weft__control_here(ret);
+    if (*ret && (*ret)->mode == WEFT_CANCEL_WAIT)
+        *ret = NULL;
+    return status;
 }
 
 bool weft_job_cancelled(void)
@@ -263,19 +325,12 @@ int weft_job_cancel_fd(void)
     return fd;
 }
 
-static weft_ns real_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return WEFT_S(now.tv_sec) + now.tv_nsec;
-}
-
 /* As poll(); signals do not end it. The number of ready ones or -errno. */
 static int poll_until(struct pollfd fds[2], weft_ns deadline)
 {
     int count;
     do {
-        weft_ns left = deadline == WEFT_FOREVER ? 0 : deadline - real_now();
+        weft_ns left = deadline == WEFT_FOREVER ? 0 : deadline - weft__pool_now();
         left = left > 0 ? left : 0;
         struct timespec timeout = {.tv_sec = left / WEFT_S(1), .tv_nsec = left % WEFT_S(1)};
         count = ppoll(fds, 2, deadline == WEFT_FOREVER ? NULL : &timeout, NULL);

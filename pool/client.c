@@ -5,7 +5,7 @@
  * the pool.
  *
  * A job enters the list when it is started (pool/submit.c), and leaves it when it comes home through
- * the loop's mailbox.
+ * the loop's mailbox. One that is abandoned goes over to a second list, which nothing waits for.
  *
  * Shutdown: settle() drops what is queued and refuses what is new, but for what is forced; the loop waits for the list to
  * get empty; what is in it when the time is over is listed by name and place. When the loop is
@@ -17,6 +17,7 @@
 #include <errno.h>
 
 #include "core/memory.h"
+#include "pool/cancel.h"
 #include "pool/pool.h"
 
 /* ---- The list ---- */
@@ -52,6 +53,29 @@ void weft__client_remove(struct weft__job *job)
     client->count--;
     client->elsewhere -= job->elsewhere;
     client->loop->jobs -= job->elsewhere;
+}
+
+void weft__client_leave(struct weft__job *job)
+{
+    struct weft__client *client = job->client;
+    weft__client_remove(job);
+    job->client = client;
+    job->newer = NULL;
+    job->older = client->left;
+    if (job->older)
+        job->older->newer = job;
+    client->left = job;
+}
+
+void weft__client_forget(struct weft__job *job)
+{
+    if (job->newer)
+        job->newer->older = job->older;
+    else
+        job->client->left = job->older;
+    if (job->older)
+        job->older->newer = job->newer;
+    job->client = NULL;
 }
 
 /* ---- As a part of the loop ---- */
@@ -96,19 +120,26 @@ static void list(struct weft__part *part, void (*add)(void *to, const struct wef
     }
 }
 
-/* Leave every job to its worker; returns those whose worker has done with them, linked by `newer`.
- */
-static struct weft__job *let_go(struct weft__client *client)
+/* Leave a list of jobs, linked by `older`, to their workers; those whose worker has done with them are
+ * added to the list `ended`, linked in the same way. */
+static struct weft__job *let_go_locked(struct weft__job *job, struct weft__job *ended)
 {
-    struct weft__job *ended = NULL, *next;
-    weft__mutex_lock(&client->pool->mu);
-    for (struct weft__job *job = client->oldest; job; job = next) {
-        next = job->newer;
+    struct weft__job *next;
+    for (; job; job = next) {
+        next = job->older;
         if (weft__job_let_go_locked(job))
             continue;
-        job->newer = ended;
+        job->older = ended;
         ended = job;
     }
+    return ended;
+}
+
+static struct weft__job *let_go(struct weft__client *client)
+{
+    weft__mutex_lock(&client->pool->mu);
+    struct weft__job *ended = let_go_locked(client->newest, NULL);
+    ended = let_go_locked(client->left, ended);
     weft__mutex_unlock(&client->pool->mu);
     return ended;
 }
@@ -118,6 +149,7 @@ static void give_up(struct weft__part *part)
     drop_queued(client_of_part(part), true);
     for (struct weft__job *job = client_of_part(part)->oldest; job; job = job->newer) {
         weft__progress_end(job);
+        weft__limits_disarm(job);
         weft__complete_failed(&job->future, WEFT_ESTUCK, NULL);
     }
 }
@@ -128,7 +160,7 @@ static void free_client(struct weft__part *part)
     if (client->pool) {
         struct weft__job *next;
         for (struct weft__job *job = let_go(client); job; job = next) {
-            next = job->newer;
+            next = job->older;
             weft__job_free(job);
         }
     }
@@ -144,6 +176,10 @@ static void after_fork(struct weft__part *part)
     struct weft__job *next;
     for (struct weft__job *job = client->oldest; job; job = next) {
         next = job->newer;
+        weft__job_lose(job);
+    }
+    for (struct weft__job *job = client->left; job; job = next) {
+        next = job->older;
         weft__job_lose(job);
     }
     weft_pool_unref(client->pool);
@@ -204,7 +240,7 @@ int weft_loop_set_pool(weft_loop *loop, weft_pool *pool)
         return -ESHUTDOWN;
     if (!client && !(client = weft__client_new(loop)))
         return -ENOMEM;
-    if (client->count > 0)
+    if (client->count > 0 || client->left)
         return -EBUSY;
     if (pool && weft__pool_is_inherited(pool))
         return WEFT_EFORK;

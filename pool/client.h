@@ -16,9 +16,10 @@ struct weft__client {
     weft_loop *loop;                   /* [const] */
     weft_pool *pool;                   /* a reference; NULL: none yet */
     struct weft__job *oldest, *newest; /* jobs that are queued or run */
-    size_t count;                      /* of these */
-    size_t elsewhere;                  /* of these, on other threads */
-    weft__item run_inline;             /* queued while jobs wait in an inline pool */
+    struct weft__job *left; /* jobs that were abandoned and have not come home; the newest */
+    size_t count;           /* of these */
+    size_t elsewhere;       /* of these, on other threads */
+    weft__item run_inline;  /* queued while jobs wait in an inline pool */
     bool inline_is_queued;
     bool settled; /* takes no new ones */
 };
@@ -40,5 +41,11 @@ void weft__client_add(struct weft__job *job);
 
 /** The job is not under way any more. */
 void weft__client_remove(struct weft__job *job);
+
+/** The job is not under way any more, but will come home later. */
+void weft__client_leave(struct weft__job *job);
+
+/** One that was left has come home. */
+void weft__client_forget(struct weft__job *job);
 
 #endif

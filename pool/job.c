@@ -15,6 +15,9 @@
  * knows this job only. The pool's lock decides who takes it out of its lane, a worker or a cancel;
  * the mailbox hands it back with all that was written to it.
  *
+ * One that is abandoned is complete at once, and comes home all the same, for its memory only; if
+ * the loop has gone by then, it is as one that was given up.
+ *
  * A loop that ends while the job runs completes the future with WEFT_ESTUCK and lets go
  * (pool/client.c). Then two sides hold the memory, the loop's (whoever waits on the future) and the
  * worker's; whichever is done last frees it, which `let_go` and `ended` decide under the lock.
@@ -47,14 +50,30 @@ static void release(struct weft__job *job)
         fn(job->params);
 }
 
+/* A cancel that it did not heed goes back to who awaits it. If it was asked for want of time, and by
+ * nobody else, that is what it failed for. */
+static void answer_requests(struct weft__job *job)
+{
+    bool cancelled = job->result.status == -ECANCELED;
+    if (job->future.flags & WEFT__CANCEL_ASKED && !cancelled)
+        job->future.flags |= WEFT__UNDELIVERED;
+    else if (!(job->future.flags & WEFT__CANCEL_ASKED) && cancelled && job->control &&
+             job->control->limits.why < 0)
+        job->result.status = job->control->limits.why;
+}
+
 void weft__job_complete(weft__item *item)
 {
     struct weft__job *job = WEFT__CONTAINER(item, struct weft__job, item);
-    weft__client_remove(job);
-    release(job);
-    if (job->future.flags & WEFT__CANCEL_ASKED && job->result.status != -ECANCELED)
-        job->future.flags |= WEFT__UNDELIVERED;
-    weft__complete_result(&job->future, job->result);
+    if (job->left) {
+        weft__client_forget(job);
+    } else {
+        weft__limits_disarm(job);
+        weft__client_remove(job);
+        release(job);
+        answer_requests(job);
+        weft__complete_result(&job->future, job->result);
+    }
     weft_unref(&job->future);
 }
 
@@ -75,18 +94,24 @@ void weft__job_lose(struct weft__job *job)
     if (is_home(job, loop->batch) || is_home(job, loop->ready.head))
         return;
     weft__mailbox_unref(job->mailbox);
-    weft__client_remove(job);
     release(job);
-    weft__complete_failed(&job->future, WEFT_EFORK,
-                          weft__strdup("lost: its thread is not in the forked child"));
+    if (job->left) {
+        weft__client_forget(job);
+    } else {
+        weft__limits_disarm(job);
+        weft__client_remove(job);
+        job->left = true;
+        weft__complete_failed(&job->future, WEFT_EFORK,
+                              weft__strdup("lost: its thread is not in the forked child"));
+    }
     weft_unref(&job->future);
 }
 
-static bool drop_queued(struct weft__job *job)
+static bool drop_queued(struct weft__job *job, int status)
 {
     weft_pool *pool = job->pool;
     weft__mutex_lock(&pool->mu);
-    bool dropped = !job->chain.committed && weft__lane_cancel_locked(job->lane, job);
+    bool dropped = !job->chain.committed && weft__lane_cancel_locked(job->lane, job, status);
     if (!dropped)
         weft__chain_stop_locked(job);
     struct weft__call call = weft__call_worker_locked(pool);
@@ -94,26 +119,55 @@ static bool drop_queued(struct weft__job *job)
     weft__rouse(call);
     if (!dropped)
         return false;
+    weft__limits_disarm(job);
     weft__mailbox_unref(job->mailbox);
     weft__client_remove(job);
     release(job);
-    weft__complete_failed(&job->future, -ECANCELED, NULL);
+    weft__complete_failed(&job->future, status, NULL);
     weft_unref(&job->future);
     return true;
+}
+
+/* It runs on alone, and comes home for its memory only. */
+static void leave(struct weft__job *job, int status)
+{
+    weft__limits_disarm(job);
+    weft__client_leave(job);
+    job->left = true;
+    weft__complete_failed(&job->future, status, NULL);
+}
+
+static enum weft__answer ask(struct weft__job *job)
+{
+    enum weft__answer answer = job->control ? weft__control_ask(job) : WEFT__GOES_ON;
+    bool is_waited_for = !job->control || job->control->mode == WEFT_CANCEL_WAIT;
+    if (answer != WEFT__GOES_ON || is_waited_for) /* for room that nobody makes any more, perhaps */
+        weft__progress_stop(job, -ECANCELED);
+    return answer;
 }
 
 bool weft__job_cancel(struct weft__job *job)
 {
     if (!job->pool)
         return false;
-    if (drop_queued(job))
+    if (drop_queued(job, -ECANCELED))
         return true;
-    bool is_told = job->control && weft__control_ask(job);
-    if (is_told)
+    enum weft__answer answer = ask(job);
+    if (answer == WEFT__LEFT)
+        leave(job, -ECANCELED);
+    else if (answer == WEFT__TOLD)
         job->future.flags |= WEFT__CANCEL_ASKED;
-    if (is_told || !job->control) /* it may wait for room that nobody makes any more */
-        weft__progress_stop(job, -ECANCELED);
-    return is_told;
+    return answer != WEFT__GOES_ON;
+}
+
+void weft__job_expire(struct weft__job *job, int why)
+{
+    if (!job->pool || drop_queued(job, why))
+        return;
+    if (ask(job) == WEFT__LEFT)
+        leave(job, why);
+    else
+        job->control->limits.why = why;
 }
 
 void weft__job_give_up(struct weft__job *job)
@@ -171,7 +225,9 @@ struct weft__job *weft__job_of(weft_future *future)
 struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
                                 const struct weft__request *request)
 {
-    bool controlled = weft__control_is_needed(&request->options);
+    struct weft__limits limits;
+    bool limited = weft__limits_find(&request->options, lane, &limits);
+    bool controlled = limited || request->options.on_cancel != WEFT_CANCEL_WAIT;
     size_t padding = controlled ? -request->size % _Alignof(max_align_t) : 0;
     size_t more = padding + (controlled ? sizeof(struct weft__control) : 0);
     struct weft__job *job = NULL;
@@ -198,13 +254,14 @@ struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
     memcpy(job->args, request->args, request->size);
     if (controlled) {
         job->control = (void *)(job->args + request->size + padding);
-        weft__control_init(job->control, &request->options);
+        weft__control_init(job->control, &request->options, &limits);
     }
     return job;
 }
 
 void weft__job_discard(struct weft__job *job)
 {
+    weft__limits_disarm(job);
     release(job);
     weft__mailbox_unref(job->mailbox);
     fini(job);
@@ -223,12 +280,15 @@ bool weft__job_let_go_locked(struct weft__job *job)
 {
     if (job->ended)
         return false;
-    if (weft__lane_cancel_locked(job->lane, job)) { /* it had named its next function meanwhile */
+    if (weft__lane_cancel_locked(job->lane, job,
+                                 -ECANCELED)) { /* it had named its next function meanwhile */
         weft__mailbox_unref(job->mailbox);
         return false;
     }
     job->let_go = true;
-    job->pool->abandoned++;
+    if (!job->deserted)
+        job->pool->abandoned++;
+    job->deserted = true;
     return true;
 }
 
@@ -248,7 +308,7 @@ static void end_alone(struct weft__job *job)
     weft__mutex_lock(&pool->mu);
     bool let_go = job->let_go;
     job->ended = true;
-    if (let_go)
+    if (job->deserted)
         pool->abandoned--;
     weft__mutex_unlock(&pool->mu);
     if (let_go)
@@ -270,17 +330,30 @@ void weft__job_finish(struct weft__job *job, weft_result result)
 }
 
 /* True: it named the next one, and the job goes on with that. */
-static bool run_function(struct weft__job *job)
+static bool run_function(struct weft__job *job, enum weft__control_state *ret_ended)
 {
+    *ret_ended = WEFT__ENDED;
     if (job->control && !weft__control_begin(job))
         return false;
+    job->ran = true;
     job->result = job->run(job->params);
     bool goes_on = weft__chain_goes_on(job);
-    if (job->control && goes_on)
-        return weft__control_pause(job);
-    if (job->control)
-        weft__control_end(job);
-    return goes_on;
+    if (!job->control || (goes_on && weft__control_pause(job)))
+        return goes_on;
+    *ret_ended = weft__control_end(job);
+    return false;
+}
+
+/* `ended` is the state in which it did. The value of one that was abandoned is not for anybody. */
+static void settle_result(struct weft__job *job, enum weft__control_state ended)
+{
+    if (ended == WEFT__ASKED && job->result.status == -ECANCELED)
+        weft__control_count(job);
+    if (ended != WEFT__ABANDONED)
+        return;
+    destroy_result(&job->result);
+    job->result = weft_err(-ECANCELED);
+    weft__control_come_back(job);
 }
 
 void weft__job_run(struct weft__job *job)
@@ -289,10 +362,24 @@ void weft__job_run(struct weft__job *job)
     weft_context **outer = weft__context_enter(&context);
     struct weft__job *outer_job = weft__current_job;
     weft__current_job = job;
-    bool goes_on = run_function(job);
+    enum weft__control_state ended;
+    bool goes_on = run_function(job, &ended);
     release(job);
     weft__chain_step(job, goes_on);
+    settle_result(job, ended);
     weft__current_job = outer_job;
     weft__context_leave(outer);
     weft_context_unref(context);
+}
+
+enum weft_job_outcome weft_job_outcome(const weft_future *future)
+{
+    if (WEFT__ELSEWHERE(future->loop_id) || weft__is_pending(future))
+        return WEFT_JOB_PENDING;
+    if (future->ops != &ops)
+        return future->status < 0 ? WEFT_JOB_NOT_STARTED : WEFT_JOB_UNKNOWN;
+    const struct weft__job *job = WEFT__CONTAINER(future, struct weft__job, future);
+    if (job->left || job->client) /* it was abandoned, lost or given up */
+        return WEFT_JOB_UNKNOWN;
+    return job->ran ? WEFT_JOB_FINISHED : WEFT_JOB_NOT_STARTED;
 }

@@ -48,6 +48,9 @@ struct weft__job {
     struct weft__progress progress;
     struct weft__chain chain;
     void *params;       /* [const], then [worker] its arguments: `args`, or of a later function */
+    bool deserted;      /* [mu] its thread is counted in pool->abandoned */
+    bool left;          /* [loop] it has been completed, and has not come home yet */
+    bool ran;           /* [worker], then [loop]: its function was called */
     weft__item item;    /* [worker], then [loop] */
     weft_result result; /* [worker], then [loop] */
     _Alignas(max_align_t) unsigned char args[]; /* [const], then [worker] */
@@ -99,6 +102,9 @@ bool weft__job_cancel(struct weft__job *job);
 
 /** The same although it has committed: its loop ends. Thread: loop. */
 void weft__job_give_up(struct weft__job *job);
+/** The time of a job is over: it fails with `why` if it is queued, else it is asked to stop. Thread:
+ * loop. */
+void weft__job_expire(struct weft__job *job, int why);
 
 /**
  * The loop ends, its mailbox is closed: leave the job to its worker. False: that has done with it,

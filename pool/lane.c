@@ -181,12 +181,12 @@ void weft__lane_move_locked(weft_lane *lane, struct weft__job *job)
     weft__schedule_account_locked(lane);
 }
 
-bool weft__lane_cancel_locked(weft_lane *lane, struct weft__job *job)
+bool weft__lane_cancel_locked(weft_lane *lane, struct weft__job *job, int status)
 {
     if (job->stage == WEFT__NOT_QUEUED)
         return false;
     leave(lane, job);
-    weft__count_up(&lane->counts.cancelled_queued);
+    weft__count_up(status == -ECANCELED ? &lane->counts.cancelled_queued : &lane->counts.expired);
     weft__lane_admit_locked(lane);
     weft__schedule_account_locked(lane);
     weft__lane_bury_locked(lane);

@@ -56,7 +56,7 @@ struct weft_lane {
     unsigned weight, reserved; /* [mu] */
     size_t max_queued;         /* [mu] */
     enum weft_on_full on_full; /* [mu] */
-    weft_ns max_wait;          /* [mu] 0: none */
+    _Atomic weft_ns max_wait;  /* [atomic] written under the lock; relaxed. 0: none */
 
     struct weft__line line;            /* [mu] */
     struct weft__line behind;          /* [mu] */
@@ -126,10 +126,10 @@ static inline size_t weft__lane_queued(const weft_lane *lane)
 }
 
 /**
- * Take a job out that waits; false: it does not wait any more, and its lane, which may be gone, is not
+ * Take a job out that waits, and fails with `status`; false: it does not wait any more, and its lane, which may be gone, is not
  * touched. Then another may have found room: the caller calls weft__call_worker_locked().
  */
-bool weft__lane_cancel_locked(weft_lane *lane, struct weft__job *job);
+bool weft__lane_cancel_locked(weft_lane *lane, struct weft__job *job, int status);
 
 /** Let in those who wait for room, as far as there is any. */
 void weft__lane_admit_locked(weft_lane *lane);

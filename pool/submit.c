@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include "pool/cancel.h"
 #include "pool/client.h"
 #include "pool/lane.h"
 #include "pool/pool.h"
@@ -72,15 +73,31 @@ static weft_future *refuse(const struct weft__request *request, weft_future *err
     return error;
 }
 
+static bool make_sense(const struct weft_job_options *options)
+{
+    return (unsigned)options->submit <= WEFT_SUBMIT_FORCED &&
+           (unsigned)options->on_cancel <= WEFT_CANCEL_ABANDON && options->deadline >= 0 &&
+           options->max_wait >= 0 && options->max_run >= 0;
+}
+
 static weft_future *submit_to(struct weft__client *client, const struct weft__request *request)
 {
     weft_lane *lane = request->options.lane ? request->options.lane : &client->pool->default_lane;
     if (lane->pool != client->pool)
         return refuse(request, weft_future_failed(-EINVAL, "%s: the lane belongs to another pool",
                                                   request->name));
+    if (!make_sense(&request->options))
+        return refuse(request,
+                      weft_future_failed(-EINVAL, "%s: options that make no sense", request->name));
     struct weft__job *job = weft__job_new(client, lane, request);
-    return job ? submit_job(job, request->options.submit)
-               : refuse(request, weft__future_enomem(client->loop));
+    if (!job)
+        return refuse(request, weft__future_enomem(client->loop));
+    int status = weft__limits_arm(job);
+    if (status == 0)
+        return submit_job(job, request->options.submit);
+    weft__job_discard(job);
+    return status == -ENOMEM ? weft__future_enomem(client->loop)
+                             : weft_future_failed(status, "it is too late to start it");
 }
 
 weft_future *weft__submit(const struct weft__request *request)
@@ -97,14 +114,12 @@ weft_future *weft__submit(const struct weft__request *request)
                                             : refuse(request, weft__future_enomem(loop));
 }
 
-/* The caller's options, or the default ones; false: they are of another version, or make no sense. */
+/* The caller's options, or the default ones; false: they are of another version. */
 static bool copy_options(const struct weft_job_options *options, struct weft_job_options *ret)
 {
     if (options)
         *ret = *options;
-    return (ret->size == 0 || ret->size == sizeof(*ret)) &&
-           (unsigned)ret->submit <= WEFT_SUBMIT_FORCED &&
-           (unsigned)ret->on_cancel <= WEFT_CANCEL_COOPERATIVE;
+    return ret->size == 0 || ret->size == sizeof(*ret);
 }
 
 weft_future *weft__offload(const struct weft_job_options *options, const weft_blocking *blocking,
@@ -116,7 +131,7 @@ weft_future *weft__offload(const struct weft_job_options *options, const weft_bl
                                     .name = blocking->name,
                                     .place = place};
     if (!copy_options(options, &request.options))
-        return weft_future_failed(-EINVAL, "%s: options that make no sense", blocking->name);
+        return weft_future_failed(-EINVAL, "%s: options of another version", blocking->name);
     return weft__submit(&request);
 }
 
@@ -146,7 +161,7 @@ weft_future *weft__offload_fn(const struct weft_job_options *options, weft_resul
     struct weft__request request = {
         .run = run_fn, .args = &call, .size = sizeof(call), .name = name, .place = place};
     if (!copy_options(options, &request.options))
-        return weft_future_failed(-EINVAL, "%s: options that make no sense", name);
+        return weft_future_failed(-EINVAL, "%s: options of another version", name);
     if (request.options.release) {
         call.release = request.options.release;
         request.options.release = release_arg;

@@ -143,6 +143,7 @@ struct stage {
     X(H, weft_to_thread_fn, weft_to_thread_fn(NULL, job, NULL))                         \
     X(H, weft_offload, weft_offload(NULL, blocks))                                      \
     X(H, weft_offload_fn, weft_offload_fn(NULL, job, NULL))                             \
+    X(Z, weft_job_outcome, weft_job_outcome(s->future))                                 \
     X(H, weft_wait_readable, weft_wait_readable(0))                                     \
     X(H, weft_wait_writable, weft_wait_writable(1))
 

@@ -185,7 +185,7 @@ static void end_one(bool cancel)
         return;
     weft__mutex_lock(&scene.pool->mu);
     if (cancel)
-        cr_assert(weft__lane_cancel_locked(scene.lane, scene.jobs[i]));
+        cr_assert(weft__lane_cancel_locked(scene.lane, scene.jobs[i], -ECANCELED));
     else
         weft__schedule_ended_locked(scene.pool, scene.jobs[i], 2);
     weft__mutex_unlock(&scene.pool->mu);

@@ -80,10 +80,14 @@ enum weft_submit {
 
 /** What becomes of a cancel while the job runs. One that is queued never runs, whatever is said here. */
 enum weft_on_cancel {
-    WEFT_CANCEL_WAIT,       /* nothing: it is waited for, and who awaits it keeps the request */
-    WEFT_CANCEL_COOPERATIVE /* it is told: see weft_job_cancelled(). If it returns -ECANCELED, the
+    WEFT_CANCEL_WAIT,        /* nothing: it is waited for, and who awaits it keeps the request */
+    WEFT_CANCEL_COOPERATIVE, /* it is told: see weft_job_cancelled(). If it returns -ECANCELED, the
                                request is answered; whatever else it returns is delivered, and who
                                awaits it keeps the request */
+    WEFT_CANCEL_ABANDON /* it is left to itself: who awaits it goes on at once, with -ECANCELED. It keeps
+                           its thread and its place in the lane until it returns; then its value is
+                           destroyed there. It is told as well. What it uses must last as long as it
+                           does: see `release` */
 };
 
 /**
@@ -93,6 +97,13 @@ enum weft_on_cancel {
  * exists already), however the job ends: on the worker when the function has returned, else on the
  * loop, also when the job could not be started. It frees what was made for the job alone, so that
  * nothing the function uses goes before it has returned: not even when the loop gave the job up.
+ *
+ * A job must be done by the earliest of its `deadline` and those of the timeout and clean-up blocks
+ * around the call that starts it (weft_timeout_enter(); within a clean-up those around it do not count).
+ * When that has come, or `max_wait` has passed, and it is queued still, it fails with -ETIMEDOUT and
+ * never runs. When it runs, or has run for `max_run`, it is treated as if it were cancelled; the
+ * -ECANCELED with which it ends is -ETIMEDOUT then. In virtual time, which stands still while a job is
+ * on its way on another thread, no limit is ever reached.
  */
 struct weft_job_options {
     size_t size;             /* sizeof(struct weft_job_options), or 0 for "this version" */
@@ -102,7 +113,10 @@ struct weft_job_options {
         key; /* of a lane's jobs with the same key one runs at a time, in their order; 0: none */
     void (*release)(void *args); /* the destructor of what the arguments own; see above */
     enum weft_on_cancel on_cancel;
-    size_t progress; /* how many values weft_job_progress() may be ahead; 0: 16 */
+    size_t progress;  /* how many values weft_job_progress() may be ahead; 0: 16 */
+    weft_ns deadline; /* of the loop's clock, when it must be done; 0: those around the call */
+    weft_ns max_wait; /* how long it may be queued; 0: as its lane has it */
+    weft_ns max_run;  /* how long the function may run; 0: no limit but the deadline */
 };
 
 /**
@@ -167,6 +181,27 @@ struct weft_job_options {
  */
 #define weft_offload_fn(options, fn, arg) weft__offload_fn((options), (fn), (arg), #fn, WEFT__HERE)
 
+/** What became of a job: whether its function has done anything. */
+enum weft_job_outcome {
+    WEFT_JOB_PENDING,     /* it is under way */
+    WEFT_JOB_NOT_STARTED, /* its function was not called, and will not be */
+    WEFT_JOB_FINISHED,    /* its function has returned */
+    WEFT_JOB_UNKNOWN /* its function was called, and may run still: it was abandoned, given up by a
+                             loop that ended, or left behind by a fork */
+};
+
+/**
+ * What became of a job, given what started it returned: after a failure it tells whether the job did
+ * anything. Of a future that is not a job's: WEFT_JOB_NOT_STARTED if it failed, as that of a job that
+ * could not be started; else WEFT_JOB_UNKNOWN.
+ *
+ * Thread:    loop.
+ * Ownership: borrows `job`.
+ * Errors:    none; WEFT_JOB_PENDING on another thread.
+ * Since:     0.1
+ */
+WEFT_PUBLIC enum weft_job_outcome weft_job_outcome(const weft_future *job);
+
 /* ---- In a job ---- */
 
 /*
@@ -225,6 +260,21 @@ WEFT_PUBLIC int weft_job_cancel_fd(void);
  * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK int weft_job_poll(int fd, short events, weft_ns deadline);
+
+/**
+ * When the job must be done: the earliest of its limits, by the real monotonic clock, which is that of
+ * weft_now() on a worker. WEFT_FOREVER: it has none.
+ *
+ * Thread:    worker.
+ * Ownership: none.
+ * Errors:    0 where no job runs.
+ * Since:     0.1
+ */
+WEFT_PUBLIC weft_ns weft_job_deadline(void);
+
+/** How long it is until weft_job_deadline(), 0 if that has passed; WEFT_FOREVER: the job has none. 0
+ * where no job runs. Thread: worker. Since: 0.1 */
+WEFT_PUBLIC weft_ns weft_job_remaining(void);
 
 /**
  * Let `fn(arg)` be called when the job is told to stop, once: for a library that has a call of its own
