@@ -29,7 +29,8 @@ extern "C" {
     X(WEFT_EFORK, -4109, "used in a forked child")                            \
     X(WEFT_EEXIT, -4110, "the process ended with a failure")                  \
     X(WEFT_EDROPPED, -4111, "dropped from a full lane, for a newer job")      \
-    X(WEFT_ENOJOB, -4112, "this thread runs no job")
+    X(WEFT_ENOJOB, -4112, "this thread runs no job")                          \
+    X(WEFT_ESQLITE, -4113, "SQLite failed")
 
 enum weft_error {
 #define WEFT__ERROR_ENUM(name, number, text) name = number,
