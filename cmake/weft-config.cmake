@@ -1,7 +1,15 @@
-# find_package(weft) gives weft::weft (shared) and weft::weft_static.
+# find_package(weft) gives weft::weft (shared) and weft::weft_static. Components: sqlite, if it was
+# built.
 include(CMakeFindDependencyMacro)
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_dependency(Threads)
 find_dependency(PkgConfig)
 pkg_check_modules(LIBEVENT_CORE REQUIRED IMPORTED_TARGET libevent_core>=2.1.12)
 include(${CMAKE_CURRENT_LIST_DIR}/weft-targets.cmake)
+foreach(component IN LISTS weft_FIND_COMPONENTS)
+  include(${CMAKE_CURRENT_LIST_DIR}/weft-${component}.cmake OPTIONAL RESULT_VARIABLE found)
+  if(NOT found AND weft_FIND_REQUIRED_${component})
+    set(weft_FOUND FALSE)
+    set(weft_NOT_FOUND_MESSAGE "weft was built without ${component}")
+  endif()
+endforeach()

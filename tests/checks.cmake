@@ -22,6 +22,11 @@ add_test(NAME check.semantics COMMAND ${checks}/check_semantics)
 add_test(NAME check.semantics_finds_faults COMMAND ${checks}/check_semantics tests/harness/rules.md)
 set_tests_properties(check.semantics_finds_faults PROPERTIES PASS_REGULAR_EXPRESSION
   "rules.md:6: there is no test order.nobody.*:7: a rule without.*:8: there is no test parity.nobody")
-add_test(NAME check.symbols COMMAND ${checks}/check_symbols $<TARGET_FILE:weft>)
+add_test(NAME check.symbols
+  COMMAND ${checks}/check_symbols $<TARGET_FILE:weft> symbols.txt)
+if(TARGET weft_sqlite)
+  add_test(NAME check.symbols_sqlite
+    COMMAND ${checks}/check_symbols $<TARGET_FILE:weft_sqlite> symbols_sqlite.txt)
+endif()
 add_subdirectory(compile_fail)
 add_subdirectory(install)

@@ -1,0 +1,15 @@
+# The suites of weft_sqlite.
+function(weft_add_sqlite_suite unit)
+  weft_add_suite(${unit} support/sqlite.c ${ARGN})
+  target_link_libraries(test_${unit} PRIVATE weft_sqlite_objects)
+endfunction()
+
+weft_add_sqlite_suite(elsewhere_sqlite)
+weft_add_sqlite_suite(sqlite)
+weft_add_sqlite_suite(sqlite_backup)
+weft_add_sqlite_suite(sqlite_cancel)
+weft_add_sqlite_suite(sqlite_memory)
+weft_add_sqlite_suite(sqlite_pool)
+weft_add_sqlite_suite(sqlite_query)
+weft_add_sqlite_suite(sqlite_storm)
+weft_add_sqlite_suite(sqlite_transaction)
