@@ -86,8 +86,6 @@ static void destroy(weft_thread_task *task)
 {
     pthread_cond_destroy(&task->ended);
     pthread_mutex_destroy(&task->mu.mutex);
-    if (task->destructor && !task->is_taken)
-        task->destructor(task->value.ptr);
     weft_context_unref(task->context);
     weft__mailbox_unref(task->mailbox);
     weft__free(task->message);
@@ -413,6 +411,15 @@ weft_thread_task *weft_thread_task_ref(weft_thread_task *task)
     return task;
 }
 
+/* The loop's side may have its reference for a moment after the end that it told of: what is promised
+ * to happen in this thread cannot wait for the last of all references. */
+static weft_destructor *claim_value(weft_thread_task *task) WEFT_REQUIRES(task->mu)
+{
+    weft_destructor *destructor = task->is_taken ? NULL : task->destructor;
+    task->is_taken = true;
+    return destructor;
+}
+
 void weft_thread_task_unref(weft_thread_task *task)
 {
     if (!task || is_inherited(task))
@@ -420,7 +427,10 @@ void weft_thread_task_unref(weft_thread_task *task)
     weft__mutex_lock(&task->mu);
     bool is_last = --task->users == 0;
     bool post = is_last && task->is_kept && !task->is_seen && want_news(task);
+    weft_destructor *destructor = is_last ? claim_value(task) : NULL;
     weft__mutex_unlock(&task->mu);
+    if (destructor)
+        destructor(task->value.ptr);
     if (post)
         (void)post_news(task);
     if (is_last)
