@@ -61,7 +61,7 @@ struct weft_pool {
     weft__count wakeups_sent;   /* [mu] */
     weft__count wakeups_saved;  /* [mu] jobs that were queued without one */
     weft__count started, ended; /* [mu] threads */
-    unsigned leaving;           /* [mu] threads that run thread_stop, not among `threads` */
+    unsigned leaving;           /* [mu] threads that end, not among `threads` */
     unsigned abandoned;         /* [mu] of the threads, running a job that its loop has let go */
     unsigned refs;              /* [mu] the owners' and the loops' */
     bool deserted;              /* [mu] the last thread frees the pool */

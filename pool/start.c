@@ -2,12 +2,13 @@
 /*
  * Start: how a worker comes, and how it goes.
  *
- *     FREE --called--> STARTING --thread_start--> PRESENT (pool/worker.c) --> LEAVING --thread_stop--> FREE
+ *     FREE --called--> STARTING --thread_start--> PRESENT (pool/worker.c) --> FREE, and thread_stop
  *     STARTING --no thread, or thread_start fails--> FREE
  *
- * A thread counts among pool->threads from the call until it begins to leave; a LEAVING one that runs
- * thread_stop holds its place, but no job waits for it. When its place is free it looks whether
- * somebody is to be called, since a start may have failed to find a place meanwhile.
+ * A thread counts among pool->threads, and holds a place, from the call until it begins to leave. One
+ * that runs thread_stop, or fails the jobs that waited for it, is none of the pool's workers any more,
+ * only waited for at the pool's end (`leaving`): no job waits for it, and another thread may have its
+ * place.
  *
  * Failing to start: if other threads exist, the job waits for them, and whoever looks next (a
  * submission, the end of a job) tries again. If none does, there is nobody to wait for: every queued
@@ -114,9 +115,20 @@ static void leave_deserted(weft_pool *pool) WEFT_RELEASE(pool->mu)
         weft__pool_destroy(pool);
 }
 
-/* The thread is not counted any more, and its place is free: rouse who was called, and end. */
-static void go(weft_pool *pool, struct weft__call call) WEFT_RELEASE(pool->mu)
+/* The thread is no worker any more. Its place is free at once: another thread may be a worker there
+ * before this one has ended. */
+static void give_up_place(weft_pool *pool, struct weft__worker *self) WEFT_REQUIRES(pool->mu)
 {
+    weft__worker_here = NULL;
+    weft__blocking_ops = NULL;
+    weft__count_down(&pool->threads);
+    pool->leaving++;
+    weft__worker_push(&pool->free, self);
+}
+
+static void go(weft_pool *pool) WEFT_RELEASE(pool->mu)
+{
+    pool->leaving--;
     if (pool->deserted) {
         leave_deserted(pool);
         return;
@@ -127,41 +139,36 @@ static void go(weft_pool *pool, struct weft__call call) WEFT_RELEASE(pool->mu)
     pool->last_left = pthread_self();
     pthread_cond_signal(&pool->left);
     weft__mutex_unlock(&pool->mu);
-    weft__rouse(call); /* if that is somebody, the pool still has a thread, so it is there */
     if (join)
         pthread_join(before, NULL);
 }
 
 void weft__worker_leave_locked(weft_pool *pool, struct weft__worker *self)
 {
-    weft__count_down(&pool->threads);
+    void *state = self->state;
+    give_up_place(pool, self);
     weft__count_up(&pool->ended);
     if (pool->thread_stop) {
-        pool->leaving++;
         weft__mutex_unlock(&pool->mu);
-        pool->thread_stop(self->state);
+        pool->thread_stop(state);
         weft__mutex_lock(&pool->mu);
-        pool->leaving--;
     }
-    weft__worker_push(&pool->free, self);
-    go(pool, weft__call_worker_locked(pool));
+    go(pool);
 }
 
-/* It is here, but cannot be of use: as if it could not have been created. No other is started in its
- * place, which might fail for ever. */
+/* It is here, but cannot be of use: as if it could not have been created. */
 static void fail_start(weft_pool *pool, struct weft__worker *self, int status)
 {
     weft__mutex_lock(&pool->mu);
     pool->waking = false;
-    weft__count_down(&pool->threads);
-    pool->leaving++;
+    give_up_place(pool, self);
     struct weft__job *orphans = take_orphans_locked(pool);
+    struct weft__call call = weft__call_present_locked(pool);
     weft__mutex_unlock(&pool->mu);
+    weft__rouse(call);
     fail_all(orphans, status);
     weft__mutex_lock(&pool->mu);
-    pool->leaving--;
-    weft__worker_push(&pool->free, self);
-    go(pool, weft__call_present_locked(pool));
+    go(pool);
 }
 
 bool weft__worker_begin(struct weft__worker *self)

@@ -433,7 +433,7 @@ Test(worker, a_start_hook_that_fails_leaves_the_jobs_to_the_other_threads)
     weft_test_loop_end();
 }
 
-Test(worker, a_job_that_comes_while_the_last_thread_stops_gets_its_place)
+Test(worker, a_job_that_comes_while_the_last_thread_stops_gets_another)
 {
     struct gate gate;
     gate_init(&gate);
@@ -443,11 +443,22 @@ Test(worker, a_job_that_comes_while_the_last_thread_stops_gets_its_place)
     cr_assert_eq(weft_test_run(weft_to_thread_fn(NULL, return_nothing, NULL)), 0);
     gate_wait_entered(&gate);
     cr_assert_eq(stats_of(pool).threads, 0);
-    weft_future *late = weft_to_thread_fn(NULL, return_nothing, NULL);
-    cr_assert_eq(stats_of(pool).threads, 0);
+    cr_assert_eq(weft_test_run(weft_to_thread_fn(NULL, return_nothing, NULL)), 0);
+    cr_assert_eq(atomic_load(&hooks.begun), 2);
     gate_open(&gate);
-    cr_assert_eq(weft_test_run(late), 0);
     gate_open(&gate);
     weft_test_loop_end();
     cr_assert_eq(atomic_load(&hooks.stopped), 2);
+}
+
+/* The thread whose start failed has failed the job that waited for it, but has not ended. */
+Test(worker, a_job_that_comes_while_a_failed_start_ends_gets_another)
+{
+    use_hooked_pool(1, 0);
+    for (int i = 0; i < 200; i++) {
+        atomic_store(&hooks.fail, 1);
+        cr_assert_eq(weft_test_run(weft_to_thread_fn(NULL, return_nothing, NULL)), -ENOKEY);
+    }
+    cr_assert_eq(weft_test_run(weft_to_thread_fn(NULL, return_nothing, NULL)), 0);
+    weft_test_loop_end();
 }
