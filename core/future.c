@@ -271,7 +271,10 @@ static void destroy(weft_future *future)
     if (future->ops->dispose)
         future->ops->dispose(future);
     weft__cold_free(future);
-    weft__future_free(future);
+    if (future->ops->give_back)
+        future->ops->give_back(future);
+    else
+        weft__future_free(future);
 }
 
 /* The last reference goes, or one of a PERMANENT future. */

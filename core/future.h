@@ -61,6 +61,9 @@ struct weft__future_ops {
     /* The last reference is gone; it succeeded, and nobody looked or took the value. May take it, by
      * weft__take(), to give it to somebody else. May be NULL. */
     void (*unclaimed)(weft_future *future);
+    /* The memory is not weft's: it is given back instead of being freed, as the last thing that happens.
+     * May be NULL. */
+    void (*give_back)(weft_future *future);
     /* The name and the place ("file:line") of this very operation, for reports. May be NULL: then it
      * is named `name`, and has no place. */
     void (*describe)(const weft_future *future, const char **ret_name, const char **ret_place);

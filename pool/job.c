@@ -35,6 +35,7 @@
 #include "pool/cancel.h"
 #include "pool/client.h"
 #include "pool/lane.h"
+#include "pool/own.h"
 #include "pool/pool.h"
 #include "pool/schedule.h"
 #include "pool/wake.h"
@@ -217,9 +218,28 @@ static const struct weft__future_ops ops = {.name = "job",
                                             .describe = describe,
                                             .context = context_of};
 
+static void give_back(weft_future *future)
+{
+    weft__own_give_back(WEFT__CONTAINER(future, struct weft__job, future)->own, true);
+}
+
+/* Of a job in its caller's memory. */
+static const struct weft__future_ops own_ops = {.name = "job",
+                                                .cancel = cancel,
+                                                .dispose = dispose,
+                                                .give_back = give_back,
+                                                .describe = describe,
+                                                .context = context_of};
+
 struct weft__job *weft__job_of(weft_future *future)
 {
-    return future->ops == &ops ? WEFT__CONTAINER(future, struct weft__job, future) : NULL;
+    bool is_job = future->ops == &ops || future->ops == &own_ops;
+    return is_job ? WEFT__CONTAINER(future, struct weft__job, future) : NULL;
+}
+
+static struct weft__job *room(struct weft__own *own, size_t size)
+{
+    return own ? weft__own_room(own, size) : weft__malloc(size);
 }
 
 struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
@@ -232,7 +252,7 @@ struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
     size_t more = padding + (controlled ? sizeof(struct weft__control) : 0);
     struct weft__job *job = NULL;
     if (request->size <= SIZE_MAX - sizeof(*job) - more)
-        job = weft__malloc(sizeof(*job) + request->size + more);
+        job = room(request->own, sizeof(*job) + request->size + more);
     if (!job)
         return NULL;
     *job = (struct weft__job){.client = client,
@@ -246,17 +266,27 @@ struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
                               .progress.bound = request->options.progress,
                               .forced = request->options.submit == WEFT_SUBMIT_FORCED,
                               .queued_at = weft__pool_now()};
-    weft__future_init(&job->future, client->loop, &ops, 2);
+    weft__future_init(&job->future, client->loop, request->own ? &own_ops : &ops, 2);
     job->mailbox = weft__mailbox_ref(client->loop->mailbox);
     job->context = weft_context_current();
     job->item.run = weft__job_complete;
-    job->params = job->args;
-    memcpy(job->args, request->args, request->size);
+    job->own = request->own;
+    job->params = job->own ? weft__own_arg(job->own) : job->args;
+    if (request->size > 0)
+        memcpy(job->args, request->args, request->size);
     if (controlled) {
         job->control = (void *)(job->args + request->size + padding);
         weft__control_init(job->control, &request->options, &limits);
     }
     return job;
+}
+
+static void free_memory(struct weft__job *job, bool tell)
+{
+    if (job->own)
+        weft__own_give_back(job->own, tell);
+    else
+        weft__free(job);
 }
 
 void weft__job_discard(struct weft__job *job)
@@ -265,7 +295,7 @@ void weft__job_discard(struct weft__job *job)
     release(job);
     weft__mailbox_unref(job->mailbox);
     fini(job);
-    weft__free(job);
+    free_memory(job, false);
 }
 
 void weft__job_free(struct weft__job *job)
@@ -273,7 +303,7 @@ void weft__job_free(struct weft__job *job)
     release(job); /* of one that was let go between two functions */
     weft__cold_free(&job->future);
     fini(job);
-    weft__free(job);
+    free_memory(job, true);
 }
 
 bool weft__job_let_go_locked(struct weft__job *job)
@@ -376,7 +406,7 @@ enum weft_job_outcome weft_job_outcome(const weft_future *future)
 {
     if (WEFT__ELSEWHERE(future->loop_id) || weft__is_pending(future))
         return WEFT_JOB_PENDING;
-    if (future->ops != &ops)
+    if (future->ops != &ops && future->ops != &own_ops)
         return future->status < 0 ? WEFT_JOB_NOT_STARTED : WEFT_JOB_UNKNOWN;
     const struct weft__job *job = WEFT__CONTAINER(future, struct weft__job, future);
     if (job->left || job->client) /* it was abandoned, lost or given up */

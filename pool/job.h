@@ -19,6 +19,7 @@
 
 struct weft__client;
 struct weft__control;
+struct weft__own;
 
 /** One block of memory: the future, the job, a copy of its arguments, its control if it has one. [mu] is the pool's lock. */
 struct weft__job {
@@ -47,6 +48,7 @@ struct weft__job {
     bool let_go;                   /* [mu] its loop is gone, and has done with it */
     struct weft__progress progress;
     struct weft__chain chain;
+    struct weft__own *own; /* [const] whose memory it is in; NULL: its own */
     void *params;       /* [const], then [worker] its arguments: `args`, or of a later function */
     bool deserted;      /* [mu] its thread is counted in pool->abandoned */
     bool left;          /* [loop] it has been completed, and has not come home yet */
@@ -63,7 +65,12 @@ struct weft__request {
     const void *args; /* `size` bytes, copied */
     size_t size;
     const char *name, *place; /* static, or as long as the job lasts */
+    struct weft__own *own;    /* where the job is made; NULL: in memory of its own */
 };
+
+/** The caller's options, or the default ones, to `ret`, which is zero; false: they are of another version,
+ * or make no sense. */
+bool weft__job_options(const struct weft_job_options *options, struct weft_job_options *ret);
 
 /** Start a job; what weft_offload() returns. Thread: loop. */
 weft_future *weft__submit(const struct weft__request *request);

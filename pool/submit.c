@@ -14,6 +14,7 @@
 #include "pool/cancel.h"
 #include "pool/client.h"
 #include "pool/lane.h"
+#include "pool/own.h"
 #include "pool/pool.h"
 #include "pool/schedule.h"
 #include "pool/wake.h"
@@ -70,6 +71,8 @@ static weft_future *refuse(const struct weft__request *request, weft_future *err
 {
     if (request->options.release)
         request->options.release((void *)(uintptr_t)request->args);
+    if (request->own)
+        weft__own_give_back(request->own, false);
     return error;
 }
 
@@ -114,8 +117,7 @@ weft_future *weft__submit(const struct weft__request *request)
                                             : refuse(request, weft__future_enomem(loop));
 }
 
-/* The caller's options, or the default ones; false: they are of another version. */
-static bool copy_options(const struct weft_job_options *options, struct weft_job_options *ret)
+bool weft__job_options(const struct weft_job_options *options, struct weft_job_options *ret)
 {
     if (options)
         *ret = *options;
@@ -130,7 +132,7 @@ weft_future *weft__offload(const struct weft_job_options *options, const weft_bl
                                     .size = blocking->size,
                                     .name = blocking->name,
                                     .place = place};
-    if (!copy_options(options, &request.options))
+    if (!weft__job_options(options, &request.options))
         return weft_future_failed(-EINVAL, "%s: options of another version", blocking->name);
     return weft__submit(&request);
 }
@@ -160,7 +162,7 @@ weft_future *weft__offload_fn(const struct weft_job_options *options, weft_resul
     struct fn_call call = {fn, arg, NULL};
     struct weft__request request = {
         .run = run_fn, .args = &call, .size = sizeof(call), .name = name, .place = place};
-    if (!copy_options(options, &request.options))
+    if (!weft__job_options(options, &request.options))
         return weft_future_failed(-EINVAL, "%s: options of another version", name);
     if (request.options.release) {
         call.release = request.options.release;

@@ -35,6 +35,13 @@ static weft_result job(void *arg)
     return weft_ok(0);
 }
 
+static struct weft_job *own_job(void)
+{
+    static struct weft_job own;
+    weft_job_init(&own, job, NULL, NULL);
+    return &own;
+}
+
 struct blocks {
     int unused;
 };
@@ -124,6 +131,7 @@ struct stage {
     X(H, weft_call_later, weft_call_later(1, nothing, NULL))                            \
     X(H, weft_call_soon, weft_call_soon(nothing, NULL))                                 \
     X(Z, weft_loop_base, weft_loop_base(s->loop))                                       \
+    X(H, weft_job_submit, weft_job_submit(own_job(), NULL))                             \
     X(F, weft_job_next, weft_job_next(s->future))                                       \
     X(V, weft_loop_free, weft_loop_free(s->loop))                                       \
     X(V, weft_loop_get_stats, weft_loop_get_stats(s->loop, s->stats))                   \

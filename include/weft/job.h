@@ -328,6 +328,61 @@ WEFT_PUBLIC WEFT_MUST_CHECK int weft_job_progress(weft_value value, weft_destruc
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_job_next(weft_future *job);
 
+/* ---- Jobs in the caller's memory ---- */
+
+/**
+ * Room for a job, for who wants to submit one without any allocation: part of a request's struct, say.
+ * Its contents are weft's.
+ *
+ *     struct request { struct weft_job job; … };
+ *
+ *     weft_job_init(&request->job, handle, request, free_request);
+ *     future = weft_job_submit(&request->job, NULL);
+ *
+ * It is in use from weft_job_submit() until the job's function has returned (or will never be called)
+ * and the last reference to the future is gone. Then it is idle, `on_free` is called, and it may be
+ * freed, or submitted again.
+ */
+struct weft_job {
+    union {
+        max_align_t weft_align;
+        unsigned char weft_bytes[1024];
+    } weft_opaque;
+};
+
+/**
+ * Prepare `job`, a `struct weft_job *`, to run `fn(arg)`, a `weft_result (*)(void *)`, as often as it is
+ * submitted. `on_free(arg)`, a `void (*)(void *)`, is called each time that the memory is the caller's
+ * again; NULL: see weft_job_is_idle().
+ *
+ * Thread:    any; the job is not in use.
+ * Ownership: the memory stays the caller's, and must last as said above. `arg` is borrowed.
+ * Errors:    none.
+ * Since:     0.1
+ */
+#define weft_job_init(job, fn, arg, on_free) weft__job_init((job), (fn), (arg), (on_free), #fn)
+
+/**
+ * weft_offload() of a job in the caller's memory, as `options`, a `const struct weft_job_options *`,
+ * says; NULL: the default ones. Nothing is allocated, once the loop has its pool and has run a job with
+ * the same options.
+ *
+ * `on_free` is called on the loop's thread; on the worker's, when the loop was gone before the function
+ * returned. It may submit the job again, or free it. It is not called for a job that could not be started:
+ * then the future is done already when this returns, and the job is idle.
+ *
+ * Thread:    loop. The function runs on a worker.
+ * Ownership: returns one reference, never NULL, into the caller's memory.
+ * Errors:    as weft_offload(); -EBUSY: it is in use; -EINVAL: it was not initialized, or would be
+ *            abandoned (WEFT_CANCEL_ABANDON) without an `on_free` to tell when it has ended. In these
+ *            cases the option `release` is not called.
+ * Since:     0.1
+ */
+#define weft_job_submit(job, options) weft__job_submit((job), (options), WEFT__HERE)
+
+/** True while the memory of a job is its caller's. Thread: any. Since: 0.1 */
+WEFT_PUBLIC bool weft_job_is_idle(const struct weft_job *job);
+
 /* ---- Chains ---- */
 
 /** How a job goes on. Zero is the default of every field. */
@@ -399,6 +454,10 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft__offload_fn(const struct weft_job_
 #define WEFT__OFFLOAD(options, name, ...) \
     weft__offload((options), weft__blocking_##name(), &(struct name){__VA_ARGS__}, WEFT__HERE)
 
+WEFT_PUBLIC void weft__job_init(struct weft_job *job, weft_result (*fn)(void *arg), void *arg,
+                                void (*on_free)(void *arg), const char *name);
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *
+weft__job_submit(struct weft_job *job, const struct weft_job_options *options, const char *place);
 WEFT_PUBLIC weft_result weft__continue(const struct weft_continue_options *options,
                                        const weft_blocking *blocking, const void *args);
 
