@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "tests/support/child.h"
 #include "tests/support/gate.h"
 #include "tests/support/loop.h"
+#include "tests/support/pool.h"
 
 TestSuite(lane_stats, .init = weft_test_loop_begin_real, .timeout = 60);
 
@@ -55,18 +57,12 @@ static void end(void)
     weft_test_loop_end();
 }
 
-static struct weft_lane_stats stats_of(weft_lane *of)
+static struct weft_lane_stats told_of(weft_lane *of)
 {
     struct weft_lane_stats stats;
     memset(&stats, 0xee, sizeof(stats));
     weft_lane_get_stats(of, &stats);
     return stats;
-}
-
-static weft_result return_nothing(void *arg)
-{
-    (void)arg;
-    return weft_ok(0);
 }
 
 static weft_future *submit(void)
@@ -92,7 +88,7 @@ static void assert_latency(struct weft_latency latency, uint64_t count)
 Test(lane_stats, a_new_lane_has_its_name_and_zeros)
 {
     begin();
-    struct weft_lane_stats wanted = {.name = "lane"}, stats = stats_of(lane);
+    struct weft_lane_stats wanted = {.name = "lane"}, stats = told_of(lane);
     cr_assert_str_eq(stats.name, "lane");
     cr_assert_eq(stats.queued + stats.running + stats.waiting + stats.abandoned_running, 0);
     cr_assert_eq(memcmp(&stats.submitted, &wanted.submitted,
@@ -106,7 +102,7 @@ Test(lane_stats, a_job_that_ended_was_submitted_and_completed_and_has_waited_and
     begin();
     for (int i = 0; i < 3; i++)
         cr_assert_eq(weft_test_run(submit()), 0);
-    struct weft_lane_stats stats = stats_of(lane);
+    struct weft_lane_stats stats = told_of(lane);
     cr_assert_eq(stats.submitted, 3);
     cr_assert_eq(stats.completed, 3);
     cr_assert_eq(stats.running + stats.queued, 0);
@@ -114,7 +110,7 @@ Test(lane_stats, a_job_that_ended_was_submitted_and_completed_and_has_waited_and
     assert_latency(stats.run_time, 3);
     cr_assert_gt(stats.queue_wait.max, 0);
     cr_assert_gt(stats.run_time.max, 0);
-    cr_assert_eq(stats_of(weft_pool_lane(pool, "default")).submitted, 0);
+    cr_assert_eq(told_of(weft_pool_lane(pool, "default")).submitted, 0);
     end();
 }
 
@@ -130,7 +126,7 @@ Test(lane_stats, what_runs_what_is_queued_and_what_waits_for_room_are_told_apart
         if (i == 0)
             gate_wait_entered(&gate);
     }
-    struct weft_lane_stats stats = stats_of(lane);
+    struct weft_lane_stats stats = told_of(lane);
     cr_assert_eq(stats.running, 1);
     cr_assert_eq(stats.queued, 1);
     cr_assert_eq(stats.waiting, 2);
@@ -140,7 +136,7 @@ Test(lane_stats, what_runs_what_is_queued_and_what_waits_for_room_are_told_apart
         gate_open(&gate);
     for (int i = 0; i < 4; i++)
         cr_assert_eq(weft_test_run(jobs[i]), 0);
-    stats = stats_of(lane);
+    stats = told_of(lane);
     cr_assert_eq(stats.running + stats.queued + stats.waiting, 0);
     cr_assert_eq(stats.submitted, 4);
     cr_assert_eq(stats.completed, 4);
@@ -159,7 +155,7 @@ Test(lane_stats, one_that_is_rejected_is_neither_submitted_nor_has_it_waited)
     gate_open(&gate);
     cr_assert_eq(weft_test_run(running), 0);
     cr_assert_eq(weft_test_run(queued), 0);
-    struct weft_lane_stats stats = stats_of(lane);
+    struct weft_lane_stats stats = told_of(lane);
     cr_assert_eq(stats.rejected, 1);
     cr_assert_eq(stats.submitted, 2);
     cr_assert_eq(stats.queue_wait.count, 2);
@@ -179,7 +175,7 @@ Test(lane_stats, one_that_is_dropped_is_counted_and_has_not_run)
     gate_open(&gate);
     cr_assert_eq(weft_test_run(running), 0);
     cr_assert_eq(weft_test_run(queued), 0);
-    struct weft_lane_stats stats = stats_of(lane);
+    struct weft_lane_stats stats = told_of(lane);
     cr_assert_eq(stats.dropped, 1);
     cr_assert_eq(stats.submitted, 3);
     cr_assert_eq(stats.completed, 2);
@@ -193,11 +189,80 @@ Test(lane_stats, one_that_is_cancelled_in_the_queue_is_counted_and_has_not_waite
     weft_future *job = submit();
     cr_assert(weft_cancel(job));
     cr_assert_eq(weft_test_run(job), -ECANCELED);
-    struct weft_lane_stats stats = stats_of(lane);
+    struct weft_lane_stats stats = told_of(lane);
     cr_assert_eq(stats.cancelled_queued, 1);
     cr_assert_eq(stats.submitted, 1);
     cr_assert_eq(stats.queued + stats.completed, 0);
     cr_assert_eq(stats.queue_wait.count, 0);
+    end();
+}
+
+/* Says that it runs, and then waits until it is told to stop. */
+static weft_result stop_when_told(void *gate)
+{
+    sem_post(&((struct gate *)gate)->entered);
+    while (!weft_job_cancelled())
+        sched_yield();
+    return weft_err(-ECANCELED);
+}
+
+Test(lane_stats, one_that_stops_when_it_is_told_is_counted_and_was_completed)
+{
+    struct gate gate;
+    gate_init(&gate);
+    begin();
+    weft_future *job = weft_offload_fn(
+        (&(struct weft_job_options){.lane = lane, .on_cancel = WEFT_CANCEL_COOPERATIVE}),
+        stop_when_told, &gate);
+    gate_wait_entered(&gate);
+    cr_assert_eq(told_of(lane).cancelled_cooperative, 0);
+    cr_assert(weft_cancel(job));
+    cr_assert_eq(weft_test_run(job), -ECANCELED);
+    struct weft_lane_stats stats = told_of(lane);
+    cr_assert_eq(stats.cancelled_cooperative, 1);
+    cr_assert_eq(stats.cancelled_queued + stats.cancelled_interrupted + stats.abandoned, 0);
+    cr_assert_eq(stats.completed, 1);
+    end();
+}
+
+Test(lane_stats, one_that_is_abandoned_runs_on_and_is_told_apart_until_it_returns)
+{
+    struct gate gate;
+    gate_init(&gate);
+    begin();
+    weft_future *job = weft_offload_fn(
+        (&(struct weft_job_options){.lane = lane, .on_cancel = WEFT_CANCEL_ABANDON}), gate_pass,
+        &gate);
+    gate_wait_entered(&gate);
+    cr_assert(weft_cancel(job));
+    cr_assert_eq(weft_test_run(job), -ECANCELED);
+    struct weft_lane_stats stats = told_of(lane);
+    cr_assert_eq(stats.abandoned, 1);
+    cr_assert_eq(stats.abandoned_running, 1);
+    cr_assert_eq(stats.running, 1);
+    gate_open(&gate);
+    while (told_of(lane).running + told_of(lane).abandoned_running > 0)
+        sched_yield();
+    cr_assert_eq(told_of(lane).abandoned, 1);
+    end();
+}
+
+Test(lane_stats, one_whose_time_in_the_queue_is_over_has_expired_and_has_not_waited)
+{
+    struct gate gate;
+    gate_init(&gate);
+    begin_with(&(struct weft_lane_options){.name = "lane", .max_running = 1});
+    weft_future *running = submit_gate(&gate);
+    gate_wait_entered(&gate);
+    weft_future *late = weft_offload_fn(
+        (&(struct weft_job_options){.lane = lane, .max_wait = WEFT_MS(1)}), return_nothing, NULL);
+    cr_assert_eq(weft_test_run(late), -ETIMEDOUT);
+    gate_open(&gate);
+    cr_assert_eq(weft_test_run(running), 0);
+    struct weft_lane_stats stats = told_of(lane);
+    cr_assert_eq(stats.expired, 1);
+    cr_assert_eq(stats.submitted, 2);
+    cr_assert_eq(stats.queue_wait.count, 1);
     end();
 }
 
@@ -224,7 +289,7 @@ Test(lane_stats, the_wait_ends_when_the_job_starts_and_the_run_when_it_ends)
     weft_future *job = submit();
     run_one(WEFT_MS(30), WEFT_MS(100));
     cr_assert_eq(weft_test_run(job), 0);
-    struct weft_lane_stats stats = stats_of(lane);
+    struct weft_lane_stats stats = told_of(lane);
     cr_assert_eq(stats.queue_wait.max, WEFT_MS(30));
     cr_assert_eq(stats.run_time.max, WEFT_MS(70));
     end();
@@ -238,7 +303,7 @@ Test(lane_stats, percentiles_are_within_a_16th_of_the_truth)
         run_one(WEFT_MS(i), WEFT_MS(i) + WEFT_US(i));
         cr_assert_eq(weft_test_run(job), 0);
     }
-    struct weft_lane_stats stats = stats_of(lane);
+    struct weft_lane_stats stats = told_of(lane);
     assert_latency(stats.queue_wait, 100);
     assert_latency(stats.run_time, 100);
     cr_assert(stats.queue_wait.p50 >= WEFT_MS(50) && stats.queue_wait.p50 < WEFT_MS(50) * 17 / 16);
@@ -329,7 +394,7 @@ Test(lane_stats, reading_takes_no_lock_that_a_job_needs)
     struct seen seen = {0};
     begin();
     weft__mutex_lock(&pool->mu);
-    cr_assert_eq(stats_of(lane).submitted, 0);
+    cr_assert_eq(told_of(lane).submitted, 0);
     weft_pool_each_lane(pool, see, &seen);
     weft__mutex_unlock(&pool->mu);
     cr_assert_eq(seen.count, 4);
@@ -344,7 +409,7 @@ static void *read_until_all_ran(void *arg)
     (void)arg;
     while (stats.completed < MANY) {
         uint64_t before = stats.completed;
-        stats = stats_of(lane);
+        stats = told_of(lane);
         cr_assert_geq(stats.completed, before);
         cr_assert_leq(stats.running, 2);
         cr_assert_leq(stats.run_time.p99, stats.run_time.max);
