@@ -2,10 +2,12 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "pool/sqlite/handle.h"
+#include "tests/support/fixture.h"
 #include "tests/support/loop.h"
 #include "tests/support/sqlite.h"
 
@@ -435,6 +437,25 @@ Test(sqlite_cancel, while_the_loop_shuts_down_one_can_roll_back_and_close)
     cr_assert_eq(weft_future_status(task), -ECANCELED);
     weft_unref(task);
     test_sqlite_end();
+}
+
+Test(sqlite_cancel, a_job_that_is_stuck_closes_the_connection_when_it_returns)
+{
+    struct weft_shutdown_options soon = {.jobs_timeout = WEFT_MS(1)};
+    int threads = weft_test_thread_count();
+    weft_sqlite *db = open_with_functions(NULL);
+    weft_future *meets = weft_sqlite_exec(db, "SELECT meet()");
+    test_wait_met();
+    cr_assert_eq(weft_loop_shutdown(test_loop, &soon, NULL), WEFT_ESTUCK);
+    weft_sqlite_free(db);
+    weft_loop_set_error_handler(test_loop, NULL, NULL);
+    weft_unref(meets);
+    weft_loop_free(test_loop);
+    test_loop = NULL;
+    test_let_go();
+    while (weft_test_thread_count() > threads)
+        sched_yield();
+    test_sqlite_end(); /* and no descriptor is left */
 }
 
 /* ---- Two loops ---- */

@@ -205,6 +205,26 @@ Test(sqlite_query, all_at_once_has_a_limit)
     test_sqlite_end();
 }
 
+Test(sqlite_query, a_change_whose_rows_are_too_many_has_not_happened)
+{
+    static const char change[] =
+        "INSERT INTO t(v) SELECT zeroblob(1000) FROM (WITH RECURSIVE c(x) AS"
+        " (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < ?) SELECT x FROM c) RETURNING v";
+    weft_sqlite *db = test_open_table(&(struct weft_sqlite_options){.all_bytes = 10000});
+    cr_assert_eq(test_number(weft_sqlite_fetch_all(db, change, weft_sqlite_int(100))), WEFT_ELIMIT);
+    cr_assert_eq(test_ask(db, "SELECT count(*) FROM t"), 0);
+    weft_sqlite *tx = test_pointer(weft_sqlite_begin(db, WEFT_SQLITE_IMMEDIATE));
+    weft_sqlite_rows *rows = test_pointer(weft_sqlite_fetch_all(tx, change, weft_sqlite_int(3)));
+    cr_assert_eq(weft_sqlite_row_count(rows), 3);
+    weft_sqlite_rows_free(rows);
+    cr_assert_eq(test_number(weft_sqlite_fetch_all(tx, change, weft_sqlite_int(100))), WEFT_ELIMIT);
+    cr_assert_eq(test_number(weft_sqlite_commit(tx)), 0);
+    weft_sqlite_free(tx);
+    cr_assert_eq(test_ask(db, "SELECT count(*) FROM t"), 3);
+    weft_sqlite_free(db);
+    test_sqlite_end();
+}
+
 Test(sqlite_query, a_query_without_rows_knows_its_columns)
 {
     weft_sqlite *db = test_open_table(NULL);

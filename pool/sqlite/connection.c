@@ -351,7 +351,9 @@ static weft_result roll_back_to(struct weft__sqlite_db *db, unsigned depth)
 weft_result weft__sqlite_db_enter(struct weft__sqlite_db *db, unsigned depth)
 {
     weft_result result = weft__result(weft_value_i64(0), NULL);
+    db->deaf = true; /* what this job hears is not meant for what others have left */
     drop_objects(db);
+    db->deaf = false;
     db->refused = false;
     if (!db->handle)
         return weft_err(WEFT_ECLOSED);

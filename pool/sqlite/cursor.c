@@ -139,11 +139,12 @@ static weft_result run_fetch(struct weft__sqlite_call *call)
     return read_batch((struct scan *)call->object);
 }
 
-static weft_result read_all(struct weft__sqlite_db *db, sqlite3_stmt *stmt, weft_sqlite_rows **rows)
+static weft_result add_all(struct weft__sqlite_statement *statement, weft_sqlite_rows **rows)
 {
+    struct weft__sqlite_db *db = statement->db;
     int code = SQLITE_ROW, added = 1;
-    while (added == 1 && (code = sqlite3_step(stmt)) == SQLITE_ROW)
-        added = weft__sqlite_rows_add(rows, stmt, db->options.all_bytes);
+    while (added == 1 && (code = sqlite3_step(statement->stmt)) == SQLITE_ROW)
+        added = weft__sqlite_rows_add(rows, statement->stmt, db->options.all_bytes);
     if (added < 0)
         return weft_err(added);
     if (added == 0)
@@ -151,21 +152,35 @@ static weft_result read_all(struct weft__sqlite_db *db, sqlite3_stmt *stmt, weft
     return code == SQLITE_DONE ? no_rows : weft__sqlite_failure(db, code);
 }
 
-static weft_result run_fetch_all(struct weft__sqlite_call *call)
+/* Ends with the statement reset, so that nothing of it is under way. */
+static weft_result read_all(void *arg)
 {
-    struct weft__sqlite_statement *statement;
-    weft_result result = weft__sqlite_call_take(call, &statement);
-    if (result.status < 0)
-        return result;
+    struct weft__sqlite_statement *statement = arg;
     weft_sqlite_rows *rows = weft__sqlite_rows_new(statement->stmt);
-    result = rows ? read_all(call->db, statement->stmt, &rows) : weft_err(-ENOMEM);
-    weft__sqlite_statement_give_back(statement);
+    weft_result result = rows ? add_all(statement, &rows) : weft_err(-ENOMEM);
+    sqlite3_reset(statement->stmt);
     if (result.status < 0) {
         weft_sqlite_rows_free(rows);
         return result;
     }
     weft__sqlite_rows_finish(rows);
     return weft__result(weft_value_ptr(rows), weft__sqlite_rows_destroy);
+}
+
+/* One that changes something (RETURNING) is not run to its end if there is no room for its rows; what
+ * it has changed would stay. */
+static weft_result run_fetch_all(struct weft__sqlite_call *call)
+{
+    struct weft__sqlite_statement *statement;
+    weft_result result = weft__sqlite_call_take(call, &statement);
+    if (result.status < 0)
+        return result;
+    if (sqlite3_stmt_readonly(statement->stmt))
+        result = read_all(statement);
+    else
+        result = weft__sqlite_as_one(call->db, read_all, statement);
+    weft__sqlite_statement_give_back(statement);
+    return result;
 }
 
 static const struct weft__sqlite_call_ops query_ops = {

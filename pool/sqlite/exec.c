@@ -3,7 +3,7 @@
  * Statements that are run for what they change: exec, insert, script; and preparing one.
  *
  * A script is one savepoint, so that all of it happens or nothing, also when it is cancelled. Of a
- * single statement SQLite itself takes care.
+ * single statement SQLite itself takes care, as long as it is run to its end.
  */
 #include <errno.h>
 
@@ -71,26 +71,42 @@ static weft_result run_insert(struct weft__sqlite_call *call)
 }
 
 /* A failed or cancelled commit may have rolled back already. */
-static void undo_script(struct weft__sqlite_db *db)
+static void undo(struct weft__sqlite_db *db)
 {
-    static const char *const steps[] = {"ROLLBACK TO weft_script", "RELEASE weft_script"};
+    static const char *const steps[] = {"ROLLBACK TO weft_one", "RELEASE weft_one"};
     for (int i = 0; i < 2 && !sqlite3_get_autocommit(db->handle); i++) {
         weft_result result = weft__sqlite_db_undo(db, steps[i]);
         weft__companion_free(result.message);
     }
 }
 
-static weft_result run_script(struct weft__sqlite_call *call)
+weft_result weft__sqlite_as_one(struct weft__sqlite_db *db, weft_result (*fn)(void *arg), void *arg)
 {
-    weft_result result = weft__sqlite_db_run(call->db, "SAVEPOINT weft_script");
+    weft_result released, result = weft__sqlite_db_run(db, "SAVEPOINT weft_one");
     if (result.status < 0)
         return result;
-    result = weft__sqlite_statements_run(call->db, call->sql);
-    if (result.status == 0)
-        result = weft__sqlite_db_run(call->db, "RELEASE weft_script");
-    if (result.status < 0)
-        undo_script(call->db);
+    result = fn(arg);
+    if (result.status == 0) {
+        released = weft__sqlite_db_run(db, "RELEASE weft_one");
+        if (released.status == 0)
+            return result;
+        if (result.destructor)
+            result.destructor(result.value.ptr);
+        result = released;
+    }
+    undo(db);
     return result;
+}
+
+static weft_result run_statements(void *arg)
+{
+    struct weft__sqlite_call *call = arg;
+    return weft__sqlite_statements_run(call->db, call->sql);
+}
+
+static weft_result run_script(struct weft__sqlite_call *call)
+{
+    return weft__sqlite_as_one(call->db, run_statements, call);
 }
 
 static void drop_prepared(struct weft__sqlite_object *object)

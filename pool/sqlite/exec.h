@@ -17,6 +17,10 @@ struct weft__sqlite_prepared {
 weft_result weft__sqlite_call_take(struct weft__sqlite_call *call,
                                    struct weft__sqlite_statement **ret);
 
+/** In a job: what `fn(arg)` does happens whole or, if it or the commit fails, not at all. */
+weft_result weft__sqlite_as_one(struct weft__sqlite_db *db, weft_result (*fn)(void *arg),
+                                void *arg);
+
 /** How many values stand before the end mark. */
 size_t weft__sqlite_count(const struct weft_sqlite_value *values);
 

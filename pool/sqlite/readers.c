@@ -132,7 +132,7 @@ static weft_future *lend_later(weft_sqlite *lent, struct line *line)
 {
     struct waiter *waiter = weft__companion_malloc(sizeof(*waiter));
     weft_future *future = waiter ? weft_future_new() : weft_future_failed(-ENOMEM, NULL);
-    if (weft_is_done(future)) {
+    if (!waiter || weft_is_done(future)) {
         weft__sqlite_handle_unref(lent);
         weft__companion_free(waiter);
         return future;
