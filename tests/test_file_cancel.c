@@ -3,8 +3,10 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include <weft/weft.h>
 
@@ -190,6 +192,125 @@ Test(file_cancel, of_a_close_is_not_heard)
     cr_assert_eq(test_number(close), 0);
     cr_assert_lt(fcntl(fd, F_GETFD), 0);
     cr_assert_eq(test_number(write), 1);
+    weft_file_unref(file);
+    test_files_end();
+}
+
+/* ---- Pipes ---- */
+
+static void wait_until_it_runs(void)
+{
+    struct weft_lane_stats stats;
+    do
+        weft_lane_get_stats(weft_pool_lane(weft_loop_pool(test_loop), "files"), &stats);
+    while (!stats.running);
+}
+
+Test(file_cancel, of_a_read_that_waits_for_a_pipe_takes_nothing)
+{
+    char buffer[8] = "";
+    int ends[2];
+    cr_assert_eq(pipe(ends), 0);
+    weft_file *file = weft_file_new(ends[0]);
+    weft_future *read = weft_file_read(file, buffer, sizeof(buffer));
+    wait_until_it_runs();
+    cr_assert(weft_cancel(read));
+    cr_assert_eq(test_number(read), -ECANCELED);
+    cr_assert_eq(write(ends[1], "abc", 3), 3);
+    cr_assert_eq(test_number(weft_file_read(file, buffer, sizeof(buffer))), 3);
+    cr_assert_str_eq(buffer, "abc");
+    close(ends[1]);
+    weft_file_unref(file);
+    test_files_end();
+}
+
+Test(file_cancel, of_a_write_to_a_full_pipe_says_what_was_written)
+{
+    enum { SIZE = 1 << 20 };
+    static char data[SIZE];
+    int ends[2];
+    cr_assert_eq(pipe(ends), 0);
+    long capacity = fcntl(ends[1], F_GETPIPE_SZ);
+    weft_file *file = weft_file_new(ends[1]);
+    weft_future *write = weft_file_write(file, data, SIZE);
+    int waiting = 0;
+    while (waiting < capacity)
+        cr_assert_eq(ioctl(ends[0], FIONREAD, &waiting), 0);
+    cr_assert(weft_cancel(write));
+    cr_assert_eq(weft_test_run(weft_ref(write)), -ECANCELED);
+    char expected[200];
+    snprintf(expected, sizeof(expected),
+             "write fd %d: Operation canceled (%ld of %d bytes were written)", ends[1], capacity,
+             (int)SIZE);
+    cr_assert_str_eq(weft_message(write), expected);
+    weft_unref(write);
+    close(ends[0]);
+    weft_file_unref(file);
+    test_files_end();
+}
+
+Test(file_cancel, of_a_line_that_is_not_whole_loses_nothing)
+{
+    int ends[2];
+    cr_assert_eq(pipe(ends), 0);
+    weft_file *file = weft_file_new(ends[0]);
+    weft_lines *lines = weft_lines_new(file, NULL);
+    for (int i = 0; i < 20; i++) {
+        cr_assert_eq(write(ends[1], "on", 2), 2); /* which may be read before the cancel, or not */
+        weft_future *next = weft_lines_next(lines);
+        if (i > 0)
+            weft_test_ticks(i);
+        cr_assert(weft_cancel(next));
+        cr_assert_eq(test_number(next), -ECANCELED);
+    }
+    cr_assert_eq(write(ends[1], "e\n", 2), 2);
+    const weft_bytes *line = test_pointer(weft_lines_next(lines));
+    cr_assert_eq(line->len, 41);
+    close(ends[1]);
+    weft_lines_free(lines);
+    weft_file_unref(file);
+    test_files_end();
+}
+
+struct reads {
+    WEFT_FRAME;
+    weft_file *file;
+    char buffer[8];
+    int64_t got;
+};
+
+static WEFT_ASYNC(reads)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT_INTO(self->got, weft_file_read(self->file, self->buffer, sizeof(self->buffer)));
+    WEFT_AWAIT(weft_sleep(1));
+    WEFT_RETURN(self->got);
+    WEFT_END;
+}
+
+static struct gate read_gate;
+
+static ssize_t gated_readv(int fd, const struct iovec *pieces, int count)
+{
+    gate_pass(&read_gate);
+    return readv(fd, pieces, count);
+}
+
+Test(file_cancel, that_comes_too_late_for_a_pipe_is_met_at_the_next_await)
+{
+    int ends[2];
+    cr_assert_eq(pipe(ends), 0);
+    cr_assert_eq(write(ends[1], "abc", 3), 3);
+    weft_file *file = weft_file_new(ends[0]);
+    gate_init(&read_gate);
+    weft__sys.readv = gated_readv;
+    weft_future *task = weft_spawn(reads, .file = file);
+    weft_test_ticks(1);
+    gate_wait_entered(&read_gate);
+    cr_assert(weft_cancel(task));
+    gate_open(&read_gate);
+    cr_assert_eq(test_number(task), -ECANCELED);
+    close(ends[1]);
     weft_file_unref(file);
     test_files_end();
 }

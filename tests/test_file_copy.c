@@ -191,3 +191,39 @@ Test(file_copy, whose_last_close_fails_has_failed)
     cr_assert_eq(test_count_entries(), 1);
     test_files_end();
 }
+
+/* ---- Progress ---- */
+
+Test(file_copy, tells_how_far_it_is_if_asked)
+{
+    enum { SIZE = 5 << 20 };
+    struct weft_copy_options options = {.progress = 2};
+    char *data = calloc(1, SIZE);
+    int64_t last = 0, next;
+    cr_assert_eq(test_number(weft_path_write_all(test_path("a"), data, SIZE, 0644)), SIZE);
+    weft_future *copying = weft_path_copy(test_path("a"), test_path("b"), &options);
+    while ((next = test_number(weft_job_next(copying))) > 0) {
+        cr_assert_gt(next, last);
+        last = next;
+    }
+    cr_assert_eq(next, WEFT_ECLOSED);
+    cr_assert_eq(last, SIZE);
+    cr_assert_eq(test_number(copying), SIZE);
+    free(data);
+    test_files_end();
+}
+
+Test(file_copy, that_nobody_reads_of_can_be_cancelled)
+{
+    enum { SIZE = 5 << 20 };
+    struct weft_copy_options options = {.progress = 1};
+    char *data = calloc(1, SIZE);
+    cr_assert_eq(test_number(weft_path_write_all(test_path("a"), data, SIZE, 0644)), SIZE);
+    weft_future *copying = weft_path_copy(test_path("a"), test_path("b"), &options);
+    cr_assert_gt(test_number(weft_job_next(copying)), 0);
+    cr_assert(weft_cancel(copying));
+    cr_assert_eq(test_number(copying), -ECANCELED);
+    cr_assert_eq(test_count_entries(), 1);
+    free(data);
+    test_files_end();
+}

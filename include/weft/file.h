@@ -25,7 +25,8 @@
  * Cancelling: a call that no worker has begun is dropped, and completes with -ECANCELED: nothing was
  * done. One that runs cannot be stopped half-way through a system call. It completes with what came
  * of it, and whoever awaits it keeps the request; until then what it was given (a buffer, data) stays
- * borrowed, and so does a descriptor: it is closed only when no call uses it. weft_path_copy(),
+ * borrowed, and so does a descriptor: it is closed only when no call uses it. What waits for a pipe or
+ * a terminal does stop: nothing was read then. weft_path_copy(),
  * _read_all(), _write_all() and _write_atomic() look between pieces of a megabyte, and say below what
  * they leave behind. The value of a call that was not awaited to its end is destroyed: a file that was
  * opened too late is closed.
@@ -423,6 +424,7 @@ enum weft_copy_existing {
 struct weft_copy_options {
     size_t size; /* sizeof(struct weft_copy_options), or 0 for "this version" */
     enum weft_copy_existing existing;
+    size_t progress; /* tell how far it is, up to so many values ahead; 0: no */
 };
 
 /**
@@ -431,6 +433,9 @@ struct weft_copy_options {
  *
  * By copy_file_range() where it works, so that some file systems copy nothing but share the blocks. A
  * failure or a cancel removes the copy if there was none before; what was there before is lost.
+ *
+ * With `progress` it tells how many bytes are copied, each megabyte: await weft_job_next() of the
+ * future until that is WEFT_ECLOSED. Nobody reading, it waits.
  *
  * Thread:    loop.
  * Ownership: returns one reference, never NULL. `options` may be NULL and is copied.

@@ -45,6 +45,7 @@ struct weft__io {
     int fd;
     bool writes;
     bool whole;     /* go on until all is done, or the file ends */
+    bool may_wait;  /* a pipe, a terminal: for ever, unless it is cancelled */
     int64_t offset; /* -1: at the file's position */
     size_t done;    /* how many bytes are */
 };

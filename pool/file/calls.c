@@ -20,6 +20,7 @@ static weft_result transfer(struct weft__file_call *call, bool writes)
     struct weft__io io = {.fd = call->handle->fd,
                           .writes = writes,
                           .whole = writes || call->handle->is_regular,
+                          .may_wait = !call->handle->is_regular && call->number < 0,
                           .offset = call->number};
     size_t size = 0;
     for (unsigned i = 0; i < call->count; i++)

@@ -71,13 +71,16 @@ static ssize_t copy_piece(struct copying *now)
 }
 
 /* 0 or an errno. */
-static int copy_all(struct copying *now)
+static int copy_all(struct copying *now, bool reports)
 {
     for (;;) {
         ssize_t done = weft__file_cancelled() ? -ECANCELED : copy_piece(now);
         if (done <= 0)
             return (int)-done;
         now->done += (uint64_t)done;
+        int status = reports ? weft_job_progress(weft_value_u64(now->done), NULL) : 0;
+        if (status < 0)
+            return -status;
     }
 }
 
@@ -111,11 +114,11 @@ static int empty_target(const struct stat *source, int fd)
     return S_ISREG(status.st_mode) && weft__sys.ftruncate(fd, 0) < 0 ? errno : 0;
 }
 
-static int copy_into(struct copying *now, const struct stat *source, bool made)
+static int copy_into(struct copying *now, const struct stat *source, bool made, bool reports)
 {
     int error = made ? 0 : empty_target(source, now->to);
     if (!error)
-        error = copy_all(now);
+        error = copy_all(now, reports);
     weft__free(now->buffer);
     if (weft__sys.close(now->to) < 0 && !error && errno != EINTR)
         error = errno;
@@ -140,7 +143,7 @@ static weft_result copy_from(const struct weft__path_call *call, int from)
     now.to = open_target(call, source.st_mode & 0777, &made);
     if (now.to < 0)
         return fail(call, -now.to);
-    int error = copy_into(&now, &source, made);
+    int error = copy_into(&now, &source, made, call->size > 0);
     if (!error)
         return weft_ok(now.done);
     if (made)
@@ -172,7 +175,9 @@ weft_future *weft_path_copy(const char *from, const char *to,
     options = options ? options : &defaults;
     if (weft__here() && !are_valid(options))
         return weft_future_failed(-EINVAL, "%s: bad options", __func__);
-    struct weft__path_call call = {.what = "copy", .flags = (int)options->existing};
+    struct weft__path_call call = {
+        .what = "copy", .flags = (int)options->existing, .size = options->progress};
     struct weft_job_options job = weft__file_options_in_pieces();
+    job.progress = options->progress;
     return weft__path_submit(&job, __func__, run, &call, to ? from : NULL, to);
 }

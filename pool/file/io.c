@@ -6,10 +6,16 @@
  * and never more than 2 GiB at once. A write goes on until all is written or something fails; a read
  * of a regular file until its end. A pipe or a terminal gives what it has: to wait for more could
  * take for ever.
+ *
+ * The first byte may take as long. So what is no regular file is polled before, together with the
+ * job's own descriptor, and a cancel is heard there: nothing was read, or written, then. A write goes in
+ * pieces that a pipe takes whole when it is ready. (If somebody else is quicker, the call blocks after
+ * all.)
  */
 #include "pool/file/call.h"
 
 #include <limits.h>
+#include <poll.h>
 #include <weft/error.h>
 
 #include "core/sys.h"
@@ -24,6 +30,27 @@ static ssize_t transfer(const struct weft__io *io, const struct iovec *pieces, i
                           : weft__sys.readv(io->fd, pieces, count);
     return io->writes ? weft__sys.pwritev(io->fd, pieces, count, at)
                       : weft__sys.preadv(io->fd, pieces, count, at);
+}
+
+/* 0, or ECANCELED; what poll() has against it the call will say itself. */
+static int wait_ready(const struct weft__io *io)
+{
+    short events = io->writes ? POLLOUT : POLLIN;
+    struct pollfd look = {.fd = io->fd, .events = events};
+    if (poll(&look, 1, 0) > 0)
+        return 0;
+    return weft_job_poll(io->fd, events, WEFT_FOREVER) == -ECANCELED ? ECANCELED : 0;
+}
+
+/* One that a pipe takes without waiting. */
+static ssize_t transfer_piece(const struct weft__io *io, const struct iovec *pieces, int count)
+{
+    struct iovec piece = *pieces;
+    if (!io->may_wait || !io->writes)
+        return transfer(io, pieces, count);
+    if (piece.iov_len > PIPE_BUF)
+        piece.iov_len = PIPE_BUF;
+    return transfer(io, &piece, 1);
 }
 
 /* Take `done` bytes off the front; and pieces that are empty. */
@@ -44,11 +71,13 @@ int weft__io_run(struct weft__io *io, struct iovec *pieces, unsigned count)
 {
     use_up(&pieces, &count, 0);
     while (count) {
-        ssize_t done = transfer(io, pieces, count < IOV_MAX ? (int)count : IOV_MAX);
+        if (io->may_wait && wait_ready(io) != 0)
+            return ECANCELED;
+        ssize_t done = transfer_piece(io, pieces, count < IOV_MAX ? (int)count : IOV_MAX);
         if (done < 0 && weft__file_again())
             continue;
         if (done < 0)
-            return errno;
+            return errno == EINTR ? ECANCELED : errno;
         if (done == 0)
             return io->writes ? EIO : 0;
         io->done += (size_t)done;

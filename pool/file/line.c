@@ -77,6 +77,8 @@ static void run(struct weft__file_op *op)
                                             op->call->count * sizeof(op->call->pieces[0]),
                                     .name = op->kind->name};
     request.options.release = release_call;
+    if (!file->handle->is_regular)
+        request.options.on_cancel = WEFT_CANCEL_COOPERATIVE;
     if (op->kind->is_cleanup)
         request.options.submit = WEFT_SUBMIT_FORCED;
     file->running++;

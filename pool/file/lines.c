@@ -173,6 +173,7 @@ static bool make_room(weft_lines *lines)
 struct lines_step {
     struct weft__step step; /* first */
     weft_lines *lines;      /* a reference */
+    bool asked;             /* to stop, by a cancel that the read did not hear */
 };
 
 static weft_future *read_more(weft_lines *lines)
@@ -204,11 +205,20 @@ static void give(struct lines_step *next, int found)
     }
 }
 
+/* The read was quicker than the cancel, and brought no whole line: what it brought is kept. */
+static void stop(struct weft__step *step)
+{
+    weft__clear_flag(&step->future, WEFT__UNDELIVERED);
+    weft__step_fail(step, -ECANCELED, NULL);
+}
+
 static void finish(struct weft__step *step, weft_future *inner)
 {
     struct lines_step *next = WEFT__CONTAINER(step, struct lines_step, step);
     weft_lines *lines = next->lines;
     int status = weft__observe(inner), found = -EAGAIN;
+    if (next->asked && status != -ECANCELED)
+        step->future.flags |= WEFT__UNDELIVERED;
     if (status >= 0) {
         size_t got = (size_t)weft_future_value(inner).i64;
         lines->end += got;
@@ -219,6 +229,8 @@ static void finish(struct weft__step *step, weft_future *inner)
         weft__step_fail(step, WEFT_ECLOSED, NULL);
     else if (status < 0)
         weft__step_end_as(step, inner);
+    else if (found == -EAGAIN && step->future.flags & WEFT__UNDELIVERED)
+        stop(step);
     else if (found == -EAGAIN)
         weft__step_wait(step, read_more(lines));
     else
@@ -227,7 +239,16 @@ static void finish(struct weft__step *step, weft_future *inner)
         end(next);
 }
 
-static const struct weft__future_ops ops = {.name = "weft_lines_next", .cancel = weft__step_cancel};
+/* Always heard: by the read, or when it has ended and another one would be needed. */
+static bool cancel(weft_future *future)
+{
+    struct lines_step *next = WEFT__CONTAINER(future, struct lines_step, step.future);
+    if (!weft__step_cancel(future))
+        next->asked = true;
+    return true;
+}
+
+static const struct weft__future_ops ops = {.name = "weft_lines_next", .cancel = cancel};
 
 static weft_future *start_reading(weft_lines *lines)
 {

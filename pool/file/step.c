@@ -8,7 +8,8 @@
  * himself; he runs right behind it (weft__continue_at_once()). So a step costs no tick.
  *
  * A cancel is passed on. A job that waits for a worker is dropped, and the step completes with
- * -ECANCELED; one that runs goes on to its end, and whoever awaits the step keeps the request.
+ * -ECANCELED; one that runs goes on to its end, and whoever awaits the step keeps the request. One that
+ * was told and gave a value all the same leaves a mark, which is passed on (WEFT__UNDELIVERED).
  *
  * When the loop gives up what is stuck, the job is complete with WEFT_ESTUCK, and the step with it.
  */
@@ -27,6 +28,7 @@ static void on_inner(weft__item *item)
     struct weft__step *step = WEFT__CONTAINER(item, struct weft__step, waiter.item);
     weft_future *inner = step->waiter.future;
     step->waiter.future = NULL;
+    step->future.flags |= inner->flags & WEFT__UNDELIVERED;
     step->finish(step, inner);
     weft_unref(inner);
     if (!weft__is_pending(&step->future))
