@@ -13,6 +13,7 @@
 struct weft__blocking_ops {
     void (*begin)(void);
     void (*end)(void);
+    void (*watch)(void (*fn)(void *arg), void *arg);
 };
 
 /** This thread's; NULL: it is no worker. */
@@ -31,6 +32,17 @@ static inline void weft__blocking_end(void)
 {
     if (weft__blocking_ops)
         weft__blocking_ops->end();
+}
+
+/**
+ * Let `fn(arg)` be called when the job that waits here is told to stop: on another thread, or at once if
+ * it was told before. Once at most. NULL: no more; when this returns, it is not being called. Nothing on
+ * a thread that runs no such job. No lock of the caller's is held that `fn` takes. Thread: any.
+ */
+static inline void weft__blocking_watch(void (*fn)(void *arg), void *arg)
+{
+    if (weft__blocking_ops)
+        weft__blocking_ops->watch(fn, arg);
 }
 
 #endif

@@ -311,10 +311,27 @@ bool weft_thread_task_is_done(weft_thread_task *task)
     return is_done;
 }
 
-/* 0: it is done. */
-static int wait_for_end(weft_thread_task *task, weft_ns timeout) WEFT_EXCLUDES(task->mu)
+/* A thread that waits in a job. */
+struct wait {
+    weft_thread_task *task;
+    bool is_cancelled; /* [mu] the job is to stop */
+};
+
+static void interrupt(void *arg)
+{
+    struct wait *wait = arg;
+    weft__mutex_lock(&wait->task->mu);
+    wait->is_cancelled = true;
+    pthread_cond_broadcast(&wait->task->ended);
+    weft__mutex_unlock(&wait->task->mu);
+}
+
+/* 0: it is done. `fn` is called if the job that waits is to stop; NULL: it waits all the same. */
+static int wait_for_end(weft_thread_task *task, weft_ns timeout, void (*fn)(void *arg))
+    WEFT_EXCLUDES(task->mu)
 {
     int error = 0;
+    struct wait wait = {.task = task};
     if (weft_thread_task_is_done(task))
         return 0;
     if (is_here(task))
@@ -323,15 +340,19 @@ static int wait_for_end(weft_thread_task *task, weft_ns timeout) WEFT_EXCLUDES(t
         return -ETIMEDOUT;
     weft_ns deadline = weft__real_after(timeout);
     weft__blocking_begin();
+    weft__blocking_watch(fn, &wait);
     weft__mutex_lock(&task->mu);
     task->waiting++;
-    while (!task->is_done && !error)
+    while (!task->is_done && !error && !wait.is_cancelled)
         error = weft__cond_wait_until(&task->ended, &task->mu, deadline);
     task->waiting--;
     bool is_done = task->is_done;
     weft__mutex_unlock(&task->mu);
+    weft__blocking_watch(NULL, NULL);
     weft__blocking_end();
-    return is_done ? 0 : -ETIMEDOUT;
+    if (is_done)
+        return 0;
+    return error ? -ETIMEDOUT : -ECANCELED;
 }
 
 static int take(weft_thread_task *task, weft_value *ret, weft_destructor **ret_destructor)
@@ -348,14 +369,17 @@ static int take(weft_thread_task *task, weft_value *ret, weft_destructor **ret_d
     return 0;
 }
 
-int weft_thread_task_wait(weft_thread_task *task, weft_ns timeout, weft_value *ret,
-                          weft_destructor **ret_destructor)
+static int check(const weft_thread_task *task)
 {
     if (!task)
         return -EINVAL;
-    if (is_inherited(task))
-        return WEFT_EFORK;
-    int status = wait_for_end(task, timeout);
+    return is_inherited(task) ? WEFT_EFORK : 0;
+}
+
+static int wait_and_take(weft_thread_task *task, weft_ns timeout, void (*fn)(void *arg),
+                         weft_value *ret, weft_destructor **ret_destructor)
+{
+    int status = wait_for_end(task, timeout, fn);
     if (status < 0)
         return status;
     weft__mutex_lock(&task->mu);
@@ -367,12 +391,18 @@ int weft_thread_task_wait(weft_thread_task *task, weft_ns timeout, weft_value *r
     return status;
 }
 
+int weft_thread_task_wait(weft_thread_task *task, weft_ns timeout, weft_value *ret,
+                          weft_destructor **ret_destructor)
+{
+    int status = check(task);
+    return status < 0 ? status : wait_and_take(task, timeout, interrupt, ret, ret_destructor);
+}
+
 int weft_thread_task_cancel(weft_thread_task *task)
 {
-    if (!task)
-        return -EINVAL;
-    if (is_inherited(task))
-        return WEFT_EFORK;
+    int status = check(task);
+    if (status < 0)
+        return status;
     weft__mutex_lock(&task->mu);
     bool is_done = task->is_done;
     bool post = !is_done && want_news(task);
@@ -388,7 +418,7 @@ int weft_thread_task_cancel_and_wait(weft_thread_task *task, weft_ns timeout)
     int status = weft_thread_task_cancel(task);
     if (status < 0 && status != -EALREADY && status != -ESHUTDOWN)
         return status;
-    return weft_thread_task_wait(task, timeout, NULL, NULL);
+    return wait_and_take(task, timeout, NULL, NULL, NULL);
 }
 
 const char *weft_thread_task_message(weft_thread_task *task)

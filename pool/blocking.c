@@ -16,6 +16,7 @@
  */
 #include "pool/worker.h"
 
+#include "pool/cancel.h"
 #include "pool/wake.h"
 
 static void begin(void)
@@ -45,7 +46,7 @@ static void end(void)
     weft__rouse(call);
 }
 
-const struct weft__blocking_ops weft__worker_blocking = {begin, end};
+const struct weft__blocking_ops weft__worker_blocking = {begin, end, weft__control_watch};
 
 void weft__worker_unblock_locked(weft_pool *pool, struct weft__worker *self)
 {

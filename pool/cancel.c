@@ -116,17 +116,20 @@ static void make_readable(struct weft__control *control) WEFT_REQUIRES(control->
     (void)written;
 }
 
-/* The function that is to be called, if any: once at most. */
+/* The functions that are to be called, if any: once at most. */
 static void tell(struct weft__control *control) WEFT_RELEASE(control->mu)
 {
-    void (*fn)(void *) = control->tell;
-    control->tell = NULL;
-    control->telling = fn;
+    void (*fn)(void *) = control->tell, (*wake)(void *) = control->wake;
+    control->tell = control->wake = NULL;
+    control->telling = fn || wake;
     make_readable(control);
     weft__mutex_unlock(&control->mu);
-    if (!fn)
+    if (!fn && !wake)
         return;
-    fn(control->arg);
+    if (fn)
+        fn(control->arg);
+    if (wake)
+        wake(control->wake_arg);
     weft__mutex_lock(&control->mu);
     control->telling = false;
     pthread_cond_broadcast(&control->told_it);
@@ -270,6 +273,21 @@ bool weft_job_cancelled(void)
 {
     struct weft__control *control;
     return find(&control) == 0 && control && is_told(control);
+}
+
+void weft__control_watch(void (*fn)(void *arg), void *arg)
+{
+    struct weft__control *control;
+    if (find(&control) < 0 || !control)
+        return;
+    weft__mutex_lock(&control->mu);
+    wait_told(control);
+    bool now = is_told(control);
+    control->wake = now ? NULL : fn;
+    control->wake_arg = arg;
+    weft__mutex_unlock(&control->mu);
+    if (now && fn)
+        fn(arg);
 }
 
 int weft_job_commit(void)

@@ -51,6 +51,8 @@ struct weft__control {
     int fd;           /* [mu] readable once the job is told to stop; -1: it did not ask for it */
     void (*tell)(void *arg); /* [mu] to be called when the job is told; NULL: nothing */
     void *arg;               /* [mu] */
+    void (*wake)(void *arg); /* [mu] the same, of a call of weft's that waits */
+    void *wake_arg;          /* [mu] */
     _Atomic weft_ns began;   /* [atomic] real time at which the function was called; 0: it was not.
                                 A number of its own: relaxed */
     struct weft__limits limits;
@@ -84,6 +86,9 @@ void weft__control_come_back(struct weft__job *job);
 
 /** Ask a job that is not queued any more to stop. Thread: loop; no lock held. */
 enum weft__answer weft__control_ask(struct weft__job *job);
+
+/** See weft__blocking_watch(). Thread: worker. */
+void weft__control_watch(void (*fn)(void *arg), void *arg);
 
 /** The control of the job that runs here; NULL: it has none. 0, WEFT_ENOJOB or WEFT_EFORK. */
 int weft__control_here(struct weft__control **ret);

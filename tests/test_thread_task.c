@@ -522,3 +522,34 @@ Test(thread_task, job_that_waits_for_a_task_which_needs_a_worker_deadlocks_no_fu
     weft_unref(job);
     weft_test_loop_end();
 }
+
+/* ---- A job that waits, and is to stop ---- */
+
+static weft_result wait_until_told(void *arg)
+{
+    sem_t *entered = arg;
+    weft_thread_task *task = weft_spawn_from_thread(test_loop, sleeps, .entered = entered);
+    int first = weft_thread_task_wait(task, WEFT_FOREVER, NULL, NULL);
+    int again = weft_thread_task_wait(task, WEFT_FOREVER, NULL, NULL);
+    bool went_on = !weft_thread_task_is_done(task);
+    int ended = weft_thread_task_cancel_and_wait(task, WEFT_FOREVER);
+    weft_thread_task_unref(task);
+    return first == -ECANCELED && again == -ECANCELED && went_on && ended == -ECANCELED
+               ? weft_err(-ECANCELED)
+               : weft_ok(first);
+}
+
+Test(thread_task, wait_of_a_job_that_is_told_to_stop_ends_and_the_task_goes_on)
+{
+    sem_t entered;
+    sem_init(&entered, 0, 0);
+    weft_future *job =
+        weft_offload_fn(&(struct weft_job_options){.on_cancel = WEFT_CANCEL_COOPERATIVE},
+                        wait_until_told, &entered);
+    while (sem_trywait(&entered) < 0)
+        weft_test_ticks(1);
+    cr_assert(weft_cancel(job));
+    cr_assert_eq(weft_test_run(job), -ECANCELED);
+    sem_destroy(&entered);
+    weft_test_loop_end();
+}

@@ -56,13 +56,16 @@ typedef struct weft_thread_task weft_thread_task;
  * The value goes to one taker: it is moved to `*ret`, with its destructor if `ret_destructor` is not
  * NULL. One without a destructor can be had again and again. `ret` may be NULL: the value stays.
  *
- * A job that waits keeps its worker, but lets a spare thread of its pool run meanwhile.
+ * A job that waits keeps its worker, but lets a spare thread of its pool run meanwhile. If it is told to
+ * stop (see weft_job_cancelled()), the wait ends with -ECANCELED, or does not begin; the task goes on.
+ * weft_thread_task_cancel_and_wait() then waits all the same.
  *
  * Thread:    any but the loop's, unless the task is done; of several threads that wait, each is told.
  * Ownership: `*ret` is the caller's. Untouched on failure, as `*ret_destructor`.
  * Errors:    the task's own; -ETIMEDOUT: `timeout` has passed (0: at once; below 0 or WEFT_FOREVER:
  *            never), and the task goes on; -EALREADY: another call took the value; -EDEADLK: this is
- *            the loop's own thread; -EINVAL, WEFT_EFORK.
+ *            the loop's own thread; -ECANCELED: or this job is to stop, and the task is not done;
+ *            -EINVAL, WEFT_EFORK.
  * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK int weft_thread_task_wait(weft_thread_task *task, weft_ns timeout,
