@@ -70,7 +70,7 @@ static weft_future *submit_job(struct weft__job *job, enum weft_submit submit)
 static weft_future *refuse(const struct weft__request *request, weft_future *error)
 {
     if (request->options.release)
-        request->options.release((void *)(uintptr_t)request->args);
+        request->options.release((void *)request->args);
     if (request->own)
         weft__own_give_back(request->own, false);
     return error;

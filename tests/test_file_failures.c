@@ -289,3 +289,17 @@ Test(file_failures, a_lane_that_is_full_refuses_but_closes)
     weft_file_unref(file);
     test_files_end();
 }
+
+Test(file_failures, that_nobody_looks_at_are_reported_by_name)
+{
+    weft_file *file = test_open("a", O_WRONLY | O_CREAT);
+    weft__sys.writev = writes_nothing;
+    weft_unref(weft_file_write(file, "x", 1));
+    while (!test_reports.count)
+        cr_assert_eq(test_number(weft_path_exists("/")), 1);
+    cr_assert_eq(test_reports.status, -EIO);
+    cr_assert_str_eq(test_reports.task, "weft_file_write");
+    cr_assert_str_eq(test_reports.message, message("write @: Input/output error"));
+    weft_file_unref(file);
+    test_files_end();
+}

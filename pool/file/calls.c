@@ -93,7 +93,7 @@ weft_future *weft_file_read(weft_file *file, void *buffer, size_t size)
 
 weft_future *weft_file_write(weft_file *file, const void *data, size_t size)
 {
-    struct iovec piece = {(void *)(uintptr_t)data, size};
+    struct iovec piece = {(void *)data, size};
     return start_io(file, __func__, &write_kind, &piece, 1, 0);
 }
 
@@ -115,7 +115,7 @@ weft_future *weft_file_pread(weft_file *file, void *buffer, size_t size, int64_t
 
 weft_future *weft_file_pwrite(weft_file *file, const void *data, size_t size, int64_t offset)
 {
-    struct iovec piece = {(void *)(uintptr_t)data, size};
+    struct iovec piece = {(void *)data, size};
     return start_io(file, __func__, &pwrite_kind, &piece, 1, offset);
 }
 

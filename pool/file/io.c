@@ -94,7 +94,7 @@ int weft__io_write_all(int fd, const void *data, size_t size, size_t *ret_done)
     int error = 0;
     while (!error && io.done < size) {
         size_t left = size - io.done;
-        struct iovec piece = {.iov_base = (char *)(uintptr_t)data + io.done,
+        struct iovec piece = {.iov_base = (char *)data + io.done,
                               .iov_len = left < WEFT__FILE_PIECE ? left : WEFT__FILE_PIECE};
         error = weft__file_cancelled() ? ECANCELED : weft__io_run(&io, &piece, 1);
     }
