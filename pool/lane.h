@@ -35,27 +35,32 @@ enum weft__stage {
 
 /** What happens in a lane, for statistics: written with the lock held, read without. */
 struct weft__lane_counts {
-    weft__count submitted, completed, rejected, dropped, expired; /* since it was made */
-    weft__count cancelled_queued, cancelled_cooperative, cancelled_interrupted, abandoned;
     weft__count queued, running, waiting; /* now; kept by weft__schedule_account_locked() */
-    weft__count abandoned_running;        /* of `running`, those that nobody waits for */
+    weft__count submitted, completed;     /* since it was made, as the rest */
+    weft__count rejected, dropped, expired;
+    weft__count cancelled_queued, cancelled_cooperative, cancelled_interrupted, abandoned;
+    weft__count abandoned_running; /* of `running`, those that nobody waits for now */
     struct weft__histogram queue_wait, run_time;
 };
 
-/** [mu] is the pool's. */
+/**
+ * [mu] is the pool's. What is touched for each job stands together: these lines of the cache go back
+ * and forth between the loop's CPU and the workers'.
+ */
 struct weft_lane {
     weft_pool *pool;       /* [const] a reference while `refs` > 0, unless it is built in */
     weft_lane *next, **at; /* [mu] in pool->lanes, later in pool->dead_lanes */
     uint64_t serial;       /* [const] grows along pool->lanes */
-    bool built_in;         /* [const] part of the pool's memory */
-    bool closed;           /* [mu] takes no new jobs; freed once it has none */
     unsigned refs;         /* [mu] the users' */
+    bool built_in;         /* [const] part of the pool's memory */
     char name[32];         /* [const] */
 
+    bool closed;               /* [mu] takes no new jobs; freed once it has none */
+    bool active;               /* [mu] in pool->active */
+    enum weft_on_full on_full; /* [mu] */
     unsigned max_running;      /* [mu] UINT_MAX: no limit */
     unsigned weight, reserved; /* [mu] */
     size_t max_queued;         /* [mu] */
-    enum weft_on_full on_full; /* [mu] */
     _Atomic weft_ns max_wait;  /* [atomic] written under the lock; relaxed. 0: none */
 
     struct weft__line line;            /* [mu] */
@@ -67,16 +72,19 @@ struct weft_lane {
     size_t running;                    /* [mu] jobs taken, whose functions have not returned */
 
     /* Of the scheduler, see pool/schedule.c; all [mu]. */
-    weft_lane *next_active, **at_active;
-    bool active;
     size_t own, common; /* jobs that could start on threads reserved for it; on any others */
     size_t unused;      /* of `reserved` */
     uint64_t vtime;
+    weft_ns stride;    /* what a nanosecond counts, in 2^-WEFT__STRIDE_BITS: by the weight */
     weft_ns estimate;  /* of how long its next job will run */
     weft_ns served_at; /* when its last job was taken */
+    weft_lane *next_active, **at_active;
 
     struct weft__lane_counts counts;
 };
+
+/** A lane of the usual weight is charged with what its jobs take. */
+enum { WEFT__USUAL_WEIGHT = 100, WEFT__STRIDE_BITS = 16 };
 
 /** How many threads the built-in lanes add to those of a pool. */
 enum { WEFT__LANES_THREADS = 2 };

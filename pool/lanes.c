@@ -26,7 +26,7 @@
 #include "pool/schedule.h"
 #include "pool/wake.h"
 
-enum { DEFAULT_WEIGHT = 100, MOST_WEIGHT = 10000, DEFAULT_QUEUED = 65536 };
+enum { MOST_WEIGHT = 10000, DEFAULT_QUEUED = 65536 };
 #define FIRST_ESTIMATE WEFT_US(100)
 
 /* ---- Options ---- */
@@ -40,7 +40,7 @@ int weft__lane_complete_options(const struct weft_lane_options *options,
     if (!ret->max_queued)
         ret->max_queued = DEFAULT_QUEUED;
     if (!ret->weight)
-        ret->weight = DEFAULT_WEIGHT;
+        ret->weight = WEFT__USUAL_WEIGHT;
     bool valid = ret->on_full >= WEFT_FULL_REJECT && ret->on_full <= WEFT_FULL_DROP_OLDEST &&
                  ret->weight <= MOST_WEIGHT && ret->max_wait >= 0 &&
                  (!ret->max_running || ret->reserved <= ret->max_running);
@@ -69,6 +69,7 @@ static void set_options(weft_lane *lane, const struct weft_lane_options *options
     lane->max_queued = options->max_queued;
     lane->on_full = options->on_full;
     lane->weight = options->weight;
+    lane->stride = ((weft_ns)WEFT__USUAL_WEIGHT << WEFT__STRIDE_BITS) / (weft_ns)options->weight;
     lane->reserved = options->reserved;
     lane->max_wait = options->max_wait;
 }

@@ -35,19 +35,12 @@
 /* What a run counts for at least, so that no job is free. */
 #define SHORTEST WEFT_US(1)
 
-enum { USUAL_WEIGHT = 100, SMOOTHING = 8 };
+/* What is charged by the stride at most: the product fits in 63 bits. */
+#define LONG WEFT_S(500)
+
+enum { SMOOTHING = 8 };
 
 /* ---- Which may ---- */
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t less(size_t a, size_t b)
-{
-    return a > b ? a - b : 0;
-}
 
 static bool is_behind(uint64_t vtime, uint64_t other)
 {
@@ -76,46 +69,36 @@ static void deactivate_locked(weft_lane *lane)
         lane->pool->last_active = lane->at_active;
 }
 
+/* Stored only if it is another: somebody may be reading it. */
+static void show(weft__count *count, uint64_t value)
+{
+    if (weft__count_get(count) != value)
+        weft__count_set(count, value);
+}
+
 void weft__schedule_account_locked(weft_lane *lane)
 {
     weft_pool *pool = lane->pool;
-    size_t can = least(weft__lane_ready(lane), less(lane->max_running, lane->running));
-    size_t unused = less(lane->reserved, lane->running);
-    size_t own = least(can, unused);
-    pool->unused += unused - lane->unused;
-    pool->own += own - lane->own;
-    pool->common += can - own - lane->common;
-    lane->unused = unused;
-    weft__count_set(&lane->counts.queued, weft__lane_queued(lane));
-    weft__count_set(&lane->counts.waiting, lane->no_room.count);
-    weft__count_set(&lane->counts.running, lane->running);
-    lane->own = own;
-    lane->common = can - own;
+    size_t can = weft__least(weft__lane_ready(lane), weft__less(lane->max_running, lane->running));
+    size_t unused = weft__less(lane->reserved, lane->running);
+    size_t own = weft__least(can, unused), common = can - own;
+    show(&lane->counts.queued, weft__lane_queued(lane));
+    show(&lane->counts.waiting, lane->no_room.count);
+    show(&lane->counts.running, lane->running);
+    if (common != lane->common) {
+        pool->common += common - lane->common;
+        lane->common = common;
+    }
+    if (own != lane->own || unused != lane->unused) {
+        pool->own += own - lane->own;
+        pool->unused += unused - lane->unused;
+        lane->own = own;
+        lane->unused = unused;
+    }
     if (can > 0 && !lane->active)
         activate_locked(lane);
     else if (can == 0 && lane->active)
         deactivate_locked(lane);
-}
-
-/* How many jobs may run at once. */
-static size_t capacity(const weft_pool *pool) WEFT_REQUIRES(pool->mu)
-{
-    return weft__pool_slots(pool) + WEFT__LANES_THREADS;
-}
-
-static size_t common_threads_locked(const weft_pool *pool) WEFT_REQUIRES(pool->mu)
-{
-    return less(capacity(pool), weft__count_get(&pool->running) + pool->unused);
-}
-
-size_t weft__schedule_eligible_locked(const weft_pool *pool)
-{
-    return pool->own + least(pool->common, common_threads_locked(pool));
-}
-
-size_t weft__schedule_threads_locked(const weft_pool *pool)
-{
-    return less(capacity(pool), pool->unused) + pool->own;
 }
 
 /* ---- Which does ---- */
@@ -132,7 +115,7 @@ static weft_lane *choose_locked(const weft_pool *pool, weft_ns now, bool *ret_ag
     WEFT_REQUIRES(pool->mu)
 {
     weft_lane *best = NULL, *oldest = NULL;
-    bool common = common_threads_locked(pool) > 0;
+    bool common = weft__schedule_common_locked(pool) > 0;
     *ret_aged = false;
     if (!pool->active->next_active)
         return pool->active;
@@ -152,16 +135,20 @@ static weft_lane *choose_locked(const weft_pool *pool, weft_ns now, bool *ret_ag
 weft_ns weft__schedule_oldest_locked(const weft_pool *pool)
 {
     weft_ns oldest = WEFT_FOREVER;
-    bool common = common_threads_locked(pool) > 0;
+    bool common = weft__schedule_common_locked(pool) > 0;
     for (const weft_lane *lane = pool->active; lane; lane = lane->next_active)
         if ((common || lane->own) && weft__lane_oldest_locked(lane)->queued_at < oldest)
             oldest = weft__lane_oldest_locked(lane)->queued_at;
     return oldest;
 }
 
+/* Less than nothing, too. Without a division, unless it is so long that that does not matter. */
 static void charge(weft_lane *lane, weft_ns duration)
 {
-    lane->vtime += (uint64_t)(duration * USUAL_WEIGHT / (weft_ns)lane->weight);
+    if (duration < LONG && duration > -LONG)
+        lane->vtime += (uint64_t)(duration * lane->stride / (1 << WEFT__STRIDE_BITS));
+    else
+        lane->vtime += (uint64_t)(duration / (weft_ns)lane->weight * WEFT__USUAL_WEIGHT);
 }
 
 struct weft__job *weft__schedule_take_locked(weft_pool *pool, weft_ns now)

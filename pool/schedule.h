@@ -41,12 +41,35 @@ void weft__schedule_ended_locked(weft_pool *pool, struct weft__job *job, weft_ns
 /** The lane, or what waits in it, was changed. */
 void weft__schedule_account_locked(weft_lane *lane);
 
+static inline size_t weft__least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/** a - b, but not below 0. */
+static inline size_t weft__less(size_t a, size_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+/** How many threads more may run jobs of any lane. */
+static inline size_t weft__schedule_common_locked(const weft_pool *pool) WEFT_REQUIRES(pool->mu)
+{
+    return weft__less(weft__pool_slots(pool) + WEFT__LANES_THREADS,
+                      weft__count_get(&pool->running) + pool->unused);
+}
+
 /**
  * How many jobs could be taken one after the other now, by as many threads as there may be. Exact:
  * if it is not 0, the next take returns a job. It rises when a job is queued, or ends, or when
  * limits are changed: whoever does that calls weft__call_worker_locked().
  */
-size_t weft__schedule_eligible_locked(const weft_pool *pool) WEFT_REQUIRES(pool->mu);
+static inline size_t weft__schedule_eligible_locked(const weft_pool *pool) WEFT_REQUIRES(pool->mu)
+{
+    if (!pool->active)
+        return 0;
+    return pool->own + weft__least(pool->common, weft__schedule_common_locked(pool));
+}
 
 /** When that one of the eligible jobs was queued which waits longest. There must be one. */
 weft_ns weft__schedule_oldest_locked(const weft_pool *pool) WEFT_REQUIRES(pool->mu);
@@ -55,6 +78,9 @@ weft_ns weft__schedule_oldest_locked(const weft_pool *pool) WEFT_REQUIRES(pool->
  * How many threads are of use now: all but the reserved ones that nobody needs. If there are as many,
  * and something is eligible, one of them runs nothing and will look for a job before it gets idle.
  */
-size_t weft__schedule_threads_locked(const weft_pool *pool) WEFT_REQUIRES(pool->mu);
+static inline size_t weft__schedule_threads_locked(const weft_pool *pool) WEFT_REQUIRES(pool->mu)
+{
+    return weft__less(weft__pool_slots(pool) + WEFT__LANES_THREADS, pool->unused) + pool->own;
+}
 
 #endif
