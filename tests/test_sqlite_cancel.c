@@ -92,6 +92,18 @@ Test(sqlite_cancel, every_kind_of_query_is_interrupted)
     test_sqlite_end();
 }
 
+Test(sqlite_cancel, sqlite3_interrupt_alone_is_enough_once_the_statement_runs)
+{
+    weft_sqlite *db = open_with_functions(NULL);
+    sqlite3_progress_handler(db->db->handle, 0, NULL, NULL);
+    weft_future *endless = weft_sqlite_exec(db, TEST_ENDLESS);
+    test_wait_met();
+    cr_assert(weft_cancel(endless));
+    cr_assert_eq(test_number(endless), -ECANCELED);
+    weft_sqlite_free(db);
+    test_sqlite_end();
+}
+
 /* While a statement is prepared, none has begun: sqlite3_interrupt() is lost on it. */
 static int stop_while_preparing(void *arg, int action, const char *a, const char *b, const char *c,
                                 const char *d)

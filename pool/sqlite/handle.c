@@ -6,7 +6,7 @@
  * has lent. Each is the child of the one that it was begun on, and has that alone while it lasts: it is
  * the parent's `holder`. What is asked of the parent meanwhile waits in the parent's line.
  *
- *     nobody holds it:  a call goes straight to the lane, which is first in, first out
+ *     nobody holds it:  the line is empty; a call goes straight to the lane, which is first in, first out
  *     somebody does:    it waits in the line; when the holder ends, the line goes to the lane, up to and
  *                       with the first that is to hold it
  *
@@ -178,17 +178,12 @@ static void leave_line(struct weft__sqlite_turn *turn)
     turn->waits = false;
 }
 
-static bool must_wait(const weft_sqlite *db)
-{
-    return db->holder || db->first;
-}
-
 void weft__sqlite_turn_begin(struct weft__sqlite_turn *turn, weft_sqlite *db,
                              struct weft__sqlite_call *call, weft_sqlite *holder)
 {
     *turn = (struct weft__sqlite_turn){
         .db = weft__sqlite_handle_ref(db), .call = call, .holder = holder};
-    if (!must_wait(db)) {
+    if (!db->holder) {
         come_in(turn);
         return;
     }
@@ -355,7 +350,7 @@ weft_future *weft__sqlite_ask(weft_sqlite *db, struct weft__sqlite_call *call)
     if (!call)
         return weft_future_failed(-ENOMEM, NULL);
     weft__sqlite_bind_call(call, db);
-    if (!must_wait(db))
+    if (!db->holder)
         return weft__sqlite_call_submit(call);
     weft_future *task = weft_spawn_eager(sqlite_wait, .begun = &begun, .db = db, .call = call);
     return weft__sqlite_started(task, begun, call);

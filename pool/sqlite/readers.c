@@ -95,17 +95,12 @@ static void sweep(struct line *line)
     line->sweep_at = 2 * line->count + FIRST_SWEEP;
 }
 
-static bool is_free(const weft_sqlite *db)
-{
-    return !db->holder && !db->first;
-}
-
 static void given_back(weft_sqlite *db)
 {
     struct weft_sqlite_pool *pool = db->owner;
     struct line *line = db == pool->writer ? &pool->to_write : &pool->to_read;
     struct waiter *waiter;
-    while (is_free(db) && (waiter = take_first(line))) {
+    while (!db->holder && (waiter = take_first(line))) {
         if (!weft_is_done(waiter->future)) {
             lend(waiter->lent, db);
             (void)weft_future_resolve(waiter->future, weft_value_ptr(waiter->lent),
@@ -169,7 +164,7 @@ weft_future *weft_sqlite_pool_read(weft_sqlite_pool *pool)
         return weft__sqlite_refuse(status);
     weft_sqlite *db = NULL;
     for (size_t i = 0; i < pool->readers && !db; i++)
-        db = is_free(pool->reader[i]) ? pool->reader[i] : NULL;
+        db = pool->reader[i]->holder ? NULL : pool->reader[i];
     return ask(db, &pool->to_read);
 }
 
@@ -180,7 +175,7 @@ weft_future *weft_sqlite_pool_write(weft_sqlite_pool *pool)
         status = weft__sqlite_check_turn(pool->writer, __func__);
     if (status < 0)
         return weft__sqlite_refuse(status);
-    return ask(is_free(pool->writer) ? pool->writer : NULL, &pool->to_write);
+    return ask(pool->writer->holder ? NULL : pool->writer, &pool->to_write);
 }
 
 /* ---- The pool itself ---- */
