@@ -9,6 +9,7 @@
 #include "pool/sqlite/handle.h"
 #include "tests/support/fixture.h"
 #include "tests/support/loop.h"
+#include "tests/support/pool.h"
 #include "tests/support/sqlite.h"
 
 TestSuite(sqlite_cancel, .init = test_sqlite_begin_real, .timeout = 60);
@@ -240,6 +241,24 @@ Test(sqlite_cancel, a_wait_for_a_lock_is_ended)
     weft_sqlite_free(tx);
     cr_assert_eq(test_number(waits[2]), 1); /* it got it */
     cr_assert_eq(count(b), 1);
+    weft_sqlite_free(a);
+    weft_sqlite_free(b);
+    test_sqlite_end();
+}
+
+/* Or the one who has the lock would not get the thread that he needs to let go of it. */
+Test(sqlite_cancel, a_wait_for_a_lock_leaves_its_thread_to_others)
+{
+    use_pool(&(struct weft_pool_options){.max_threads = 1});
+    weft_sqlite *a = test_open_table(NULL);
+    weft_sqlite *b = test_open(&(struct weft_sqlite_options){.busy_timeout = WEFT_S(3600)});
+    weft_sqlite *tx = test_pointer(weft_sqlite_begin(a, WEFT_SQLITE_IMMEDIATE));
+    test_tell_when_busy(b);
+    weft_future *waits = weft_sqlite_exec(b, "INSERT INTO t VALUES (1, 1)");
+    test_wait_met();
+    cr_assert_eq(test_number(weft_sqlite_commit(tx)), 0);
+    cr_assert_eq(test_number(waits), 1);
+    weft_sqlite_free(tx);
     weft_sqlite_free(a);
     weft_sqlite_free(b);
     test_sqlite_end();

@@ -190,6 +190,61 @@ Test(sqlite_transaction, others_wait_and_come_in_in_order)
     test_sqlite_end();
 }
 
+Test(sqlite_transaction, what_gives_rows_waits_too)
+{
+    weft_sqlite *db = test_open_table(&(struct weft_sqlite_options){.batch_rows = 1});
+    insert(db, 1);
+    insert(db, 2);
+    weft_sqlite_cursor *cursor = test_pointer(weft_sqlite_query(db, "SELECT id FROM t"));
+    weft_sqlite *tx = begin(db);
+    weft_sqlite_rows_free(test_pointer(weft_sqlite_fetch(cursor))); /* it was read before */
+    weft_future *fetch = weft_sqlite_fetch(cursor);
+    weft_future *all = weft_sqlite_fetch_all(db, "SELECT id FROM t");
+    insert(tx, 3);
+    cr_assert_not(weft_is_done(fetch));
+    cr_assert_not(weft_is_done(all));
+    weft_sqlite_free(tx);
+    weft_sqlite_rows *rows = test_pointer(fetch);
+    cr_assert_eq(weft_sqlite_get_int(rows, 0, 0), 2);
+    weft_sqlite_rows_free(rows);
+    rows = test_pointer(all);
+    cr_assert_eq(weft_sqlite_row_count(rows), 2);
+    weft_sqlite_rows_free(rows);
+    weft_sqlite_cursor_free(cursor);
+    weft_sqlite_free(db);
+    test_sqlite_end();
+}
+
+struct goes_down {
+    WEFT_FRAME;
+    weft_sqlite *db;
+    int level;
+    int64_t found;
+};
+
+/* Each starts the next one within its first step; that has a limit. */
+static WEFT_ASYNC(goes_down)
+{
+    WEFT_BEGIN;
+    if (self->level == 0) {
+        WEFT_CATCH(self->found, weft_sqlite_begin(self->db, WEFT_SQLITE_DEFERRED));
+        WEFT_RETURN(self->found);
+    }
+    WEFT_AWAIT_INTO(self->found,
+                    weft_spawn_eager(goes_down, .db = self->db, .level = self->level - 1));
+    WEFT_RETURN(self->found);
+    WEFT_END;
+}
+
+Test(sqlite_transaction, within_too_many_tasks_it_is_refused_and_holds_up_nobody)
+{
+    weft_sqlite *db = test_open_table(NULL);
+    cr_assert_eq(test_number(weft_spawn_eager(goes_down, .db = db, .level = 199)), WEFT_ELIMIT);
+    weft_sqlite_free(begin(db));
+    weft_sqlite_free(db);
+    test_sqlite_end();
+}
+
 Test(sqlite_transaction, what_waits_can_be_cancelled)
 {
     weft_sqlite *db = test_open_table(NULL), *tx = begin(db);
@@ -204,6 +259,23 @@ Test(sqlite_transaction, what_waits_can_be_cancelled)
     cr_assert_eq(test_number(second), -ECANCELED);
     cr_assert_eq(test_number(query), -ECANCELED);
     weft_sqlite_free(tx);
+    cr_assert_eq(test_number(last), 1);
+    cr_assert_eq(count(db), 1);
+    weft_sqlite_free(db);
+    test_sqlite_end();
+}
+
+Test(sqlite_transaction, one_that_was_cancelled_just_before_its_turn_is_passed_over)
+{
+    weft_sqlite *db = test_open_table(NULL), *tx = begin(db);
+    weft_future *second = weft_sqlite_begin(db, WEFT_SQLITE_IMMEDIATE);
+    weft_future *exec = weft_sqlite_exec(db, "INSERT INTO t(id) VALUES (1)");
+    weft_future *last = weft_sqlite_exec(db, "INSERT INTO t(id) VALUES (2)");
+    cr_assert(weft_cancel(second));
+    cr_assert(weft_cancel(exec));
+    weft_sqlite_free(tx); /* before the two have run */
+    cr_assert_eq(test_number(second), -ECANCELED);
+    cr_assert_eq(test_number(exec), -ECANCELED);
     cr_assert_eq(test_number(last), 1);
     cr_assert_eq(count(db), 1);
     weft_sqlite_free(db);

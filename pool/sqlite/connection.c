@@ -22,7 +22,8 @@
  *                        no statement has begun, and stands until the next one begins. Hence also:
  *   progress handler     every PROGRESS steps of SQLite's machine.
  *   busy handler         it sleeps in weft_job_poll(), which a cancel ends. (sqlite3_busy_timeout()
- *                        sleeps in the kernel, and nothing wakes it.)
+ *                        sleeps in the kernel, and nothing wakes it.) Meanwhile the pool may start
+ *                        another thread: he who has the lock may need one.
  *   commit hook          weft_job_commit(): SQLite has all its locks, and has not begun to write the
  *                        commit. A cancel that came before makes it a rollback; one that comes later is
  *                        not heard.
@@ -38,6 +39,7 @@
 #include <string.h>
 #include <time.h>
 #include <weft/job.h>
+#include <weft/pool.h>
 
 #include "core/companion.h"
 #include "pool/sqlite/statement.h"
@@ -174,7 +176,10 @@ int weft__sqlite_db_wait(void *arg, int times)
     if (now >= db->busy_until)
         return 0;
     until = until < db->busy_until ? until : db->busy_until;
-    return weft_job_poll(-1, 0, until) == -ETIMEDOUT;
+    weft_job_blocking_begin(); /* who has the lock may need a thread to let go of it */
+    int status = weft_job_poll(-1, 0, until);
+    weft_job_blocking_end();
+    return status == -ETIMEDOUT;
 }
 
 /* Not 0 makes it a rollback. */
