@@ -34,6 +34,7 @@
 #include "core/memory.h"
 #include "pool/cancel.h"
 #include "pool/client.h"
+#include "pool/each.h"
 #include "pool/lane.h"
 #include "pool/own.h"
 #include "pool/pool.h"
@@ -151,6 +152,8 @@ bool weft__job_cancel(struct weft__job *job)
 {
     if (!job->pool)
         return false;
+    if (weft__is_round(job))
+        return weft__each_cancel(job);
     if (drop_queued(job, -ECANCELED))
         return true;
     enum weft__answer answer = ask(job);
@@ -322,7 +325,7 @@ bool weft__job_let_go_locked(struct weft__job *job)
     return true;
 }
 
-static void destroy_result(weft_result *result)
+void weft__result_destroy(weft_result *result)
 {
     if (result->status >= 0 && result->destructor)
         result->destructor(result->value.ptr);
@@ -334,7 +337,7 @@ static void end_alone(struct weft__job *job)
 {
     weft_pool *pool = job->pool;
     release(job);
-    destroy_result(&job->result);
+    weft__result_destroy(&job->result);
     weft__mutex_lock(&pool->mu);
     bool let_go = job->let_go;
     job->ended = true;
@@ -381,7 +384,7 @@ static void settle_result(struct weft__job *job, enum weft__control_state ended)
         weft__control_count(job);
     if (ended != WEFT__ABANDONED)
         return;
-    destroy_result(&job->result);
+    weft__result_destroy(&job->result);
     job->result = weft_err(-ECANCELED);
     weft__control_come_back(job);
 }

@@ -120,4 +120,7 @@ void weft__job_expire(struct weft__job *job, int why);
 bool weft__job_let_go_locked(struct weft__job *job);
 void weft__job_free(struct weft__job *job);
 
+/** Of a result that nobody takes. Thread: any; no lock held. */
+void weft__result_destroy(weft_result *result);
+
 #endif

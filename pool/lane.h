@@ -150,8 +150,8 @@ void weft__lane_bury_locked(weft_lane *lane);
 /** The first, of a new pool: the built-in ones. */
 void weft__lanes_init(weft_pool *pool, size_t max_queued);
 
-/** How many jobs wait for a thread. Call with the pool's lock held. */
-size_t weft__lanes_queued_locked(const weft_pool *pool);
+/** How many jobs wait for a thread. Takes no lock that jobs take. Thread: any. */
+size_t weft__lanes_queued(weft_pool *pool);
 
 /** The same, and those that wait for room. Thread: any. */
 size_t weft__lanes_waiting(weft_pool *pool);

@@ -141,11 +141,13 @@ static weft_lane *take_dead_locked(weft_pool *pool) WEFT_REQUIRES(pool->mu)
 
 /* ---- All together ---- */
 
-size_t weft__lanes_queued_locked(const weft_pool *pool)
+size_t weft__lanes_queued(weft_pool *pool)
 {
     size_t count = 0;
+    weft__mutex_lock(&pool->lanes_mu);
     for (const weft_lane *lane = pool->lanes; lane; lane = lane->next)
-        count += weft__lane_queued(lane);
+        count += weft__count_get(&lane->counts.queued);
+    weft__mutex_unlock(&pool->lanes_mu);
     return count;
 }
 

@@ -193,9 +193,7 @@ void weft_pool_get_stats(weft_pool *pool, struct weft_pool_stats *ret)
     *ret = (struct weft_pool_stats){0};
     if (weft__pool_is_inherited(pool))
         return;
-    weft__mutex_lock(&pool->mu);
-    ret->queued = weft__lanes_queued_locked(pool);
-    weft__mutex_unlock(&pool->mu);
+    ret->queued = weft__lanes_queued(pool);
     ret->threads = weft__count_get(&pool->threads);
     ret->idle = weft__count_get(&pool->idle_count);
     ret->running = weft__count_get(&pool->running);

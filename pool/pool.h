@@ -19,6 +19,8 @@ struct weft__worker {
     struct weft__worker *next; /* [mu] in the list of idle or of free ones */
     bool called;               /* [mu] off the idle list, to look for a job */
     bool in_job;               /* [worker] its function runs */
+    bool in_round;             /* [worker] that of a round runs (pool/each.c) */
+    uint64_t round;            /* [mu] the number of the last one that it served */
     unsigned blocking;         /* [worker] how many waits for others it is in, nested */
     void *state;               /* [worker] the user's, from thread_start */
 };
@@ -44,6 +46,9 @@ struct weft_pool {
     weft__count idle_count;       /* [mu] of these, on the idle list */
     weft__count running;          /* [mu] jobs taken out of their lane by a thread */
     weft__count blocked;          /* [mu] of these, waiting for others */
+    unsigned present;             /* [mu] of the threads, those that look for jobs or run one */
+    struct weft__job *rounds;     /* [mu] that go on, oldest first */
+    uint64_t last_round;          /* [mu] number of the newest */
     /* Lanes, see pool/lanes.c and pool/schedule.c. */
     weft_lane *active, **last_active; /* [mu] those with something to start */
     size_t own, common, unused;       /* [mu] sums of what the lanes have of that name */

@@ -146,6 +146,7 @@ static void go(weft_pool *pool) WEFT_RELEASE(pool->mu)
 void weft__worker_leave_locked(weft_pool *pool, struct weft__worker *self)
 {
     void *state = self->state;
+    pool->present--;
     give_up_place(pool, self);
     weft__count_up(&pool->ended);
     if (pool->thread_stop) {

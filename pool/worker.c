@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "pool/each.h"
 #include "pool/job.h"
 #include "pool/schedule.h"
 #include "pool/start.h"
@@ -56,7 +57,8 @@ static bool arrive(weft_pool *pool, struct weft__worker *self) WEFT_REQUIRES(poo
 /* Leave the jobs to the busy threads until one has waited for too long. */
 static void watch(weft_pool *pool, struct weft__worker *self) WEFT_REQUIRES(pool->mu)
 {
-    while (!pool->watcher && !pool->stopping && weft__must_watch_locked(pool)) {
+    while (!pool->watcher && !pool->stopping && weft__must_watch_locked(pool) &&
+           !weft__each_is_due_locked(pool, self)) {
         weft_ns until = time_after(weft__schedule_oldest_locked(pool), pool->patience);
         if (weft__pool_now() >= until)
             return;
@@ -84,9 +86,13 @@ static void run_job(struct weft__worker *self, struct weft__job *job)
  */
 static void run_jobs(weft_pool *pool, struct weft__worker *self) WEFT_REQUIRES(pool->mu)
 {
-    struct weft__job *job, *ended = NULL;
+    struct weft__job *ended = NULL;
     weft_ns now = weft__pool_now();
-    while ((job = weft__schedule_take_locked(pool, now)) || ended) {
+    for (;;) {
+        bool due = weft__each_is_due_locked(pool, self);
+        struct weft__job *job = due ? NULL : weft__schedule_take_locked(pool, now);
+        if (!due && !job && !ended)
+            return;
         struct weft__call next = weft__call_worker_locked(pool);
         weft__mutex_unlock(&pool->mu);
         weft__rouse(next);
@@ -94,6 +100,8 @@ static void run_jobs(weft_pool *pool, struct weft__worker *self) WEFT_REQUIRES(p
             weft__job_send(ended);
         if (job)
             run_job(self, job);
+        if (due)
+            weft__each_serve(pool, self);
         now = weft__pool_now();
         weft__mutex_lock(&pool->mu);
         weft__worker_unblock_locked(pool, self);
@@ -128,11 +136,11 @@ static bool park(weft_pool *pool, struct weft__worker *self) WEFT_REQUIRES(pool-
     bool over = false;
     weft__worker_push(&pool->idle, self);
     weft__count_up(&pool->idle_count);
-    while (!self->called && !pool->stopping && !over)
+    while (!self->called && !pool->stopping && !over && !weft__each_is_due_locked(pool, self))
         over = wait_a_while(pool, self, until);
     if (!self->called)
         leave_idle(pool, self);
-    return arrive(pool, self);
+    return arrive(pool, self) || (!pool->stopping && weft__each_is_due_locked(pool, self));
 }
 
 void *weft__work(void *worker)
@@ -146,6 +154,8 @@ void *weft__work(void *worker)
         return NULL;
     weft__mutex_lock(&pool->mu);
     weft__count_up(&pool->started);
+    pool->present++;
+    self->round = pool->last_round;
     self->called = true;
     arrive(pool, self);
     do {
@@ -159,5 +169,5 @@ void *weft__work(void *worker)
 void *weft_thread_state(void)
 {
     const struct weft__worker *self = weft__worker_here;
-    return self && self->in_job ? self->state : NULL;
+    return self && (self->in_job || self->in_round) ? self->state : NULL;
 }

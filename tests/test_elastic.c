@@ -245,6 +245,19 @@ Test(elastic, wakes_nobody_for_jobs_that_come_while_one_is_on_its_way)
     weft_test_loop_end();
 }
 
+Test(elastic, statistics_take_no_lock_that_jobs_take)
+{
+    weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 2});
+    cr_assert_eq(weft_test_run(weft_to_thread_fn(NULL, return_nothing, NULL)), 0);
+    wait_for_idle(pool, 1);
+    weft__mutex_lock(&pool->mu);
+    struct weft_pool_stats stats = stats_of(pool); /* it would never return */
+    weft__mutex_unlock(&pool->mu);
+    cr_assert_eq(stats.started, 1);
+    cr_assert_eq(stats.queued, 0);
+    weft_test_loop_end();
+}
+
 /* ---- Jobs that wait for others ---- */
 
 static weft_queue *queue;

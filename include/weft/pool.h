@@ -140,6 +140,27 @@ WEFT_PUBLIC void weft_pool_get_stats(weft_pool *pool, struct weft_pool_stats *re
 WEFT_PUBLIC void *weft_thread_state(void);
 
 /**
+ * Run `fn(arg)`, a `weft_result (*)(void *)`, once on each thread that the loop's pool has now: to refresh
+ * what thread_start stored, say. Idle threads run it at once, busy ones when their job has returned.
+ * The value is the number of threads that ran it, an int64_t. All run it, also if one fails.
+ *
+ * Cancelling keeps back those that have not begun; it completes when no thread runs it.
+ *
+ * Thread:    loop. `fn` runs on several workers at once, as no job: weft_thread_state() works there.
+ * Ownership: returns one reference, never NULL. `arg` is borrowed until completion.
+ * Errors:    by the future: the first failure of `fn`; -EINVAL (no `fn`; not the loop's pool),
+ *            -ESHUTDOWN, -ECANCELED, -ENOMEM, WEFT_ENOLOOP, WEFT_EFORK.
+ * Since:     0.1
+ */
+#define weft_pool_run_on_each(pool, fn, arg) \
+    weft__pool_run_on_each((pool), (fn), (arg), #fn, WEFT__HERE)
+
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft__pool_run_on_each(weft_pool *pool,
+                                                                weft_result (*fn)(void *),
+                                                                void *arg, const char *name,
+                                                                const char *place);
+
+/**
  * From here to weft_job_blocking_end() this job waits for others of this process: for its loop, for
  * another job. It does not count against max_threads meanwhile, so that what it waits for gets a thread
  * even when all of them wait like this; up to max_spares threads are started for it. May be nested.
