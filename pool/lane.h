@@ -75,9 +75,10 @@ struct weft_lane {
     size_t own, common; /* jobs that could start on threads reserved for it; on any others */
     size_t unused;      /* of `reserved` */
     uint64_t vtime;
-    weft_ns stride;    /* what a nanosecond counts, in 2^-WEFT__STRIDE_BITS: by the weight */
-    weft_ns estimate;  /* of how long its next job will run */
-    weft_ns served_at; /* when its last job was taken */
+    weft_ns stride;       /* what a nanosecond counts, in 2^-WEFT__STRIDE_BITS: by the weight */
+    weft_ns estimate;     /* of how long its next job will run */
+    weft_ns served_at;    /* when its last job was taken */
+    uint64_t passed_from; /* pool->starts when that was, or when it had something to start again */
     weft_lane *next_active, **at_active;
 
     struct weft__lane_counts counts;

@@ -53,6 +53,7 @@ struct weft_pool {
     weft_lane *active, **last_active; /* [mu] those with something to start */
     size_t own, common, unused;       /* [mu] sums of what the lanes have of that name */
     uint64_t vtime;                   /* [mu] of the lane that was served last */
+    uint64_t starts;                  /* [mu] jobs that were taken */
     weft_lane *lanes;                 /* [mu, lanes_mu] all that are not dead, oldest first: changed
                                          with both, looked at with either */
     struct weft__mutex lanes_mu;      /* held by statistics while they look at a lane */

@@ -19,10 +19,11 @@
  * lane that was served last.
  *
  * Ageing. A weight of 1 beside one of 10,000 could wait for long. A lane whose oldest job has waited
- * for AGE, and that had nothing started during that time, goes first, the one that waited longest
- * before others, and is not charged. So every lane gets a job started each second, once a thread is
- * free, but no more than that: when all lanes are late, which is when weights matter, they still
- * share by weight.
+ * for AGE, and that was passed over PASSED times while it had something to start, goes first, the one
+ * that waited longest before others, and is not charged. So every lane gets a job started each second,
+ * once a thread is free, or each hundredth job if those are rarer; but no more than that: when all lanes
+ * are late, which is when weights matter, they still share by weight. (The time alone would not do: where
+ * jobs last for longer than AGE every lane is late at every turn.)
  *
  * The lanes with something to start are a list. With one of them there is nothing to decide.
  */
@@ -38,7 +39,7 @@
 /* What is charged by the stride at most: the product fits in 63 bits. */
 #define LONG WEFT_S(500)
 
-enum { SMOOTHING = 8 };
+enum { PASSED = 100, SMOOTHING = 8 };
 
 /* ---- Which may ---- */
 
@@ -55,6 +56,7 @@ static void activate_locked(weft_lane *lane)
     lane->at_active = pool->last_active;
     *pool->last_active = lane;
     pool->last_active = &lane->next_active;
+    lane->passed_from = pool->starts;
     if (is_behind(lane->vtime, pool->vtime))
         lane->vtime = pool->vtime;
 }
@@ -124,7 +126,7 @@ static weft_lane *choose_locked(const weft_pool *pool, weft_ns now, bool *ret_ag
             continue;
         if (!best || is_behind(lane->vtime, best->vtime))
             best = lane;
-        if (now - waiting_since(lane) >= AGE &&
+        if (now - waiting_since(lane) >= AGE && pool->starts - lane->passed_from >= PASSED &&
             (!oldest || waiting_since(lane) < waiting_since(oldest)))
             oldest = lane;
     }
@@ -165,6 +167,7 @@ struct weft__job *weft__schedule_take_locked(weft_pool *pool, weft_ns now)
     if (!aged)
         charge(lane, job->charged);
     lane->served_at = now;
+    lane->passed_from = ++pool->starts;
     weft__histogram_record_alone(&lane->counts.queue_wait, now - job->queued_at);
     lane->running++;
     weft__count_up(&pool->running);

@@ -135,6 +135,7 @@ struct stage {
     X(F, weft_job_next, weft_job_next(s->future))                                       \
     X(V, weft_loop_free, weft_loop_free(s->loop))                                       \
     X(V, weft_loop_get_stats, weft_loop_get_stats(s->loop, s->stats))                   \
+    X(Z, weft_loop_lane, weft_loop_lane(s->loop, "default"))                            \
     X(Z, weft_loop_pool, weft_loop_pool(s->loop))                                       \
     X(S, weft_loop_run, weft_loop_run(s->loop))                                         \
     X(S, weft_loop_run_until, weft_loop_run_until(s->loop, s->future))                  \

@@ -171,6 +171,26 @@ Test(schedule, what_jobs_take_counts_and_not_how_many_they_are)
     finish(slow, fast);
 }
 
+Test(schedule, jobs_that_take_minutes_share_by_what_they_take_as_well)
+{
+    begin(1);
+    weft_lane *slow = lane_of(&(struct weft_lane_options){.name = "slow"});
+    weft_lane *fast = lane_of(&(struct weft_lane_options){.name = "fast"});
+    add_many(slow, 60);
+    add_many(fast, 2000);
+    weft_ns spent_slow = 0, spent = 0;
+    for (int i = 0; i < 1000; i++) {
+        struct weft__job *job = take();
+        weft_ns duration = job->lane == slow ? WEFT_S(600) : WEFT_S(10);
+        spent_slow += job->lane == slow ? duration : 0;
+        spent += duration;
+        scene.now += duration;
+        end(job);
+    }
+    cr_assert(spent_slow * 100 / spent >= 45 && spent_slow * 100 / spent <= 55);
+    finish(slow, fast);
+}
+
 Test(schedule, threads_that_come_at_once_do_not_all_take_from_one_lane)
 {
     begin(4);
@@ -212,7 +232,7 @@ static int starts_before(weft_lane *light, weft_ns each)
     return count;
 }
 
-Test(schedule, a_lane_that_had_nothing_for_a_second_goes_first_whatever_its_weight)
+Test(schedule, a_lane_that_was_passed_over_for_a_second_goes_first_whatever_its_weight)
 {
     begin(1);
     weft_lane *heavy = lane_of(&(struct weft_lane_options){.name = "heavy", .weight = 10000});
@@ -221,9 +241,22 @@ Test(schedule, a_lane_that_had_nothing_for_a_second_goes_first_whatever_its_weig
     add_many(light, 10);
     starts_before(light, WEFT_MS(10)); /* its turn, by its weight */
     for (int i = 0; i < 5; i++) {
-        int count = starts_before(light, WEFT_MS(10));
-        cr_assert(count >= 98 && count <= 100, "%d", count);
+        int count = starts_before(light, WEFT_MS(5));
+        cr_assert(count >= 198 && count <= 201, "%d", count);
     }
+    finish(heavy, light);
+}
+
+Test(schedule, a_lane_is_passed_over_a_hundred_times_at_most_however_long_jobs_take)
+{
+    begin(1);
+    weft_lane *heavy = lane_of(&(struct weft_lane_options){.name = "heavy", .weight = 10000});
+    weft_lane *light = lane_of(&(struct weft_lane_options){.name = "light", .weight = 1});
+    add_many(heavy, 2000);
+    add_many(light, 10);
+    starts_before(light, WEFT_MS(50));
+    for (int i = 0; i < 5; i++)
+        cr_assert_eq(starts_before(light, WEFT_MS(50)), 100);
     finish(heavy, light);
 }
 

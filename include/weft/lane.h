@@ -14,8 +14,8 @@
  *
  * Lanes that have jobs share the threads by `weight`: in the long run, twice the weight is twice the
  * time that threads spend on its jobs, as far as there are any and `max_running` allows. A lane whose
- * next job has waited for a second, and which had nothing started meanwhile, is served next whatever
- * the weights say. A job that runs is never interrupted: where short jobs must not wait for long
+ * next job has waited for a second, while a hundred others were started before it, is served next
+ * whatever the weights say. A job that runs is never interrupted: where short jobs must not wait for long
  * ones, give the long ones a `max_running`, or the short ones `reserved` threads.
  *
  * Every pool has the lanes "default" (what is not told otherwise), "dns" (looking up names) and

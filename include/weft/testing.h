@@ -96,7 +96,8 @@ enum weft_testing_pool {
 WEFT_PUBLIC weft_pool *weft_testing_pool_new(enum weft_testing_pool how);
 
 /**
- * Run the `count` jobs that wait longest, now, on this thread. They complete on the loop at its next
+ * Run the next `count` jobs now, on this thread: in the order in which they came, or as lanes share, of
+ * which each job takes as much as any other. They complete on the loop at its next
  * tick. weft_pool_get_stats() tells how many wait.
  *
  * Thread:    any.
