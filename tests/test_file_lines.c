@@ -220,6 +220,65 @@ Test(file_lines, whose_read_is_cancelled_are_there_for_the_next_call)
     test_files_end();
 }
 
+/* The read that runs cannot be told to stop; another one is not begun. */
+Test(file_lines, that_would_take_another_read_are_not_waited_for_after_a_cancel)
+{
+    struct weft_lines_options options = {.chunk = 2};
+    test_make("a", "one two\n");
+    weft_file *file = test_open("a", O_RDONLY);
+    weft_lines *lines = weft_lines_new(file, &options);
+    gate_init(&test_call_gate);
+    weft__sys.readv = gated_readv;
+    weft_future *next = weft_lines_next(lines);
+    gate_wait_entered(&test_call_gate);
+    cr_assert(weft_cancel(next));
+    cr_assert_not(weft_is_done(next));
+    gate_open(&test_call_gate);
+    cr_assert_eq(test_number(next), -ECANCELED);
+    weft__sys.readv = readv;
+    const weft_bytes *line = test_pointer(weft_lines_next(lines));
+    cr_assert_str_eq(line->data, "one two");
+    weft_lines_free(lines);
+    weft_file_unref(file);
+    test_files_end();
+}
+
+struct reads_a_line {
+    WEFT_FRAME;
+    weft_lines *lines;
+    const weft_bytes *line;
+};
+
+static WEFT_ASYNC(reads_a_line)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT_INTO(self->line, weft_lines_next(self->lines));
+    weft_test_mark(self->line->data);
+    WEFT_AWAIT(weft_sleep(1));
+    weft_test_mark("!");
+    WEFT_END;
+}
+
+Test(file_lines, that_are_there_in_spite_of_a_cancel_are_given_and_the_task_keeps_the_request)
+{
+    test_make("a", "one\n");
+    weft_file *file = test_open("a", O_RDONLY);
+    weft_lines *lines = weft_lines_new(file, NULL);
+    gate_init(&test_call_gate);
+    weft__sys.readv = gated_readv;
+    weft_future *task = weft_spawn(reads_a_line, .lines = lines);
+    weft_test_ticks(1);
+    gate_wait_entered(&test_call_gate);
+    cr_assert(weft_cancel(task));
+    gate_open(&test_call_gate);
+    gate_open(&test_call_gate);
+    cr_assert_eq(test_number(task), -ECANCELED);
+    cr_assert_str_eq(test_trace, "one");
+    weft_lines_free(lines);
+    weft_file_unref(file);
+    test_files_end();
+}
+
 Test(file_lines, refuse_bad_arguments)
 {
     struct weft_lines_options other = {.size = 1}, ends = {.ends = (enum weft_line_ends)7},
