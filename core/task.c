@@ -85,8 +85,13 @@ bool weft__await(struct weft_frame *frame, weft_future *future, int line)
     weft__coro *asked = weft__cancel_requested(coro);
     if (!asked && weft__sleep_take_over(coro, future))
         return true;
+    if (asked && future->flags & WEFT__NEXT_TICK) { /* as a yield: it may be taken back till then */
+        weft_unref(future);
+        weft__schedule(weft__loop, &coro->waiter.item);
+        return true;
+    }
     weft__wait(&coro->waiter, future);
-    if (asked && !weft__was_asked_on(coro))
+    if (asked && !weft__stays_kept(coro))
         weft__pass_kept_cancel(coro, asked, future);
     return true;
 }
@@ -99,12 +104,40 @@ void weft__yield(struct weft_frame *frame, int line)
     weft__schedule(weft__loop, &coro->waiter.item);
 }
 
+/* What a yield failed with has its place in the coroutine as if it had been awaited. Without memory it
+ * is a plain -ECANCELED. */
+static weft_future *cancelled_as(const weft_future *asked)
+{
+    const char *reason = weft_message(asked);
+    weft_future *future = weft_future_failed(-ECANCELED, reason ? "%s" : NULL, reason);
+    if (weft_is_cancelled(future)) {
+        weft__pass_origin(future, asked);
+        return future;
+    }
+    weft__look(future);
+    weft_unref(future);
+    return NULL;
+}
+
+static int yield_end(weft__coro *coro, weft_value *ret)
+{
+    const weft__coro *asked = weft__cancel_requested(coro);
+    if (asked) {
+        coro->waiter.future = cancelled_as(&asked->future);
+        weft__answer_requests(coro);
+        return -ECANCELED;
+    }
+    if (ret) /* it was a sleep */
+        *ret = weft_value_i64(0);
+    return 0;
+}
+
 int weft__await_end(struct weft_frame *frame, weft_value *ret)
 {
     weft__coro *coro = weft__coro_of_frame(frame);
     weft_future *future = coro->waiter.future;
-    if (!future) /* a yield */
-        return weft__cancel_requested(coro) && weft__answer_requests(coro) ? -ECANCELED : 0;
+    if (!future)
+        return yield_end(coro, ret);
     int status = weft__look(future);
     if (status >= 0 && ret) {
         weft_destructor *destructor;

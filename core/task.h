@@ -146,8 +146,8 @@ weft__coro *weft__caller(const weft__coro *call);
 weft_future *weft__pending_await(const weft__coro *coro);
 
 /** Does the coroutine wait for a call of its task which, or the innermost within which, has passed the
- * kept request on in vain? Then it stays where it is kept. */
-bool weft__was_asked_on(weft__coro *coro);
+ * kept request on in vain, or has yielded and will find it? Then it stays where it is kept. */
+bool weft__stays_kept(weft__coro *coro);
 
 /** Pass a request that `asked` kept on to what its coroutine `coro` awaits now. */
 void weft__pass_kept_cancel(weft__coro *coro, weft__coro *asked, weft_future *awaited);

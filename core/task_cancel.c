@@ -123,13 +123,18 @@ static void leave_cancel(weft__coro *first, weft__coro *last)
     weft__coro_clear(last, WEFT__IN_CANCEL);
 }
 
-bool weft__was_asked_on(weft__coro *coro)
+static bool has_yielded(const weft__coro *coro)
+{
+    return !coro->waiter.future && coro->waiter.item.run == weft__resume;
+}
+
+bool weft__stays_kept(weft__coro *coro)
 {
     struct weft__calls calls = weft__calls_of(coro);
     const weft__coro *last = coro;
     for (const weft__coro *at = coro; at; at = weft__calls_next(&calls))
         last = at;
-    return last != coro && weft__coro_has(last, WEFT__ASKED_ON);
+    return last != coro && (weft__coro_has(last, WEFT__ASKED_ON) || has_yielded(last));
 }
 
 void weft__pass_kept_cancel(weft__coro *coro, weft__coro *asked, weft_future *awaited)

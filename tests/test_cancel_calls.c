@@ -461,3 +461,116 @@ Test(cancel_calls, a_request_from_before_a_block_in_a_call_is_not_one_since_it_w
     ends(weft_spawn(calls_cancels_its_scope), "T", 0);
     weft_test_loop_end();
 }
+
+/* ---- Where it is only a tick until the task goes on ---- */
+
+struct pauses {
+    WEFT_FRAME;
+    bool sleeps;
+    int64_t value;
+    int status;
+};
+
+/* It asked for its own cancel, and lets others run before that can reach it. */
+static WEFT_ASYNC(pauses)
+{
+    WEFT_BEGIN;
+    self->value = 7;
+    weft_cancel_because(weft_current_task(), "changed my mind");
+    if (self->sleeps)
+        WEFT_CATCH_INTO(self->status, self->value, weft_sleep(0));
+    else
+        WEFT_YIELD;
+    weft_test_mark(self->status == 0 ? "p" : "P");
+    if (self->status < 0)
+        WEFT_FAIL(self->status, "%s", WEFT_CAUGHT_MESSAGE);
+    WEFT_RETURN(self->sleeps ? self->value : 0);
+    WEFT_END;
+}
+
+struct calls_pauses {
+    WEFT_FRAME;
+    bool sleeps;
+    int64_t value;
+};
+
+static WEFT_ASYNC(calls_pauses)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT_INTO(self->value, weft_call(pauses, .sleeps = self->sleeps));
+    WEFT_RETURN(self->value);
+    WEFT_END;
+}
+
+static weft_future *spawn_pauses(bool sleeps, bool in_a_call)
+{
+    return in_a_call ? weft_spawn(calls_pauses, .sleeps = sleeps)
+                     : weft_spawn(pauses, .sleeps = sleeps);
+}
+
+static void take_back(void *task)
+{
+    cr_assert_eq(weft_uncancel(task), 0);
+}
+
+Test(cancel_calls,
+     a_request_kept_at_a_yield_or_a_sleep_of_nothing_can_be_taken_back_until_it_is_over)
+{
+    for (int i = 0; i < 4; i++) {
+        test_trace[0] = '\0';
+        weft_future *task = spawn_pauses(i & 1, i & 2);
+        weft_unref(weft_call_soon(take_back, task)); /* between the two steps */
+        ends(task, "p", 0);
+    }
+    weft_test_loop_end();
+}
+
+Test(cancel_calls, a_request_kept_at_a_yield_or_a_sleep_of_nothing_is_heard_with_its_reason)
+{
+    struct weft_cancel_info info;
+    for (int i = 0; i < 4; i++) {
+        weft_future *task = spawn_pauses(i & 1, i & 2);
+        cr_assert_eq(weft_test_run(weft_ref(task)), -ECANCELED);
+        cr_assert_str_eq(weft_message(task), "changed my mind");
+        cr_assert(weft_task_cancel_info(task, &info));
+        cr_assert_str_eq(info.by, i & 2 ? "calls_pauses" : "pauses");
+        weft_unref(task);
+    }
+    weft_test_loop_end();
+}
+
+struct limited {
+    WEFT_FRAME;
+    weft_timeout *block;
+    int status;
+};
+
+static WEFT_ASYNC(limited)
+{
+    WEFT_BEGIN;
+    self->block = weft_timeout_enter(0);
+    WEFT_CATCH(self->status, weft_sleep(0));
+    self->status = weft_timeout_exit(self->block, self->status);
+    weft_test_mark(self->status == -ETIMEDOUT ? "T" : "C");
+    WEFT_END;
+}
+
+struct enters_late {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(enters_late)
+{
+    WEFT_BEGIN;
+    weft_cancel(weft_current_task());
+    WEFT_AWAIT(weft_call(limited));
+    WEFT_RETURN(weft_cancelling(weft_current_task()));
+    WEFT_END;
+}
+
+/* Python 3.12's asyncio.timeout(0) around asyncio.sleep(0) says the same. */
+Test(cancel_calls, a_block_in_a_call_knows_of_a_request_that_was_kept_when_it_was_entered)
+{
+    ends(weft_spawn(enters_late), "T", 1);
+    weft_test_loop_end();
+}
