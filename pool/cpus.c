@@ -3,10 +3,11 @@
  * CPUs: the affinity mask, or the cgroup's quota if that is less. A container with half a CPU on a
  * host with 64 gets one.
  *
- * Version 2: /proc/self/cgroup names the group ("0::/a/b"), and each of its ancestors may have a
- * limit, "quota period" or "max period" in cpu.max. Version 1: cpu.cfs_quota_us and
- * cpu.cfs_period_us of the cpu controller as it is mounted in a container. What cannot be read is
- * no limit.
+ * /proc/self/cgroup names the group, one line a hierarchy: "0::/a/b" in version 2, "4:cpu,cpuacct:/a/b"
+ * in version 1, where both may be in use. The group and each of its ancestors may have a limit: "quota
+ * period" or "max period" in cpu.max, or cpu.cfs_quota_us (-1: none) and cpu.cfs_period_us. A
+ * container may see the path of its host, but its own group at the top: what cannot be read is no
+ * limit, and the top is always looked at.
  */
 #include "pool/cpus.h"
 
@@ -45,7 +46,7 @@ static unsigned lesser(unsigned cpus, unsigned limit)
     return limit && limit < cpus ? limit : cpus;
 }
 
-static unsigned limit_in(const char *folder)
+static unsigned limit_in_v2(const char *folder)
 {
     char path[TEXT_MAX + 64], line[TEXT_MAX];
     snprintf(path, sizeof(path), "%s/cpu.max", folder);
@@ -56,12 +57,25 @@ static unsigned limit_in(const char *folder)
     return cpus_of(quota, strtoll(end, NULL, 10));
 }
 
-/* The least limit of /sys/fs/cgroup/GROUP and the groups above it. */
-static unsigned limit_v2(const char *root, const char *group, unsigned cpus)
+static unsigned limit_in_v1(const char *folder)
+{
+    char path[TEXT_MAX + 64], quota[TEXT_MAX], period[TEXT_MAX];
+    snprintf(path, sizeof(path), "%s/cpu.cfs_quota_us", folder);
+    if (!read_line(path, quota))
+        return 0;
+    snprintf(path, sizeof(path), "%s/cpu.cfs_period_us", folder);
+    if (!read_line(path, period))
+        return 0;
+    return cpus_of(strtoll(quota, NULL, 10), strtoll(period, NULL, 10));
+}
+
+/* The least limit of ROOT/sys/fs/cgroup/MOUNT/GROUP and the groups above it. */
+static unsigned least_limit(const char *root, const char *mount, const char *group,
+                            unsigned (*limit_in)(const char *folder), unsigned cpus)
 {
     char folder[TEXT_MAX];
-    int top = snprintf(folder, sizeof(folder), "%s/sys/fs/cgroup", root);
-    int length = snprintf(folder, sizeof(folder), "%s/sys/fs/cgroup%s", root, group);
+    int top = snprintf(folder, sizeof(folder), "%s/sys/fs/cgroup%s", root, mount);
+    int length = snprintf(folder, sizeof(folder), "%s/sys/fs/cgroup%s%s", root, mount, group);
     if (top < 0 || length >= (int)sizeof(folder))
         return cpus;
     char *slash = folder + length;
@@ -73,25 +87,46 @@ static unsigned limit_v2(const char *root, const char *group, unsigned cpus)
     return cpus;
 }
 
-static unsigned limit_v1(const char *root, unsigned cpus)
+/* True: "cpu" is among the names, which are separated by commas. */
+static bool has_cpu(const char *names, size_t length)
 {
-    char path[TEXT_MAX], quota[TEXT_MAX], period[TEXT_MAX];
-    snprintf(path, sizeof(path), "%s/sys/fs/cgroup/cpu/cpu.cfs_quota_us", root);
-    if (!read_line(path, quota))
+    const char *end = names + length;
+    while (names < end) {
+        size_t len = strcspn(names, ",:");
+        if (len == 3 && memcmp(names, "cpu", 3) == 0)
+            return true;
+        names += len + 1;
+    }
+    return false;
+}
+
+/* "ID:CONTROLLERS:GROUP" */
+static unsigned limit_of_line(const char *root, char *line, unsigned cpus)
+{
+    line[strcspn(line, "\n")] = '\0';
+    const char *names = strchr(line, ':');
+    const char *group = names ? strchr(names + 1, ':') : NULL;
+    if (!group)
         return cpus;
-    snprintf(path, sizeof(path), "%s/sys/fs/cgroup/cpu/cpu.cfs_period_us", root);
-    if (!read_line(path, period))
-        return cpus;
-    return lesser(cpus, cpus_of(strtoll(quota, NULL, 10), strtoll(period, NULL, 10)));
+    names++;
+    if (names == group)
+        return least_limit(root, "", group + 1, limit_in_v2, cpus);
+    if (has_cpu(names, (size_t)(group - names)))
+        return least_limit(root, "/cpu", group + 1, limit_in_v1, cpus);
+    return cpus;
 }
 
 unsigned weft__cpus_under(const char *root, unsigned affinity)
 {
     char path[TEXT_MAX], line[TEXT_MAX];
+    unsigned cpus = least_limit(root, "/cpu", "", limit_in_v1, affinity);
     snprintf(path, sizeof(path), "%s/proc/self/cgroup", root);
-    unsigned cpus = limit_v1(root, affinity);
-    if (read_line(path, line) && strncmp(line, "0::", 3) == 0)
-        cpus = limit_v2(root, line + 3, cpus);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return cpus;
+    while (fgets(line, sizeof(line), file))
+        cpus = limit_of_line(root, line, cpus);
+    fclose(file);
     return cpus;
 }
 

@@ -115,3 +115,47 @@ Test(cpus, are_not_limited_by_what_cannot_be_understood)
     put_file("sys/fs/cgroup/cpu.max", "");
     cr_assert_eq(weft__cpus_under(root, 6), 6);
 }
+
+Test(cpus, are_limited_by_the_groups_above_in_version_1)
+{
+    put_file("proc/self/cgroup", "5:memory:/m\n4:cpuset:/s\n3:cpuacct,cpu:/a/b\n");
+    put_file("sys/fs/cgroup/cpu/a/b/cpu.cfs_quota_us", "400000\n");
+    put_file("sys/fs/cgroup/cpu/a/b/cpu.cfs_period_us", "100000\n");
+    cr_assert_eq(weft__cpus_under(root, 6), 4);
+    put_file("sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "150000\n");
+    put_file("sys/fs/cgroup/cpu/a/cpu.cfs_period_us", "50000\n");
+    cr_assert_eq(weft__cpus_under(root, 6), 3);
+    put_file("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n");
+    put_file("sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
+    cr_assert_eq(weft__cpus_under(root, 6), 3);
+    put_file("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "100000\n");
+    cr_assert_eq(weft__cpus_under(root, 6), 1);
+}
+
+Test(cpus, are_limited_by_both_versions_side_by_side)
+{
+    put_file("proc/self/cgroup", "2:cpu,cpuacct:/a\n1:name=systemd:/x\n0::/b\n");
+    put_file("sys/fs/cgroup/b/cpu.max", "500000 100000\n");
+    cr_assert_eq(weft__cpus_under(root, 6), 5);
+    put_file("sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "200000\n");
+    cr_assert_eq(weft__cpus_under(root, 6), 5); /* half a limit is none */
+    put_file("sys/fs/cgroup/cpu/a/cpu.cfs_period_us", "100000\n");
+    cr_assert_eq(weft__cpus_under(root, 6), 2);
+}
+
+/* A container without a namespace of its own sees the host's path. */
+Test(cpus, are_limited_by_the_top_when_the_groups_path_is_not_there)
+{
+    put_file("proc/self/cgroup", "0::/docker/0123\nnonsense\n7:cpu\n");
+    put_file("sys/fs/cgroup/cpu.max", "300000 100000\n");
+    cr_assert_eq(weft__cpus_under(root, 6), 3);
+}
+
+Test(cpus, are_not_limited_by_a_path_that_is_too_long)
+{
+    static char line[5000];
+    memset(line, 'x', sizeof(line) - 1);
+    memcpy(line, "0::/", 4);
+    put_file("proc/self/cgroup", line);
+    cr_assert_eq(weft__cpus_under(root, 6), 6);
+}
