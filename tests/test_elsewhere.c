@@ -143,6 +143,7 @@ struct stage {
     X(S, weft_loop_set_pool, weft_loop_set_pool(s->loop, NULL))                         \
     X(S, weft_loop_shutdown, weft_loop_shutdown(s->loop, NULL, NULL))                   \
     X(V, weft_loop_stop, weft_loop_stop(s->loop))                                       \
+    X(H, weft_pool_run_on_each, weft_pool_run_on_each(NULL, job, NULL))                 \
     X(H, weft_sleep, weft_sleep(1))                                                     \
     X(S, weft_testing_advance, weft_testing_advance(s->loop, 1))                        \
     X(S, weft_testing_run_until_blocked, weft_testing_run_until_blocked(s->loop))       \
