@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weft/lane.h>
 #include <weft/pool.h>
 #include <weft/weft.h>
 
@@ -349,4 +350,39 @@ Test(pool_end, cancels_a_task_that_is_started_while_the_loop_waits_for_jobs)
     cr_assert_eq(test_reports.count, 0);
     weft_unref(running);
     weft_test_loop_end();
+}
+
+static weft_result pass_in_a_wait(void *arg)
+{
+    weft_job_blocking_begin();
+    return gate_pass(arg);
+}
+
+Test(pool_end, names_all_that_is_stuck_in_a_full_pool_with_spares_and_lanes)
+{
+    struct gate gate;
+    struct weft_stuck_list *stuck;
+    gate_init(&gate);
+    weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 1, .max_spares = 1});
+    weft_lane *lane =
+        weft_lane_new(pool, &(struct weft_lane_options){.name = "reports", .max_running = 1});
+    weft_unref(weft_to_thread_fn(lane, pass_in_a_wait, &gate));
+    gate_wait_entered(&gate);
+    weft_unref(weft_to_thread_fn(NULL, gate_pass, &gate));
+    gate_wait_entered(&gate);
+    for (int i = 0; i < 2; i++) /* one waits for its lane, one for a thread */
+        weft_unref(weft_to_thread_fn(i ? lane : NULL, return_nothing, NULL));
+    cr_assert_eq(stats_of(pool).queued, 2);
+    cr_assert_eq(weft_loop_shutdown(test_loop, &soon, &stuck), WEFT_ESTUCK);
+    cr_assert_eq(stuck->count, 2);
+    cr_assert_str_eq(stuck->stuck[0].name, "pass_in_a_wait");
+    cr_assert_str_eq(stuck->stuck[1].name, "gate_pass");
+    free(stuck);
+    weft_lane_unref(lane);
+    weft_loop_free(test_loop);
+    test_loop = NULL;
+    gate_open(&gate);
+    gate_open(&gate);
+    while (weft_test_heap_live() > 1)
+        sched_yield();
 }

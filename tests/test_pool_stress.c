@@ -12,6 +12,7 @@
 #include <weft/weft.h>
 
 #include "core/sys.h"
+#include "pool/pool.h"
 #include "tests/support/loop.h"
 #include "tests/support/pool.h"
 
@@ -145,5 +146,78 @@ Test(pool_stress, orphans_no_job_while_starting_threads_fails_at_random)
         cr_assert_eq(hammers[i].wrong, 0);
     }
     weft_pool_unref(pool);
+    weft_test_loop_end();
+}
+
+/* ---- Growing and waiting for others ---- */
+
+struct jitter {
+    uint32_t seed;
+};
+
+/* Some spin, some wait for others, nested or for ever as far as the pool knows. */
+static WEFT_BLOCKING(jitter)
+{
+    uint32_t kind = next_random(&self->seed) % 8;
+    for (uint32_t i = 0; i < kind / 4; i++)
+        weft_job_blocking_begin();
+    for (volatile uint32_t turns = next_random(&self->seed) % 2048; turns > 0; turns--)
+        ;
+    if (kind % 2)
+        sched_yield();
+    if (kind == 4)
+        weft_job_blocking_end();
+    return weft_ok(0);
+}
+
+static void *run_jitter(void *arg)
+{
+    struct hammer *hammer = arg;
+    weft_loop *loop = weft_loop_new(NULL);
+    weft_future *jobs[BATCH];
+    hammer->wrong += weft_loop_set_pool(loop, hammer->pool) != 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        uint32_t count = 1 + next_random(&hammer->seed) % BATCH;
+        for (uint32_t i = 0; i < count; i++)
+            jobs[i] = weft_to_thread(jitter, .seed = next_random(&hammer->seed) | 1);
+        if (next_random(&hammer->seed) % 8 == 0)
+            hammer->wrong +=
+                weft_loop_run_until(loop,
+                                    weft_pool_run_on_each(hammer->pool, return_nothing, NULL)) != 0;
+        for (uint32_t i = 0; i < count; i++)
+            hammer->wrong += weft_loop_run_until(loop, jobs[i]) != 0;
+    }
+    weft_loop_free(loop);
+    return NULL;
+}
+
+static void jitter_with(unsigned max_threads, weft_ns patience, weft_ns keepalive, uint32_t seed)
+{
+    struct hammer hammers[LOOPS] = {{0}};
+    weft_pool *pool = weft_pool_new(
+        &(struct weft_pool_options){.max_threads = max_threads, .keepalive = keepalive});
+    pool->quick_threads = 1;
+    pool->patience = patience;
+    for (uint32_t i = 0; i < LOOPS; i++) {
+        hammers[i].pool = pool;
+        hammers[i].seed = seed * 100 + i + 1;
+        pthread_create(&hammers[i].thread, NULL, run_jitter, &hammers[i]);
+    }
+    for (int i = 0; i < LOOPS; i++) {
+        pthread_join(hammers[i].thread, NULL);
+        cr_assert_eq(hammers[i].wrong, 0);
+    }
+    cr_assert_eq(stats_of(pool).blocked, 0);
+    cr_assert_eq(stats_of(pool).running, 0);
+    weft_pool_unref(pool);
+}
+
+Test(pool_stress, grows_and_shrinks_under_jobs_that_wait_for_others)
+{
+    for (uint32_t seed = 1; seed <= 3; seed++) {
+        jitter_with(1, 1, 1, seed);
+        jitter_with(4, WEFT_US(20), WEFT_US(50), seed);
+        jitter_with(4, WEFT_MS(1), WEFT_S(1), seed);
+    }
     weft_test_loop_end();
 }
