@@ -57,6 +57,7 @@ struct weft_lane {
 
     bool closed;               /* [mu] takes no new jobs; freed once it has none */
     bool active;               /* [mu] in pool->active */
+    bool limited;              /* [mu] max_running or reserved is set */
     enum weft_on_full on_full; /* [mu] */
     unsigned max_running;      /* [mu] UINT_MAX: no limit */
     unsigned weight, reserved; /* [mu] */

@@ -71,6 +71,7 @@ static void set_options(weft_lane *lane, const struct weft_lane_options *options
     lane->weight = options->weight;
     lane->stride = ((weft_ns)WEFT__USUAL_WEIGHT << WEFT__STRIDE_BITS) / (weft_ns)options->weight;
     lane->reserved = options->reserved;
+    lane->limited = options->max_running || options->reserved;
     lane->max_wait = options->max_wait;
 }
 

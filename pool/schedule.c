@@ -190,6 +190,10 @@ void weft__schedule_ended_locked(weft_pool *pool, struct weft__job *job, weft_ns
     if (job->stage == WEFT__NOT_QUEUED) /* else it goes on in this lane, and keeps its key */
         weft__lane_end_locked(lane, job);
     weft__count_down(&pool->running);
+    if (!lane->limited && !lane->closed && !job->key) { /* then no other may start for that */
+        weft__count_set(&lane->counts.running, lane->running);
+        return;
+    }
     weft__schedule_account_locked(lane);
     weft__lane_bury_locked(lane);
 }
