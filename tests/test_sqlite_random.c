@@ -15,7 +15,7 @@ TestSuite(sqlite_random, .init = test_sqlite_begin_real, .timeout = 120);
 
 enum { TASKS = 24, ROUNDS = 25 };
 
-static unsigned seed;
+static unsigned seed, first_seed;
 
 static unsigned draw(unsigned below)
 {
@@ -79,8 +79,10 @@ static void look(weft_sqlite *db, const bool *made, size_t count)
                                                "SELECT (SELECT count(*) FROM one WHERE id = ?1), "
                                                "(SELECT count(*) FROM two WHERE id = ?1)",
                                                weft_sqlite_int((int64_t)id)));
-        cr_assert_eq(weft_sqlite_get_int(rows, 0, 0), made[id], "%zu in one", id);
-        cr_assert_eq(weft_sqlite_get_int(rows, 0, 1), made[id], "%zu in two", id);
+        cr_assert_eq(weft_sqlite_get_int(rows, 0, 0), made[id], "%zu in one, seed %u", id,
+                     first_seed);
+        cr_assert_eq(weft_sqlite_get_int(rows, 0, 1), made[id], "%zu in two, seed %u", id,
+                     first_seed);
         weft_sqlite_rows_free(rows);
     }
 }
@@ -133,7 +135,7 @@ static void run_rounds(weft_sqlite *db, weft_sqlite_pool *pool)
 
 Test(sqlite_random, each_task_says_the_truth_on_one_connection)
 {
-    seed = (unsigned)getpid();
+    seed = first_seed = (unsigned)getpid();
     weft_sqlite *db = test_open(&(struct weft_sqlite_options){.batch_rows = 2, .setup = schema});
     run_rounds(db, NULL);
     test_sqlite_end();
@@ -141,7 +143,7 @@ Test(sqlite_random, each_task_says_the_truth_on_one_connection)
 
 Test(sqlite_random, each_task_says_the_truth_in_a_pool)
 {
-    seed = (unsigned)getpid();
+    seed = first_seed = (unsigned)getpid();
     weft_sqlite_pool *pool = test_pointer(weft_sqlite_pool_open(test_path("db"), NULL));
     weft_sqlite *db = test_pointer(weft_sqlite_pool_write(pool));
     cr_assert_eq(test_number(weft_sqlite_script(db, schema)), 0, "%s", test_message);

@@ -205,7 +205,7 @@ weft_future *weft_sqlite_backup(weft_sqlite *db, const char *path,
     int status = weft__sqlite_check_turn(db, __func__);
     if (status == 0 && (!path || db->depth > 0 || !complete(options, &copy)))
         status = -EINVAL;
-    if (status < 0)
+    if (status != 0)
         return weft__sqlite_refuse(status);
     struct weft_sqlite_value pages = weft_sqlite_int(copy.pages);
     struct weft__sqlite_call *call = weft__sqlite_call_new(&start_ops, path, &pages, 1);

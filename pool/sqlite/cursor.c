@@ -171,9 +171,9 @@ static weft_result read_all(void *arg)
  * it has changed would stay. */
 static weft_result run_fetch_all(struct weft__sqlite_call *call)
 {
-    struct weft__sqlite_statement *statement;
+    struct weft__sqlite_statement *statement = NULL;
     weft_result result = weft__sqlite_call_take(call, &statement);
-    if (result.status < 0)
+    if (!statement)
         return result;
     if (sqlite3_stmt_readonly(statement->stmt))
         result = read_all(statement);

@@ -43,9 +43,9 @@ weft_result weft__sqlite_call_take(struct weft__sqlite_call *call,
 
 static weft_result run_statement(struct weft__sqlite_call *call)
 {
-    struct weft__sqlite_statement *statement;
+    struct weft__sqlite_statement *statement = NULL;
     weft_result result = weft__sqlite_call_take(call, &statement);
-    if (result.status < 0)
+    if (!statement)
         return result;
     result = weft__sqlite_statement_run(statement);
     weft__sqlite_statement_give_back(statement);
