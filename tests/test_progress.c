@@ -228,6 +228,25 @@ Test(progress, next_that_is_cancelled_leaves_the_job_and_its_values_alone)
     weft_test_loop_end();
 }
 
+Test(progress, next_that_is_cancelled_in_the_middle_of_the_line_leaves_the_order_of_the_others)
+{
+    weft_pool *pool = weft_testing_pool_new(WEFT_TESTING_STEPPED);
+    cr_assert_eq(weft_loop_set_pool(test_loop, pool), 0);
+    weft_future *job = weft_to_thread(sends, .count = 2);
+    weft_future *first = weft_job_next(job), *second = weft_job_next(job);
+    weft_future *third = weft_job_next(job), *last = weft_job_next(job);
+    cr_assert(weft_cancel(second));
+    cr_assert(weft_cancel(last));
+    cr_assert_eq(weft_testing_pool_step(pool, 1), 1);
+    weft_pool_unref(pool);
+    cr_assert_eq(value_of(first), 1);
+    cr_assert_eq(weft_test_run(second), -ECANCELED);
+    cr_assert_eq(value_of(third), 2);
+    cr_assert_eq(weft_test_run(last), -ECANCELED);
+    cr_assert_eq(value_of(job), 100);
+    weft_test_loop_end();
+}
+
 Test(progress, cancel_of_the_job_wakes_it_where_it_waits_for_room)
 {
     weft_future *job =
