@@ -113,6 +113,12 @@ static struct weft__step **find(struct weft__job *job)
     return at;
 }
 
+weft_result weft__chain_call(struct weft__job *job)
+{
+    const struct weft__step *step = job->chain.step;
+    return step ? step->run(job->params) : job->run(job->params);
+}
+
 static bool is_marked(const weft_result *result)
 {
     return result->status >= 0 && result->destructor == next_step;
@@ -135,7 +141,6 @@ static void go_to(struct weft__job *job, struct weft__step *step)
     weft__free(job->chain.step);
     job->chain.step = step;
     job->chain.goes_on = true;
-    job->run = step->run;
     job->release = step->release;
     job->params = step->args;
     job->result = (weft_result){.status = 0};

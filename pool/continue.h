@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <weft/time.h>
+#include <weft/value.h>
 
 #include "core/annotations.h"
 #include "pool/pool.h"
@@ -21,6 +22,9 @@ struct weft__chain {
     bool stops;               /* [mu] it is not to go on: somebody cancelled it while it ran */
     bool committed;           /* [mu] no cancel drops it, nor keeps it from going on */
 };
+
+/** Call the function that the job is at. Thread: worker. */
+weft_result weft__chain_call(struct weft__job *job);
 
 /** Did the function, which has just returned, name the next one? Thread: worker. */
 bool weft__chain_goes_on(const struct weft__job *job);

@@ -369,7 +369,7 @@ static bool run_function(struct weft__job *job, enum weft__control_state *ret_en
     if (job->control && !weft__control_begin(job))
         return false;
     job->ran = true;
-    job->result = job->run(job->params);
+    job->result = weft__chain_call(job);
     bool goes_on = weft__chain_goes_on(job);
     if (!job->control || (goes_on && weft__control_pause(job)))
         return goes_on;

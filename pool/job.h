@@ -27,7 +27,7 @@ struct weft__job {
     struct weft__client *client;     /* [loop] NULL once the job is not under way any more */
     struct weft__job *older, *newer; /* [loop] in the client's list */
     const char *name, *place;        /* [const] */
-    weft_result (*run)(void *args);  /* [worker] while it runs */
+    weft_result (*run)(void *args);  /* [const] the first one of a chain */
     void (*release)(void *args); /* [loop], [worker] while it runs; NULL: none, or it was called */
     weft_pool *pool;             /* [const] */
     weft_lane *lane;       /* [const]; NULL: left behind by a fork. Gone once the job has ended */
