@@ -79,6 +79,8 @@
     X(ERRNO, int, socket, (int family, int type, int protocol), (family, type, protocol))          \
     X(ERRNO, int, socketpair, (int family, int type, int protocol, int fds[2]),                    \
       (family, type, protocol, fds))                                                               \
+    X(ERRNO, int, timer_create, (clockid_t clock, struct sigevent * event, timer_t * ret),         \
+      (clock, event, ret))                                                                         \
     X(ERRNO, int, timerfd_create, (clockid_t clock, int flags), (clock, flags))                    \
     X(ERRNO, int, unlinkat, (int folder, const char *path, int flags), (folder, path, flags))      \
     X(ERRNO, int, waitid, (idtype_t type, id_t id, siginfo_t * info, int options),                 \

@@ -20,7 +20,7 @@
  * call prevents it.
  *
  * Who asks tells the job in each way that it can hear: weft_job_cancelled() looks at the state, the
- * descriptor gets readable, the function set by weft_job_on_cancel() is called, with no lock held;
+ * descriptor gets readable, a signal comes (pool/interrupt.c), the function set by weft_job_on_cancel() is called, with no lock held;
  * whoever removes that function, or ends, waits until the call is over.
  *
  * An abandoned job is complete for the loop at once, but for its memory: see pool/job.c. On its thread
@@ -73,9 +73,11 @@ static bool is_told(struct weft__control *control)
 }
 
 void weft__control_init(struct weft__control *control, const struct weft_job_options *options,
-                        const struct weft__limits *limits)
+                        const struct weft__limits *limits, int interrupt_signal)
 {
     *control = (struct weft__control){.mode = options->on_cancel, .fd = -1, .limits = *limits};
+    if (control->mode == WEFT_CANCEL_INTERRUPT)
+        control->interrupt.signum = interrupt_signal;
     atomic_init(&control->state, WEFT__WAITS);
     atomic_init(&control->began, 0);
     pthread_mutex_init(&control->mu.mutex, NULL);
@@ -148,6 +150,8 @@ static enum weft__answer tell_to_stop(struct weft__control *control)
     enum weft__control_state state = state_of(control);
     if (may_ask(control, state)) {
         move(control, WEFT__ASKED);
+        if (control->interrupt.is_ready)
+            weft__interrupt_send(&control->interrupt);
         tell(control);
         return WEFT__TOLD;
     }
@@ -187,39 +191,85 @@ enum weft__answer weft__control_ask(struct weft__job *job)
 
 /* ---- Around the function ---- */
 
+/* 0, or why the function is not to be called. */
+static int prepare(struct weft__control *control)
+{
+    if (!weft__limits_begin(control))
+        return -ETIMEDOUT;
+    return control->interrupt.signum ? weft__interrupt_begin(&control->interrupt) : 0;
+}
+
+static weft_result refusal(int status)
+{
+    return status == -EBUSY ? weft_errf(status, "the signal that interrupts has another handler")
+                            : weft_err(status);
+}
+
 bool weft__control_begin(struct weft__job *job)
 {
     struct weft__control *control = job->control;
-    bool late = !weft__limits_begin(control);
+    bool interrupts = control->interrupt.signum;
+    int prepared = prepare(control), status = prepared;
     weft__mutex_lock(&control->mu);
-    bool asked = is_told(control);
-    if (asked || late)
+    if (is_told(control))
+        status = -ECANCELED;
+    if (status < 0)
         move(control, WEFT__ENDED);
     else if (state_of(control) != WEFT__COMMITTED) /* by an earlier function of the chain */
         move(control, WEFT__RUNS);
+    control->interrupt.is_ready = interrupts && status == 0;
     weft__mutex_unlock(&control->mu);
-    if (asked || late)
-        job->result = weft_err(asked ? -ECANCELED : -ETIMEDOUT);
-    return !asked && !late;
+    if (interrupts && prepared == 0 && status < 0)
+        weft__interrupt_end(&control->interrupt);
+    if (status < 0)
+        job->result = refusal(status);
+    return status == 0;
+}
+
+/* The function has returned: nothing that it heard by is left. What its state was. */
+static enum weft__control_state fall_silent(struct weft__control *control)
+    WEFT_REQUIRES(control->mu)
+{
+    wait_told(control);
+    control->tell = NULL;
+    control->interrupt.is_ready = false;
+    close_fd(control);
+    return state_of(control);
 }
 
 enum weft__control_state weft__control_end(struct weft__job *job)
 {
     struct weft__control *control = job->control;
     weft__mutex_lock(&control->mu);
-    wait_told(control);
-    enum weft__control_state state = state_of(control);
-    control->tell = NULL;
-    close_fd(control);
+    bool interrupts = control->interrupt.is_ready;
+    enum weft__control_state state = fall_silent(control);
     move(control, WEFT__ENDED);
     weft__mutex_unlock(&control->mu);
+    if (interrupts)
+        weft__interrupt_end(&control->interrupt);
+    if (interrupts && state == WEFT__ASKED && job->result.status == -EINTR)
+        job->result.status = -ECANCELED;
     return state;
+}
+
+bool weft__control_pause(struct weft__job *job)
+{
+    struct weft__control *control = job->control;
+    weft__mutex_lock(&control->mu);
+    bool asked = is_told(control), interrupts = control->interrupt.is_ready && !asked;
+    if (!asked && fall_silent(control) == WEFT__RUNS)
+        move(control, WEFT__WAITS);
+    weft__mutex_unlock(&control->mu);
+    if (interrupts)
+        weft__interrupt_end(&control->interrupt);
+    return !asked;
 }
 
 void weft__control_count(struct weft__job *job)
 {
     weft__mutex_lock(&job->pool->mu);
-    weft__count_up(&job->lane->counts.cancelled_cooperative);
+    weft__count_up(job->control->interrupt.signum ? &job->lane->counts.cancelled_interrupted
+                                                  : &job->lane->counts.cancelled_cooperative);
     weft__mutex_unlock(&job->pool->mu);
 }
 
@@ -230,20 +280,6 @@ void weft__control_come_back(struct weft__job *job)
     job->pool->abandoned--;
     weft__count_down(&job->lane->counts.abandoned_running);
     weft__mutex_unlock(&job->pool->mu);
-}
-
-bool weft__control_pause(struct weft__job *job)
-{
-    struct weft__control *control = job->control;
-    weft__mutex_lock(&control->mu);
-    wait_told(control);
-    control->tell = NULL;
-    close_fd(control);
-    bool asked = is_told(control);
-    if (!asked && state_of(control) == WEFT__RUNS)
-        move(control, WEFT__WAITS);
-    weft__mutex_unlock(&control->mu);
-    return !asked;
 }
 
 /* ---- For the function ---- */
@@ -269,10 +305,20 @@ static int find(struct weft__control **ret)
     return status;
 }
 
+/* The job knows it now. */
+static void note(struct weft__control *control)
+{
+    if (control->interrupt.signum)
+        weft__interrupt_hush(&control->interrupt);
+}
+
 bool weft_job_cancelled(void)
 {
     struct weft__control *control;
-    return find(&control) == 0 && control && is_told(control);
+    if (find(&control) < 0 || !control || !is_told(control))
+        return false;
+    note(control);
+    return true;
 }
 
 void weft__control_watch(void (*fn)(void *arg), void *arg)
@@ -301,6 +347,8 @@ int weft_job_commit(void)
         else if (state_of(control) == WEFT__RUNS)
             move(control, WEFT__COMMITTED);
         weft__mutex_unlock(&control->mu);
+        if (status < 0)
+            note(control);
     }
     if (status == 0)
         weft__chain_commit(weft__current_job);

@@ -12,6 +12,7 @@
 #include <weft/job.h>
 
 #include "core/mutex.h"
+#include "pool/interrupt.h"
 
 struct weft__job;
 
@@ -56,11 +57,12 @@ struct weft__control {
     _Atomic weft_ns began;   /* [atomic] real time at which the function was called; 0: it was not.
                                 A number of its own: relaxed */
     struct weft__limits limits;
+    struct weft__interrupt interrupt;
 };
 
 /** The job is not known to anybody else yet. */
 void weft__control_init(struct weft__control *control, const struct weft_job_options *options,
-                        const struct weft__limits *limits);
+                        const struct weft__limits *limits, int interrupt_signal);
 
 /** The job is freed. */
 void weft__control_fini(struct weft__job *job);

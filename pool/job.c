@@ -279,7 +279,8 @@ struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
         memcpy(job->args, request->args, request->size);
     if (controlled) {
         job->control = (void *)(job->args + request->size + padding);
-        weft__control_init(job->control, &request->options, &limits);
+        weft__control_init(job->control, &request->options, &limits,
+                           client->pool->interrupt_signal);
     }
     return job;
 }

@@ -13,12 +13,14 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "core/memory.h"
 #include "core/thread.h"
 #include "pool/cpus.h"
+#include "pool/interrupt.h"
 #include "pool/start.h"
 
 enum { MOST_THREADS = 65535, SPARE_THREADS = 4, DEFAULT_MOST = 32 };
@@ -45,12 +47,15 @@ static int complete_options(const struct weft_pool_options *options, struct weft
         ret->stack_size = DEFAULT_STACK;
     if (!ret->thread_name)
         ret->thread_name = "weft";
+    if (!ret->interrupt_signal)
+        ret->interrupt_signal = SIGURG;
     if (!ret->max_spares)
         ret->max_spares = ret->max_threads;
     if (ret->max_spares == WEFT_NO_SPARES)
         ret->max_spares = 0;
     bool valid = ret->max_threads <= MOST_THREADS && ret->max_spares <= MOST_THREADS &&
                  ret->min_threads <= ret->max_threads && ret->keepalive > 0 &&
+                 weft__interrupt_is_possible(ret->interrupt_signal) &&
                  ret->stack_size >= (size_t)PTHREAD_STACK_MIN;
     return valid ? 0 : -EINVAL;
 }
@@ -101,6 +106,7 @@ static weft_pool *allocate(const struct weft_pool_options *options)
     if (pool->quick_threads < pool->min_threads)
         pool->quick_threads = pool->min_threads;
     pool->patience = PATIENCE;
+    pool->interrupt_signal = options->interrupt_signal;
     pool->thread_start = options->thread_start;
     pool->thread_stop = options->thread_stop;
     pool->thread_arg = options->thread_arg;
@@ -112,6 +118,7 @@ static weft_pool *allocate(const struct weft_pool_options *options)
 
 void weft__pool_destroy(weft_pool *pool)
 {
+    weft__interrupt_release(pool);
     while (pool->made > 0)
         pthread_cond_destroy(&pool->workers[--pool->made].roused);
     pthread_cond_destroy(&pool->left);

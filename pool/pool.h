@@ -75,6 +75,8 @@ struct weft_pool {
     pthread_t last_left;        /* [mu] the thread that left last */
     pthread_cond_t left;        /* a thread left; waited on by the last unref */
     unsigned generation;        /* [const] in which process it may be used */
+    int interrupt_signal;       /* [const] */
+    bool may_interrupt;         /* under the lock of pool/interrupt.c: it uses that */
     unsigned min_threads;       /* [const] */
     weft_ns keepalive;          /* [const] */
     size_t stack_size;          /* [const] */

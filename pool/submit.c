@@ -92,10 +92,14 @@ static weft_future *submit_to(struct weft__client *client, const struct weft__re
     if (!make_sense(&request->options))
         return refuse(request,
                       weft_future_failed(-EINVAL, "%s: options that make no sense", request->name));
+    bool interrupts = request->options.on_cancel == WEFT_CANCEL_INTERRUPT;
+    int status = interrupts ? weft__interrupt_acquire(client->pool) : 0;
+    if (status < 0)
+        return refuse(request, weft_future_failed(status, "%s: no signal", request->name));
     struct weft__job *job = weft__job_new(client, lane, request);
     if (!job)
         return refuse(request, weft__future_enomem(client->loop));
-    int status = weft__limits_arm(job);
+    status = weft__limits_arm(job);
     if (status == 0)
         return submit_job(job, request->options.submit);
     weft__job_discard(job);

@@ -84,6 +84,10 @@ enum weft_on_cancel {
     WEFT_CANCEL_COOPERATIVE, /* it is told: see weft_job_cancelled(). If it returns -ECANCELED, the
                                request is answered; whatever else it returns is delivered, and who
                                awaits it keeps the request */
+    WEFT_CANCEL_INTERRUPT, /* as WEFT_CANCEL_COOPERATIVE, and the system call in which it is fails with
+                              EINTR, by a signal that is sent again until the job has noticed: its
+                              function has returned, or was told by weft_job_cancelled(), _poll() or
+                              _commit(). A job that returns -EINTR then ends with -ECANCELED, too */
     WEFT_CANCEL_ABANDON /* it is left to itself: who awaits it goes on at once, with -ECANCELED. It keeps
                            its thread and its place in the lane until it returns; then its value is
                            destroyed there. It is told as well. What it uses must last as long as it

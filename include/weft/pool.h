@@ -45,6 +45,9 @@ struct weft_pool_options {
                              with a negative error, the thread could not be started. NULL: nothing */
     void (*thread_stop)(void *state); /* runs on each thread that leaves, last; NULL: nothing */
     void *thread_arg;                 /* of thread_start */
+    int interrupt_signal; /* of WEFT_CANCEL_INTERRUPT; 0: SIGURG. While a pool that has had such a job
+                             lasts it has a handler, which passes on what others send, but has no
+                             SA_RESTART. None of those of faults, nor one that weft_signal() hears */
 };
 
 /** A value of max_spares: a job that waits for others keeps its place. */
