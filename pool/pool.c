@@ -206,6 +206,8 @@ void weft_pool_get_stats(weft_pool *pool, struct weft_pool_stats *ret)
     ret->running = weft__count_get(&pool->running);
     ret->blocked = weft__count_get(&pool->blocked);
     ret->spares = ret->threads > pool->max_threads ? ret->threads - pool->max_threads : 0;
+    if (ret->spares > ret->blocked) /* the rest are threads of the built-in lanes */
+        ret->spares = ret->blocked;
     ret->started = weft__count_get(&pool->started);
     ret->ended = weft__count_get(&pool->ended);
     ret->wakeups_sent = weft__count_get(&pool->wakeups_sent);

@@ -3,8 +3,8 @@
  * The pool: the worker threads that run jobs (<weft/job.h>).
  *
  * A loop without a pool makes a private one at its first job; weft_loop_set_pool() lets several loops
- * share one. Threads are started when there is work for them, up to `max_threads`, and leave when
- * they had none for `keepalive`. Jobs wait in lanes (<weft/lane.h>): queues with a bound, first in
+ * share one. Threads are started when there is work for them, up to `max_threads`: as many as CPUs at
+ * once, more when a job has waited for some time. They leave when they had none for `keepalive`. Jobs wait in lanes (<weft/lane.h>): queues with a bound, first in
  * first out.
  *
  * In workers all signals but those of faults (SIGSEGV and its like) are blocked, so that the host's
