@@ -200,7 +200,7 @@ Test(job_abandon, returns_between_the_shutdown_and_the_end_of_its_loop)
     cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), 0);
     gate_open(&gate);
     wait_for_idle(pool, 1);
-    cr_assert_eq(pool->abandoned, 0);
+    cr_assert_eq(count_abandoned(pool), 0);
     weft_test_loop_end();
 }
 

@@ -127,7 +127,7 @@ Test(pool_end, goes_on_serving_other_owners_while_a_stuck_job_runs)
     gate_open(&gate);
     wait_for_idle(pool, 2);
     cr_assert_eq(atomic_load(&destroyed), 1);
-    cr_assert_eq(pool->abandoned, 0);
+    cr_assert_eq(count_abandoned(pool), 0);
     weft_pool_unref(pool);
     weft_test_loop_end();
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/support/pool.h"
 
+#include "pool/pool.h"
+
 #include <criterion/criterion.h>
 #include <sched.h>
 
@@ -38,4 +40,12 @@ weft_result return_nothing(void *arg)
 {
     (void)arg;
     return weft_ok(0);
+}
+
+unsigned count_abandoned(weft_pool *pool)
+{
+    weft__mutex_lock(&pool->mu);
+    unsigned count = pool->abandoned;
+    weft__mutex_unlock(&pool->mu);
+    return count;
 }

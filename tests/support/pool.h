@@ -17,4 +17,7 @@ void wait_for_threads(weft_pool *pool, size_t count);
 /* A blocking function that does nothing. */
 weft_result return_nothing(void *arg);
 
+/* How many threads of the pool are in jobs that their loop has let go. */
+unsigned count_abandoned(weft_pool *pool);
+
 #endif
