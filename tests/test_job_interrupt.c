@@ -21,6 +21,7 @@
 #include "tests/support/gate.h"
 #include "tests/support/loop.h"
 #include "tests/support/pool.h"
+#include "tests/support/sanitizer.h"
 #include "tests/support/trace.h"
 
 TestSuite(job_interrupt, .init = weft_test_loop_begin_real, .timeout = 60);
@@ -401,6 +402,7 @@ Test(job_interrupt, passes_on_to_handlers_of_each_kind)
     cr_assert_eq(atomic_load(&handled), 1);
 }
 
+#ifndef WEFT_TEST_NO_THREADS_IN_CHILD
 static void die_of_it(void *arg)
 {
     (void)arg;
@@ -422,6 +424,7 @@ Test(job_interrupt, lets_a_signal_kill_that_would_without_weft)
     cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGUSR1);
     weft_test_loop_end();
 }
+#endif
 
 Test(job_interrupt, takes_the_signal_that_the_pool_is_told_to)
 {
@@ -481,6 +484,7 @@ Test(job_interrupt, refuses_signals_that_cannot_be_used)
     weft_test_loop_end();
 }
 
+#ifndef WEFT_TEST_NO_THREADS_IN_CHILD
 static void go_on_in_child(void *job)
 {
     CHILD_EXPECT(weft_after_fork_child(test_loop) == 0);
@@ -502,6 +506,7 @@ Test(job_interrupt, works_in_a_forked_child_that_goes_on)
     cr_assert_eq(weft_test_run(job), -ECANCELED);
     weft_test_loop_end();
 }
+#endif
 
 static int start_one(void)
 {
