@@ -100,11 +100,10 @@ Test(progress_end, of_a_job_that_is_given_up_ends_and_the_job_is_refused_from_th
     weft_loop_free(test_loop);
     gate_open(&gate);
     weft_pool_unref(pool);
-    while (atomic_load(&destroyed) != 2)
+    while (weft_test_heap_live() > 0) /* until the job has ended */
         sched_yield();
+    cr_assert_eq(atomic_load(&destroyed), 2);
     cr_assert_eq(atomic_load(&last_status), WEFT_ECLOSED);
-    while (weft_test_heap_live() > 0)
-        sched_yield();
 }
 
 /* ---- Want of memory ---- */
