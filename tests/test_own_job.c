@@ -15,6 +15,7 @@
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
 #include "tests/support/pool.h"
+#include "tests/support/sanitizer.h"
 #include "tests/support/trace.h"
 
 TestSuite(own_job, .init = weft_test_loop_begin, .timeout = 30);
@@ -326,6 +327,7 @@ Test(own_job, that_is_abandoned_is_its_callers_when_the_function_has_returned)
     weft_test_loop_end();
 }
 
+#ifndef WEFT_TEST_NO_THREADS_IN_CHILD
 static void look_in_child(void *arg)
 {
     struct request *request = arg;
@@ -356,6 +358,7 @@ Test(own_job, that_is_lost_in_a_forked_child_is_its_callers_there)
     cr_assert_eq(atomic_load(&request.freed), 1);
     weft_test_loop_end();
 }
+#endif
 
 /* ---- With the rest ---- */
 
