@@ -134,7 +134,7 @@ static void report(void *to, const struct weft_stuck *stuck)
     struct weft_error_report report = {
         .what = "still running after the deadline of the shutdown",
         .status = WEFT_ESTUCK,
-        .message = stuck->waits_at,
+        .message = stuck->waits_at ? stuck->waits_at : stuck->state,
         .task = stuck->name,
         .spawned_at = stuck->spawned_at,
     };
@@ -164,6 +164,7 @@ static void add(void *to, const struct weft_stuck *stuck)
         .name = keep(collector, stuck->name),
         .spawned_at = keep(collector, stuck->spawned_at),
         .waits_at = keep(collector, stuck->waits_at),
+        .state = stuck->state,
     };
 }
 
@@ -182,8 +183,10 @@ static void list_coroutines(const weft__coro *coro,
         if (!is_alone(coro))
             continue;
         snprintf(waits_at, sizeof(waits_at), "%s:%d", coro->code->file, line);
-        struct weft_stuck stuck = {"task", weft_task_name(&coro->future), coro->spawned_at,
-                                   line ? waits_at : NULL};
+        struct weft_stuck stuck = {.kind = "task",
+                                   .name = weft_task_name(&coro->future),
+                                   .spawned_at = coro->spawned_at,
+                                   .waits_at = line ? waits_at : NULL};
         fn(to, &stuck);
     }
 }

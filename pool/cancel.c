@@ -189,6 +189,20 @@ enum weft__answer weft__control_ask(struct weft__job *job)
     return tell_to_stop(job->control);
 }
 
+const char *weft__control_describe(struct weft__control *control)
+{
+    if (!control || control->mode == WEFT_CANCEL_WAIT)
+        return "waited for";
+    switch (state_of(control)) {
+    case WEFT__ASKED:
+        return control->interrupt.signum ? "told to stop, and interrupted" : "told to stop";
+    case WEFT__COMMITTED:
+        return "past the point of no return";
+    default:
+        return "not told to stop";
+    }
+}
+
 /* ---- Around the function ---- */
 
 /* 0, or why the function is not to be called. */

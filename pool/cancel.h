@@ -92,6 +92,9 @@ enum weft__answer weft__control_ask(struct weft__job *job);
 /** See weft__blocking_watch(). Thread: worker. */
 void weft__control_watch(void (*fn)(void *arg), void *arg);
 
+/** How a job stands that is under way, in words; the control may be NULL. Thread: loop. */
+const char *weft__control_describe(struct weft__control *control);
+
 /** The control of the job that runs here; NULL: it has none. 0, WEFT_ENOJOB or WEFT_EFORK. */
 int weft__control_here(struct weft__control **ret);
 

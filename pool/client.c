@@ -115,7 +115,10 @@ static void list(struct weft__part *part, void (*add)(void *to, const struct wef
                  void *to)
 {
     for (struct weft__job *job = client_of_part(part)->oldest; job; job = job->newer) {
-        struct weft_stuck stuck = {.kind = "job", .name = job->name, .spawned_at = job->place};
+        struct weft_stuck stuck = {.kind = "job",
+                                   .name = job->name,
+                                   .spawned_at = job->place,
+                                   .state = weft__control_describe(job->control)};
         add(to, &stuck);
     }
 }

@@ -172,6 +172,7 @@ struct weft_stuck {
     const char *name;       /* of the coroutine or the blocking function; the program */
     const char *spawned_at; /* "file:line"; NULL for a process */
     const char *waits_at;   /* "file:line" of a task's await, else NULL */
+    const char *state;      /* of a job: whether it was told to stop, and how; else NULL. Static */
 };
 
 struct weft_stuck_list {

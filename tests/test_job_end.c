@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Jobs of each mode that are stuck when their loop ends, and loops, cancels, commits and ends all at
+ * once.
+ */
+#include <criterion/criterion.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <weft/weft.h>
+
+#include "tests/support/gate.h"
+#include "tests/support/heap.h"
+#include "tests/support/loop.h"
+#include "tests/support/pool.h"
+
+TestSuite(job_end, .init = weft_test_loop_begin_real, .timeout = 60);
+
+static const struct weft_shutdown_options soon = {.jobs_timeout = 1};
+
+static weft_result commit_and_pass(void *gate)
+{
+    if (weft_job_commit() < 0)
+        return weft_err(-ECANCELED);
+    return gate_pass(gate);
+}
+
+/* A job that does not stop: how the shutdown tells of it. */
+static void must_be_named(enum weft_on_cancel mode, weft_result (*fn)(void *), const char *state)
+{
+    struct gate gate;
+    struct weft_stuck_list *stuck;
+    struct weft_job_options options = {.on_cancel = mode};
+    gate_init(&gate);
+    weft_unref(weft_offload_fn(&options, fn, &gate));
+    gate_wait_entered(&gate);
+    cr_assert_eq(weft_loop_shutdown(test_loop, &soon, &stuck), WEFT_ESTUCK);
+    cr_assert_eq(stuck->count, 1);
+    cr_assert_str_eq(stuck->stuck[0].state, state);
+    cr_assert_str_eq(test_reports.message, state);
+    free(stuck);
+    weft_loop_free(test_loop);
+    test_loop = NULL;
+    gate_open(&gate);
+    while (weft_test_heap_live() > 1) /* the list was made by weft, and freed by free() */
+        sched_yield();
+}
+
+Test(job_end, names_a_stuck_job_that_is_waited_for)
+{
+    must_be_named(WEFT_CANCEL_WAIT, gate_pass, "waited for");
+}
+
+Test(job_end, names_a_stuck_job_that_was_told)
+{
+    must_be_named(WEFT_CANCEL_COOPERATIVE, gate_pass, "told to stop");
+}
+
+Test(job_end, names_a_stuck_job_that_was_interrupted)
+{
+    must_be_named(WEFT_CANCEL_INTERRUPT, gate_pass, "told to stop, and interrupted");
+}
+
+Test(job_end, names_a_stuck_job_that_has_committed)
+{
+    must_be_named(WEFT_CANCEL_ABANDON, commit_and_pass, "past the point of no return");
+}
+
+/* ---- All at once ---- */
+
+static atomic_int values, freed;
+
+static void free_value(void *value)
+{
+    free(value);
+    atomic_fetch_add(&freed, 1);
+}
+
+static void nothing(void *arg)
+{
+    atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+struct hurries {
+    unsigned seed;
+};
+
+/* Does what a job may, in an order that the seed says. A commit that succeeds yields a value. */
+static WEFT_BLOCKING(hurries)
+{
+    atomic_int called = 0;
+    bool committed = false;
+    for (unsigned i = 0, x = self->seed; i < 6; i++, x = x * 1103515245 + 12345) {
+        if (x >> 16 & 1)
+            sched_yield();
+        if ((x >> 17 & 3) == 0)
+            committed = weft_job_commit() == 0;
+        else if ((x >> 17 & 3) == 1)
+            weft_job_on_cancel(nothing, &called);
+        else if ((x >> 17 & 3) == 2)
+            weft_job_on_cancel(NULL, NULL);
+        else if (weft_job_poll(-1, 0, 0) == -ECANCELED)
+            return weft_err(committed ? -EIO : -ECANCELED);
+    }
+    weft_job_on_cancel(NULL, NULL);
+    if (atomic_load(&called) > 1 && committed)
+        return weft_err(-EIO);
+    atomic_fetch_add(&values, 1);
+    return weft_ok(malloc(8), free_value);
+}
+
+enum { JOBS = 40 };
+
+static void *run_loop(void *arg)
+{
+    unsigned seed = *(unsigned *)arg;
+    weft_loop *loop = weft_loop_new(NULL);
+    weft_future *jobs[JOBS];
+    for (unsigned i = 0; i < JOBS; i++, seed = seed * 1664525 + 1013904223) {
+        struct weft_job_options options = {.on_cancel = (enum weft_on_cancel)(seed >> 16 & 3)};
+        if (seed >> 20 & 1)
+            options.max_run = 1 + (seed >> 21 & 63) * 1000;
+        jobs[i] = weft_offload(&options, hurries, .seed = seed);
+        if (seed >> 18 & 1)
+            weft_cancel(jobs[(seed >> 8) % (i + 1)]);
+        if (seed >> 19 & 1)
+            (void)!weft_loop_run_until(loop, weft_sleep(0));
+    }
+    for (unsigned i = 0; i < JOBS; i++) {
+        if (seed >> (i % 30) & 1)
+            weft_cancel(jobs[i]);
+        int status = weft_is_done(jobs[i]) ? weft_future_status(jobs[i]) : 0;
+        cr_expect(status == 0 || status == -ECANCELED || status == -ETIMEDOUT, "%d", status);
+        weft_unref(jobs[i]);
+    }
+    weft_loop_free(loop);
+    return NULL;
+}
+
+Test(job_end, loses_nothing_when_cancels_commits_limits_and_ends_come_all_at_once)
+{
+    for (unsigned seed = 1; seed <= 30; seed++) {
+        unsigned seeds[2] = {seed * 7919, seed * 104729};
+        pthread_t threads[2];
+        for (int i = 0; i < 2; i++)
+            cr_assert_eq(pthread_create(&threads[i], NULL, run_loop, &seeds[i]), 0);
+        for (int i = 0; i < 2; i++)
+            pthread_join(threads[i], NULL);
+    }
+    weft_loop_free(test_loop);
+    test_loop = NULL;
+    while (weft_test_heap_live() > 0)
+        sched_yield();
+    cr_assert_eq(atomic_load(&freed), atomic_load(&values));
+}
