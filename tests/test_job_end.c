@@ -86,6 +86,7 @@ static void nothing(void *arg)
 
 struct hurries {
     unsigned seed;
+    atomic_int *begun;
 };
 
 /* Does what a job may, in an order that the seed says. A commit that succeeds yields a value. */
@@ -93,10 +94,11 @@ static WEFT_BLOCKING(hurries)
 {
     atomic_int called = 0;
     bool committed = false;
-    for (unsigned i = 0, x = self->seed; i < 6; i++, x = x * 1103515245 + 12345) {
+    atomic_store(self->begun, 1);
+    for (unsigned i = 0, x = self->seed; i < 60; i++, x = x * 1103515245 + 12345) {
         if (x >> 16 & 1)
             sched_yield();
-        if ((x >> 17 & 3) == 0)
+        if ((x >> 17 & 63) == 0)
             committed = weft_job_commit() == 0;
         else if ((x >> 17 & 3) == 1)
             weft_job_on_cancel(nothing, &called);
@@ -114,16 +116,26 @@ static WEFT_BLOCKING(hurries)
 
 enum { JOBS = 40 };
 
+/* Static, since an abandoned job may still begin when its loop has ended. */
+static struct run {
+    unsigned seed;
+    atomic_int begun[JOBS];
+} runs[2];
+
 static void *run_loop(void *arg)
 {
-    unsigned seed = *(unsigned *)arg;
+    struct run *run = arg;
+    unsigned seed = run->seed;
     weft_loop *loop = weft_loop_new(NULL);
     weft_future *jobs[JOBS];
     for (unsigned i = 0; i < JOBS; i++, seed = seed * 1664525 + 1013904223) {
         struct weft_job_options options = {.on_cancel = (enum weft_on_cancel)(seed >> 16 & 3)};
         if (seed >> 20 & 1)
             options.max_run = 1 + (seed >> 21 & 63) * 1000;
-        jobs[i] = weft_offload(&options, hurries, .seed = seed);
+        atomic_store(&run->begun[i], 0);
+        jobs[i] = weft_offload(&options, hurries, .seed = seed, .begun = &run->begun[i]);
+        while (seed >> 27 & 1 && !options.max_run && !atomic_load(&run->begun[i]))
+            sched_yield();
         if (seed >> 18 & 1)
             weft_cancel(jobs[(seed >> 8) % (i + 1)]);
         if (seed >> 19 & 1)
@@ -143,10 +155,11 @@ static void *run_loop(void *arg)
 Test(job_end, loses_nothing_when_cancels_commits_limits_and_ends_come_all_at_once)
 {
     for (unsigned seed = 1; seed <= 30; seed++) {
-        unsigned seeds[2] = {seed * 7919, seed * 104729};
         pthread_t threads[2];
-        for (int i = 0; i < 2; i++)
-            cr_assert_eq(pthread_create(&threads[i], NULL, run_loop, &seeds[i]), 0);
+        for (unsigned i = 0; i < 2; i++) {
+            runs[i].seed = seed * (i ? 7919 : 104729);
+            cr_assert_eq(pthread_create(&threads[i], NULL, run_loop, &runs[i]), 0);
+        }
         for (int i = 0; i < 2; i++)
             pthread_join(threads[i], NULL);
     }
