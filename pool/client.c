@@ -157,9 +157,23 @@ static void give_up(struct weft__part *part)
     }
 }
 
+/* A failure of an abandoned job that nobody looked at is told now: once it is let go, its memory is the
+ * worker's, and it must not stand in the loop's list. */
+static void report_left(const struct weft__client *client)
+{
+    for (struct weft__job *job = client->left; job; job = job->older) {
+        bool is_seen = job->future.flags & WEFT__OBSERVED || job->future.status == -ECANCELED;
+        if (is_seen)
+            continue;
+        weft__observe(&job->future);
+        weft__report_future(&job->future, "failed, and nobody looked before the loop ended");
+    }
+}
+
 static void free_client(struct weft__part *part)
 {
     struct weft__client *client = client_of_part(part);
+    report_left(client);
     if (client->pool) {
         struct weft__job *next;
         for (struct weft__job *job = let_go(client); job; job = next) {

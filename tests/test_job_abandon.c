@@ -279,6 +279,27 @@ Test(job_abandon, survives_the_failure_of_any_allocation)
     weft_test_loop_end();
 }
 
+Test(job_abandon, tells_at_the_end_of_its_loop_of_a_failure_that_nobody_looked_at)
+{
+    struct gate gate;
+    struct weft_job_options options = {.on_cancel = WEFT_CANCEL_ABANDON, .max_run = WEFT_MS(1)};
+    weft_test_loop_end();
+    weft_test_loop_begin_real();
+    gate_init(&gate);
+    weft_future *job = weft_offload_fn(&options, gate_pass, &gate);
+    gate_wait_entered(&gate);
+    while (!weft_is_done(job))
+        cr_assert_eq(weft_test_run(weft_sleep(WEFT_MS(1))), 0);
+    weft_unref(job);
+    weft_loop_free(test_loop);
+    test_loop = NULL;
+    cr_assert_eq(test_reports.count, 1);
+    cr_assert_eq(test_reports.status, -ETIMEDOUT);
+    gate_open(&gate);
+    while (weft_test_heap_live() > 0)
+        sched_yield();
+}
+
 /* ---- What became of a job ---- */
 
 static enum weft_job_outcome outcome_of(weft_future *job)

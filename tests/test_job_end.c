@@ -93,9 +93,9 @@ struct hurries {
 static WEFT_BLOCKING(hurries)
 {
     atomic_int called = 0;
-    bool committed = false;
+    bool committed = false, is_told = false;
     atomic_store(self->begun, 1);
-    for (unsigned i = 0, x = self->seed; i < 60; i++, x = x * 1103515245 + 12345) {
+    for (unsigned i = 0, x = self->seed; i < 60 && !is_told; i++, x = x * 1103515245 + 12345) {
         if (x >> 16 & 1)
             sched_yield();
         if ((x >> 17 & 63) == 0)
@@ -105,11 +105,11 @@ static WEFT_BLOCKING(hurries)
         else if ((x >> 17 & 3) == 2)
             weft_job_on_cancel(NULL, NULL);
         else if (weft_job_poll(-1, 0, 0) == -ECANCELED)
-            return weft_err(committed ? -EIO : -ECANCELED);
+            is_told = true;
     }
     weft_job_on_cancel(NULL, NULL);
-    if (atomic_load(&called) > 1 && committed)
-        return weft_err(-EIO);
+    if (is_told || atomic_load(&called) > 0)
+        return weft_err(committed ? -EIO : -ECANCELED);
     atomic_fetch_add(&values, 1);
     return weft_ok(malloc(8), free_value);
 }

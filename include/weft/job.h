@@ -286,10 +286,12 @@ WEFT_PUBLIC weft_ns weft_job_remaining(void);
  *
  * It is called on the canceller's thread, which is the loop's, and must not block, nor call weft. If
  * the job was told before, it is called here, at once. When a call that removes or replaces it has
- * returned, or the job's function has, it is not called any more and is not being called.
+ * returned, it is not called any more and is not being called. It is removed, too, behind the job's
+ * function, before what its arguments own is released: so a function whose own variables `fn` uses has
+ * to remove it before it returns.
  *
  * Thread:    worker.
- * Ownership: `arg` is borrowed until it is removed or the function returns.
+ * Ownership: `arg` is borrowed until it is removed, or the job's arguments are released.
  * Errors:    WEFT_ENOJOB, WEFT_EFORK.
  * Since:     0.1
  */
