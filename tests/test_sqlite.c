@@ -301,6 +301,18 @@ Test(sqlite, transactions_by_hand_are_refused)
     test_sqlite_end();
 }
 
+Test(sqlite, a_database_is_vacuumed_by_exec)
+{
+    weft_sqlite *db = test_open_table(NULL);
+    cr_assert_eq(test_number(weft_sqlite_exec(db, "VACUUM")), 0, "%s", test_message);
+    cr_assert_eq(
+        test_number(weft_sqlite_exec(db, "VACUUM INTO ?", weft_sqlite_text(test_path("c")))), 0,
+        "%s", test_message);
+    cr_assert_eq(test_number(weft_sqlite_exec(db, "COMMIT")), -EINVAL);
+    weft_sqlite_free(db);
+    test_sqlite_end();
+}
+
 /* ---- Errors ---- */
 
 Test(sqlite, errors_carry_the_text_and_the_code_of_sqlite)

@@ -35,7 +35,8 @@ struct weft__sqlite_db {
     atomic_bool interrupted; /* by a canceller; ordered by the end of listening, so relaxed */
     bool deaf;               /* [job] what runs now is not to be cancelled */
     bool ours;               /* [job] may begin and end transactions */
-    bool refused;            /* [job] a statement was not, and tried to */
+    bool checks;             /* [job] the text of a user is being prepared */
+    bool refused;            /* [job] it was such a one, which only weft itself may run */
     weft_ns busy_until;      /* [job] */
     struct weft__sqlite_statement *statements;   /* [job] all that are prepared */
     size_t kept;                                 /* [job] of these, in the cache */

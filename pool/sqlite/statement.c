@@ -70,13 +70,22 @@ static weft_result refuse(struct weft__sqlite_db *db, int code)
     return weft_errf(-EINVAL, "a transaction is begun by weft_sqlite_begin()");
 }
 
+static int prepare(struct weft__sqlite_db *db, const char *sql, unsigned flags, sqlite3_stmt **ret,
+                   const char **tail)
+{
+    db->checks = !db->ours;
+    int code = sqlite3_prepare_v3(db->handle, sql, -1, flags, ret, tail);
+    db->checks = false;
+    return code;
+}
+
 /* True if there is another statement behind the first one, be it a wrong one. */
 static bool has_more(struct weft__sqlite_db *db, const char *tail)
 {
     sqlite3_stmt *stmt = NULL;
     bool more = false;
     while (*tail && !more) {
-        int code = sqlite3_prepare_v3(db->handle, tail, -1, 0, &stmt, &tail);
+        int code = prepare(db, tail, 0, &stmt, &tail);
         more = code != SQLITE_OK || stmt;
         sqlite3_finalize(stmt);
     }
@@ -93,8 +102,7 @@ weft_result weft__sqlite_statement_new(struct weft__sqlite_db *db, const char *s
         return weft_err(-ENOMEM);
     *statement = (struct weft__sqlite_statement){.db = db, .len = len, .ours = db->ours};
     memcpy(statement->sql, sql, len + 1);
-    int code =
-        sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement->stmt, &tail);
+    int code = prepare(db, sql, SQLITE_PREPARE_PERSISTENT, &statement->stmt, &tail);
     insert(statement);
     weft_result result = success;
     if (code != SQLITE_OK)
@@ -235,7 +243,7 @@ static weft_result run_first(struct weft__sqlite_db *db, const char *sql, const 
 {
     sqlite3_stmt *stmt = NULL;
     weft_result result = success;
-    int code = sqlite3_prepare_v3(db->handle, sql, -1, 0, &stmt, tail);
+    int code = prepare(db, sql, 0, &stmt, tail);
     if (code != SQLITE_OK)
         return refuse(db, code);
     if (sqlite3_bind_parameter_count(stmt) > 0)
