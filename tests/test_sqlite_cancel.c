@@ -247,6 +247,22 @@ Test(sqlite_cancel, a_wait_for_a_lock_is_ended)
 }
 
 /* Or the one who has the lock would not get the thread that he needs to let go of it. */
+Test(sqlite_cancel, a_wait_for_a_lock_without_limit_waits)
+{
+    weft_sqlite *db = test_open_table(NULL);
+    weft_sqlite *other = test_open(&(struct weft_sqlite_options){.busy_timeout = WEFT_FOREVER});
+    weft_sqlite *tx = test_pointer(weft_sqlite_begin(db, WEFT_SQLITE_IMMEDIATE));
+    test_tell_when_busy(other);
+    weft_future *insert = weft_sqlite_exec(other, "INSERT INTO t(v) VALUES (1)");
+    test_wait_met();
+    cr_assert_eq(test_number(weft_sqlite_commit(tx)), 0);
+    weft_sqlite_free(tx);
+    cr_assert_eq(test_number(insert), 1, "%s", test_message);
+    weft_sqlite_free(db);
+    weft_sqlite_free(other);
+    test_sqlite_end();
+}
+
 Test(sqlite_cancel, a_wait_for_a_lock_leaves_its_thread_to_others)
 {
     use_pool(&(struct weft_pool_options){.max_threads = 1});

@@ -397,6 +397,21 @@ Test(sqlite_query, a_statement_survives_a_change_of_the_schema)
     test_sqlite_end();
 }
 
+Test(sqlite_query, columns_that_came_later_are_there_though_the_statement_was_kept)
+{
+    weft_sqlite *db = test_open_table(NULL);
+    weft_sqlite_rows_free(test_pointer(weft_sqlite_fetch_all(db, "SELECT * FROM t")));
+    test_number(weft_sqlite_script(db, "INSERT INTO t VALUES (1, 2);"
+                                       "ALTER TABLE t ADD COLUMN w DEFAULT 7"));
+    weft_sqlite_rows *rows = test_pointer(weft_sqlite_fetch_all(db, "SELECT * FROM t"));
+    cr_assert_eq(weft_sqlite_column_count(rows), 3);
+    cr_assert_str_eq(weft_sqlite_column_name(rows, 2), "w");
+    cr_assert_eq(weft_sqlite_get_int(rows, 0, 2), 7);
+    weft_sqlite_rows_free(rows);
+    weft_sqlite_free(db);
+    test_sqlite_end();
+}
+
 Test(sqlite_query, more_statements_than_are_kept_work_as_well)
 {
     char sql[64];

@@ -165,6 +165,12 @@ static weft_ns real_now(void)
     return WEFT_S(now.tv_sec) + now.tv_nsec;
 }
 
+/* As far as time goes: WEFT_FOREVER is one, too. */
+static weft_ns add_time(weft_ns now, weft_ns duration)
+{
+    return duration > WEFT_FOREVER - now ? WEFT_FOREVER : now + duration;
+}
+
 /* Twice as long each time, from 1 ms to 32. */
 int weft__sqlite_db_wait(void *arg, int times)
 {
@@ -172,7 +178,7 @@ int weft__sqlite_db_wait(void *arg, int times)
     weft_ns now = real_now();
     weft_ns until = now + WEFT_MS(1 << (times < 5 ? times : 5));
     if (times == 0)
-        db->busy_until = now + db->options.busy_timeout;
+        db->busy_until = add_time(now, db->options.busy_timeout);
     if (now >= db->busy_until)
         return 0;
     until = until < db->busy_until ? until : db->busy_until;

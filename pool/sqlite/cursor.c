@@ -139,12 +139,17 @@ static weft_result run_fetch(struct weft__sqlite_call *call)
     return read_batch((struct scan *)call->object);
 }
 
-static weft_result add_all(struct weft__sqlite_statement *statement, weft_sqlite_rows **rows)
+/* `code` is what the first step said. */
+static weft_result add_all(struct weft__sqlite_statement *statement, int code,
+                           weft_sqlite_rows **rows)
 {
     struct weft__sqlite_db *db = statement->db;
-    int code = SQLITE_ROW, added = 1;
-    while (added == 1 && (code = sqlite3_step(statement->stmt)) == SQLITE_ROW)
+    int added = 1;
+    while (added == 1 && code == SQLITE_ROW) {
         added = weft__sqlite_rows_add(rows, statement->stmt, db->options.all_bytes);
+        if (added == 1)
+            code = sqlite3_step(statement->stmt);
+    }
     if (added < 0)
         return weft_err(added);
     if (added == 0)
@@ -156,8 +161,9 @@ static weft_result add_all(struct weft__sqlite_statement *statement, weft_sqlite
 static weft_result read_all(void *arg)
 {
     struct weft__sqlite_statement *statement = arg;
+    int code = sqlite3_step(statement->stmt); /* prepares it anew if the tables have changed */
     weft_sqlite_rows *rows = weft__sqlite_rows_new(statement->stmt);
-    weft_result result = rows ? add_all(statement, &rows) : weft_err(-ENOMEM);
+    weft_result result = rows ? add_all(statement, code, &rows) : weft_err(-ENOMEM);
     sqlite3_reset(statement->stmt);
     if (result.status < 0) {
         weft_sqlite_rows_free(rows);
