@@ -2,6 +2,7 @@
 /* Each allocation of weft fails in turn, on the loop and in jobs. SQLite's own do not. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <weft/testing.h>
 
 #include "tests/support/loop.h"
 #include "tests/support/sqlite.h"
@@ -9,7 +10,7 @@
 
 TestSuite(sqlite_memory, .init = test_sqlite_begin, .timeout = 60);
 
-static weft_sqlite *db;
+static weft_sqlite *db, *other;
 
 static int open_and_close(void)
 {
@@ -47,6 +48,31 @@ Test(sqlite_memory, a_change_without_memory_fails_and_the_next_one_works)
     weft_test_every_lack_of_memory(change);
     cr_assert_eq(change(), 0);
     weft_sqlite_free(db);
+    test_sqlite_end();
+}
+
+/* It fails in any case; rolling back for lack of memory must not commit its first half. */
+static void fail_half_way(void)
+{
+    int64_t failed = test_number(weft_sqlite_script(db, "INSERT INTO t(v) VALUES (1); SELEC"));
+    cr_assert_lt(failed, 0);
+    weft_testing_fail_allocation(0);
+    cr_assert_eq(test_ask(other, "SELECT count(*) FROM t"), 0);
+    cr_assert_eq(test_number(weft_sqlite_exec(db, "INSERT INTO t(v) VALUES (1)")), 1);
+    cr_assert_eq(test_ask(other, "SELECT count(*) FROM t"), 1);
+    cr_assert_eq(test_number(weft_sqlite_exec(db, "DELETE FROM t")), 1);
+}
+
+Test(sqlite_memory, a_script_that_fails_without_memory_has_not_happened)
+{
+    db = test_open_table(&(struct weft_sqlite_options){.statements = 1});
+    other = test_open(NULL);
+    for (size_t n = 1; n < 30; n++) {
+        weft_testing_fail_allocation(n);
+        fail_half_way();
+    }
+    weft_sqlite_free(db);
+    weft_sqlite_free(other);
     test_sqlite_end();
 }
 

@@ -345,9 +345,27 @@ weft_result weft__sqlite_db_close(struct weft__sqlite_db *db)
     return weft__result(weft_value_i64(0), NULL);
 }
 
-/* ---- A job begins ---- */
+/* ---- Transactions ---- */
 
-static weft_result roll_back_to(struct weft__sqlite_db *db, unsigned depth)
+weft_result weft__sqlite_db_begin(struct weft__sqlite_db *db, const char *outermost)
+{
+    char sql[2 * MOST_NAME];
+    snprintf(sql, sizeof(sql), "SAVEPOINT weft_%u", db->depth + 1);
+    weft_result result = weft__sqlite_db_run(db, db->depth == 0 ? outermost : sql);
+    db->depth += result.status == 0;
+    return result;
+}
+
+weft_result weft__sqlite_db_commit(struct weft__sqlite_db *db)
+{
+    char sql[2 * MOST_NAME];
+    snprintf(sql, sizeof(sql), "RELEASE weft_%u", db->depth);
+    weft_result result = weft__sqlite_db_run(db, db->depth == 1 ? "COMMIT" : sql);
+    db->depth -= result.status == 0;
+    return result;
+}
+
+static weft_result undo_to(struct weft__sqlite_db *db, unsigned depth)
 {
     char sql[2 * MOST_NAME];
     if (depth == 0)
@@ -360,21 +378,29 @@ static weft_result roll_back_to(struct weft__sqlite_db *db, unsigned depth)
     return weft__sqlite_db_undo(db, sql);
 }
 
-weft_result weft__sqlite_db_enter(struct weft__sqlite_db *db, unsigned depth)
+weft_result weft__sqlite_db_roll_back_to(struct weft__sqlite_db *db, unsigned depth)
 {
     weft_result result = weft__result(weft_value_i64(0), NULL);
+    if (sqlite3_get_autocommit(db->handle))
+        db->depth = 0;
+    if (db->depth > depth)
+        result = undo_to(db, depth);
+    if (result.status == 0 && db->depth > depth)
+        db->depth = depth;
+    return result;
+}
+
+/* ---- A job begins ---- */
+
+weft_result weft__sqlite_db_enter(struct weft__sqlite_db *db, unsigned depth)
+{
     db->deaf = true; /* what this job hears is not meant for what others have left */
     drop_objects(db);
     db->deaf = false;
     db->refused = false;
     if (!db->handle)
         return weft_err(WEFT_ECLOSED);
-    if (sqlite3_get_autocommit(db->handle))
-        db->depth = 0;
-    if (db->depth > depth)
-        result = roll_back_to(db, depth);
-    if (result.status == 0 && db->depth > depth)
-        db->depth = depth;
+    weft_result result = weft__sqlite_db_roll_back_to(db, depth);
     if (result.status == 0 && db->depth < depth)
         result = weft_errf(WEFT_ECLOSED, "SQLite has rolled the transaction back");
     return result;

@@ -87,6 +87,15 @@ weft_result weft__sqlite_db_run(struct weft__sqlite_db *db, const char *sql);
 /** The same when nothing may stop it: to roll back. */
 weft_result weft__sqlite_db_undo(struct weft__sqlite_db *db, const char *sql);
 
+/** Begin a transaction, by this statement; within one: by a savepoint. */
+weft_result weft__sqlite_db_begin(struct weft__sqlite_db *db, const char *outermost);
+
+/** Commit the innermost one. */
+weft_result weft__sqlite_db_commit(struct weft__sqlite_db *db);
+
+/** Roll back until no more than `depth` are open, which SQLite may have done already. */
+weft_result weft__sqlite_db_roll_back_to(struct weft__sqlite_db *db, unsigned depth);
+
 /** The busy handler: true to try again. */
 int weft__sqlite_db_wait(void *db, int times);
 

@@ -2,7 +2,7 @@
 /*
  * Statements that are run for what they change: exec, insert, script; and preparing one.
  *
- * A script is one savepoint, so that all of it happens or nothing, also when it is cancelled. Of a
+ * A script is one transaction, so that all of it happens or nothing, also when it is cancelled. Of a
  * single statement SQLite itself takes care, as long as it is run to its end.
  */
 #include <errno.h>
@@ -70,31 +70,24 @@ static weft_result run_insert(struct weft__sqlite_call *call)
     return result.status < 0 ? result : number(sqlite3_last_insert_rowid(call->db->handle));
 }
 
-/* A failed or cancelled commit may have rolled back already. */
-static void undo(struct weft__sqlite_db *db)
-{
-    static const char *const steps[] = {"ROLLBACK TO weft_one", "RELEASE weft_one"};
-    for (int i = 0; i < 2 && !sqlite3_get_autocommit(db->handle); i++) {
-        weft_result result = weft__sqlite_db_undo(db, steps[i]);
-        weft__companion_free(result.message);
-    }
-}
-
+/* A transaction for the time of this job. If it cannot be rolled back now, the next job does. */
 weft_result weft__sqlite_as_one(struct weft__sqlite_db *db, weft_result (*fn)(void *arg), void *arg)
 {
-    weft_result released, result = weft__sqlite_db_run(db, "SAVEPOINT weft_one");
+    unsigned depth = db->depth;
+    weft_result ended, result = weft__sqlite_db_begin(db, "BEGIN");
     if (result.status < 0)
         return result;
     result = fn(arg);
     if (result.status == 0) {
-        released = weft__sqlite_db_run(db, "RELEASE weft_one");
-        if (released.status == 0)
+        ended = weft__sqlite_db_commit(db);
+        if (ended.status == 0)
             return result;
         if (result.destructor)
             result.destructor(result.value.ptr);
-        result = released;
+        result = ended;
     }
-    undo(db);
+    ended = weft__sqlite_db_roll_back_to(db, depth);
+    weft__companion_free(ended.message);
     return result;
 }
 

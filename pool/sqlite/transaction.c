@@ -12,33 +12,20 @@
  * those within it are savepoints, "weft_2" and so on.
  */
 #include <errno.h>
-#include <stdio.h>
 
 #include "pool/sqlite/handle.h"
-
-enum { SQL = 32 };
 
 /* ---- In a job ---- */
 
 static weft_result run_begin(struct weft__sqlite_call *call)
 {
-    struct weft__sqlite_db *db = call->db;
-    char sql[SQL];
-    snprintf(sql, sizeof(sql), "SAVEPOINT weft_%u", db->depth + 1);
-    weft_result result = weft__sqlite_db_run(db, db->depth == 0 ? call->keyword : sql);
-    db->depth += result.status == 0;
-    return result;
+    return weft__sqlite_db_begin(call->db, call->keyword);
 }
 
 /* A commit that a cancel made a rollback has ended the transaction, too. */
 static weft_result run_commit(struct weft__sqlite_call *call)
 {
-    struct weft__sqlite_db *db = call->db;
-    char sql[SQL];
-    snprintf(sql, sizeof(sql), "RELEASE weft_%u", db->depth);
-    weft_result result = weft__sqlite_db_run(db, db->depth == 1 ? "COMMIT" : sql);
-    db->depth -= result.status == 0;
-    return result;
+    return weft__sqlite_db_commit(call->db);
 }
 
 /* It is done already: the job was to run at the depth of the parent. */
