@@ -223,6 +223,47 @@ Test(sqlite_cancel, interrupting_one_query_leaves_the_cursors_alone)
 
 /* ---- Waiting for a lock ---- */
 
+#define THREE_MEETINGS "SELECT meet() FROM (SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3)"
+
+/* What comes of a query or a fetch that is cancelled when SQLite looks for it no more. */
+static void *cancel_late(weft_future *future)
+{
+    test_wait_met();
+    cr_assert(weft_cancel(future));
+    test_let_go();
+    void *value = test_pointer(future);
+    cr_assert_not_null(value, "%s", test_message);
+    return value;
+}
+
+/* meet() is the last thing that is done for a row. */
+static void interrupt_too_late(weft_sqlite *db, bool first)
+{
+    weft_future *query = weft_sqlite_query(db, THREE_MEETINGS);
+    if (!first)
+        test_let_go();
+    weft_sqlite_cursor *cursor = first ? cancel_late(query) : test_pointer(query);
+    if (!first)
+        test_wait_met();
+    weft_sqlite_rows_free(test_pointer(weft_sqlite_fetch(cursor)));
+    if (!first)
+        weft_sqlite_rows_free(cancel_late(weft_sqlite_fetch(cursor)));
+    cr_assert_eq(test_number(weft_sqlite_exec(db, "INSERT INTO t(v) VALUES (1)")), 1, "%s",
+                 test_message);
+    for (int again = 0; again < 2; again++)
+        cr_assert_eq(test_number(weft_sqlite_fetch(cursor)), -ECANCELED);
+    weft_sqlite_cursor_free(cursor);
+}
+
+Test(sqlite_cancel, an_interrupt_that_comes_too_late_for_a_batch_hits_nothing_else)
+{
+    weft_sqlite *db = open_with_functions(&(struct weft_sqlite_options){.batch_rows = 1});
+    interrupt_too_late(db, true);
+    interrupt_too_late(db, false);
+    weft_sqlite_free(db);
+    test_sqlite_end();
+}
+
 Test(sqlite_cancel, a_wait_for_a_lock_is_ended)
 {
     weft_sqlite *a = test_open_table(NULL);

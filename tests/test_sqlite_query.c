@@ -296,6 +296,26 @@ Test(sqlite_query, a_cursor_that_is_freed_lets_go_of_the_database)
     test_sqlite_end();
 }
 
+Test(sqlite_query, a_change_that_a_cursor_goes_through_keeps_other_changes_out)
+{
+    static const char change[] = "INSERT INTO t(v) VALUES (1), (2), (3) RETURNING id";
+    weft_sqlite *db = test_open_table(&(struct weft_sqlite_options){.batch_rows = 1});
+    weft_sqlite *other = test_open(NULL);
+    weft_sqlite_cursor *cursor = test_pointer(weft_sqlite_query(db, change));
+    cr_assert_eq(test_number(weft_sqlite_exec(db, "DELETE FROM t")), -EBUSY);
+    cr_assert_eq(test_number(weft_sqlite_script(db, "DELETE FROM t")), -EBUSY);
+    cr_assert_null(test_pointer(weft_sqlite_begin(db, WEFT_SQLITE_DEFERRED)));
+    cr_assert_eq(test_status, -EBUSY);
+    cr_assert_eq(test_ask(db, "SELECT count(*) FROM t"), 3);
+    weft_sqlite_rows_free(fetch(cursor));
+    weft_sqlite_cursor_free(cursor);
+    cr_assert_eq(test_number(weft_sqlite_exec(db, "INSERT INTO t(v) VALUES (4)")), 1);
+    cr_assert_eq(test_ask(other, "SELECT count(*) FROM t"), 4);
+    weft_sqlite_free(db);
+    weft_sqlite_free(other);
+    test_sqlite_end();
+}
+
 Test(sqlite_query, a_cursor_outlives_its_connection)
 {
     weft_sqlite *db = test_open(&(struct weft_sqlite_options){.batch_rows = 1});

@@ -320,6 +320,8 @@ WEFT_PUBLIC void weft_sqlite_statement_free(weft_sqlite_statement *statement);
  * Other statements may run on the connection while the cursor is open. It sees the database as it
  * was, as far as they are other connections'; of what its own connection changes meanwhile it may or
  * may not see something (so SQLite). An open cursor keeps others from a checkpoint: do not let it lie.
+ * Outside of a transaction, a change that gives rows (RETURNING) is committed when its cursor has come to
+ * the end or is freed; other changes fail with -EBUSY until then.
  *
  * Thread:    loop. The query runs on a worker.
  * Ownership: returns one reference, never NULL. The cursor is whoever's takes it, until

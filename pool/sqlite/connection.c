@@ -243,6 +243,12 @@ void weft__sqlite_db_listen(struct weft__sqlite_db *db, const struct weft__sqlit
         weft_job_on_cancel(interrupt, db);
 }
 
+bool weft__sqlite_db_was_interrupted(struct weft__sqlite_db *db)
+{
+    weft_job_on_cancel(NULL, NULL);
+    return atomic_load_explicit(&db->interrupted, memory_order_relaxed);
+}
+
 /* SQLite forgets an interrupt only when the next statement begins; until then a close would not write
  * the log back. */
 void weft__sqlite_db_listen_end(struct weft__sqlite_db *db)
@@ -347,11 +353,21 @@ weft_result weft__sqlite_db_close(struct weft__sqlite_db *db)
 
 /* ---- Transactions ---- */
 
+weft_result weft__sqlite_db_check_change(struct weft__sqlite_db *db)
+{
+    if (db->depth == 0 && sqlite3_txn_state(db->handle, NULL) == SQLITE_TXN_WRITE)
+        return weft_errf(-EBUSY, "a cursor goes through the rows of a change");
+    return weft__result(weft_value_i64(0), NULL);
+}
+
 weft_result weft__sqlite_db_begin(struct weft__sqlite_db *db, const char *outermost)
 {
     char sql[2 * MOST_NAME];
+    weft_result result = weft__sqlite_db_check_change(db);
+    if (result.status < 0)
+        return result;
     snprintf(sql, sizeof(sql), "SAVEPOINT weft_%u", db->depth + 1);
-    weft_result result = weft__sqlite_db_run(db, db->depth == 0 ? outermost : sql);
+    result = weft__sqlite_db_run(db, db->depth == 0 ? outermost : sql);
     db->depth += result.status == 0;
     return result;
 }

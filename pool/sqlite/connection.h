@@ -81,6 +81,10 @@ weft_result weft__sqlite_db_enter(struct weft__sqlite_db *db, unsigned depth);
 void weft__sqlite_db_listen(struct weft__sqlite_db *db, const struct weft__sqlite_object *object);
 void weft__sqlite_db_listen_end(struct weft__sqlite_db *db);
 
+/** Listen no more; true if sqlite3_interrupt() was called. What still stands between two rows must be
+ * reset then, before weft__sqlite_db_listen_end(). */
+bool weft__sqlite_db_was_interrupted(struct weft__sqlite_db *db);
+
 /** Run a statement of weft's own, which may begin and end transactions. */
 weft_result weft__sqlite_db_run(struct weft__sqlite_db *db, const char *sql);
 
@@ -92,6 +96,10 @@ weft_result weft__sqlite_db_begin(struct weft__sqlite_db *db, const char *outerm
 
 /** Commit the innermost one. */
 weft_result weft__sqlite_db_commit(struct weft__sqlite_db *db);
+
+/** -EBUSY if there is a change that SQLite commits later: outside of transactions, a cursor stands
+ * between two rows of it. What is changed then would be committed as late. */
+weft_result weft__sqlite_db_check_change(struct weft__sqlite_db *db);
 
 /** Roll back until no more than `depth` are open, which SQLite may have done already. */
 weft_result weft__sqlite_db_roll_back_to(struct weft__sqlite_db *db, unsigned depth);

@@ -106,12 +106,25 @@ static weft_result read_batch(struct scan *scan)
     return weft__result(weft_value_ptr(rows), weft__sqlite_rows_destroy);
 }
 
+/* The same in a job. An interrupt that came too late for this batch stands until nothing of the
+ * connection is under way, and would hit whatever runs next: so it ends the scan here. */
+static weft_result read_interruptibly(struct scan *scan)
+{
+    weft_result result = read_batch(scan);
+    if (!weft__sqlite_db_was_interrupted(scan->object.db) || !scan->statement)
+        return result;
+    scan->row_is_there = false;
+    scan->failure = weft_err(-ECANCELED);
+    end_scan(scan);
+    return result;
+}
+
 static weft_result begin_scan(struct weft__sqlite_call *call, struct scan *scan)
 {
     weft_result result = weft__sqlite_call_take(call, &scan->statement);
     if (result.status < 0)
         return result;
-    result = read_batch(scan);
+    result = read_interruptibly(scan);
     if (result.status < 0)
         return result;
     scan->first = result.value.ptr;
@@ -136,7 +149,7 @@ static weft_result run_query(struct weft__sqlite_call *call)
 
 static weft_result run_fetch(struct weft__sqlite_call *call)
 {
-    return read_batch((struct scan *)call->object);
+    return read_interruptibly((struct scan *)call->object);
 }
 
 /* `code` is what the first step said. */

@@ -33,7 +33,10 @@ weft_result weft__sqlite_call_take(struct weft__sqlite_call *call,
     if (call->object && statement->in_use)
         return weft_errf(-EBUSY, "a cursor goes through the rows of the statement");
     statement->in_use = true;
-    result = weft__sqlite_statement_bind(statement, call->values, call->count);
+    if (!sqlite3_stmt_readonly(statement->stmt))
+        result = weft__sqlite_db_check_change(call->db);
+    if (result.status == 0)
+        result = weft__sqlite_statement_bind(statement, call->values, call->count);
     if (result.status < 0)
         weft__sqlite_statement_give_back(statement);
     else
