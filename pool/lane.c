@@ -122,9 +122,28 @@ struct weft__job *weft__lane_oldest_locked(const weft_lane *lane)
     return older(lane->line.first, lane->released);
 }
 
+/* Not one that has run a function, which would be half done, nor one that was forced in. */
+static bool may_drop(const struct weft__job *job)
+{
+    return job && !job->ran && !job->forced;
+}
+
+static struct weft__job *first_to_drop(const struct weft__line *line)
+{
+    struct weft__job *job = line->first;
+    while (job && !may_drop(job))
+        job = job->next;
+    return job;
+}
+
+/* NULL: there is none that may go. (The heap has no order but its root; it is of few jobs.) */
 static struct weft__job *drop_oldest(weft_lane *lane)
 {
-    struct weft__job *oldest = older(weft__lane_oldest_locked(lane), lane->behind.first);
+    struct weft__job *oldest = older(first_to_drop(&lane->line), first_to_drop(&lane->behind));
+    if (may_drop(lane->released))
+        oldest = older(lane->released, oldest);
+    if (!oldest)
+        return NULL;
     leave(lane, oldest);
     weft__count_up(&lane->counts.dropped);
     return oldest;
@@ -135,17 +154,20 @@ static int push_beyond(weft_lane *lane, struct weft__job *job, enum weft_submit 
                        struct weft__job **ret_dropped)
 {
     bool as_lane = submit == WEFT_SUBMIT_AS_LANE;
-    if (submit == WEFT_SUBMIT_TRY || (as_lane && lane->on_full == WEFT_FULL_REJECT)) {
+    bool drops = as_lane && lane->on_full == WEFT_FULL_DROP_OLDEST;
+    if (drops)
+        *ret_dropped = drop_oldest(lane);
+    if (submit == WEFT_SUBMIT_TRY || (as_lane && lane->on_full == WEFT_FULL_REJECT) ||
+        (drops && !*ret_dropped)) {
         weft__count_up(&lane->counts.rejected);
         return -EAGAIN;
     }
-    if (submit == WEFT_SUBMIT_WAIT || (as_lane && lane->on_full == WEFT_FULL_WAIT)) {
-        append(&lane->no_room, job, WEFT__NO_ROOM);
+    if (submit == WEFT_SUBMIT_FORCED || (drops && !lane->no_room.first)) {
+        enter(lane, job);
         return 0;
     }
-    if (submit != WEFT_SUBMIT_FORCED)
-        *ret_dropped = drop_oldest(lane);
-    enter(lane, job);
+    append(&lane->no_room, job, WEFT__NO_ROOM);
+    weft__lane_admit_locked(lane); /* where another was dropped */
     return 0;
 }
 

@@ -455,3 +455,28 @@ Test(lane_full, to_wait_for_room_needs_no_more_memory_than_a_job_does)
     weft_test_every_lack_of_memory(wait_for_room);
     end();
 }
+
+Test(lane_full, one_that_drops_another_does_not_overtake_those_who_wait_for_room)
+{
+    begin(WEFT_FULL_DROP_OLDEST, 2);
+    weft_future *jobs[] = {start(WEFT_SUBMIT_AS_LANE, "a"), start(WEFT_SUBMIT_AS_LANE, "b"),
+                           start(WEFT_SUBMIT_WAIT, "c"), start(WEFT_SUBMIT_AS_LANE, "d"),
+                           start(WEFT_SUBMIT_AS_LANE, "e")};
+    cr_assert_eq(stats().queued, 2);
+    cr_assert_eq(stats().waiting, 1);
+    all_end(jobs, 5, (int[]){WEFT_EDROPPED, WEFT_EDROPPED, 0, 0, 0});
+    cr_assert_str_eq(test_trace, "cde");
+    end();
+}
+
+Test(lane_full, drops_no_job_that_was_forced_in)
+{
+    begin(WEFT_FULL_DROP_OLDEST, 1);
+    weft_future *jobs[] = {start(WEFT_SUBMIT_FORCED, "a"), start(WEFT_SUBMIT_AS_LANE, "b"), NULL,
+                           NULL};
+    jobs[2] = start(WEFT_SUBMIT_FORCED, "c");
+    jobs[3] = start(WEFT_SUBMIT_WAIT, "d");
+    all_end(jobs, 4, (int[]){0, -EAGAIN, 0, 0});
+    cr_assert_str_eq(test_trace, "acd");
+    end();
+}

@@ -39,7 +39,9 @@ extern "C" {
 enum weft_on_full {
     WEFT_FULL_REJECT,     /* it fails at once, with -EAGAIN */
     WEFT_FULL_WAIT,       /* it waits for room, first come, first served */
-    WEFT_FULL_DROP_OLDEST /* the one that has been queued for longest fails, with WEFT_EDROPPED */
+    WEFT_FULL_DROP_OLDEST /* the one that has been queued for longest fails, with WEFT_EDROPPED:
+                             never one that goes on by weft_continue(), or that was forced in; if
+                             there are only such, the new one fails, with -EAGAIN */
 };
 
 /** Zero is the default of every field. */
