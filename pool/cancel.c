@@ -352,8 +352,9 @@ void weft__control_watch(void (*fn)(void *arg), void *arg)
 
 int weft_job_commit(void)
 {
-    struct weft__control *control;
-    int status = find(&control);
+    struct weft__control
+        *control; /* one with limits may never be told, and has its state all the same */
+    int status = weft__control_here(&control);
     if (control) {
         weft__mutex_lock(&control->mu);
         if (is_told(control))
