@@ -22,6 +22,9 @@
  * it is queued drops it, as a job that has not started; unless it has committed. A loop that ends lets
  * go of a job that runs: then it does not go on either.
  *
+ * The lane in which a job goes on may be given up before it gets there: by what releases the arguments
+ * of the function that named it, say. So from then on the lane expects it, and lasts.
+ *
  * What weft_continue() returns is a result with a destructor that nobody else can have, and a step of
  * this job's as its value. The steps are the job's from the beginning, so a function that names one and
  * then returns something else leaks nothing.
@@ -46,7 +49,7 @@ struct weft__step {
     struct weft__step *next;        /* in job->chain.named */
     weft_result (*run)(void *args); /* [const] */
     void (*release)(void *args);    /* [const] */
-    weft_lane *lane;                /* [const] borrowed; NULL: the lane it is in */
+    weft_lane *lane;                /* [const] it expects the job; NULL: the lane it is in */
     _Alignas(max_align_t) unsigned char args[];
 };
 
@@ -78,10 +81,28 @@ static struct weft__step *new_step(const struct weft_continue_options *options,
         step = weft__malloc(sizeof(*step) + blocking->size);
     if (!step)
         return NULL;
-    *step = (struct weft__step){
-        .run = blocking->run, .release = options->release, .lane = options->lane};
+    *step = (struct weft__step){.run = blocking->run, .release = options->release};
     memcpy(step->args, args, blocking->size);
     return step;
+}
+
+static void expect(struct weft__step *step, const struct weft__job *job, weft_lane *lane)
+{
+    if (!lane || lane == job->lane)
+        return;
+    step->lane = lane;
+    weft__mutex_lock(&job->pool->mu);
+    lane->expected++;
+    weft__mutex_unlock(&job->pool->mu);
+}
+
+/* The job has come, or will not. */
+static void expect_no_more_locked(const struct weft__step *step)
+{
+    if (!step->lane)
+        return;
+    step->lane->expected--;
+    weft__lane_bury_locked(step->lane);
 }
 
 weft_result weft__continue(const struct weft_continue_options *options,
@@ -98,6 +119,7 @@ weft_result weft__continue(const struct weft_continue_options *options,
             options->release((void *)(uintptr_t)args);
         return weft_err(status < 0 ? status : -ENOMEM);
     }
+    expect(step, job, options->lane);
     step->next = job->chain.named;
     job->chain.named = step;
     return (weft_result){.value.ptr = step, .destructor = next_step};
@@ -129,10 +151,13 @@ bool weft__chain_goes_on(const struct weft__job *job)
     return is_marked(&job->result);
 }
 
-static void drop(struct weft__step *step)
+static void drop(const struct weft__job *job, struct weft__step *step)
 {
     if (step->release)
         step->release(step->args);
+    weft__mutex_lock(&job->pool->mu);
+    expect_no_more_locked(step);
+    weft__mutex_unlock(&job->pool->mu);
     weft__free(step);
 }
 
@@ -161,7 +186,7 @@ void weft__chain_step(struct weft__job *job, bool goes_on)
     while (job->chain.named) {
         struct weft__step *step = job->chain.named;
         job->chain.named = step->next;
-        drop(step);
+        drop(job, step);
     }
 }
 
@@ -190,6 +215,8 @@ bool weft__chain_ended_locked(weft_pool *pool, struct weft__job *job, weft_ns no
         if (lane)
             weft__lane_move_locked(lane, job);
     }
+    if (goes_on)
+        expect_no_more_locked(job->chain.step);
     if (lane)
         job->queued_at = now;
     return lane;

@@ -71,6 +71,7 @@ struct weft_lane {
     size_t released_count;             /* [mu] */
     uint64_t last_seq;                 /* [mu] number of the job that was queued last */
     size_t running;                    /* [mu] jobs taken, whose functions have not returned */
+    size_t expected;                   /* [mu] jobs of other lanes that may go on here */
 
     /* Of the scheduler, see pool/schedule.c; all [mu]. */
     size_t own, common; /* jobs that could start on threads reserved for it; on any others */

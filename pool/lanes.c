@@ -112,7 +112,8 @@ static weft_lane *find_locked(const weft_pool *pool, const char *name) WEFT_REQU
 
 static bool has_jobs(const weft_lane *lane)
 {
-    return weft__lane_queued(lane) > 0 || lane->no_room.count > 0 || lane->running > 0;
+    return weft__lane_queued(lane) > 0 || lane->no_room.count > 0 || lane->running > 0 ||
+           lane->expected > 0;
 }
 
 void weft__lane_bury_locked(weft_lane *lane)

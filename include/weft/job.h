@@ -425,7 +425,7 @@ struct weft_continue_options {
  * weft_continue() in `lane` (NULL: the one it is in), however full that is.
  *
  * Thread:    worker.
- * Ownership: as weft_continue(). The lane is borrowed until the function has returned.
+ * Ownership: as weft_continue(). The lane is borrowed for the call.
  * Errors:    as weft_continue(); -EINVAL when the lane is another pool's. -ESHUTDOWN, by the job's
  *            future: it is closed.
  * Since:     0.1
