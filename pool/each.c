@@ -115,13 +115,21 @@ void weft__each_serve(weft_pool *pool, struct weft__worker *self)
     each->done++;
     note_result(each, &result);
     bool done = end_if_done(pool, round);
+    if (!done && round->deserted) /* who is last is counted as the thread of any job is */
+        pool->abandoned--;
     weft__mutex_unlock(&pool->mu);
     weft__result_destroy(&result);
     if (done)
         weft__job_send(round);
 }
 
-bool weft__each_cancel(struct weft__job *round)
+unsigned weft__each_threads_locked(const struct weft__job *round)
+{
+    const struct each *each = (const struct each *)(const void *)round->args;
+    return each->running > 1 ? (unsigned)each->running : 1;
+}
+
+enum weft__answer weft__each_cancel(struct weft__job *round)
 {
     weft_pool *pool = round->pool;
     struct each *each = each_of(round);
@@ -137,7 +145,7 @@ bool weft__each_cancel(struct weft__job *round)
     weft__mutex_unlock(&pool->mu);
     if (done)
         weft__job_send(round);
-    return cancelled;
+    return cancelled ? WEFT__TOLD : WEFT__GOES_ON;
 }
 
 /* True: there is nobody to run it. */

@@ -3,6 +3,7 @@
 #ifndef WEFT_POOL_EACH_H
 #define WEFT_POOL_EACH_H
 
+#include "pool/cancel.h"
 #include "pool/job.h"
 #include "pool/pool.h"
 
@@ -22,7 +23,10 @@ static inline bool weft__is_round(const struct weft__job *job)
     return !job->run;
 }
 
-/** Workers that have not begun a round will not. Thread: loop. */
-bool weft__each_cancel(struct weft__job *round);
+/** On how many threads a round that goes on is stuck. Call with the pool's lock held. */
+unsigned weft__each_threads_locked(const struct weft__job *round);
+
+/** Workers that have not begun a round will not. TOLD, unless there are none. Thread: loop. */
+enum weft__answer weft__each_cancel(struct weft__job *round);
 
 #endif

@@ -152,11 +152,9 @@ bool weft__job_cancel(struct weft__job *job)
 {
     if (!job->pool)
         return false;
-    if (weft__is_round(job))
-        return weft__each_cancel(job);
-    if (drop_queued(job, -ECANCELED))
+    if (!weft__is_round(job) && drop_queued(job, -ECANCELED))
         return true;
-    enum weft__answer answer = ask(job);
+    enum weft__answer answer = weft__is_round(job) ? weft__each_cancel(job) : ask(job);
     if (answer == WEFT__LEFT)
         leave(job, -ECANCELED);
     else if (answer == WEFT__TOLD)
@@ -321,7 +319,7 @@ bool weft__job_let_go_locked(struct weft__job *job)
     }
     job->let_go = true;
     if (!job->deserted)
-        job->pool->abandoned++;
+        job->pool->abandoned += weft__is_round(job) ? weft__each_threads_locked(job) : 1;
     job->deserted = true;
     return true;
 }

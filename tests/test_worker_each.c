@@ -225,3 +225,64 @@ Test(worker_each, fails_in_a_forked_child)
     weft_pool_unref(pool);
     weft_test_loop_end();
 }
+
+static weft_result fail(void *arg)
+{
+    (void)arg;
+    return weft_err(-EIO);
+}
+
+struct awaits_round {
+    WEFT_FRAME;
+    int status, later;
+};
+
+static WEFT_ASYNC(awaits_round)
+{
+    WEFT_BEGIN;
+    WEFT_CATCH(self->status, weft_pool_run_on_each(weft_loop_pool(test_loop), fail, NULL));
+    WEFT_CATCH(self->later, weft_sleep(0));
+    WEFT_RETURN(self->status * 1000 + self->later);
+    WEFT_END;
+}
+
+/* One thread has run it, and failed, when the cancel comes; the others are busy. */
+Test(worker_each, cancelled_that_fails_all_the_same_leaves_the_request_to_who_awaits_it)
+{
+    struct gate busy;
+    weft_future *jobs[THREADS];
+    gate_init(&busy);
+    weft_pool *pool = use_threads(&busy, jobs);
+    weft_future *task = weft_spawn(awaits_round);
+    cr_assert_eq(weft_test_run(weft_sleep(0)), 0);
+    gate_open(&busy);
+    wait_for_idle(pool, 1);
+    cr_assert(weft_cancel(task));
+    cr_assert_eq(weft_test_run(weft_ref(task)), 0);
+    cr_assert_eq(weft_future_value(task).i64, -EIO * 1000 - ECANCELED, "%d",
+                 (int)weft_future_value(task).i64);
+    weft_unref(task);
+    for (int i = 1; i < THREADS; i++)
+        gate_open(&busy);
+    for (int i = 0; i < THREADS; i++)
+        cr_assert_eq(weft_test_run(jobs[i]), 0);
+    weft_test_loop_end();
+}
+
+Test(worker_each, stuck_on_several_threads_holds_up_neither_the_end_of_the_loop_nor_of_the_pool)
+{
+    struct gate gate;
+    gate_init(&gate);
+    struct weft_shutdown_options options = {.jobs_timeout = 1};
+    weft_pool *pool = use_threads(NULL, NULL);
+    weft_unref(weft_pool_run_on_each(pool, gate_pass, &gate));
+    for (int i = 0; i < THREADS; i++)
+        gate_wait_entered(&gate);
+    cr_assert_eq(weft_loop_shutdown(test_loop, &options, NULL), WEFT_ESTUCK);
+    weft_loop_free(test_loop);
+    test_loop = NULL;
+    for (int i = 0; i < THREADS; i++)
+        gate_open(&gate);
+    while (weft_test_heap_live() > 0)
+        sched_yield();
+}
