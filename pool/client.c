@@ -19,6 +19,7 @@
 #include "core/memory.h"
 #include "pool/cancel.h"
 #include "pool/pool.h"
+#include "pool/wake.h"
 
 /* ---- The list ---- */
 
@@ -85,11 +86,29 @@ static struct weft__client *client_of_part(struct weft__part *part)
     return WEFT__CONTAINER(part, struct weft__client, part);
 }
 
+/* What a job releases may cancel others, and drop the last references to them. So the next one is held
+ * meanwhile; if it has gone by then, all begins anew: to ask twice is as good as once. */
+static struct weft__job *hold_next(struct weft__job *job)
+{
+    if (job->newer)
+        weft_ref(&job->newer->future);
+    return job->newer;
+}
+
+static struct weft__job *go_on_with(struct weft__client *client, struct weft__job *held)
+{
+    if (!held)
+        return NULL;
+    bool is_there = held->client && !held->left;
+    weft_unref(&held->future);
+    return is_there ? held : client->oldest;
+}
+
 static void drop_queued(struct weft__client *client, bool forced)
 {
     struct weft__job *next;
-    for (struct weft__job *job = client->oldest; job; job = next) {
-        next = job->newer;
+    for (struct weft__job *job = client->oldest; job; job = go_on_with(client, next)) {
+        next = hold_next(job);
         if (forced)
             weft__job_give_up(job);
         else if (!job->forced)
@@ -143,7 +162,9 @@ static struct weft__job *let_go(struct weft__client *client)
     weft__mutex_lock(&client->pool->mu);
     struct weft__job *ended = let_go_locked(client->newest, NULL);
     ended = let_go_locked(client->left, ended);
+    struct weft__call call = weft__call_worker_locked(client->pool);
     weft__mutex_unlock(&client->pool->mu);
+    weft__rouse(call);
     return ended;
 }
 

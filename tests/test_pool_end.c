@@ -386,3 +386,36 @@ Test(pool_end, names_all_that_is_stuck_in_a_full_pool_with_spares_and_lanes)
     while (weft_test_heap_live() > 1)
         sched_yield();
 }
+
+/* ---- What is released on the way ---- */
+
+static weft_future *victim;
+
+static void cancel_another(void *arg)
+{
+    (void)arg;
+    weft_future *other = victim;
+    victim = NULL;
+    if (!other)
+        return;
+    weft_cancel(other);
+    weft_unref(other);
+}
+
+Test(pool_end, what_a_dropped_job_releases_may_cancel_the_next_one)
+{
+    weft_pool *pool = weft__pool_by_hand(WEFT__STEPPED);
+    cr_assert_eq(weft_loop_set_pool(test_loop, pool), 0);
+    weft_pool_unref(pool);
+    const struct weft_job_options options = {.release = cancel_another};
+    weft_future *first = weft_offload_fn(&options, return_nothing, NULL);
+    victim = weft_to_thread_fn(NULL, return_nothing, NULL);
+    weft_future *last = weft_to_thread_fn(NULL, return_nothing, NULL);
+    cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), 0);
+    cr_assert_null(victim);
+    cr_assert_eq(weft_future_status(first), -ECANCELED);
+    cr_assert_eq(weft_future_status(last), -ECANCELED);
+    weft_unref(first);
+    weft_unref(last);
+    weft_test_loop_end();
+}
