@@ -18,6 +18,7 @@ struct weft__worker {
     pthread_cond_t roused;     /* to be waited on with the pool's lock */
     struct weft__worker *next; /* [mu] in the list of idle or of free ones */
     bool called;               /* [mu] off the idle list, to look for a job */
+    struct weft__job *job;     /* [mu] that it has taken and not noted as ended; NULL: none */
     bool in_job;               /* [worker] its function runs */
     bool in_round;             /* [worker] that of a round runs (pool/each.c) */
     uint64_t round;            /* [mu] the number of the last one that it served */

@@ -94,6 +94,7 @@ static void run_jobs(weft_pool *pool, struct weft__worker *self) WEFT_REQUIRES(p
         if (!due && !job && !ended)
             return;
         struct weft__call next = weft__call_worker_locked(pool);
+        self->job = job;
         weft__mutex_unlock(&pool->mu);
         weft__rouse(next);
         if (ended)
@@ -104,6 +105,7 @@ static void run_jobs(weft_pool *pool, struct weft__worker *self) WEFT_REQUIRES(p
             weft__each_serve(pool, self);
         now = weft__pool_now();
         weft__mutex_lock(&pool->mu);
+        self->job = NULL;
         weft__worker_unblock_locked(pool, self);
         ended = job && !weft__chain_ended_locked(pool, job, now) ? job : NULL;
     }

@@ -13,6 +13,7 @@
 #ifndef WEFT_POOL_H
 #define WEFT_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <weft/future.h>
@@ -131,6 +132,29 @@ struct weft_pool_stats {
  * Since:     0.1
  */
 WEFT_PUBLIC void weft_pool_get_stats(weft_pool *pool, struct weft_pool_stats *ret);
+
+/** A job that runs, as it was at one moment. */
+struct weft_running_job {
+    char name[64];        /* of its function */
+    char started_at[128]; /* "file:line" of the call that started it, or "" */
+    char lane[32];
+    weft_ns runs_for;  /* since it was taken by its thread */
+    bool is_abandoned; /* nobody waits for it any more */
+    const char *state; /* what became of a cancel, in words: "told to stop" */
+};
+
+/**
+ * Call `fn` for each job that runs on a thread of the pool, of all its loops: which calls hold the
+ * threads, and which of them were abandoned. No lock is held: it may do what it likes.
+ *
+ * Thread:    any.
+ * Ownership: `job` is lent for the call; what its `state` points to is static.
+ * Errors:    none; nothing runs in a NULL pool, nor in a forked child.
+ * Since:     0.1
+ */
+WEFT_PUBLIC void weft_pool_each_running(weft_pool *pool,
+                                        void (*fn)(void *arg, const struct weft_running_job *job),
+                                        void *arg);
 
 /**
  * What thread_start stored for the thread on which this job runs; NULL on all other threads.
