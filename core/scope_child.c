@@ -165,6 +165,14 @@ static weft_future *no_memory(void)
     return lend(loop ? weft__future_enomem(loop) : weft__future_enoloop());
 }
 
+/* Nothing came of it. */
+static void forget_child(weft_scope *scope, struct weft__child *child)
+{
+    unlink_child(scope, child);
+    scope->total--;
+    weft__free(child);
+}
+
 /* There is no memory for a child: it failed before it began. */
 static weft_future *lose_child(weft_scope *scope, int status, const char *name, const char *place)
 {
@@ -246,7 +254,12 @@ static weft_future *spawn(weft_scope *scope, spawn_fn *fn, const weft_coroutine 
     struct weft__child *child = new_child(scope);
     if (!child)
         return lose_child(scope, -ENOMEM, coroutine->name, place);
-    return adopt(scope, child, fn(coroutine, frame, place));
+    weft_future *future = fn(coroutine, frame, place);
+    if (future->status != -ENOMEM || weft__coro_of(future))
+        return adopt(scope, child, future);
+    lend(future); /* there was no memory for the task: it has no name, the coroutine has */
+    forget_child(scope, child);
+    return lose_child(scope, -ENOMEM, coroutine->name, place);
 }
 
 weft_future *weft__scope_spawn(weft_scope *scope, const weft_coroutine *coroutine,

@@ -443,3 +443,29 @@ Test(scope_end, survives_every_lack_of_memory)
     weft_test_loop_end();
     cr_assert_eq(test_reports.count, 0);
 }
+
+Test(scope_end, names_a_child_for_which_there_was_no_memory_by_its_coroutine)
+{
+    int failed = 1, unmade = 0;
+    for (size_t n = 1; failed; n++) {
+        weft_scope *scope = weft_scope_open(NULL);
+        weft_test_heap_fail_at(n);
+        weft_future *child = weft_scope_spawn(scope, test_child, .what = {.name = "x", .ms = 1});
+        failed = weft_test_heap_failed();
+        weft_test_heap_fail_at(0);
+        if (weft_future_status(child) == -ENOMEM) {
+            unmade++;
+            cr_assert_eq(weft_test_run(weft_scope_close(scope, 0)), WEFT_EGROUP);
+            cr_assert_eq(weft_errors_count(weft_scope_errors(scope)), 1);
+            cr_assert_eq(weft_errors_status(weft_scope_errors(scope), 0), -ENOMEM);
+            cr_assert_str_eq(weft_errors_name(weft_scope_errors(scope), 0), "test_child");
+            cr_assert_not_null(weft_errors_spawned_at(weft_scope_errors(scope), 0));
+        } else {
+            cr_assert_eq(weft_test_run(weft_scope_close(scope, 0)), 0);
+        }
+        weft_scope_free(scope);
+        test_trace[0] = 0;
+    }
+    cr_assert_geq(unmade, 2); /* its record, and the task itself */
+    weft_test_loop_end();
+}
