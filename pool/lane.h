@@ -39,6 +39,7 @@ struct weft__lane_counts {
     weft__count submitted, completed;     /* since it was made, as the rest */
     weft__count rejected, dropped, expired;
     weft__count cancelled_queued, cancelled_cooperative, cancelled_interrupted, abandoned;
+    weft__count unstarted;
     weft__count abandoned_running; /* of `running`, those that nobody waits for now */
     struct weft__histogram queue_wait, run_time;
 };

@@ -41,6 +41,7 @@ static void read_lane(const weft_lane *lane, struct weft_lane_stats *ret)
         .rejected = weft__count_get(&counts->rejected),
         .dropped = weft__count_get(&counts->dropped),
         .expired = weft__count_get(&counts->expired),
+        .unstarted = weft__count_get(&counts->unstarted),
         .cancelled_queued = weft__count_get(&counts->cancelled_queued),
         .cancelled_cooperative = weft__count_get(&counts->cancelled_cooperative),
         .cancelled_interrupted = weft__count_get(&counts->cancelled_interrupted),

@@ -197,3 +197,17 @@ void weft__schedule_ended_locked(weft_pool *pool, struct weft__job *job, weft_ns
     weft__schedule_account_locked(lane);
     weft__lane_bury_locked(lane);
 }
+
+struct weft__job *weft__schedule_give_up_locked(weft_pool *pool, weft_ns now)
+{
+    bool aged;
+    if (weft__schedule_eligible_locked(pool) == 0)
+        return NULL;
+    weft_lane *lane = choose_locked(pool, now, &aged);
+    struct weft__job *job = weft__lane_pop_locked(lane);
+    weft__lane_end_locked(lane, job);
+    weft__count_up(&lane->counts.unstarted);
+    weft__schedule_account_locked(lane);
+    weft__lane_bury_locked(lane);
+    return job;
+}

@@ -38,6 +38,11 @@ struct weft__job *weft__schedule_take_locked(weft_pool *pool, weft_ns now) WEFT_
 void weft__schedule_ended_locked(weft_pool *pool, struct weft__job *job, weft_ns now)
     WEFT_REQUIRES(pool->mu);
 
+/** Take out of its lane the job that would run next, for good: there will be no thread for it. It counts
+ * as unstarted, and no limit of its lane keeps back the one behind it. NULL: none may run. */
+struct weft__job *weft__schedule_give_up_locked(weft_pool *pool, weft_ns now)
+    WEFT_REQUIRES(pool->mu);
+
 /** The lane, or what waits in it, was changed. */
 void weft__schedule_account_locked(weft_lane *lane);
 

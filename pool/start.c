@@ -62,14 +62,13 @@ static int create_thread(struct weft__worker *worker)
     return error;
 }
 
-/* The jobs that nobody is there to run, linked by `next`. An end for each, so that no limit of a lane
- * keeps one back. */
+/* The jobs that nobody is there to run, linked by `next`. */
 static struct weft__job *take_orphans_locked(weft_pool *pool) WEFT_REQUIRES(pool->mu)
 {
     struct weft__job *job, *first = NULL, **end = &first;
     weft_ns now = weft__pool_now();
-    while (weft__count_get(&pool->threads) == 0 && (job = weft__schedule_take_locked(pool, now))) {
-        weft__schedule_ended_locked(pool, job, now);
+    while (weft__count_get(&pool->threads) == 0 &&
+           (job = weft__schedule_give_up_locked(pool, now))) {
         *end = job;
         end = &job->next;
     }

@@ -11,6 +11,7 @@
 #include <weft/lane.h>
 #include <weft/weft.h>
 
+#include "core/sys.h"
 #include "pool/job.h"
 #include "pool/lane.h"
 #include "pool/pool.h"
@@ -453,6 +454,57 @@ Test(lane_stats, other_threads_read_while_jobs_run_and_lanes_come_and_go)
     cr_assert_eq(pthread_join(reader, NULL), 0);
     atomic_store(&over, true);
     cr_assert_eq(pthread_join(lister, NULL), 0);
+    end();
+}
+
+/* ---- What is never started ---- */
+
+static int cannot_start(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
+                        void *arg)
+{
+    (void)thread;
+    (void)attributes;
+    (void)start;
+    (void)arg;
+    return EAGAIN;
+}
+
+Test(lane_stats, jobs_for_which_no_thread_can_be_started_are_unstarted_not_completed)
+{
+    begin_with(&(struct weft_lane_options){.name = "lane", .max_running = 1});
+    weft__sys.pthread_create = cannot_start;
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(weft_test_run(submit()), -EAGAIN);
+    struct weft_lane_stats stats = told_of(lane);
+    cr_assert_eq(stats.unstarted, 2);
+    cr_assert_eq(stats.submitted, 2);
+    cr_assert_eq(stats.completed, 0);
+    cr_assert_eq(stats.queued, 0);
+    cr_assert_eq(stats.running, 0);
+    assert_latency(stats.queue_wait, 0);
+    assert_latency(stats.run_time, 0);
+    weft__sys.pthread_create = pthread_create;
+    cr_assert_eq(weft_test_run(submit()), 0);
+    cr_assert_eq(told_of(lane).completed, 1);
+    cr_assert_eq(told_of(lane).unstarted, 2);
+    end();
+}
+
+static int cannot_work(void *arg, void **ret_state)
+{
+    (void)arg;
+    (void)ret_state;
+    return -EACCES;
+}
+
+Test(lane_stats, jobs_whose_thread_could_not_begin_are_unstarted)
+{
+    begin_on(
+        weft_pool_new(&(struct weft_pool_options){.max_threads = 1, .thread_start = cannot_work}),
+        &(struct weft_lane_options){.name = "lane"});
+    cr_assert_eq(weft_test_run(submit()), -EACCES);
+    cr_assert_eq(told_of(lane).unstarted, 1);
+    cr_assert_eq(told_of(lane).completed, 0);
     end();
 }
 

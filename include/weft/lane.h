@@ -124,6 +124,7 @@ struct weft_lane_stats {
     uint64_t rejected;         /* that were not accepted: the lane was full */
     uint64_t dropped;          /* that made room for newer ones */
     uint64_t expired;          /* whose time was over before they were started */
+    uint64_t unstarted;        /* that failed because no thread could be started for them */
     uint64_t cancelled_queued; /* that were cancelled before they were started */
     uint64_t cancelled_cooperative, cancelled_interrupted; /* that ended because of a cancel */
     uint64_t abandoned;             /* that nobody waited for any more when they ran */
