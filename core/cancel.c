@@ -4,8 +4,9 @@
  *
  * weft_cancel() asks what it is given; that may ask others in turn: a gather its children, a task
  * what it awaits. While it is under way loop->origin says who asked first and from where, so that
- * each coroutine on the way can note it, and nobody has to hand it on. A request that had to wait
- * for a task's next await is made there with what the task noted.
+ * each future on the way can note it, and nobody has to hand it on. A request that had to wait
+ * for a task's next await is made there with what the task noted. Whoever waits for a future that
+ * was cancelled takes the note over with the -ECANCELED, whoever that was asked by.
  *
  * Requests that weft makes itself (a limit of time, a shutdown) have a reason, and no place.
  *
@@ -36,15 +37,21 @@ static void set_origin(weft_future *future, const struct weft__origin *origin)
     cold->origin.copy = copy;
 }
 
+static bool is_known(const struct weft__origin *origin)
+{
+    return origin && (origin->by_id || origin->at);
+}
+
 void weft__note_origin(weft_future *future)
 {
-    set_origin(future, weft__loop->origin);
+    const struct weft__origin *origin = weft__loop->origin;
+    set_origin(future, is_known(origin) ? origin : NULL);
 }
 
 void weft__pass_origin(weft_future *to, const weft_future *from)
 {
     const struct weft__cold *cold = weft__cold(from);
-    if (cold && (cold->origin.by_id || cold->origin.at))
+    if (cold && is_known(&cold->origin))
         set_origin(to, &cold->origin);
 }
 
@@ -66,9 +73,20 @@ void weft__set_reason(weft_future *future, const char *reason)
     weft__cold_set_message(future, weft__strdup(reason));
 }
 
+/* Coroutines note it themselves, on the whole way that the request takes. What weft drops of its own, a
+ * timer say, without a place or a reason, is not worth a note. */
+static void note_at_operation(weft_future *future, const char *reason)
+{
+    const struct weft__origin *origin = weft__loop->origin;
+    if (weft__coro_of(future))
+        return;
+    set_origin(future, is_known(origin) && (origin->at || reason) ? origin : NULL);
+}
+
 bool weft__request_cancel(weft_future *future, const char *reason)
 {
     weft__set_reason(future, reason);
+    note_at_operation(future, reason);
     return future->ops->cancel(future);
 }
 

@@ -24,7 +24,7 @@ struct weft__cold {
     weft_destructor *outcome_destructor;
     char *message; /* owned; PENDING: reason of a cancel; DONE: message of the failure */
     char *name;    /* coroutines: owned, as it was set; NULL: the coroutine's own */
-    struct weft__origin origin; /* coroutines: of the latest request, of the failure if it is one */
+    struct weft__origin origin; /* of the latest request, of the failure if it is one */
     struct weft_errors *errors; /* a reference, or NULL: the failures behind a WEFT_EGROUP; of a
                                    coroutine, from when that is its outcome */
 };

@@ -343,7 +343,7 @@ void weft__complete_result(weft_future *future, weft_result result)
     }
 }
 
-static void fail_as(weft_future *future, int status, const weft_future *source)
+void weft__fail_as(weft_future *future, int status, const weft_future *source)
 {
     weft__errors_pass(future, source);
     if (status == -ECANCELED)
@@ -360,7 +360,7 @@ void weft__complete_as(weft_future *future, weft_future *source)
     if (status >= 0)
         status = weft__take(source, &value, &destructor);
     if (status < 0)
-        fail_as(future, status, source);
+        weft__fail_as(future, status, source);
     else
         weft__complete(future, value, destructor);
 }

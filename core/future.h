@@ -186,6 +186,10 @@ void weft__complete_result(weft_future *future, weft_result result);
  * its message. */
 void weft__complete_as(weft_future *future, weft_future *source);
 
+/** Fail with `status`, for the reason for which `source` (done) did: copies its message, and takes over
+ * the failures behind it, and who asked for a cancel. */
+void weft__fail_as(weft_future *future, int status, const weft_future *source);
+
 /**
  * Those who wait for a PENDING future run right behind the item that runs now, not at the next tick.
  * Only for an item that completes the future then: one that was queued in the place of those who

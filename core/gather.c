@@ -16,10 +16,8 @@
 #include <errno.h>
 #include <weft/combine.h>
 
-#include "core/group.h"
 #include "core/loop.h"
 #include "core/many.h"
-#include "core/memory.h"
 #include "core/results.h"
 
 struct gather {
@@ -41,12 +39,6 @@ static void complete(struct gather *gather)
     weft__complete_results(&gather->future, results);
 }
 
-static void fail(struct gather *gather, int status, weft_future *child)
-{
-    weft__errors_pass(&gather->future, child);
-    weft__complete_failed(&gather->future, status, weft__strdup(weft_message(child)));
-}
-
 static void child_done(weft__item *item)
 {
     struct weft__child *child = weft__child_of(item);
@@ -56,7 +48,7 @@ static void child_done(weft__item *item)
     int status = weft__results_note(gather->results, index, child->waiter.future);
     gather->left--;
     if (status < 0 && !keeps_going && weft__is_pending(&gather->future))
-        fail(gather, status, child->waiter.future);
+        weft__fail_as(&gather->future, status, child->waiter.future);
     if (gather->left > 0)
         return;
     if (weft__is_pending(&gather->future))

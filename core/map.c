@@ -15,6 +15,7 @@
  */
 #include <errno.h>
 
+#include "core/cancel.h"
 #include "core/loop.h"
 #include "core/maker.h"
 #include "core/many.h"
@@ -66,14 +67,23 @@ static bool cancel_running(struct map *map, const char *reason)
     return asked;
 }
 
+/* It was stopped while this one was made. */
+static void stop_late(const struct map *map, weft_future *future)
+{
+    if (map->failure)
+        weft_cancel_because(future, "another one failed");
+    else if (weft__is_pending(future))
+        weft__pass_cancel(future, &map->future);
+}
+
 static void make_next(struct slot *slot)
 {
     struct map *map = slot->map;
     slot->index = map->next++;
     map->running++;
     weft_future *future = weft__make(&map->maker, slot->index, "weft_map");
-    if (is_stopping(map)) /* it was stopped meanwhile */
-        weft_cancel(future);
+    if (is_stopping(map))
+        stop_late(map, future);
     weft__wait(&slot->waiter, future);
 }
 

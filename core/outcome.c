@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "core/cancel.h"
 #include "core/cold.h"
 #include "core/group.h"
 #include "core/loop.h"
@@ -121,6 +122,8 @@ void weft__settle_coro(weft__coro *coro, struct weft__outcome *outcome)
     } else if (status != outcome->status || weft_message(future)) {
         weft__set_failure(coro, outcome, status, weft__strdup(weft_message(future)));
         weft__errors_pass(&coro->future, future);
+        if (status == -ECANCELED)
+            weft__pass_origin(&coro->future, future);
     }
 }
 

@@ -52,12 +52,11 @@ static bool all_cancelled(const struct race *race)
 /* Nobody won. */
 static void fail(struct race *race)
 {
-    weft_future *only = race->children[0].waiter.future;
-    bool asked = race->future.flags & WEFT__CANCEL_ASKED;
-    if (race->count == 1 && !asked)
-        weft__complete_as(&race->future, only);
-    else if (asked || all_cancelled(race))
+    weft_future *first = race->children[0].waiter.future;
+    if (race->future.flags & WEFT__CANCEL_ASKED)
         weft__complete_failed(&race->future, -ECANCELED, NULL);
+    else if (race->count == 1 || all_cancelled(race))
+        weft__complete_as(&race->future, first);
     else
         weft__complete_group(&race->future, race->failures, race->count);
 }

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 
+#include "core/cancel.h"
 #include "core/loop.h"
 #include "core/maker.h"
 #include "core/memory.h"
@@ -99,8 +100,9 @@ static void try(weft__item *item)
     }
     retry->trying = true;
     weft_future *attempt = weft__make(&retry->maker, retry->attempt, "weft_retry");
-    if (retry->timed.future.flags & WEFT__CANCEL_ASKED) /* by the function itself */
-        weft_cancel(attempt);
+    bool asked = retry->timed.future.flags & WEFT__CANCEL_ASKED; /* by the function itself */
+    if (asked && weft__is_pending(attempt))
+        weft__pass_cancel(attempt, &retry->timed.future);
     weft__wait(&retry->waiter, attempt);
 }
 

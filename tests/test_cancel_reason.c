@@ -363,6 +363,154 @@ Test(cancel_reason, lost_to_a_lack_of_memory_leaves_the_request)
     weft_test_loop_end();
 }
 
+/* ---- By way of other operations ---- */
+
+static weft_future *make_ref(size_t index, void *inner)
+{
+    (void)index;
+    return weft_ref(inner);
+}
+
+static weft_future *around_gather(weft_future *inner)
+{
+    return weft_gather(weft_ref(inner));
+}
+
+static weft_future *around_wait_for(weft_future *inner)
+{
+    return weft_wait_for(weft_ref(inner), WEFT_S(9));
+}
+
+static weft_future *around_shield(weft_future *inner)
+{
+    return weft_shield(weft_ref(inner));
+}
+
+static weft_future *around_race(weft_future *inner)
+{
+    return weft_race(weft_ref(inner), weft_future_new());
+}
+
+static weft_future *around_first_success(weft_future *inner)
+{
+    return weft_first_success(weft_ref(inner), weft_ref(inner));
+}
+
+static weft_future *around_map(weft_future *inner)
+{
+    return weft_map(1, 1, make_ref, inner);
+}
+
+static weft_future *around_retry(weft_future *inner)
+{
+    return weft_retry(&(struct weft_retry_options){.attempts = 3}, make_ref, inner);
+}
+
+static weft_future *around_each_other(weft_future *inner)
+{
+    return weft_gather(weft_wait_for(weft_shield(weft_ref(inner)), WEFT_S(9)));
+}
+
+static const struct {
+    const char *name;
+    weft_future *(*around)(weft_future *inner);
+    bool shields;
+} ways[] = {
+    {"gather", around_gather, false}, {"wait_for", around_wait_for, false},
+    {"shield", around_shield, true},  {"race", around_race, false},
+    {"map", around_map, false},       {"first_success", around_first_success, false},
+    {"retry", around_retry, false},   {"several", around_each_other, true},
+};
+
+enum { WAYS = sizeof(ways) / sizeof(ways[0]) };
+
+static void assert_asked_by_canceller(const weft_future *task, const char *way)
+{
+    struct weft_cancel_info info;
+    cr_assert(weft_task_cancel_info(task, &info), "%s", way);
+    cr_assert_str_eq(info.reason, "client went away", "%s", way);
+    cr_assert(info.by && strcmp(info.by, "canceller") == 0, "%s: %s", way, info.by);
+    cr_assert_neq(info.by_id, 0, "%s", way);
+    cr_assert(info.at && is_line(info.at, cancelled_at), "%s: %s", way, info.at);
+}
+
+Test(cancel_reason, of_what_an_operation_waits_for_is_told_to_who_awaits_that)
+{
+    for (int i = 0; i < WAYS; i++) {
+        weft_future *inner = weft_spawn(waiter, .on = weft_sleep(WEFT_S(1)));
+        weft_future *outer = weft_spawn(waiter, .on = ways[i].around(inner));
+        weft_test_ticks(3);
+        weft_unref(weft_spawn(canceller, .victim = inner));
+        cr_assert_eq(end_of(outer), -ECANCELED, "%s", ways[i].name);
+        assert_asked_by_canceller(outer, ways[i].name);
+        weft_unref(outer);
+        weft_unref(inner);
+    }
+    weft_test_loop_end();
+}
+
+Test(cancel_reason, of_an_operation_is_told_to_who_awaits_it_and_to_what_it_waits_for)
+{
+    for (int i = 0; i < WAYS; i++) {
+        weft_future *inner = weft_spawn(waiter, .on = weft_sleep(WEFT_S(1)));
+        weft_future *operation = ways[i].around(inner);
+        weft_future *outer = weft_spawn(waiter, .on = weft_ref(operation));
+        weft_test_ticks(3);
+        weft_unref(weft_spawn(canceller, .victim = operation));
+        cr_assert_eq(end_of(outer), -ECANCELED, "%s", ways[i].name);
+        assert_asked_by_canceller(outer, ways[i].name);
+        if (!ways[i].shields)
+            assert_asked_by_canceller(inner, ways[i].name);
+        weft_unref(outer);
+        weft_unref(operation);
+        weft_unref(inner);
+    }
+    weft_test_loop_end();
+}
+
+Test(cancel_reason, of_one_task_is_told_to_another_that_awaits_the_same_operation)
+{
+    weft_future *operation = weft_sleep(WEFT_S(1));
+    weft_future *one = weft_spawn(waiter, .on = weft_ref(operation));
+    weft_future *other = weft_spawn(waiter, .on = operation);
+    weft_test_ticks(2);
+    weft_unref(weft_spawn(canceller, .victim = one));
+    cr_assert_eq(end_of(other), -ECANCELED);
+    assert_asked_by_canceller(one, "one");
+    assert_asked_by_canceller(other, "other");
+    weft_unref(one);
+    weft_unref(other);
+    weft_test_loop_end();
+}
+
+static weft_future *stopped, *made;
+static int stopped_at;
+
+static weft_future *stop_and_make(size_t index, void *arg)
+{
+    (void)index;
+    (void)arg;
+    stopped_at = __LINE__ + 1;
+    weft_cancel_because(stopped, "enough");
+    made = weft_spawn(sleeper); /* which is asked before it starts */
+    return weft_ref(made);
+}
+
+Test(cancel_reason, of_a_map_or_a_retry_is_told_to_what_is_made_meanwhile)
+{
+    struct weft_cancel_info info;
+    for (int i = 0; i < 2; i++) {
+        stopped = i ? weft_retry(NULL, stop_and_make, NULL) : weft_map(2, 2, stop_and_make, NULL);
+        cr_assert_eq(weft_test_run(weft_ref(stopped)), -ECANCELED);
+        cr_assert(weft_task_cancel_info(made, &info), "%d", i);
+        cr_assert_str_eq(info.reason, "enough");
+        cr_assert(info.at && is_line(info.at, stopped_at), "%s", info.at);
+        weft_unref(made);
+        weft_unref(stopped);
+    }
+    weft_test_loop_end();
+}
+
 /* ---- Rings ---- */
 
 static weft_future *ring_gather, *ring_sibling;
