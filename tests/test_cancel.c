@@ -6,69 +6,20 @@
 
 #include "core/future.h"
 #include "core/loop.h"
+#include "tests/support/cancel.h"
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
 #include "tests/support/trace.h"
 
 TestSuite(cancel, .init = weft_test_loop_begin, .timeout = 20);
 
-/* Sleeps again and again, whatever happens: 'c' when cancelled, 'v' when the time was over. */
-struct sleeper {
-    WEFT_FRAME;
-    int rounds;
-    int i, status;
-};
-
-static WEFT_ASYNC(sleeper)
-{
-    WEFT_BEGIN;
-    weft_test_mark("s");
-    for (self->i = 0; self->i < self->rounds; self->i++) {
-        WEFT_CATCH(self->status, weft_sleep(WEFT_S(1)));
-        weft_test_mark(self->status == -ECANCELED ? "c" : self->status == 0 ? "v" : "?");
-    }
-    WEFT_RETURN(self->i);
-    WEFT_END;
-}
-
-/* Awaits a future that it is given. */
-struct waiter {
-    WEFT_FRAME;
-    weft_future *on; /* consumed */
-    const char *name;
-    int value;
-};
-
-static WEFT_ASYNC(waiter)
-{
-    WEFT_BEGIN;
-    WEFT_AWAIT_INTO(self->value, self->on);
-    WEFT_RETURN(self->value);
-    WEFT_FINALLY;
-    if (self->name)
-        weft_test_mark(self->name);
-    WEFT_END;
-}
-
-/* The task, after one tick. */
-static weft_future *started(weft_future *task)
-{
-    weft_test_ticks(1);
-    return task;
-}
-
-static int end_of(weft_future *task)
-{
-    return weft_test_run(weft_ref(task));
-}
-
 /* ---- What is done, what never began ---- */
 
 Test(cancel, is_refused_by_what_is_done)
 {
-    weft_future *task = weft_spawn(sleeper);
+    weft_future *task = weft_spawn(test_sleeper);
     weft_future *future = weft_future_new();
-    cr_assert_eq(end_of(task), 0);
+    cr_assert_eq(weft_test_end_of(task), 0);
     cr_assert_eq(weft_future_resolve(future, weft_value_i64(1), NULL), 0);
     cr_assert_not(weft_cancel(task));
     cr_assert_not(weft_cancel_because(future, "late"));
@@ -97,10 +48,10 @@ Test(cancel, completes_a_plain_future_at_once)
 
 Test(cancel, taken_back_before_the_first_step_lets_the_body_run)
 {
-    weft_future *task = weft_spawn(sleeper);
+    weft_future *task = weft_spawn(test_sleeper);
     cr_assert(weft_cancel(task));
     cr_assert_eq(weft_uncancel(task), 0);
-    cr_assert_eq(end_of(task), 0);
+    cr_assert_eq(weft_test_end_of(task), 0);
     cr_assert_str_eq(test_trace, "s");
     weft_unref(task);
     weft_test_loop_end();
@@ -109,9 +60,9 @@ Test(cancel, taken_back_before_the_first_step_lets_the_body_run)
 Test(cancel, before_the_first_step_runs_no_finally)
 {
     weft_future *on = weft_future_new();
-    weft_future *task = weft_spawn(waiter, .on = on, .name = "f");
+    weft_future *task = weft_spawn(test_waiter, .on = on, .name = "f");
     cr_assert(weft_cancel_because(task, "too late"));
-    cr_assert_eq(end_of(task), -ECANCELED);
+    cr_assert_eq(weft_test_end_of(task), -ECANCELED);
     cr_assert(weft_is_cancelled(task));
     cr_assert_str_eq(weft_message(task), "too late");
     cr_assert_str_eq(test_trace, "");
@@ -124,7 +75,7 @@ Test(cancel, before_the_first_step_runs_no_finally)
 
 Test(cancel, is_delivered_at_the_next_tick_by_the_pending_await)
 {
-    weft_future *task = started(weft_spawn(sleeper, .rounds = 1));
+    weft_future *task = weft_test_started(weft_spawn(test_sleeper, .rounds = 1));
     cr_assert(weft_cancel(task));
     cr_assert_str_eq(test_trace, "s");
     weft_test_ticks(1);
@@ -135,9 +86,9 @@ Test(cancel, is_delivered_at_the_next_tick_by_the_pending_await)
 
 Test(cancel, swallowed_is_no_cancellation)
 {
-    weft_future *task = started(weft_spawn(sleeper, .rounds = 2));
+    weft_future *task = weft_test_started(weft_spawn(test_sleeper, .rounds = 2));
     cr_assert(weft_cancel(task));
-    cr_assert_eq(end_of(task), 0);
+    cr_assert_eq(weft_test_end_of(task), 0);
     cr_assert_str_eq(test_trace, "scv");
     cr_assert_not(weft_is_cancelled(task));
     cr_assert_eq(weft_future_value(task).i64, 2);
@@ -148,11 +99,11 @@ Test(cancel, swallowed_is_no_cancellation)
 
 Test(cancel, two_requests_before_delivery_are_one_error)
 {
-    weft_future *task = started(weft_spawn(sleeper, .rounds = 3));
+    weft_future *task = weft_test_started(weft_spawn(test_sleeper, .rounds = 3));
     cr_assert(weft_cancel(task));
     cr_assert(weft_cancel(task));
     cr_assert_eq(weft_cancelling(task), 2);
-    cr_assert_eq(end_of(task), 0);
+    cr_assert_eq(weft_test_end_of(task), 0);
     cr_assert_str_eq(test_trace, "scvv");
     cr_assert_eq(weft_cancelling(task), 2);
     weft_unref(task);
@@ -161,11 +112,11 @@ Test(cancel, two_requests_before_delivery_are_one_error)
 
 Test(cancel, is_delivered_once_for_each_request_that_comes_after_a_delivery)
 {
-    weft_future *task = started(weft_spawn(sleeper, .rounds = 3));
+    weft_future *task = weft_test_started(weft_spawn(test_sleeper, .rounds = 3));
     cr_assert(weft_cancel(task));
     weft_test_ticks(1);
     cr_assert(weft_cancel(task));
-    cr_assert_eq(end_of(task), 0);
+    cr_assert_eq(weft_test_end_of(task), 0);
     cr_assert_str_eq(test_trace, "sccv");
     weft_unref(task);
     weft_test_loop_end();
@@ -189,10 +140,10 @@ static WEFT_ASYNC(yielder)
 
 Test(cancel, is_delivered_at_a_yield)
 {
-    weft_future *task = started(weft_spawn(yielder));
+    weft_future *task = weft_test_started(weft_spawn(yielder));
     cr_assert(weft_cancel(task));
     cr_assert(weft_cancel_because(task, "stop"));
-    cr_assert_eq(end_of(task), -ECANCELED);
+    cr_assert_eq(weft_test_end_of(task), -ECANCELED);
     cr_assert_str_eq(test_trace, "1f");
     cr_assert_str_eq(weft_message(task), "stop");
     weft_unref(task);
@@ -201,8 +152,8 @@ Test(cancel, is_delivered_at_a_yield)
 
 Test(cancel, is_delivered_by_a_sleep_of_one_tick)
 {
-    weft_future *task = started(weft_spawn(waiter, .on = weft_sleep(WEFT_S(1))));
-    weft_future *brief = weft_call(waiter, .on = weft_sleep(0));
+    weft_future *task = weft_test_started(weft_spawn(test_waiter, .on = weft_sleep(WEFT_S(1))));
+    weft_future *brief = weft_call(test_waiter, .on = weft_sleep(0));
     cr_assert(weft_cancel(task));
     cr_assert(weft_cancel(brief));
     cr_assert_eq(weft_test_run(task), -ECANCELED);
@@ -232,10 +183,10 @@ static WEFT_ASYNC(receiver)
 Test(cancel, that_comes_after_the_result_waits_for_the_next_await)
 {
     weft_future *on = weft_future_new();
-    weft_future *task = started(weft_spawn(receiver, .on = weft_ref(on)));
+    weft_future *task = weft_test_started(weft_spawn(receiver, .on = weft_ref(on)));
     cr_assert_eq(weft_future_resolve(on, weft_value_i64(7), NULL), 0);
     cr_assert(weft_cancel(task));
-    cr_assert_eq(end_of(task), 0);
+    cr_assert_eq(weft_test_end_of(task), 0);
     cr_assert_str_eq(test_trace, "vC");
     cr_assert_eq(weft_future_value(task).i64, 7);
     weft_unref(task);
@@ -246,11 +197,11 @@ Test(cancel, that_comes_after_the_result_waits_for_the_next_await)
 Test(cancel, twice_after_the_result_is_one_error_at_the_next_await)
 {
     weft_future *on = weft_future_new();
-    weft_future *task = started(weft_spawn(receiver, .on = weft_ref(on)));
+    weft_future *task = weft_test_started(weft_spawn(receiver, .on = weft_ref(on)));
     cr_assert_eq(weft_future_resolve(on, weft_value_i64(7), NULL), 0);
     cr_assert(weft_cancel(task));
     cr_assert(weft_cancel(task));
-    cr_assert_eq(end_of(task), 0);
+    cr_assert_eq(weft_test_end_of(task), 0);
     cr_assert_str_eq(test_trace, "vC");
     weft_unref(task);
     weft_unref(on);
@@ -260,11 +211,11 @@ Test(cancel, twice_after_the_result_is_one_error_at_the_next_await)
 Test(cancel, taken_back_before_it_was_delivered_is_dropped)
 {
     weft_future *on = weft_future_new();
-    weft_future *task = started(weft_spawn(receiver, .on = weft_ref(on)));
+    weft_future *task = weft_test_started(weft_spawn(receiver, .on = weft_ref(on)));
     cr_assert_eq(weft_future_resolve(on, weft_value_i64(7), NULL), 0);
     cr_assert(weft_cancel(task));
     cr_assert_eq(weft_uncancel(task), 0);
-    cr_assert_eq(end_of(task), 0);
+    cr_assert_eq(weft_test_end_of(task), 0);
     cr_assert_str_eq(test_trace, "vV");
     weft_unref(task);
     weft_unref(on);
@@ -274,12 +225,12 @@ Test(cancel, taken_back_before_it_was_delivered_is_dropped)
 Test(cancel, of_which_one_request_of_two_was_taken_back_is_delivered)
 {
     weft_future *on = weft_future_new();
-    weft_future *task = started(weft_spawn(receiver, .on = weft_ref(on)));
+    weft_future *task = weft_test_started(weft_spawn(receiver, .on = weft_ref(on)));
     cr_assert_eq(weft_future_resolve(on, weft_value_i64(7), NULL), 0);
     cr_assert(weft_cancel(task));
     cr_assert(weft_cancel(task));
     cr_assert_eq(weft_uncancel(task), 1);
-    cr_assert_eq(end_of(task), 0);
+    cr_assert_eq(weft_test_end_of(task), 0);
     cr_assert_str_eq(test_trace, "vC");
     weft_unref(task);
     weft_unref(on);
@@ -288,10 +239,10 @@ Test(cancel, of_which_one_request_of_two_was_taken_back_is_delivered)
 
 Test(cancel, that_went_to_the_awaited_operation_cannot_be_taken_back)
 {
-    weft_future *task = started(weft_spawn(sleeper, .rounds = 2));
+    weft_future *task = weft_test_started(weft_spawn(test_sleeper, .rounds = 2));
     cr_assert(weft_cancel(task));
     cr_assert_eq(weft_uncancel(task), 0);
-    cr_assert_eq(end_of(task), 0);
+    cr_assert_eq(weft_test_end_of(task), 0);
     cr_assert_str_eq(test_trace, "scv");
     weft_unref(task);
     weft_test_loop_end();
@@ -300,10 +251,10 @@ Test(cancel, that_went_to_the_awaited_operation_cannot_be_taken_back)
 Test(cancel, pending_at_the_return_leaves_the_value)
 {
     weft_future *on = weft_future_new();
-    weft_future *task = started(weft_spawn(waiter, .on = weft_ref(on)));
+    weft_future *task = weft_test_started(weft_spawn(test_waiter, .on = weft_ref(on)));
     cr_assert_eq(weft_future_resolve(on, weft_value_i64(7), NULL), 0);
     cr_assert(weft_cancel(task));
-    cr_assert_eq(end_of(task), 0);
+    cr_assert_eq(weft_test_end_of(task), 0);
     cr_assert_not(weft_is_cancelled(task));
     cr_assert_eq(weft_future_value(task).i64, 7);
     cr_assert_eq(weft_cancelling(task), 1);
@@ -324,12 +275,12 @@ static const struct weft__future_ops unstoppable_ops = {.name = "rock", .cancel 
 Test(cancel, of_what_cannot_be_stopped_waits_for_the_next_await)
 {
     weft_future *rock = weft__future_alloc(test_loop, &unstoppable_ops, sizeof(*rock), 2);
-    weft_future *task = started(weft_spawn(receiver, .on = weft_ref(rock)));
+    weft_future *task = weft_test_started(weft_spawn(receiver, .on = weft_ref(rock)));
     cr_assert(weft_cancel(task));
     weft_test_ticks(3);
     cr_assert_not(weft_is_done(task));
     weft__complete(rock, weft_value_i64(3), NULL);
-    cr_assert_eq(end_of(task), 0);
+    cr_assert_eq(weft_test_end_of(task), 0);
     cr_assert_str_eq(test_trace, "rvC");
     cr_assert_eq(weft_future_value(task).i64, 3);
     weft_unref(task);
@@ -342,7 +293,7 @@ Test(cancel, of_what_cannot_be_stopped_waits_for_the_next_await)
 
 Test(cancel, counter_has_a_floor)
 {
-    weft_future *task = weft_spawn(sleeper);
+    weft_future *task = weft_spawn(test_sleeper);
     cr_assert_eq(weft_cancelling(task), 0);
     cr_assert_eq(weft_uncancel(task), 0);
     cr_assert(weft_cancel(task));
@@ -359,9 +310,9 @@ Test(cancel, counter_has_a_floor)
 
 Test(cancel, counter_is_kept_after_the_end)
 {
-    weft_future *task = started(weft_spawn(waiter, .on = weft_sleep(WEFT_S(1))));
+    weft_future *task = weft_test_started(weft_spawn(test_waiter, .on = weft_sleep(WEFT_S(1))));
     cr_assert(weft_cancel(task));
-    cr_assert_eq(end_of(task), -ECANCELED);
+    cr_assert_eq(weft_test_end_of(task), -ECANCELED);
     cr_assert_eq(weft_cancelling(task), 1);
     weft_unref(task);
     weft_test_loop_end();
@@ -369,7 +320,7 @@ Test(cancel, counter_is_kept_after_the_end)
 
 Test(cancel, counter_does_not_wrap)
 {
-    weft_future *task = started(weft_spawn(sleeper, .rounds = 1));
+    weft_future *task = weft_test_started(weft_spawn(test_sleeper, .rounds = 1));
     for (int i = 0; i < 65536; i++)
         cr_assert(weft_cancel(task));
     cr_assert_eq(weft_cancelling(task), 65536);
@@ -400,12 +351,12 @@ static WEFT_ASYNC(cleaner)
 
 Test(cancel, during_finally_interrupts_the_cleanup)
 {
-    weft_future *task = started(weft_spawn(cleaner, .rounds = 2));
+    weft_future *task = weft_test_started(weft_spawn(cleaner, .rounds = 2));
     cr_assert(weft_cancel(task));
     weft_test_ticks(1);
     cr_assert_str_eq(test_trace, "f");
     cr_assert(weft_cancel_because(task, "again"));
-    cr_assert_eq(end_of(task), -ECANCELED);
+    cr_assert_eq(weft_test_end_of(task), -ECANCELED);
     cr_assert_str_eq(test_trace, "f");
     weft_unref(task);
     weft_test_loop_end();
@@ -413,10 +364,10 @@ Test(cancel, during_finally_interrupts_the_cleanup)
 
 Test(cancel, delivered_before_finally_leaves_the_cleanup_alone)
 {
-    weft_future *task = started(weft_spawn(cleaner, .rounds = 2));
+    weft_future *task = weft_test_started(weft_spawn(cleaner, .rounds = 2));
     cr_assert(weft_cancel(task));
     cr_assert(weft_cancel(task));
-    cr_assert_eq(end_of(task), -ECANCELED);
+    cr_assert_eq(weft_test_end_of(task), -ECANCELED);
     cr_assert_str_eq(test_trace, "ffe");
     weft_unref(task);
     weft_test_loop_end();
@@ -449,7 +400,7 @@ static WEFT_ASYNC(suicide)
 Test(cancel, of_oneself_is_delivered_at_the_next_await_that_waits)
 {
     weft_future *task = weft_spawn(suicide);
-    cr_assert_eq(end_of(task), -ECANCELED);
+    cr_assert_eq(weft_test_end_of(task), -ECANCELED);
     cr_assert_str_eq(test_trace, "a");
     cr_assert_str_eq(weft_message(task), "enough");
     weft_unref(task);
@@ -459,7 +410,7 @@ Test(cancel, of_oneself_is_delivered_at_the_next_await_that_waits)
 Test(cancel, of_oneself_within_a_call_is_delivered_there)
 {
     weft_future *task = weft_spawn(suicide, .in_call = 1);
-    cr_assert_eq(end_of(task), 0);
+    cr_assert_eq(weft_test_end_of(task), 0);
     cr_assert_str_eq(test_trace, "ax");
     weft_unref(task);
     weft_test_loop_end();
@@ -479,7 +430,7 @@ static WEFT_ASYNC(quits)
 Test(cancel, is_what_a_task_that_ends_with_its_error_is)
 {
     weft_future *task = weft_spawn(quits);
-    cr_assert_eq(end_of(task), -ECANCELED);
+    cr_assert_eq(weft_test_end_of(task), -ECANCELED);
     cr_assert(weft_is_cancelled(task));
     cr_assert_str_eq(weft_message(task), "I quit");
     cr_assert_eq(weft_cancelling(task), 0);
@@ -489,7 +440,7 @@ Test(cancel, is_what_a_task_that_ends_with_its_error_is)
 
 Test(cancel, is_no_failure_to_report)
 {
-    weft_future *task = started(weft_spawn(waiter, .on = weft_sleep(WEFT_S(1))));
+    weft_future *task = weft_test_started(weft_spawn(test_waiter, .on = weft_sleep(WEFT_S(1))));
     cr_assert(weft_cancel(task));
     weft_unref(task);
     weft_test_ticks(3);

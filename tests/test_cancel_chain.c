@@ -6,61 +6,12 @@
 
 #include "core/future.h"
 #include "core/loop.h"
+#include "tests/support/cancel.h"
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
 #include "tests/support/trace.h"
 
 TestSuite(cancel_chain, .init = weft_test_loop_begin, .timeout = 20);
-
-/* Sleeps again and again, whatever happens: 'c' when cancelled, 'v' when the time was over. */
-struct sleeper {
-    WEFT_FRAME;
-    int rounds;
-    int i, status;
-};
-
-static WEFT_ASYNC(sleeper)
-{
-    WEFT_BEGIN;
-    weft_test_mark("s");
-    for (self->i = 0; self->i < self->rounds; self->i++) {
-        WEFT_CATCH(self->status, weft_sleep(WEFT_S(1)));
-        weft_test_mark(self->status == -ECANCELED ? "c" : self->status == 0 ? "v" : "?");
-    }
-    WEFT_RETURN(self->i);
-    WEFT_END;
-}
-
-/* Awaits a future that it is given. */
-struct waiter {
-    WEFT_FRAME;
-    weft_future *on; /* consumed */
-    const char *name;
-    int value;
-};
-
-static WEFT_ASYNC(waiter)
-{
-    WEFT_BEGIN;
-    WEFT_AWAIT_INTO(self->value, self->on);
-    WEFT_RETURN(self->value);
-    WEFT_FINALLY;
-    if (self->name)
-        weft_test_mark(self->name);
-    WEFT_END;
-}
-
-/* The task, after one tick. */
-static weft_future *started(weft_future *task)
-{
-    weft_test_ticks(1);
-    return task;
-}
-
-static int end_of(weft_future *task)
-{
-    return weft_test_run(weft_ref(task));
-}
 
 /* ---- Chains ---- */
 
@@ -86,7 +37,7 @@ static WEFT_ASYNC(chain)
 
 Test(cancel_chain, unwinds_a_chain_of_calls_in_one_tick_from_the_inside)
 {
-    weft_future *task = started(weft_spawn(chain, .depth = 3));
+    weft_future *task = weft_test_started(weft_spawn(chain, .depth = 3));
     cr_assert(weft_cancel_because(task, "why"));
     weft_test_ticks(1);
     cr_assert_str_eq(test_trace, "0123");
@@ -115,8 +66,8 @@ Test(cancel_chain, unwinds_a_chain_of_tasks_a_tick_each_from_the_inside)
 
 Test(cancel_chain, of_a_task_counts_at_the_task_it_awaits_too)
 {
-    weft_future *inner = weft_spawn(sleeper, .rounds = 2);
-    weft_future *outer = weft_spawn(waiter, .on = weft_ref(inner));
+    weft_future *inner = weft_spawn(test_sleeper, .rounds = 2);
+    weft_future *outer = weft_spawn(test_waiter, .on = weft_ref(inner));
     weft_test_ticks(1);
     cr_assert(weft_cancel(outer));
     cr_assert_eq(weft_cancelling(outer), 1);
@@ -130,14 +81,14 @@ Test(cancel_chain, of_a_task_counts_at_the_task_it_awaits_too)
 
 Test(cancel_chain, of_an_awaited_task_reaches_all_who_await_it)
 {
-    weft_future *inner = weft_spawn(sleeper, .rounds = 1);
-    weft_future *victim = weft_spawn(waiter, .on = weft_sleep(WEFT_S(1)));
-    weft_future *one = weft_spawn(waiter, .on = weft_ref(victim), .name = "1");
-    weft_future *two = weft_spawn(waiter, .on = weft_ref(victim), .name = "2");
+    weft_future *inner = weft_spawn(test_sleeper, .rounds = 1);
+    weft_future *victim = weft_spawn(test_waiter, .on = weft_sleep(WEFT_S(1)));
+    weft_future *one = weft_spawn(test_waiter, .on = weft_ref(victim), .name = "1");
+    weft_future *two = weft_spawn(test_waiter, .on = weft_ref(victim), .name = "2");
     weft_test_ticks(1);
     cr_assert(weft_cancel(victim));
     cr_assert_eq(weft_test_run(one), -ECANCELED);
-    cr_assert_eq(end_of(two), -ECANCELED);
+    cr_assert_eq(weft_test_end_of(two), -ECANCELED);
     cr_assert_eq(weft_cancelling(two), 0);
     cr_assert_eq(weft_test_run(inner), 0);
     cr_assert_str_eq(test_trace, "s12v");
@@ -148,7 +99,7 @@ Test(cancel_chain, of_an_awaited_task_reaches_all_who_await_it)
 
 Test(cancel_chain, of_a_call_ends_it_alone)
 {
-    weft_future *call = weft_call(sleeper, .rounds = 1);
+    weft_future *call = weft_call(test_sleeper, .rounds = 1);
     cr_assert_str_eq(test_trace, "s");
     cr_assert(weft_cancel(call));
     cr_assert_eq(weft_test_run(call), 0);
@@ -179,7 +130,7 @@ static WEFT_ASYNC(calls_and_cancels)
 Test(cancel_chain, of_ones_own_call_leaves_the_task_alone)
 {
     weft_future *task = weft_spawn(calls_and_cancels);
-    cr_assert_eq(end_of(task), 0);
+    cr_assert_eq(weft_test_end_of(task), 0);
     cr_assert_eq(weft_future_value(task).i64, 0);
     cr_assert_str_eq(test_trace, "01");
     weft_unref(task);
