@@ -339,7 +339,8 @@ void weft__complete_result(weft_future *future, weft_result result)
         weft__complete_failed(future, result.status, result.message);
     } else {
         weft__complete(future, result.value, result.destructor);
-        weft__free(result.message);
+        if (result.message)
+            weft__free(result.message);
     }
 }
 
