@@ -75,7 +75,13 @@ static bool is_told(struct weft__control *control)
 void weft__control_init(struct weft__control *control, const struct weft_job_options *options,
                         const struct weft__limits *limits, int interrupt_signal)
 {
-    *control = (struct weft__control){.mode = options->on_cancel, .fd = -1, .limits = *limits};
+    static const struct weft__limits none = {.start_by = WEFT_FOREVER,
+                                             .deadline = WEFT_FOREVER,
+                                             .real_start_by = WEFT_FOREVER,
+                                             .real_deadline = WEFT_FOREVER,
+                                             .max_run = WEFT_FOREVER};
+    *control = (struct weft__control){
+        .mode = options->on_cancel, .fd = -1, .limits = limits ? *limits : none};
     if (control->mode == WEFT_CANCEL_INTERRUPT)
         control->interrupt.signum = interrupt_signal;
     atomic_init(&control->state, WEFT__WAITS);

@@ -60,7 +60,7 @@ struct weft__control {
     struct weft__interrupt interrupt;
 };
 
-/** The job is not known to anybody else yet. */
+/** The job is not known to anybody else yet. `limits` may be NULL: it has none. */
 void weft__control_init(struct weft__control *control, const struct weft_job_options *options,
                         const struct weft__limits *limits, int interrupt_signal);
 
@@ -100,10 +100,10 @@ int weft__control_here(struct weft__control **ret);
 
 /* ---- Limits of time: pool/expire.c ---- */
 
-/** The limits of a job that is started now, by its options, its lane and the task that starts it. False: it has none. Thread: loop.
- */
-bool weft__limits_find(const struct weft_job_options *options, weft_lane *lane,
-                       struct weft__limits *ret);
+/** The limits of a job that is started now, by its options, its lane and the task that starts it: in
+ * *room, or NULL: it has none. Thread: loop. */
+struct weft__limits *weft__limits_find(const struct weft_job_options *options, weft_lane *lane,
+                                       struct weft__limits *room);
 
 /** Keep the limits of a job that is about to be queued. 0, or an error. Thread: loop. */
 int weft__limits_arm(struct weft__job *job);

@@ -27,6 +27,7 @@ void weft__client_add(struct weft__job *job)
 {
     struct weft__client *client = job->client;
     job->older = client->newest;
+    job->newer = NULL;
     if (client->newest)
         client->newest->newer = job;
     else

@@ -137,8 +137,7 @@ static struct weft__step **find(struct weft__job *job)
 
 weft_result weft__chain_call(struct weft__job *job)
 {
-    const struct weft__step *step = job->chain.step;
-    return step ? step->run(job->params) : job->run(job->params);
+    return job->chain.step->run(job->params);
 }
 
 static bool is_marked(const weft_result *result)
@@ -239,5 +238,6 @@ void weft__chain_commit(struct weft__job *job)
 
 void weft__chain_fini(struct weft__job *job)
 {
-    weft__free(job->chain.step);
+    if (job->chain.step)
+        weft__free(job->chain.step);
 }

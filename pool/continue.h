@@ -23,10 +23,11 @@ struct weft__chain {
     bool committed;           /* [mu] no cancel drops it, nor keeps it from going on */
 };
 
-/** Call the function that the job is at. Thread: worker. */
+/** Call the function that the job is at, which is not its first one. Thread: worker. */
 weft_result weft__chain_call(struct weft__job *job);
 
-/** Did the function, which has just returned, name the next one? Thread: worker. */
+/** Did the function, which has just returned, name the next one? Only a result with a destructor
+ * does. Thread: worker. */
 bool weft__chain_goes_on(const struct weft__job *job);
 
 /** The function has returned, and its arguments are released: the job is at the next one if `goes_on`;

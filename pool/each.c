@@ -42,6 +42,7 @@ static void append(weft_pool *pool, struct weft__job *round) WEFT_REQUIRES(pool-
     struct weft__job **end = &pool->rounds;
     while (*end)
         end = &(*end)->next;
+    round->next = NULL;
     *end = round;
 }
 

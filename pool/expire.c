@@ -52,32 +52,30 @@ static weft_ns deadline_here(const weft_loop *loop)
     return task ? weft__task_deadline(task) : WEFT_FOREVER;
 }
 
-bool weft__limits_find(const struct weft_job_options *options, weft_lane *lane,
-                       struct weft__limits *ret)
+struct weft__limits *weft__limits_find(const struct weft_job_options *options, weft_lane *lane,
+                                       struct weft__limits *room)
 {
     const weft_loop *loop = weft__loop;
-    weft_ns deadline = earlier(or_forever(options->deadline), deadline_here(loop));
-    weft_ns max_wait =
-        earlier(or_forever(options->max_wait),
-                or_forever(atomic_load_explicit(&lane->max_wait, memory_order_relaxed)));
+    weft_ns around = deadline_here(loop);
+    weft_ns lane_wait = atomic_load_explicit(&lane->max_wait, memory_order_relaxed);
+    if (around == WEFT_FOREVER && !options->deadline && !options->max_wait && !options->max_run &&
+        !lane_wait)
+        return NULL;
+    weft_ns deadline = earlier(or_forever(options->deadline), around);
+    weft_ns max_wait = earlier(or_forever(options->max_wait), or_forever(lane_wait));
     weft_ns max_run = or_forever(options->max_run);
-    *ret = (struct weft__limits){.start_by = WEFT_FOREVER,
-                                 .deadline = WEFT_FOREVER,
-                                 .real_start_by = WEFT_FOREVER,
-                                 .real_deadline = WEFT_FOREVER,
-                                 .max_run = WEFT_FOREVER};
     if (earlier(deadline, earlier(max_wait, max_run)) == WEFT_FOREVER)
-        return false;
+        return NULL;
     weft_ns now = weft__loop_now(loop), real_now = weft__pool_now();
     weft_ns start_by = earlier(deadline, after(now, max_wait));
-    *ret = (struct weft__limits){
+    *room = (struct weft__limits){
         .start_by = start_by,
         .deadline = deadline,
         .max_run = max_run,
         .real_deadline = deadline == WEFT_FOREVER ? deadline : after(real_now, deadline - now),
         .real_start_by = loop->clock == WEFT_CLOCK_VIRTUAL ? WEFT_FOREVER : start_by,
     };
-    return true;
+    return room;
 }
 
 /* When the function that was called must have returned. */

@@ -243,42 +243,60 @@ static struct weft__job *room(struct weft__own *own, size_t size)
     return own ? weft__own_room(own, size) : weft__malloc(size);
 }
 
+/* All but what is written before it is read: see pool/job.h. */
+static void init(struct weft__job *job, struct weft__client *client, weft_lane *lane,
+                 const struct weft__request *request)
+{
+    weft__future_init(&job->future, client->loop, request->own ? &own_ops : &ops, 2);
+    job->client = client;
+    job->name = request->name;
+    job->place = request->place;
+    job->context = weft_context_current();
+    job->own = request->own;
+    job->forced = request->options.submit == WEFT_SUBMIT_FORCED;
+    job->left = job->ran = job->ended = job->let_go = job->deserted = false;
+    job->pool = client->pool;
+    job->lane = lane;
+    job->key = request->options.key;
+    job->sticky = NULL;
+    job->queued_at = weft__pool_now();
+    job->stage = WEFT__NOT_QUEUED;
+    job->chain = (struct weft__chain){.step = NULL};
+    job->run = request->run;
+    job->params = request->own ? weft__own_arg(request->own) : job->args;
+    job->release = request->options.release;
+    job->control = NULL;
+    job->mailbox = weft__mailbox_ref(client->loop->mailbox);
+    atomic_init(&job->progress.stream, NULL);
+    atomic_init(&job->progress.refusal, 0);
+    job->progress.bound = request->options.progress;
+    job->item.run = weft__job_complete;
+}
+
 struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
                                 const struct weft__request *request)
 {
-    struct weft__limits limits;
-    bool limited = weft__limits_find(&request->options, lane, &limits);
-    bool controlled = limited || request->options.on_cancel != WEFT_CANCEL_WAIT;
-    size_t padding = controlled ? -request->size % _Alignof(max_align_t) : 0;
-    size_t more = padding + (controlled ? sizeof(struct weft__control) : 0);
+    const struct weft_job_options *options = &request->options;
+    struct weft__limits room_for_limits, *limits;
+    limits = weft__limits_find(options, lane, &room_for_limits);
+    bool controlled = limits || options->on_cancel != WEFT_CANCEL_WAIT;
+    size_t padding = controlled || options->key ? -request->size % _Alignof(max_align_t) : 0;
+    size_t control = padding + request->size;
+    size_t sticky = control + (controlled ? sizeof(struct weft__control) : 0);
+    size_t end = sticky + (options->key ? sizeof(struct weft__sticky) : 0);
     struct weft__job *job = NULL;
-    if (request->size <= SIZE_MAX - sizeof(*job) - more)
-        job = room(request->own, sizeof(*job) + request->size + more);
+    if (request->size <= SIZE_MAX / 2)
+        job = room(request->own, sizeof(*job) + end);
     if (!job)
         return NULL;
-    *job = (struct weft__job){.client = client,
-                              .name = request->name,
-                              .place = request->place,
-                              .run = request->run,
-                              .release = request->options.release,
-                              .pool = client->pool,
-                              .lane = lane,
-                              .key = request->options.key,
-                              .progress.bound = request->options.progress,
-                              .forced = request->options.submit == WEFT_SUBMIT_FORCED,
-                              .queued_at = weft__pool_now()};
-    weft__future_init(&job->future, client->loop, request->own ? &own_ops : &ops, 2);
-    job->mailbox = weft__mailbox_ref(client->loop->mailbox);
-    job->context = weft_context_current();
-    job->item.run = weft__job_complete;
-    job->own = request->own;
-    job->params = job->own ? weft__own_arg(job->own) : job->args;
+    init(job, client, lane, request);
     if (request->size > 0)
         memcpy(job->args, request->args, request->size);
+    if (options->key)
+        job->sticky = (void *)(job->args + sticky);
     if (controlled) {
-        job->control = (void *)(job->args + request->size + padding);
-        weft__control_init(job->control, &request->options, &limits,
-                           client->pool->interrupt_signal);
+        job->control = (void *)(job->args + control);
+        weft__control_init(job->control, options, limits, client->pool->interrupt_signal);
     }
     return job;
 }
@@ -368,8 +386,8 @@ static bool run_function(struct weft__job *job, enum weft__control_state *ret_en
     if (job->control && !weft__control_begin(job))
         return false;
     job->ran = true;
-    job->result = weft__chain_call(job);
-    bool goes_on = weft__chain_goes_on(job);
+    job->result = job->chain.step ? weft__chain_call(job) : job->run(job->params);
+    bool goes_on = job->result.destructor && weft__chain_goes_on(job);
     if (!job->control || (goes_on && weft__control_pause(job)))
         return goes_on;
     *ret_ended = weft__control_end(job);
@@ -397,7 +415,8 @@ void weft__job_run(struct weft__job *job)
     enum weft__control_state ended;
     bool goes_on = run_function(job, &ended);
     release(job);
-    weft__chain_step(job, goes_on);
+    if (job->result.destructor || job->chain.named) /* else it named nothing */
+        weft__chain_step(job, goes_on);
     settle_result(job, ended);
     weft__current_job = outer_job;
     weft__context_leave(outer);

@@ -21,40 +21,46 @@ struct weft__client;
 struct weft__control;
 struct weft__own;
 
-/** One block of memory: the future, the job, a copy of its arguments, its control if it has one. [mu] is the pool's lock. */
+/**
+ * One block of memory: the future, the job, a copy of its arguments, its control and what its key needs,
+ * if it has them. [mu] is the pool's lock. What the loop alone uses stands before what goes back and
+ * forth. Those marked (set) are not cleared in a new job: they are written before they are read.
+ */
 struct weft__job {
     weft_future future;              /* [loop] */
     struct weft__client *client;     /* [loop] NULL once the job is not under way any more */
-    struct weft__job *older, *newer; /* [loop] in the client's list */
+    struct weft__job *older, *newer; /* [loop] in the client's list (set) */
     const char *name, *place;        /* [const] */
-    weft_result (*run)(void *args);  /* [const] the first one of a chain */
+    weft_context *context;           /* [const] owned by the job's memory */
+    struct weft__own *own;           /* [const] whose memory it is in; NULL: its own */
+    bool forced;                     /* [const] it is not dropped when the loop shuts down */
+    bool elsewhere;                  /* [const] it runs on another thread (set) */
+    bool left;                       /* [loop] it has been completed, and has not come home yet */
+    bool ran;                        /* [worker], then [loop]: its function was called */
+    bool ended;                      /* [mu] its loop is gone, and the worker has done with it */
+    bool let_go;                     /* [mu] its loop is gone, and has done with it */
+    bool deserted;                   /* [mu] its thread is counted in pool->abandoned */
+    weft_pool *pool;                 /* [const] */
+    weft_lane *lane;                 /* [const]; NULL: left behind by a fork. Gone once the job has
+                                      ended */
+    struct weft__job *prev, *next;   /* [mu] in the lane (set) */
+    uint64_t key;                    /* [const] 0: none */
+    uint64_t seq;                    /* [mu] its number in the lane (set) */
+    struct weft__sticky *sticky;     /* [const] behind the control; NULL: it has no key */
+    weft_ns queued_at;               /* [mu] weft__pool_now() when it was submitted */
+    weft_ns started_at;              /* [mu] when it was taken (set) */
+    weft_ns charged;                 /* [mu] to its lane when it was taken; -1: it was free (set) */
+    enum weft__stage stage;          /* [mu] where it stands in the lane */
+    struct weft__chain chain;
+    weft_result (*run)(void *args); /* [const] the first one of a chain */
+    void *params;                   /* [const], then [worker] its arguments: `args`, or of a later
+                                    function */
     void (*release)(void *args); /* [loop], [worker] while it runs; NULL: none, or it was called */
-    weft_pool *pool;             /* [const] */
-    weft_lane *lane;       /* [const]; NULL: left behind by a fork. Gone once the job has ended */
-    bool forced;           /* [const] it is not dropped when the loop shuts down */
-    weft_context *context; /* [const] owned by the job's memory */
-    bool elsewhere;        /* [const] it runs on another thread */
     struct weft__control *control; /* [const] behind the arguments; NULL: nothing stops it */
     weft__mailbox *mailbox; /* [const] a reference; dropped by who takes the job out of its lane */
-    struct weft__job *prev, *next; /* [mu] in the lane */
-    uint64_t key;                  /* [const] 0: none */
-    uint64_t seq;                  /* [mu] its number in the lane */
-    struct weft__sticky sticky;    /* [mu] if it has a key */
-    enum weft__stage stage;        /* [mu] where it stands in the lane */
-    weft_ns queued_at;             /* [mu] weft__pool_now() when it was submitted */
-    weft_ns started_at;            /* [mu] when it was taken */
-    weft_ns charged;               /* [mu] to its lane when it was taken; -1: it was free */
-    bool ended;                    /* [mu] its loop is gone, and the worker has done with it */
-    bool let_go;                   /* [mu] its loop is gone, and has done with it */
     struct weft__progress progress;
-    struct weft__chain chain;
-    struct weft__own *own; /* [const] whose memory it is in; NULL: its own */
-    void *params;       /* [const], then [worker] its arguments: `args`, or of a later function */
-    bool deserted;      /* [mu] its thread is counted in pool->abandoned */
-    bool left;          /* [loop] it has been completed, and has not come home yet */
-    bool ran;           /* [worker], then [loop]: its function was called */
-    weft__item item;    /* [worker], then [loop] */
-    weft_result result; /* [worker], then [loop] */
+    weft__item item;                            /* [worker], then [loop] */
+    weft_result result;                         /* [worker], then [loop] (set) */
     _Alignas(max_align_t) unsigned char args[]; /* [const], then [worker] */
 };
 

@@ -37,7 +37,8 @@ struct weft__own {
     _Alignas(max_align_t) unsigned char job[];
 };
 
-_Static_assert(sizeof(struct weft__own) + sizeof(struct weft__job) + sizeof(struct weft__control) <=
+_Static_assert(sizeof(struct weft__own) + sizeof(struct weft__job) + sizeof(struct weft__control) +
+                       sizeof(struct weft__sticky) <=
                    sizeof(struct weft_job),
                "there is no room for a job");
 _Static_assert(_Alignof(struct weft_job) >= _Alignof(struct weft__job), "a job is not aligned");

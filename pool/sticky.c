@@ -44,39 +44,39 @@ static struct weft__job **find(struct weft__job **root, uint64_t key)
 {
     struct weft__job **at = root;
     for (uint64_t bits = mix(key); *at && (*at)->key != key; bits >>= 1)
-        at = &(*at)->sticky.child[bits & 1];
+        at = &(*at)->sticky->child[bits & 1];
     return at;
 }
 
 static void put(struct weft__job **at, struct weft__job *job)
 {
     *at = job;
-    job->sticky.at = at;
+    job->sticky->at = at;
     for (int side = 0; side < 2; side++)
-        if (job->sticky.child[side])
-            job->sticky.child[side]->sticky.at = &job->sticky.child[side];
+        if (job->sticky->child[side])
+            job->sticky->child[side]->sticky->at = &job->sticky->child[side];
 }
 
 /* Give `by` the place of `job`, and what is below it. */
 static void replace(struct weft__job *job, struct weft__job *by)
 {
-    by->sticky.child[0] = job->sticky.child[0];
-    by->sticky.child[1] = job->sticky.child[1];
-    put(job->sticky.at, by);
+    by->sticky->child[0] = job->sticky->child[0];
+    by->sticky->child[1] = job->sticky->child[1];
+    put(job->sticky->at, by);
 }
 
 /* Any job without children below `job`, or itself: it fits wherever one above it stands. */
 static struct weft__job *leaf_below(struct weft__job *job)
 {
-    while (job->sticky.child[0] || job->sticky.child[1])
-        job = job->sticky.child[job->sticky.child[0] ? 0 : 1];
+    while (job->sticky->child[0] || job->sticky->child[1])
+        job = job->sticky->child[job->sticky->child[0] ? 0 : 1];
     return job;
 }
 
 static void take_out_of_tree(struct weft__job *job)
 {
     struct weft__job *leaf = leaf_below(job);
-    *leaf->sticky.at = NULL;
+    *leaf->sticky->at = NULL;
     if (leaf != job)
         replace(job, leaf);
 }
@@ -85,36 +85,36 @@ static void take_out_of_tree(struct weft__job *job)
 
 static void append(struct weft__job *holder, struct weft__job *job)
 {
-    job->sticky.next = NULL;
-    job->sticky.prev = holder->sticky.last;
-    if (holder->sticky.last)
-        holder->sticky.last->sticky.next = job;
+    job->sticky->next = NULL;
+    job->sticky->prev = holder->sticky->last;
+    if (holder->sticky->last)
+        holder->sticky->last->sticky->next = job;
     else
-        holder->sticky.first = job;
-    holder->sticky.last = job;
+        holder->sticky->first = job;
+    holder->sticky->last = job;
 }
 
 static void take_out(struct weft__job *holder, struct weft__job *job)
 {
-    if (job->sticky.prev)
-        job->sticky.prev->sticky.next = job->sticky.next;
+    if (job->sticky->prev)
+        job->sticky->prev->sticky->next = job->sticky->next;
     else
-        holder->sticky.first = job->sticky.next;
-    if (job->sticky.next)
-        job->sticky.next->sticky.prev = job->sticky.prev;
+        holder->sticky->first = job->sticky->next;
+    if (job->sticky->next)
+        job->sticky->next->sticky->prev = job->sticky->prev;
     else
-        holder->sticky.last = job->sticky.prev;
+        holder->sticky->last = job->sticky->prev;
 }
 
 bool weft__sticky_hold_locked(weft_lane *lane, struct weft__job *job)
 {
     struct weft__job **at = find(&lane->keys, job->key);
-    job->sticky = (struct weft__sticky){0};
+    *job->sticky = (struct weft__sticky){0};
     if (*at)
         append(*at, job);
     else
         put(at, job);
-    return job->sticky.at;
+    return job->sticky->at;
 }
 
 void weft__sticky_step_aside_locked(weft_lane *lane, struct weft__job *job)
@@ -124,14 +124,14 @@ void weft__sticky_step_aside_locked(weft_lane *lane, struct weft__job *job)
 
 struct weft__job *weft__sticky_leave_locked(struct weft__job *job)
 {
-    struct weft__job *next = job->sticky.first;
+    struct weft__job *next = job->sticky->first;
     if (!next) {
         take_out_of_tree(job);
         return NULL;
     }
     take_out(job, next);
-    next->sticky.first = job->sticky.first;
-    next->sticky.last = job->sticky.last;
+    next->sticky->first = job->sticky->first;
+    next->sticky->last = job->sticky->last;
     replace(job, next);
     return next;
 }
@@ -146,25 +146,25 @@ static void merge(struct weft__job **at, struct weft__job *one, struct weft__job
         struct weft__job *older = one->seq < other->seq ? one : other;
         other = older == one ? other : one;
         *at = older;
-        older->sticky.released_at = at;
-        one = older->sticky.right;
-        older->sticky.right = older->sticky.left;
-        if (older->sticky.right)
-            older->sticky.right->sticky.released_at = &older->sticky.right;
-        at = &older->sticky.left;
+        older->sticky->released_at = at;
+        one = older->sticky->right;
+        older->sticky->right = older->sticky->left;
+        if (older->sticky->right)
+            older->sticky->right->sticky->released_at = &older->sticky->right;
+        at = &older->sticky->left;
     }
     *at = one ? one : other;
     if (*at)
-        (*at)->sticky.released_at = at;
+        (*at)->sticky->released_at = at;
 }
 
 void weft__sticky_release_locked(weft_lane *lane, struct weft__job *job)
 {
-    job->sticky.left = job->sticky.right = NULL;
+    job->sticky->left = job->sticky->right = NULL;
     merge(&lane->released, lane->released, job);
 }
 
 void weft__sticky_take_locked(struct weft__job *job)
 {
-    merge(job->sticky.released_at, job->sticky.left, job->sticky.right);
+    merge(job->sticky->released_at, job->sticky->left, job->sticky->right);
 }

@@ -9,7 +9,7 @@
 
 struct weft__job;
 
-/** What a job with a key needs, besides its key; all [mu]. */
+/** What a job with a key needs, besides its key; all [mu]. Set when the job enters a lane. */
 struct weft__sticky {
     struct weft__job *child[2], **at;              /* HOLDING: in the tree of keys */
     struct weft__job *first, *last;                /* HOLDING: those behind it */

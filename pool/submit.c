@@ -117,8 +117,9 @@ weft_future *weft__submit(const struct weft__request *request)
     if (forced ? loop->phase == WEFT__CLOSED : weft__client_is_closed(loop, client))
         return refuse(request,
                       weft_future_failed(-ESHUTDOWN, "%s: the loop is shut down", request->name));
-    return weft__client_pool(loop, &client) ? submit_to(client, request)
-                                            : refuse(request, weft__future_enomem(loop));
+    if ((client && client->pool) || weft__client_pool(loop, &client))
+        return submit_to(client, request);
+    return refuse(request, weft__future_enomem(loop));
 }
 
 bool weft__job_options(const struct weft_job_options *options, struct weft_job_options *ret)

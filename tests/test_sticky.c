@@ -149,8 +149,9 @@ static size_t index_of(const struct weft__job *job)
 
 static void add_one(void)
 {
-    struct weft__job *dropped, *job = calloc(1, sizeof(*job));
+    struct weft__job *dropped, *job = calloc(1, sizeof(*job) + sizeof(*job->sticky));
     cr_assert_not_null(job);
+    job->sticky = (void *)job->args;
     job->pool = scene.pool;
     job->lane = scene.lane;
     job->key = below(KEYS);
