@@ -22,6 +22,9 @@
  * (pool/client.c). Then two sides hold the memory, the loop's (whoever waits on the future) and the
  * worker's; whichever is done last frees it, which `let_go` and `ended` decide under the lock.
  *
+ * Memory: the caller's (pool/own.c), or a block of a slab of the loop, as its futures have, or of the
+ * allocator's; which of them it is, the future's operations tell.
+ *
  * References to the future: one for the caller, one for the job itself until it completes.
  */
 #include "pool/job.h"
@@ -32,6 +35,7 @@
 #include "core/cold.h"
 #include "core/loop.h"
 #include "core/memory.h"
+#include "core/slab.h"
 #include "pool/cancel.h"
 #include "pool/client.h"
 #include "pool/each.h"
@@ -232,22 +236,53 @@ static const struct weft__future_ops own_ops = {.name = "job",
                                                 .describe = describe,
                                                 .context = context_of};
 
-struct weft__job *weft__job_of(weft_future *future)
+/* A block of a slab is 8 bytes off what a job is aligned to. */
+enum { SLAB_SHIFT = 8 };
+
+static void free_block(weft_future *future)
 {
-    bool is_job = future->ops == &ops || future->ops == &own_ops;
-    return is_job ? WEFT__CONTAINER(future, struct weft__job, future) : NULL;
+    weft__slab_free((char *)WEFT__CONTAINER(future, struct weft__job, future) - SLAB_SHIFT);
 }
 
-static struct weft__job *room(struct weft__own *own, size_t size)
+/* Of a job in a slab of its loop. */
+static const struct weft__future_ops slab_ops = {.name = "job",
+                                                 .cancel = cancel,
+                                                 .dispose = dispose,
+                                                 .give_back = free_block,
+                                                 .describe = describe,
+                                                 .context = context_of};
+
+static bool is_job(const weft_future *future)
 {
-    return own ? weft__own_room(own, size) : weft__malloc(size);
+    return future->ops == &slab_ops || future->ops == &ops || future->ops == &own_ops;
+}
+
+struct weft__job *weft__job_of(weft_future *future)
+{
+    return is_job(future) ? WEFT__CONTAINER(future, struct weft__job, future) : NULL;
+}
+
+/* In a slab of the loop: a job that has no control, since the loop waits for that. Should it be let go
+ * all the same, the loop keeps its slabs until the mailbox goes (core/shutdown.c), so the worker need
+ * not free it, which it must not. One with a control may be abandoned, and outlive them. */
+static struct weft__job *room(weft_loop *loop, struct weft__own *own, bool controlled, size_t size,
+                              const struct weft__future_ops **ret)
+{
+    *ret = own ? &own_ops : &ops;
+    if (own)
+        return weft__own_room(own, size);
+    char *block = controlled ? NULL : weft__slab_alloc(&loop->slabs, SLAB_SHIFT + size);
+    if (!block)
+        return weft__malloc(size);
+    *ret = &slab_ops;
+    return (void *)(block + SLAB_SHIFT);
 }
 
 /* All but what is written before it is read: see pool/job.h. */
 static void init(struct weft__job *job, struct weft__client *client, weft_lane *lane,
-                 const struct weft__request *request)
+                 const struct weft__request *request, const struct weft__future_ops *its_ops)
 {
-    weft__future_init(&job->future, client->loop, request->own ? &own_ops : &ops, 2);
+    weft__future_init(&job->future, client->loop, its_ops, 2);
     job->client = client;
     job->name = request->name;
     job->place = request->place;
@@ -284,12 +319,13 @@ struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
     size_t control = padding + request->size;
     size_t sticky = control + (controlled ? sizeof(struct weft__control) : 0);
     size_t end = sticky + (options->key ? sizeof(struct weft__sticky) : 0);
+    const struct weft__future_ops *its_ops;
     struct weft__job *job = NULL;
     if (request->size <= SIZE_MAX / 2)
-        job = room(request->own, sizeof(*job) + end);
+        job = room(client->loop, request->own, controlled, sizeof(*job) + end, &its_ops);
     if (!job)
         return NULL;
-    init(job, client, lane, request);
+    init(job, client, lane, request, its_ops);
     if (request->size > 0)
         memcpy(job->args, request->args, request->size);
     if (options->key)
@@ -301,21 +337,18 @@ struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
     return job;
 }
 
-static void free_memory(struct weft__job *job, bool tell)
-{
-    if (job->own)
-        weft__own_give_back(job->own, tell);
-    else
-        weft__free(job);
-}
-
 void weft__job_discard(struct weft__job *job)
 {
     weft__limits_disarm(job);
     release(job);
     weft__mailbox_unref(job->mailbox);
     fini(job);
-    free_memory(job, false);
+    if (job->own)
+        weft__own_give_back(job->own, false);
+    else if (job->future.ops == &slab_ops)
+        free_block(&job->future);
+    else
+        weft__free(job);
 }
 
 void weft__job_free(struct weft__job *job)
@@ -323,7 +356,10 @@ void weft__job_free(struct weft__job *job)
     release(job); /* of one that was let go between two functions */
     weft__cold_free(&job->future);
     fini(job);
-    free_memory(job, true);
+    if (job->own)
+        weft__own_give_back(job->own, true);
+    else if (job->future.ops != &slab_ops) /* that one goes with the slabs: see room() */
+        weft__free(job);
 }
 
 bool weft__job_let_go_locked(struct weft__job *job)
@@ -427,7 +463,7 @@ enum weft_job_outcome weft_job_outcome(const weft_future *future)
 {
     if (WEFT__ELSEWHERE(future->loop_id) || weft__is_pending(future))
         return WEFT_JOB_PENDING;
-    if (future->ops != &ops && future->ops != &own_ops)
+    if (!is_job(future))
         return future->status < 0 ? WEFT_JOB_NOT_STARTED : WEFT_JOB_UNKNOWN;
     const struct weft__job *job = WEFT__CONTAINER(future, struct weft__job, future);
     if (job->left || job->client) /* it was abandoned, lost or given up */

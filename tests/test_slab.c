@@ -345,6 +345,30 @@ Test(slab, lasts_until_jobs_that_outlive_the_loop_have_ended)
         sched_yield();
 }
 
+/* The loop does not keep its slabs for it. */
+Test(slab, no_job_that_may_be_abandoned_is_in_one)
+{
+    static const struct weft_job_options abandon = {.on_cancel = WEFT_CANCEL_ABANDON};
+    static char places[2];
+    struct gate gate;
+    begin_loop();
+    gate_init(&gate);
+    size_t none = test_loop->slabs.count;
+    weft_future *job = weft_offload(&abandon, write_to, .gate = &gate, .place = places, .size = 1);
+    cr_assert_eq(test_loop->slabs.count, none);
+    weft_future *other = weft_to_thread(write_to, .gate = &gate, .place = places + 1, .size = 1);
+    cr_assert_eq(test_loop->slabs.count, none + 1);
+    cr_assert(weft_cancel(job));
+    cr_assert_eq(weft_test_run(job), -ECANCELED);
+    gate_open(&gate);
+    gate_open(&gate);
+    cr_assert_eq(weft_test_run(other), 0);
+    weft_loop_free(test_loop);
+    test_loop = NULL;
+    while (weft_test_heap_live() > 0) /* the abandoned one ends when it likes */
+        sched_yield();
+}
+
 Test(slab, a_future_outlives_its_loop)
 {
     begin_loop();
