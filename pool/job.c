@@ -146,9 +146,7 @@ static void leave(struct weft__job *job, int status)
 static enum weft__answer ask(struct weft__job *job)
 {
     enum weft__answer answer = job->control ? weft__control_ask(job) : WEFT__GOES_ON;
-    bool is_waited_for = !job->control || job->control->mode == WEFT_CANCEL_WAIT;
-    if (answer != WEFT__GOES_ON || is_waited_for) /* for room that nobody makes any more, perhaps */
-        weft__progress_stop(job, -ECANCELED);
+    weft__progress_stop(job, -ECANCELED); /* it may wait for room that nobody makes any more */
     return answer;
 }
 

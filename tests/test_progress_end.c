@@ -51,6 +51,38 @@ static void wait_until_blocked(void)
         sched_yield();
 }
 
+/* ---- Past the point of no return ---- */
+
+struct commits_and_sends {
+    int unused;
+};
+
+static WEFT_BLOCKING(commits_and_sends)
+{
+    if (weft_job_commit() < 0)
+        return weft_err(-EIO);
+    int status = 0;
+    while (status == 0)
+        status = weft_job_progress(weft_value_i64(1), NULL);
+    return weft_ok(status);
+}
+
+/* Who awaits it waits for it, and reads no more. */
+Test(progress_end, cancel_wakes_a_job_that_has_committed_where_it_waits_for_room)
+{
+    for (int mode = WEFT_CANCEL_WAIT; mode <= WEFT_CANCEL_ABANDON; mode++) {
+        weft_future *job = weft_offload(
+            (&(struct weft_job_options){.progress = 1, .on_cancel = (enum weft_on_cancel)mode}),
+            commits_and_sends);
+        wait_until_blocked();
+        cr_assert(weft_cancel(job));
+        cr_assert_eq(weft_test_run(weft_ref(job)), 0);
+        cr_assert_eq(weft_future_value(job).i64, -ECANCELED);
+        weft_unref(job);
+    }
+    weft_test_loop_end();
+}
+
 /* ---- The loop's end ---- */
 
 Test(progress_end, shutdown_wakes_a_job_that_waits_for_room_since_nobody_reads)
