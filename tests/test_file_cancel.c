@@ -202,7 +202,7 @@ static void wait_until_it_runs(void)
 {
     struct weft_lane_stats stats;
     do
-        weft_lane_get_stats(weft_pool_lane(weft_loop_pool(test_loop), "files"), &stats);
+        weft_lane_get_stats(weft_pool_lane(weft_loop_pool(test_loop), "default"), &stats);
     while (!stats.running);
 }
 
@@ -221,6 +221,29 @@ Test(file_cancel, of_a_read_that_waits_for_a_pipe_takes_nothing)
     cr_assert_str_eq(buffer, "abc");
     close(ends[1]);
     weft_file_unref(file);
+    test_files_end();
+}
+
+Test(file_cancel, is_not_needed_for_pipes_that_wait_to_let_others_run)
+{
+    enum { PIPES = 3 };
+    char buffer[PIPES][8] = {""};
+    int ends[PIPES][2];
+    weft_file *in[PIPES], *out[PIPES];
+    weft_future *reads[PIPES];
+    for (int i = 0; i < PIPES; i++) {
+        cr_assert_eq(pipe(ends[i]), 0);
+        in[i] = weft_file_new(ends[i][0]);
+        out[i] = weft_file_new(ends[i][1]);
+        reads[i] = weft_file_read(in[i], buffer[i], sizeof(buffer[i]));
+    }
+    cr_assert_eq(test_number(weft_path_mkdir(test_path("folder"), 0700)), 0);
+    for (int i = 0; i < PIPES; i++) {
+        cr_assert_eq(test_number(weft_file_write(out[i], "abc", 3)), 3);
+        cr_assert_eq(test_number(reads[i]), 3);
+        weft_file_unref(in[i]);
+        weft_file_unref(out[i]);
+    }
     test_files_end();
 }
 

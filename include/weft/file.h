@@ -17,7 +17,9 @@
  *
  * There is no readiness for files: epoll calls every one of them ready, and the read blocks all the
  * same. So each call here is a job (<weft/job.h>) in the pool's lane "files". What waits there is
- * bounded, and the names of these functions are the jobs' names in lists of what is stuck.
+ * bounded, and the names of these functions are the jobs' names in lists of what is stuck. (Reads and
+ * writes of what is no regular file, a pipe say, are in the lane "default": while they wait they take
+ * no thread from others, up to the pool's `max_spares`.)
  *
  * Failures carry a message with the path: "open /x/y: No such file or directory". A write that
  * failed half-way says how much it had written: "… (4096 of 8192 bytes were written)".

@@ -39,7 +39,10 @@ static int wait_ready(const struct weft__io *io)
     struct pollfd look = {.fd = io->fd, .events = events};
     if (poll(&look, 1, 0) > 0)
         return 0;
-    return weft_job_poll(io->fd, events, WEFT_FOREVER) == -ECANCELED ? ECANCELED : 0;
+    weft_job_blocking_begin(); /* who is at the other end may need a thread */
+    int status = weft_job_poll(io->fd, events, WEFT_FOREVER);
+    weft_job_blocking_end();
+    return status == -ECANCELED ? ECANCELED : 0;
 }
 
 /* One that a pipe takes without waiting. */

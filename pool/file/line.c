@@ -79,6 +79,8 @@ static void run(struct weft__file_op *op)
     request.options.release = release_call;
     if (!file->handle->is_regular)
         request.options.on_cancel = WEFT_CANCEL_COOPERATIVE;
+    if (!file->handle->is_regular && op->kind->order == WEFT__FILE_AT_POSITION)
+        request.options.lane = NULL; /* a pipe: "files" has few places, and this may keep one */
     if (op->kind->is_cleanup)
         request.options.submit = WEFT_SUBMIT_FORCED;
     file->running++;
