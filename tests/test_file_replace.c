@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,30 @@ Test(file_replace, keeps_the_mode_of_the_old_file)
     cr_assert_eq(test_number(replace("a", "new")), 3);
     cr_assert(has("a", "new"));
     cr_assert_eq(mode_of("a") & 07777, 0752);
+    test_files_end();
+}
+
+/* Only root can try. */
+Test(file_replace, keeps_the_group_where_it_cannot_keep_the_owner)
+{
+    const gid_t group = 4242;
+    const uid_t owner = 4243, own = 4244;
+    struct stat status;
+    test_make("a", "old");
+    if (geteuid() == 0) {
+        cr_assert_eq(chmod(test_path(""), 0777), 0);
+        cr_assert_eq(chown(test_path("a"), owner, group), 0);
+        cr_assert_eq(chmod(test_path("a"), 0664), 0);
+        cr_assert_eq(setgroups(1, &group), 0);
+        cr_assert_eq(seteuid(own), 0);
+        int64_t size = test_number(replace("a", "new"));
+        cr_assert_eq(seteuid(0), 0);
+        cr_assert_eq(size, 3);
+        cr_assert_eq(stat(test_path("a"), &status), 0);
+        cr_assert_eq(status.st_uid, own);
+        cr_assert_eq(status.st_gid, group);
+        cr_assert_eq(status.st_mode & 07777, 0664);
+    }
     test_files_end();
 }
 

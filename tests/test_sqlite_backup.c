@@ -157,6 +157,7 @@ Test(sqlite_backup, a_file_that_another_has_locked_is_ebusy)
     weft_sqlite *copy = test_pointer(weft_sqlite_open(test_path("copy"), NULL));
     weft_sqlite *tx = test_pointer(weft_sqlite_begin(copy, WEFT_SQLITE_EXCLUSIVE));
     cr_assert_eq(test_number(weft_sqlite_backup(db, test_path("copy"), NULL)), -EBUSY);
+    cr_assert_str_eq(test_message, "database is locked (SQLite 5)");
     cr_assert_eq(access(test_path("copy"), F_OK), 0);
     weft_sqlite_free(tx);
     weft_sqlite_free(copy);

@@ -117,8 +117,11 @@ static int set_mode(struct replacing *now)
     if (weft__sys.fstat(now->fd, &own) < 0)
         return errno;
     bool is_theirs = own.st_uid != now->old.st_uid || own.st_gid != now->old.st_gid;
-    if (is_theirs && fchown(now->fd, now->old.st_uid, now->old.st_gid) < 0)
+    if (is_theirs && fchown(now->fd, now->old.st_uid, now->old.st_gid) < 0) {
         mode &= 0777;
+        bool kept = fchown(now->fd, (uid_t)-1, now->old.st_gid) == 0; /* a group of ours, perhaps */
+        (void)kept;
+    }
     return fchmod(now->fd, mode) < 0 ? errno : 0;
 }
 

@@ -57,7 +57,9 @@ weft_result weft__sqlite_failure_of(struct weft__sqlite_db *db, sqlite3 *handle,
     int status = status_of(handle, code);
     if (status == -ENOMEM)
         return weft_err(-ENOMEM);
-    return weft_errf(status, "%s (SQLite %d)", sqlite3_errmsg(handle), code);
+    bool is_known = sqlite3_extended_errcode(handle) == code; /* a backup's steps do not tell it */
+    return weft_errf(status, "%s (SQLite %d)",
+                     is_known ? sqlite3_errmsg(handle) : sqlite3_errstr(code), code);
 }
 
 weft_result weft__sqlite_failure(struct weft__sqlite_db *db, int code)
