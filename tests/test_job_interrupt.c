@@ -54,7 +54,7 @@ static weft_result block_in_nanosleep(void *arg)
     struct blocks *blocks = arg;
     const struct timespec hour = {.tv_sec = 3600};
     sem_post(&blocks->gate->entered);
-    return say(nanosleep(&hour, NULL));
+    return say(nanosleep(&hour, NULL)); /* on purpose: to be interrupted */
 }
 
 static weft_result block_in_flock(void *arg)
@@ -342,7 +342,7 @@ static weft_result is_hit(void *arg)
 {
     const struct timespec soon = {.tv_nsec = 1000000};
     (void)arg;
-    return weft_ok(nanosleep(&soon, NULL) < 0);
+    return weft_ok(nanosleep(&soon, NULL) < 0); /* on purpose: not to be interrupted */
 }
 
 Test(job_interrupt, does_not_hit_the_next_job_of_the_thread)
