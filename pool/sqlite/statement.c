@@ -67,7 +67,8 @@ static weft_result refuse(struct weft__sqlite_db *db, int code)
     if (!db->refused)
         return weft__sqlite_failure(db, code);
     db->refused = false;
-    return weft_errf(-EINVAL, "a transaction is begun by weft_sqlite_begin()");
+    return weft_errf(-EINVAL,
+                     "transactions are for weft_sqlite_begin(), _commit() and _rollback()");
 }
 
 static int prepare(struct weft__sqlite_db *db, const char *sql, unsigned flags, sqlite3_stmt **ret,
