@@ -126,6 +126,7 @@ Test(file_replace, refuses_what_is_no_file)
 {
     cr_assert_eq(test_number(replace("", "x")), -EISDIR);
     cr_assert_eq(test_number(weft_path_write_atomic("..", "x", 1, 0600)), -EISDIR);
+    cr_assert_eq(test_number(weft_path_write_atomic("", "x", 1, 0600)), -ENOENT);
     cr_assert_eq(test_number(replace("none/a", "x")), -ENOENT);
     cr_assert_eq(test_number(weft_path_mkdir(test_path("folder"), 0700)), 0);
     cr_assert_eq(test_number(replace("folder", "x")), -EISDIR);

@@ -54,6 +54,10 @@ static int open_folder(struct replacing *now, char *path)
 {
     char *slash = strrchr(path, '/');
     now->name = slash ? slash + 1 : path;
+    if (!*path) {
+        now->what = "open";
+        return ENOENT;
+    }
     now->what = "open the folder of";
     if (!*now->name || strcmp(now->name, ".") == 0 || strcmp(now->name, "..") == 0)
         return EISDIR;
