@@ -130,7 +130,7 @@ static WEFT_ASYNC(serve)
         WEFT_CATCH_INTO(self->status, self->site.words, words_open(self->data));
         if (self->status < 0)
             WEFT_FAIL(self->status, "no database in --data %s: %s", self->data,
-                      WEFT_CAUGHT_MESSAGE);
+                      WEFT_CAUGHT_MESSAGE ? WEFT_CAUGHT_MESSAGE : weft_strerror(self->status));
     }
 
     add_routes(&self->site);

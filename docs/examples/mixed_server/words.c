@@ -198,7 +198,8 @@ static WEFT_ASYNC(visit)
     WEFT_AWAIT_INTO(self->name, weft_http_read_body(self->request));
     if (!is_name(self->name)) {
         WEFT_AWAIT(weft_http_respondf(self->request, 400, "text/plain",
-                                      "the body is a name of 1 to %d bytes\n", MAX_NAME));
+                                      "the body is a name: 1 to %d bytes, no line break\n",
+                                      MAX_NAME));
         WEFT_RETURN(0);
     }
     WEFT_AWAIT_INTO(self->db, weft_sqlite_pool_write(self->site->words->connections));
