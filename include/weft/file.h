@@ -402,7 +402,7 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_path_write_all(const char *path, c
  * renames it, and puts the folder on the disk. So it takes two waits for the disk, milliseconds and
  * more. A file that was there gives its mode to the new one, and its owner as far as we may; a new one
  * gets `mode`, less the umask. A symbolic link is replaced, not followed; other hard links keep the old
- * content.
+ * content. What is no regular file is replaced by one, too: a FIFO, a device, /dev/stdout.
  *
  * A failure or a cancel removes the temporary file and leaves the old one as it was. From the rename on
  * there is no way back. A process that is killed in the middle leaves its temporary file behind.
