@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <weft/weft.h>
 
@@ -198,12 +199,35 @@ Test(file_cancel, of_a_close_is_not_heard)
 
 /* ---- Pipes ---- */
 
-static void wait_until_it_runs(void)
+static void wait_until_it_runs_in(const char *lane)
 {
     struct weft_lane_stats stats;
     do
-        weft_lane_get_stats(weft_pool_lane(weft_loop_pool(test_loop), "default"), &stats);
+        weft_lane_get_stats(weft_pool_lane(weft_loop_pool(test_loop), lane), &stats);
     while (!stats.running);
+}
+
+static void wait_until_it_runs(void)
+{
+    wait_until_it_runs_in("default");
+}
+
+Test(file_cancel, of_what_reads_a_pipe_by_its_path_is_heard)
+{
+    cr_assert_eq(mkfifo(test_path("fifo"), 0600), 0);
+    int fd = open(test_path("fifo"), O_RDWR);
+    cr_assert_geq(fd, 0);
+    weft_future *read = weft_path_read_all(test_path("fifo"), 0);
+    wait_until_it_runs_in("files");
+    cr_assert(weft_cancel(read));
+    cr_assert_eq(test_number(read), -ECANCELED);
+    weft_future *copy = weft_path_copy(test_path("fifo"), test_path("copy"), NULL);
+    wait_until_it_runs_in("files");
+    cr_assert(weft_cancel(copy));
+    cr_assert_eq(test_number(copy), -ECANCELED);
+    cr_assert_eq(test_count_entries(), 1);
+    close(fd);
+    test_files_end();
 }
 
 Test(file_cancel, of_a_read_that_waits_for_a_pipe_takes_nothing)

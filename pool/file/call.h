@@ -50,6 +50,9 @@ struct weft__io {
     size_t done;    /* how many bytes are */
 };
 
+/** True for what is no regular file. Thread: worker. */
+bool weft__io_may_wait(int fd);
+
 /** Read or write; the pieces are used up. 0 or an errno. Thread: worker. */
 int weft__io_run(struct weft__io *io, struct iovec *pieces, unsigned count);
 

@@ -41,7 +41,7 @@ static ssize_t copy_by_hand(struct copying *now)
     if (!now->buffer && !(now->buffer = weft__malloc(BY_HAND)))
         return -ENOMEM;
     struct iovec piece = {now->buffer, BY_HAND};
-    struct weft__io io = {.fd = now->from, .offset = -1};
+    struct weft__io io = {.fd = now->from, .may_wait = weft__io_may_wait(now->from), .offset = -1};
     int error = weft__io_run(&io, &piece, 1);
     if (!error)
         error = weft__io_write_all(now->to, now->buffer, io.done, &written);

@@ -70,6 +70,12 @@ static void use_up(struct iovec **pieces, unsigned *count, size_t done)
     }
 }
 
+bool weft__io_may_wait(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && !S_ISREG(status.st_mode);
+}
+
 int weft__io_run(struct weft__io *io, struct iovec *pieces, unsigned count)
 {
     use_up(&pieces, &count, 0);

@@ -47,6 +47,7 @@ static weft_bytes *grow(weft_bytes *bytes, size_t *room, size_t limit)
 /* 0 or an errno; `*bytes` is the caller's in any case. */
 static int read_to_end(int fd, weft_bytes **bytes, size_t room, size_t limit)
 {
+    bool may_wait = weft__io_may_wait(fd);
     for (;;) {
         weft_bytes *now = *bytes;
         if (now->len > limit)
@@ -57,7 +58,7 @@ static int read_to_end(int fd, weft_bytes **bytes, size_t room, size_t limit)
         size_t left = room - now->len;
         struct iovec piece = {now->data + now->len,
                               left < WEFT__FILE_PIECE ? left : WEFT__FILE_PIECE};
-        struct weft__io io = {.fd = fd, .offset = -1};
+        struct weft__io io = {.fd = fd, .may_wait = may_wait, .offset = -1};
         int error = weft__file_cancelled() ? ECANCELED : weft__io_run(&io, &piece, 1);
         if (error || io.done == 0)
             return error;
