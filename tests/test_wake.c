@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* Who is called when a job may run, seen at the moments that a race seldom shows. */
+#include <criterion/criterion.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <weft/weft.h>
+
+#include "pool/job.h"
+#include "pool/pool.h"
+#include "pool/schedule.h"
+#include "pool/wake.h"
+#include "tests/support/gate.h"
+#include "tests/support/loop.h"
+#include "tests/support/pool.h"
+
+TestSuite(wake, .init = weft_test_loop_begin_real, .timeout = 20);
+
+static void set_max_running(weft_pool *pool, unsigned max_running) WEFT_REQUIRES(pool->mu)
+{
+    pool->default_lane.max_running = max_running;
+    weft__schedule_account_locked(&pool->default_lane);
+}
+
+Test(wake, while_one_that_was_called_is_on_its_way_no_other_is)
+{
+    struct gate gate;
+    gate_init(&gate);
+    weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 2});
+    pool->quick_threads = 2;
+    weft_future *one = weft_to_thread_fn(NULL, gate_pass, &gate);
+    weft_future *other = weft_to_thread_fn(NULL, gate_pass, &gate);
+    gate_wait_entered(&gate);
+    gate_wait_entered(&gate);
+    gate_open(&gate);
+    gate_open(&gate);
+    cr_assert_eq(weft_test_run(one), 0);
+    cr_assert_eq(weft_test_run(other), 0);
+    wait_for_idle(pool, 2);
+    weft__mutex_lock(&pool->mu);
+    set_max_running(pool, 0);
+    weft__mutex_unlock(&pool->mu);
+    weft_future *job = weft_to_thread_fn(NULL, return_nothing, NULL);
+    weft__mutex_lock(&pool->mu);
+    set_max_running(pool, UINT_MAX);
+    struct weft__call call = weft__call_worker_locked(pool);
+    struct weft__call again = weft__call_worker_locked(pool);
+    weft__mutex_unlock(&pool->mu);
+    weft__rouse(call);
+    cr_assert_not_null(call.worker);
+    cr_assert_null(again.worker);
+    cr_assert_eq(weft_test_run(job), 0);
+    weft_test_loop_end();
+}
+
+Test(wake, a_thread_is_called_for_what_a_lane_that_goes_had_reserved)
+{
+    struct gate gate;
+    gate_init(&gate);
+    weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 2});
+    weft_lane *lane =
+        weft_lane_new(pool, &(struct weft_lane_options){.name = "reserving", .reserved = 1});
+    cr_assert_not_null(lane);
+    weft_future *running = weft_to_thread_fn(NULL, gate_pass, &gate);
+    weft_future *queued = weft_to_thread_fn(NULL, gate_pass, &gate);
+    gate_wait_entered(&gate);
+    weft_lane_unref(lane);
+    gate_wait_entered(&gate);
+    gate_open(&gate);
+    gate_open(&gate);
+    cr_assert_eq(weft_test_run(running), 0);
+    cr_assert_eq(weft_test_run(queued), 0);
+    weft_test_loop_end();
+}
+
+static weft_result wait_and_go_on(void *gate)
+{
+    weft_job_blocking_begin();
+    gate_pass(gate);
+    weft_job_blocking_end();
+    gate_pass(gate);
+    return weft_ok(0);
+}
+
+static void wait_for_watcher(weft_pool *pool)
+{
+    bool watches = false;
+    while (!watches) {
+        weft__mutex_lock(&pool->mu);
+        watches = pool->watcher;
+        weft__mutex_unlock(&pool->mu);
+        sched_yield();
+    }
+}
+
+Test(wake, a_watcher_is_called_when_the_end_of_a_wait_leaves_no_room_to_grow)
+{
+    struct gate waits, runs;
+    gate_init(&waits);
+    gate_init(&runs);
+    weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 3, .max_spares = 1});
+    pool->quick_threads = 1;
+    pool->patience = 1;
+    weft_future *waiting = weft_to_thread_fn(NULL, wait_and_go_on, &waits);
+    gate_wait_entered(&waits);
+    weft_future *running = weft_to_thread_fn(NULL, gate_pass, &runs);
+    gate_wait_entered(&runs);
+    weft__mutex_lock(&pool->mu);
+    pool->patience = WEFT_S(3600);
+    weft__mutex_unlock(&pool->mu);
+    weft_future *queued = weft_to_thread_fn(NULL, return_nothing, NULL);
+    wait_for_watcher(pool);
+    gate_open(&waits);
+    cr_assert_eq(weft_test_run(queued), 0);
+    gate_open(&waits);
+    gate_open(&runs);
+    cr_assert_eq(weft_test_run(waiting), 0);
+    cr_assert_eq(weft_test_run(running), 0);
+    weft_test_loop_end();
+}
+
+static weft_result note_call(void *called)
+{
+    atomic_store((atomic_bool *)called, true);
+    return weft_ok(0);
+}
+
+/* As a worker does it, in steps. */
+static void cancel_between(enum weft_on_cancel mode)
+{
+    atomic_bool called = false;
+    weft_pool *pool = weft__pool_by_hand(WEFT__STEPPED);
+    cr_assert_eq(weft_loop_set_pool(test_loop, pool), 0);
+    weft_pool_unref(pool);
+    weft_future *future =
+        weft_offload_fn((&(struct weft_job_options){.on_cancel = mode}), note_call, &called);
+    weft__mutex_lock(&pool->mu);
+    struct weft__job *job = weft__schedule_take_locked(pool, weft__pool_now());
+    weft__mutex_unlock(&pool->mu);
+    cr_assert(weft_cancel(future));
+    weft__job_run(job);
+    weft__mutex_lock(&pool->mu);
+    weft__schedule_ended_locked(pool, job, weft__pool_now());
+    weft__mutex_unlock(&pool->mu);
+    weft__job_send(job);
+    cr_assert_eq(weft_test_run(weft_ref(future)), -ECANCELED);
+    cr_assert_eq(weft_job_outcome(future), WEFT_JOB_NOT_STARTED);
+    cr_assert_not(atomic_load(&called));
+    weft_unref(future);
+}
+
+Test(wake, a_cancel_of_a_job_that_was_taken_just_now_prevents_its_call)
+{
+    cancel_between(WEFT_CANCEL_COOPERATIVE);
+    cancel_between(WEFT_CANCEL_ABANDON);
+    weft_test_loop_end();
+}
