@@ -214,3 +214,24 @@ Test(continue_end, in_a_lane_that_its_arguments_give_up_fails)
     }
     weft_test_loop_end();
 }
+
+/* ---- The end of the loop ---- */
+
+static void note_status(weft_future *future, void *status)
+{
+    *(int *)status = weft_future_status(future);
+}
+
+Test(continue_end, one_that_has_committed_is_dropped_in_between_when_its_loop_is_freed)
+{
+    int status = 0;
+    weft_pool *pool = use_stepped();
+    const struct weft_shutdown_options options = {.jobs_timeout = 1};
+    weft_future *job = weft_to_thread(begins, .commits = true);
+    cr_assert_eq(weft_testing_pool_step(pool, 1), 1);
+    cr_assert_eq(weft_then(job, note_status, &status), 0);
+    cr_assert_eq(weft_loop_shutdown(test_loop, &options, NULL), WEFT_ESTUCK);
+    weft_test_loop_end();
+    cr_assert_eq(status, -ECANCELED);
+    cr_assert_eq(atomic_load(&ran), 0);
+}
