@@ -10,7 +10,9 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <weft/task.h>
 
 #include "core/cancel.h"
@@ -20,10 +22,12 @@
 
 static void print_report(const struct weft_error_report *report)
 {
-    fprintf(stderr, "weft: %s%s%s%s%s: %s: %s (%s)%s%s\n", report->task ? report->task : "",
+    const char *meaning = weft_strerror(report->status);
+    bool is_said = strcmp(report->what, meaning) == 0;
+    fprintf(stderr, "weft: %s%s%s%s%s: %s%s%s (%s)%s%s\n", report->task ? report->task : "",
             report->spawned_at ? " (started at " : "", report->spawned_at ? report->spawned_at : "",
             report->spawned_at ? ")" : "", report->task ? "" : "loop", report->what,
-            weft_strerror(report->status), weft_error_name(report->status),
+            is_said ? "" : ": ", is_said ? "" : meaning, weft_error_name(report->status),
             report->message ? ": " : "", report->message ? report->message : "");
     if (report->seed)
         fprintf(stderr, "weft: the loop's seed is %" PRIu64 "\n", report->seed);

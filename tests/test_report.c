@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -359,5 +360,31 @@ Test(report, handler_that_starts_what_fails_later_is_not_called_for_ever)
     cr_assert_eq(lines, 1, "%s", text);
     cr_assert_not_null(strstr(text, "fails (started at "), "%s", text);
     cr_assert_eq(handled, 1);
+    weft_test_loop_end();
+}
+
+static void *cancel_from_here(void *future)
+{
+    weft_cancel(future);
+    return NULL;
+}
+
+Test(report, says_on_stderr_what_happened_once)
+{
+    static const char what[] = "called on a thread other than its loop's";
+    char text[512];
+    pthread_t thread;
+    weft_future *future = weft_future_new();
+    weft_loop_set_error_handler(test_loop, NULL, NULL);
+    redirect_stderr();
+    pthread_create(&thread, NULL, cancel_from_here, future);
+    pthread_join(thread, NULL);
+    weft_test_ticks(10);
+    int lines = read_stderr(text, sizeof(text));
+    cr_assert_eq(lines, 1, "%s", text);
+    const char *first = strstr(text, what);
+    cr_assert_not_null(first, "%s", text);
+    cr_assert_null(strstr(first + 1, what), "%s", text);
+    weft_unref(future);
     weft_test_loop_end();
 }
