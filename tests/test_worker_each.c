@@ -286,3 +286,24 @@ Test(worker_each, stuck_on_several_threads_holds_up_neither_the_end_of_the_loop_
     while (weft_test_heap_live() > 0)
         sched_yield();
 }
+
+Test(worker_each, stuck_threads_are_waited_for_again_when_they_have_come_back)
+{
+    struct gate gate;
+    gate_init(&gate);
+    struct weft_shutdown_options options = {.jobs_timeout = 1};
+    weft_pool *pool = weft_pool_ref(use_threads(NULL, NULL));
+    weft_unref(weft_pool_run_on_each(pool, gate_pass, &gate));
+    for (int i = 0; i < THREADS; i++)
+        gate_wait_entered(&gate);
+    cr_assert_eq(weft_loop_shutdown(test_loop, &options, NULL), WEFT_ESTUCK);
+    weft_loop_free(test_loop);
+    test_loop = NULL;
+    cr_assert_eq(pool->abandoned, THREADS);
+    for (int i = 0; i < THREADS; i++)
+        gate_open(&gate);
+    wait_for_idle(pool, THREADS);
+    cr_assert_eq(pool->abandoned, 0);
+    weft_pool_unref(pool);
+    cr_assert_eq(weft_test_heap_live(), 0);
+}
