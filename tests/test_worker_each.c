@@ -287,6 +287,14 @@ Test(worker_each, stuck_on_several_threads_holds_up_neither_the_end_of_the_loop_
         sched_yield();
 }
 
+static unsigned abandoned_of(weft_pool *pool)
+{
+    weft__mutex_lock(&pool->mu);
+    unsigned abandoned = pool->abandoned;
+    weft__mutex_unlock(&pool->mu);
+    return abandoned;
+}
+
 Test(worker_each, stuck_threads_are_waited_for_again_when_they_have_come_back)
 {
     struct gate gate;
@@ -299,11 +307,11 @@ Test(worker_each, stuck_threads_are_waited_for_again_when_they_have_come_back)
     cr_assert_eq(weft_loop_shutdown(test_loop, &options, NULL), WEFT_ESTUCK);
     weft_loop_free(test_loop);
     test_loop = NULL;
-    cr_assert_eq(pool->abandoned, THREADS);
+    cr_assert_eq(abandoned_of(pool), THREADS);
     for (int i = 0; i < THREADS; i++)
         gate_open(&gate);
     wait_for_idle(pool, THREADS);
-    cr_assert_eq(pool->abandoned, 0);
+    cr_assert_eq(abandoned_of(pool), 0);
     weft_pool_unref(pool);
     cr_assert_eq(weft_test_heap_live(), 0);
 }
