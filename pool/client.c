@@ -208,11 +208,16 @@ static void free_client(struct weft__part *part)
     weft__free(client);
 }
 
-/* The pool of the child is another one, made when it is needed. */
+/* The pool of the child is another one, made when it is needed. All are cut off first: what one of them releases may ask others to stop, and must not meet the pool,
+ * whose lock may be held for ever. */
 static void after_fork(struct weft__part *part)
 {
     struct weft__client *client = client_of_part(part);
     struct weft__job *next;
+    for (struct weft__job *job = client->oldest; job; job = job->newer)
+        weft__job_cut_off(job);
+    for (struct weft__job *job = client->left; job; job = job->older)
+        weft__job_cut_off(job);
     for (struct weft__job *job = client->oldest; job; job = next) {
         next = job->newer;
         weft__job_lose(job);

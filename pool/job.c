@@ -91,11 +91,15 @@ static bool is_home(const struct weft__job *job, const weft__item *queue)
 }
 
 /* One that has come home completes as ever, but its lane is no more. */
+void weft__job_cut_off(struct weft__job *job)
+{
+    job->lane = NULL;
+    job->pool = NULL;
+}
+
 void weft__job_lose(struct weft__job *job)
 {
     const weft_loop *loop = job->client->loop;
-    job->lane = NULL;
-    job->pool = NULL;
     weft__progress_after_fork(job);
     if (is_home(job, loop->batch) || is_home(job, loop->ready.head))
         return;

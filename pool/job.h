@@ -107,7 +107,10 @@ void weft__job_finish(struct weft__job *job, weft_result result);
 /** What the item of a job that comes home runs. Thread: loop. */
 void weft__job_complete(weft__item *item);
 
-/** In a forked child: the job fails, unless it was home before the fork. Thread: loop. */
+/** In a forked child: the job has no pool any more; it stays under way. Thread: loop. */
+void weft__job_cut_off(struct weft__job *job);
+
+/** In a forked child, after that: the job fails, unless it was home before the fork. Thread: loop. */
 void weft__job_lose(struct weft__job *job);
 
 /** Ask a job to stop. True: the request is delivered, at once or later. Thread: loop. */

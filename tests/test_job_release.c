@@ -5,9 +5,11 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <weft/testing.h>
 #include <weft/weft.h>
 
 #include "core/sys.h"
+#include "tests/support/child.h"
 #include "tests/support/gate.h"
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
@@ -165,4 +167,54 @@ Test(job_release, waits_for_the_function_though_the_loop_gave_the_job_up)
     while (weft_test_heap_live())
         sched_yield();
     cr_assert_eq(atomic_load(&at_run), 0);
+}
+
+/* ---- In a forked child ---- */
+
+static weft_future *victim;
+static int became;
+
+static void cancel_another(void *arg)
+{
+    weft_future *other = victim;
+    (void)arg;
+    victim = NULL;
+    if (!other)
+        return;
+    weft_cancel(other);
+    weft_unref(other);
+}
+
+static void note_end(weft_future *future, void *arg)
+{
+    (void)arg;
+    became = weft_future_status(future);
+}
+
+static void lose_jobs(void *first)
+{
+    CHILD_EXPECT(weft_after_fork_child(test_loop) == 0);
+    CHILD_EXPECT(victim == NULL);
+    CHILD_EXPECT(weft_future_status(first) == WEFT_EFORK);
+    weft_test_ticks(1);
+    CHILD_EXPECT(became == WEFT_EFORK);
+    weft_unref(first);
+    weft_loop_free(test_loop);
+}
+
+Test(job_release, of_a_job_that_a_fork_lost_may_ask_others_to_stop_that_are_lost_as_well)
+{
+    weft_pool *pool = weft_testing_pool_new(WEFT_TESTING_STEPPED);
+    cr_assert_eq(weft_loop_set_pool(test_loop, pool), 0);
+    const struct weft_job_options options = {.release = cancel_another};
+    weft_future *first = weft_offload_fn(&options, gate_pass, NULL);
+    victim = weft_to_thread_fn(NULL, gate_pass, NULL);
+    cr_assert_eq(weft_then(weft_ref(victim), note_end, NULL), 0);
+    weft_test_in_child(lose_jobs, first);
+    weft_cancel(first);
+    weft_unref(first);
+    weft_test_ticks(1);
+    cr_assert_eq(became, -ECANCELED);
+    weft_pool_unref(pool);
+    weft_test_loop_end();
 }
