@@ -417,8 +417,7 @@ static int poll_until(struct pollfd fds[2], weft_ns deadline)
 {
     int count;
     do {
-        weft_ns left = deadline == WEFT_FOREVER ? 0 : deadline - weft__pool_now();
-        left = left > 0 ? left : 0;
+        weft_ns now = weft__pool_now(), left = deadline > now ? deadline - now : 0;
         struct timespec timeout = {.tv_sec = left / WEFT_S(1), .tv_nsec = left % WEFT_S(1)};
         count = ppoll(fds, 2, deadline == WEFT_FOREVER ? NULL : &timeout, NULL);
     } while (count < 0 && errno == EINTR);

@@ -28,9 +28,17 @@
 #include "pool/pool.h"
 #include "pool/schedule.h"
 
+/* How often a limit of the run is looked for while the job is queued. */
+#define LOOK WEFT_MS(1)
+
 static weft_ns earlier(weft_ns a, weft_ns b)
 {
     return a < b ? a : b;
+}
+
+static weft_ns later(weft_ns a, weft_ns b)
+{
+    return a > b ? a : b;
 }
 
 static weft_ns after(weft_ns time, weft_ns duration)
@@ -86,12 +94,14 @@ static weft_ns run_by(const struct weft__limits *limits, weft_ns began)
     return earlier(limits->deadline, after(began, limits->max_run));
 }
 
-/* What is to be looked at next; how long it may run is not known before it does. */
+/* What is to be looked at next. When its run will be over is not known before it has begun, so until
+ * then that is looked for now and then. */
 static weft_ns next_look(const struct weft__control *control, weft_ns now)
 {
     weft_ns began = atomic_load_explicit(&control->began, memory_order_relaxed);
     const struct weft__limits *limits = &control->limits;
-    return began ? run_by(limits, began) : earlier(limits->start_by, after(now, limits->max_run));
+    return began ? run_by(limits, began)
+                 : earlier(limits->start_by, after(now, later(limits->max_run, LOOK)));
 }
 
 static void look(void *arg);
