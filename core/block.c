@@ -236,7 +236,7 @@ weft_ns weft__task_deadline(const weft_future *task)
     weft__coro *first = weft__coro_of(task), *running = weft__block_place();
     struct weft__calls calls = weft__calls_of(first);
     weft_ns deadline = WEFT_FOREVER;
-    if (running == first && !weft__loop->first_steps && !weft__pending_await(first))
+    if (running && running == first && !weft__loop->first_steps && !weft__pending_await(first))
         return earliest(first, deadline); /* no call of its own is under way */
     for (const weft__coro *coro = first; coro; coro = weft__calls_next(&calls))
         deadline = earliest(coro, deadline);

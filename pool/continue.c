@@ -116,7 +116,7 @@ weft_result weft__continue(const struct weft_continue_options *options,
     struct weft__step *step = status == 0 ? new_step(options, blocking, args) : NULL;
     if (!step) {
         if (options->release)
-            options->release((void *)(uintptr_t)args);
+            options->release((void *)args);
         return weft_err(status < 0 ? status : -ENOMEM);
     }
     expect(step, job, options->lane);

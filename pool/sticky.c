@@ -24,6 +24,7 @@
  */
 #include "pool/sticky.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 #include "pool/job.h"
@@ -119,7 +120,9 @@ bool weft__sticky_hold_locked(weft_lane *lane, struct weft__job *job)
 
 void weft__sticky_step_aside_locked(weft_lane *lane, struct weft__job *job)
 {
-    take_out(*find(&lane->keys, job->key), job);
+    struct weft__job *holder = *find(&lane->keys, job->key);
+    assert(holder);
+    take_out(holder, job);
 }
 
 struct weft__job *weft__sticky_leave_locked(struct weft__job *job)
