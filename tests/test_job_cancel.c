@@ -339,20 +339,21 @@ Test(job_cancel, calls_at_once_what_is_set_after_the_cancel)
     weft_test_loop_end();
 }
 
-/* The callback says that it is there, and goes on when the job has returned from its removal, which
- * it must not, or after many looks. */
-static atomic_int in_callback, removed, removed_too_early;
+/* The callback says that it is there, waits until the job has heard it, and goes on when the job has
+ * returned from its removal, which it must not, or after many looks. */
+static atomic_int in_callback, heard, removed, removed_too_early;
 
 static void slow_callback(void *arg)
 {
     (void)arg;
     atomic_store(&in_callback, 1);
+    while (!atomic_load(&heard))
+        sched_yield();
     for (int i = 0; i < 1000; i++) {
         sched_yield();
         if (atomic_load(&removed))
             atomic_store(&removed_too_early, 1);
     }
-    atomic_store(&in_callback, 0);
 }
 
 struct removes {
@@ -372,6 +373,7 @@ static WEFT_BLOCKING(removes)
     gate_pass(self->gate);
     while (!atomic_load(&in_callback))
         sched_yield();
+    atomic_store(&heard, 1);
     if (!self->by_returning) {
         weft_job_on_cancel(NULL, NULL);
         atomic_store(&removed, 1);
