@@ -408,6 +408,37 @@ Test(job_cancel, is_not_calling_the_callback_any_more_once_the_function_has_retu
     remove_while_it_is_called(true);
 }
 
+/* ---- It has ended, and is on its way home ---- */
+
+static void cancel_on_the_way_home(enum weft_on_cancel mode)
+{
+    struct gate gate;
+    gate_init(&gate);
+    gate_open(&gate);
+    weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 1});
+    const struct weft_job_options options = {.on_cancel = mode};
+    weft_future *job = weft_offload_fn(&options, gate_pass, &gate);
+    wait_for_idle(pool, 1);
+    cr_assert(weft_cancel(job));
+    cr_assert_eq(value_of(job), 7);
+    weft_test_loop_end();
+}
+
+Test(job_cancel, that_comes_when_a_told_job_is_on_its_way_home_loses_no_result)
+{
+    cancel_on_the_way_home(WEFT_CANCEL_COOPERATIVE);
+}
+
+Test(job_cancel, that_comes_when_an_interruptible_job_is_on_its_way_home_loses_no_result)
+{
+    cancel_on_the_way_home(WEFT_CANCEL_INTERRUPT);
+}
+
+Test(job_cancel, that_comes_when_a_job_to_be_abandoned_is_on_its_way_home_loses_no_result)
+{
+    cancel_on_the_way_home(WEFT_CANCEL_ABANDON);
+}
+
 /* ---- The point of no return ---- */
 
 struct commits {
