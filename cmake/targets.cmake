@@ -1,5 +1,5 @@
 # How programs are declared: weft_add_suite, weft_add_parity, weft_add_example,
-# weft_add_fuzzer, weft_add_bench.
+# weft_add_fuzzer, weft_add_bench, weft_add_peer.
 set(WEFT_RUN ${PROJECT_SOURCE_DIR}/tests/support/run)
 
 # weft_add_suite(UNIT [SOURCE...]): tests/test_UNIT.c, a Criterion suite with private symbols, as
@@ -67,4 +67,30 @@ function(weft_add_bench name)
   add_executable(${name} ${name}.c)
   target_compile_definitions(${name} PRIVATE _GNU_SOURCE)
   target_link_libraries(${name} PRIVATE weft_static weft_flags ${ARGN})
+endfunction()
+
+# weft_add_peer(FOLDER PEER [LIBRARY...]): bench/FOLDER/PEER.c or PEER.cpp as the program FOLDER_PEER.
+# There is none if one of the libraries was not found. Not part of `all`: bench/harness asks for those
+# that it runs.
+function(weft_add_peer folder peer)
+  foreach(library IN LISTS ARGN)
+    if(library MATCHES "::" AND NOT TARGET ${library})
+      message(STATUS "no ${library}: ${folder}_${peer} is not built")
+      return()
+    endif()
+  endforeach()
+  set(source ${folder}/${peer}.c)
+  set(flags weft_flags)
+  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/${peer}.cpp)
+    if(NOT CMAKE_CXX_COMPILER)
+      message(STATUS "no C++ compiler: ${folder}_${peer} is not built")
+      return()
+    endif()
+    set(source ${folder}/${peer}.cpp)
+    set(flags "")
+  endif()
+  add_executable(${folder}_${peer} EXCLUDE_FROM_ALL ${source})
+  target_compile_definitions(${folder}_${peer} PRIVATE _GNU_SOURCE)
+  target_compile_features(${folder}_${peer} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:cxx_std_20>)
+  target_link_libraries(${folder}_${peer} PRIVATE ${flags} Threads::Threads ${ARGN})
 endfunction()
