@@ -18,6 +18,7 @@
 #include "pool/pool.h"
 #include "tests/support/gate.h"
 #include "tests/support/heap.h"
+#include "tests/support/lender.h"
 #include "tests/support/loop.h"
 #include "tests/support/pool.h"
 
@@ -172,33 +173,6 @@ Test(pool_end, keeps_a_job_it_gives_up_for_a_chain_of_those_who_wait_for_it)
     gate_open(&gate);
     wait_for_idle(pool, 1); /* the job has ended: whoever lets go of it last, frees it */
     weft_test_loop_end();
-}
-
-struct write_to {
-    struct gate *gate;
-    char *place;
-    size_t size;
-};
-
-static WEFT_BLOCKING(write_to)
-{
-    gate_pass(self->gate);
-    memset(self->place, 1, self->size);
-    return weft_ok(0);
-}
-
-struct lender {
-    WEFT_FRAME;
-    struct gate *gate;
-    char room[500];
-};
-
-static WEFT_ASYNC(lender)
-{
-    WEFT_BEGIN;
-    WEFT_AWAIT(weft_to_thread(write_to, .gate = self->gate, .place = self->room,
-                              .size = sizeof(self->room)));
-    WEFT_END;
 }
 
 struct lend_from_a_call {

@@ -14,6 +14,7 @@
 #include "core/loop.h"
 #include "tests/support/gate.h"
 #include "tests/support/heap.h"
+#include "tests/support/lender.h"
 #include "tests/support/loop.h"
 
 TestSuite(slab, .timeout = 20);
@@ -298,33 +299,6 @@ Test(slab, failures_to_start_are_given_back)
     }
     weft_test_heap_fail_at(0);
     weft_test_loop_end();
-}
-
-struct write_to {
-    struct gate *gate;
-    char *place;
-    size_t size;
-};
-
-static WEFT_BLOCKING(write_to)
-{
-    gate_pass(self->gate);
-    memset(self->place, 1, self->size);
-    return weft_ok(0);
-}
-
-struct lender {
-    WEFT_FRAME;
-    struct gate *gate;
-    char room[500];
-};
-
-static WEFT_ASYNC(lender)
-{
-    WEFT_BEGIN;
-    WEFT_AWAIT(weft_to_thread(write_to, .gate = self->gate, .place = self->room,
-                              .size = sizeof(self->room)));
-    WEFT_END;
 }
 
 /* A slab that is not there any more is a crash. */

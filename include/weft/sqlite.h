@@ -29,8 +29,7 @@
  * A failure is a status and SQLite's text: -EEXIST (a row with that key is there), -EBUSY (another
  * connection has it locked, and had for `busy_timeout`), -ENOSPC, -EIO, -EROFS, -E2BIG, -EINVAL
  * (misuse), for a file that cannot be opened the system's error; WEFT_ESQLITE for the rest.
- * weft_sqlite_code() gives SQLite's own code. Every failure of a call below may be one of these,
- * besides those which it names.
+ * weft_sqlite_code() gives SQLite's own code. Each call below may fail so, besides what it names.
  */
 #ifndef WEFT_SQLITE_H
 #define WEFT_SQLITE_H
@@ -259,10 +258,8 @@ WEFT_PUBLIC int64_t weft_sqlite_changes(const weft_sqlite *db);
 #define weft_sqlite_exec(...) \
     WEFT__SQLITE_WITH_VALUES(weft__sqlite_exec, __VA_ARGS__, WEFT__SQLITE_END)
 
-/**
- * weft_sqlite_exec() of an INSERT: the value is the rowid of the (last) row.
- * Thread: loop. Ownership, Errors: as weft_sqlite_exec(). Since: 0.1
- */
+/** weft_sqlite_exec() of an INSERT: the value is the rowid of the (last) row.
+ * Thread: loop. Ownership, Errors: as weft_sqlite_exec(). Since: 0.1 */
 #define weft_sqlite_insert(...) \
     WEFT__SQLITE_WITH_VALUES(weft__sqlite_insert, __VA_ARGS__, WEFT__SQLITE_END)
 
