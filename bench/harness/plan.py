@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: MIT
+"""What is measured: workloads, their cases, and the programs that run them.
+
+To add a peer: a line in its folder's list below, and one in peers.FAMILIES if it is a new family.
+"""
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """One peer's way to run a workload; `env` chooses a variant of the source."""
+
+    peer: str
+    family: str
+    source: str
+    env: dict = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One table. In `args`, {n} is how often: at most `n`, scaled to `seconds` unless these are 0."""
+
+    name: str
+    args: tuple
+    n: int = 0
+    seconds: float = 1.0
+    per: int = 1  # operations in each of n
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    name: str
+    title: str
+    cases: tuple
+    programs: tuple
+    columns: tuple = ("cpu_ns_per_op", "ctxsw_per_op")
+    key: str = "ns_per_op"
+    check: str = ""  # the metric whose ratio `--check` compares; empty: the key
+    higher_is_better: bool = False
+    floor: str = "cacheline_rt_2core"
+    kind: str = "program"
+    calls: bool = True  # whether system calls an operation can be told from runs of two lengths
+    rounds: int = 5
+    quick_cases: tuple = ()  # those that the quick form runs; empty: all
+    warms_up: float = 0.0  # operations before those that count, as a share of them
+
+    @property
+    def checked(self):
+        return self.check or self.key
+
+
+def programs(folder, *rows):
+    """Rows: (peer, family, file[, env])."""
+    return tuple(Program(row[0], row[1], f"{folder}/{row[2]}", *row[3:]) for row in rows)
+
+
+UVLOOP = {"LOOP": "uvloop"}
+
+
+def mode(name):
+    return {"MODE_": name}
+
+
+OFFLOAD = (
+    ("weft", "weft", "weft.c"),
+    ("libuv", "libuv", "libuv.c"),
+    ("libevent", "libevent", "libevent.c"),
+    ("libevent_pipe", "libevent", "libevent_pipe.c"),
+    ("glib", "glib", "glib.c"),
+    ("gtask", "glib", "gtask.c"),
+    ("asio", "asio", "asio.cpp"),
+    ("asio_reactor", "asio", "asio.cpp", {"REACTOR_": "1"}),
+    ("tokio", "tokio", "tokio.rs"),
+    ("go", "go", "go.go"),
+    ("go_locked", "go", "go.go", {"MODE": "locked"}),
+    ("node", "node", "node.js", {"UV_THREADPOOL_SIZE": "{threads}"}),
+    ("asyncio", "asyncio", "asyncio_.py"),
+    ("asyncio_to_thread", "asyncio", "asyncio_.py", {"DISPATCH": "to_thread"}),
+    ("uvloop", "uvloop", "asyncio_.py", UVLOOP),
+)
+PARKED = ("weft_parked", "weft", "weft.c", mode("park"))
+
+
+def offload_case(threads, in_flight, n, sleep_us=0):
+    name = "1 worker" if threads == 1 else f"{threads} workers"
+    args = (str(threads), str(in_flight), "{n}", str(sleep_us))
+    return Case(name, args, n, seconds=0 if sleep_us else 1.0)
+
+
+ROUND_TRIP = Workload(
+    "round-trip",
+    "A job to a thread and back, one in flight",
+    (offload_case(4, 1, 200000), offload_case(1, 1, 200000)),
+    programs("offload", OFFLOAD[0], PARKED, *OFFLOAD[1:]),
+    warms_up=0.1,
+)
+THROUGHPUT = Workload(
+    "throughput",
+    "Jobs to threads and back, 1,024 in flight",
+    (offload_case(4, 1024, 2000000), offload_case(1, 1024, 2000000)),
+    programs("offload", *OFFLOAD),
+    check="cpu_ns_per_op",
+    warms_up=0.1,
+)
+FAN_OUT = Workload(
+    "fan-out",
+    "1,000 sleeps of 1 ms on 64 threads",
+    (dataclasses.replace(offload_case(64, 1000, 1000, 1000), name="64 workers"),),
+    programs("offload", *OFFLOAD),
+    key="wall",
+    floor="",
+    calls=False,
+)
+
+POSTS = Workload(
+    "posts",
+    "Callbacks posted to the loop by two threads",
+    (Case("2 threads", ("2", "{n}"), 2000000),),
+    programs(
+        "post",
+        ("weft", "weft", "weft.c"),
+        ("weft_alloc", "weft", "weft.c", mode("alloc")),
+        ("libuv", "libuv", "libuv.c"),
+        ("libevent", "libevent", "libevent.c"),
+        ("libevent_once", "libevent", "libevent_once.c"),
+        ("glib", "glib", "glib.c"),
+        ("asio", "asio", "asio.cpp"),
+        ("asio_reactor", "asio", "asio.cpp", {"REACTOR_": "1"}),
+        ("tokio_mpsc", "tokio", "tokio.rs"),
+        ("tokio_spawn", "tokio", "tokio.rs", {"MODE": "spawn"}),
+        ("go", "go", "go.go", {"MODE": "goroutine"}),
+        ("go_locked", "go", "go.go"),
+        ("node", "node", "node.js"),
+        ("asyncio", "asyncio", "asyncio_.py"),
+        ("uvloop", "uvloop", "asyncio_.py", UVLOOP),
+    ),
+)
+
+SCHED = (
+    ("weft", "weft", "weft.c"),
+    ("libuv_idle", "libuv", "libuv.c"),
+    ("libuv_timer0", "libuv", "libuv.c", mode("timer")),
+    ("libevent_active", "libevent", "libevent.c"),
+    ("libevent_once", "libevent", "libevent.c", mode("once")),
+    ("glib_source", "glib", "glib.c"),
+    ("glib_idle_add", "glib", "glib.c", mode("add")),
+    ("asio_post", "asio", "asio.cpp"),
+    ("asio_post_reactor", "asio", "asio.cpp", {"REACTOR_": "1"}),
+    ("asio_coro", "asio", "asio.cpp", mode("coro")),
+    ("asio_coro_reactor", "asio", "asio.cpp", {"MODE_": "coro", "REACTOR_": "1"}),
+    ("tokio", "tokio", "tokio.rs"),
+    ("tokio_yield", "tokio", "tokio.rs", mode("yield")),
+    ("go_1p", "go", "go.go", {"GOMAXPROCS": "1"}),
+    ("go", "go", "go.go"),
+    ("node_immediate", "node", "node.js"),
+    ("node_microtask", "node", "node.js", mode("microtask")),
+    ("node_promise", "node", "node.js", mode("promise")),
+    ("asyncio", "asyncio", "asyncio_.py"),
+    ("uvloop", "uvloop", "asyncio_.py", UVLOOP),
+)
+CHAIN = Workload(
+    "chain",
+    "Callbacks that schedule the next one",
+    (Case("one chain", ("chain", "{n}"), 10000000),),
+    programs("sched", SCHED[0], ("weft_call_soon", "weft", "weft.c", mode("soon")), *SCHED[1:]),
+    floor="indirect_call",
+    check="cpu_ns_per_op",
+)
+YIELD = Workload(
+    "yield",
+    "Tasks that let others run",
+    (Case("1,000 tasks", ("yield", "1000", "{n}"), 10000, per=1000),),
+    programs("sched", *(row for row in SCHED if row[0] != "tokio_yield")),
+    floor="indirect_call",
+    check="cpu_ns_per_op",
+)
+CALL = Workload(
+    "call",
+    "A coroutine calls and awaits another",
+    (Case("one caller", ("call", "{n}"), 10000000),),
+    programs(
+        "sched",
+        ("weft", "weft", "weft.c"),
+        ("weft_spawn", "weft", "weft.c", mode("spawn")),
+        ("asio_coro", "asio", "asio.cpp", mode("coro")),
+        ("tokio", "tokio", "tokio.rs"),
+        ("tokio_spawn", "tokio", "tokio.rs", mode("spawn")),
+        ("go_1p", "go", "go.go", {"GOMAXPROCS": "1"}),
+        ("node_promise", "node", "node.js", mode("promise")),
+        ("asyncio", "asyncio", "asyncio_.py"),
+        ("uvloop", "uvloop", "asyncio_.py", UVLOOP),
+    ),
+    floor="indirect_call",
+    check="cpu_ns_per_op",
+)
+
+SLEEPING = Workload(
+    "sleeping",
+    "Tasks that sleep at the same time",
+    (
+        Case("1,000,000 tasks", ("{n}", "10000"), 1000000, seconds=0),
+        Case("10,000 tasks", ("{n}", "1000"), 10000, seconds=0),
+    ),
+    programs(
+        "tasks",
+        ("weft", "weft", "weft.c"),
+        ("libuv", "libuv", "libuv.c"),
+        ("libevent", "libevent", "libevent.c"),
+        ("libevent_embed", "libevent", "libevent_embed.c"),
+        ("glib", "glib", "glib.c"),
+        ("asio_timer", "asio", "asio.cpp"),
+        ("asio_coro", "asio", "asio.cpp", mode("coro")),
+        ("tokio", "tokio", "tokio.rs"),
+        ("go", "go", "go.go"),
+        ("node", "node", "node.js"),
+        ("asyncio", "asyncio", "asyncio_.py"),
+        ("uvloop", "uvloop", "asyncio_.py", UVLOOP),
+    ),
+    key="bytes_per_task",
+    columns=("overhead", "cpu", "peak_rss"),
+    floor="",
+    calls=False,
+    rounds=3,
+    quick_cases=("10,000 tasks",),
+)
+
+TIMERS = Workload(
+    "timers",
+    "Timers inserted, and cancelled in random order",
+    (
+        Case("1,000,000 timers", ("{n}",), 1000000, seconds=0),
+        Case("10,000 timers", ("{n}",), 10000, seconds=0),
+    ),
+    programs(
+        "timers",
+        ("weft", "weft", "weft.c"),
+        ("libuv", "libuv", "libuv.c"),
+        ("libevent", "libevent", "libevent.c"),
+        ("libevent_locked", "libevent", "libevent.c", {"THREADS_": "1"}),
+        ("glib", "glib", "glib.c"),
+        ("asio", "asio", "asio.cpp"),
+        ("tokio", "tokio", "tokio.rs"),
+        ("go", "go", "go.go"),
+        ("node", "node", "node.js"),
+        ("asyncio", "asyncio", "asyncio_.py"),
+        ("uvloop", "uvloop", "asyncio_.py", UVLOOP),
+    ),
+    key="pair",
+    columns=("insert", "cancel"),
+    floor="",
+    calls=False,
+    quick_cases=("10,000 timers",),
+)
+
+GATHER = Workload(
+    "gather",
+    "Tasks started and awaited together",
+    (Case("100,000 tasks", ("100000", "{n}"), 50, per=100000),),
+    programs(
+        "gather",
+        ("weft", "weft", "weft.c"),
+        ("asio_coro", "asio", "asio.cpp"),
+        ("tokio", "tokio", "tokio.rs"),
+        ("go", "go", "go.go"),
+        ("node", "node", "node.js"),
+        ("asyncio", "asyncio", "asyncio_.py"),
+        ("uvloop", "uvloop", "asyncio_.py", UVLOOP),
+    ),
+    floor="malloc_free_64",
+    check="cpu_ns_per_op",
+)
+
+WORKLOADS = {
+    workload.name: workload
+    for workload in (
+        ROUND_TRIP, THROUGHPUT, FAN_OUT, POSTS, CHAIN, YIELD, CALL, SLEEPING, TIMERS, GATHER,
+    )
+}  # fmt: skip
+
+
+class PlanError(Exception):
+    """What was asked for is not there."""
+
+
+def choose(names):
+    """The workloads of these names, all without names."""
+    unknown = [name for name in names if name not in WORKLOADS]
+    if unknown:
+        raise PlanError(f"there is no workload {unknown[0]}; there are: {' '.join(WORKLOADS)}")
+    return [WORKLOADS[name] for name in names or WORKLOADS]
+
+
+def choose_peers(workload, wanted, families):
+    """weft's programs and those of `wanted`: all, c, none, or names of peers or families."""
+    def is_wanted(program):
+        if program.family == "weft" or wanted == "all":
+            return True
+        if wanted in ("c", "none"):
+            return wanted == "c" and families[program.family].is_c
+        return {program.peer, program.family} & set(wanted.split(","))
+
+    return [program for program in workload.programs if is_wanted(program)]
+
+
+def check_peers(wanted, families):
+    known = {"all", "c", "none", *families}
+    known.update(program.peer for workload in WORKLOADS.values() for program in workload.programs)
+    for name in wanted.split(","):
+        if name not in known:
+            raise PlanError(f"there is no peer {name}; there are: all c none {' '.join(families)}")

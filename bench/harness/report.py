@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""What came out, as a table and as JSON."""
+import json
+
+from harness import figures
+
+NAMES = {
+    "ns_per_op": "ns",
+    "cpu_ns_per_op": "CPU ns",
+    "ctxsw_per_op": "switches",
+    "bytes_per_task": "bytes a task",
+    "server_cpu_per_req": "CPU µs a request",
+    "peak_rss": "MiB at most",
+}
+
+
+def values(peer, metric):
+    """{round: value} of the runs that nobody disturbed, of all if none was quiet."""
+    found = {run["round"]: run for run in peer["runs"] if metric in run["metrics"]}
+    quiet = {number: run for number, run in found.items() if not run["noisy"]}
+    return {number: run["metrics"][metric] for number, run in (quiet or found).items()}
+
+
+def is_noisy(peer):
+    return all(run["noisy"] for run in peer["runs"])
+
+
+def middle(peer, metric):
+    found = values(peer, metric)
+    return figures.median(found.values()) if found else None
+
+
+def ratio(result, case, peer, metric=None):
+    """weft's figure to the peer's, by rounds."""
+    metric = metric or result["key"]
+    peers = result["cases"][case]["peers"]
+    if "weft" not in peers or peer not in peers:
+        return []
+    return figures.ratios_by_round(values(peers["weft"], metric), values(peers[peer], metric),
+                                   result["higher_is_better"])
+
+
+def ranking(result, case):
+    """The peers of a case, the best first."""
+    peers = result["cases"][case]["peers"]
+    order = {name: middle(peer, result["key"]) for name, peer in peers.items()}
+    order = {name: value for name, value in order.items() if value is not None}
+    return sorted(order, key=order.get, reverse=result["higher_is_better"])
+
+
+def heading(result, metric):
+    unit = result["units"].get(metric, "")
+    name = NAMES.get(metric) or metric.replace("_per_op", " each").replace("_", " ")
+    if metric in NAMES or unit in ("1", ""):
+        return name
+    return f"{name}, {unit.replace('us', 'µs')}"
+
+
+def cells(result, case):
+    """The table of a case: a list of rows of text, the first one the headings."""
+    key, columns = result["key"], result["columns"]
+    peers = result["cases"][case]["peers"]
+    columns = [metric for metric in columns if metric in result["units"]]
+    with_calls = any("calls" in peer for peer in peers.values())
+    table = [["", heading(result, key), "min – max", "weft is"]]
+    table[0] += [heading(result, metric) for metric in columns] + ["calls"] * with_calls
+    for name in ranking(result, case):
+        peer = peers[name]
+        found = list(values(peer, key).values())
+        row = [name + (" (noisy)" if is_noisy(peer) else ""), figures.text(figures.median(found))]
+        row.append(f"{figures.text(min(found))} – {figures.text(max(found))}")
+        row.append(times(ratio(result, case, name)) if name != "weft" else "")
+        row += [figures.text(middle(peer, metric)) for metric in columns]
+        row += [figures.text(peer.get("calls"))] * with_calls
+        table.append(row)
+    return table
+
+
+def times(ratios):
+    """How weft stands beside a peer: `2.10× better` or `1.05× worse`."""
+    if not ratios:
+        return ""
+    value = figures.median(ratios)
+    return f"{1 / value:.2f}× better" if 0 < value < 1 else f"{value:.2f}× worse"
+
+
+def floor_line(result):
+    """The physical limits of each round."""
+    names = list(dict.fromkeys(name for found in result["floors"] for name in found))
+    parts = []
+    for name in names:
+        each = [found[name] for found in result["floors"] if name in found]
+        parts.append(f"{name} " + ", ".join(figures.text(value) for value in each) + " ns")
+    return "; ".join(parts)
+
+
+def align(table):
+    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    lines = []
+    for row in table:
+        first = row[0].ljust(widths[0])
+        lines.append("  ".join([first] + [cell.rjust(w) for cell, w in zip(row[1:], widths[1:])]))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def noisy_runs(result):
+    runs = [run for case in result["cases"].values() for peer in case["peers"].values()
+            for run in peer["runs"]]
+    return sum(run["noisy"] for run in runs), len(runs)
+
+
+def text(name, result):
+    """All that a terminal is told of a workload."""
+    parts = []
+    for case, found in result["cases"].items():
+        if found["peers"]:
+            parts.append(f"{name}, {case}: {result['title'].lower()}\n{align(cells(result, case))}")
+    if result["floors"] and floor_line(result):
+        parts.append(f"floor, each round: {floor_line(result)}")
+    noisy, runs = noisy_runs(result)
+    if noisy:
+        parts.append(f"{noisy} of {runs} runs were disturbed by others (noisy: a peer with no other run)")
+    for who, why in result["failed"].items():
+        parts.append(f"failed: {who}: {why}")
+    return "\n\n".join(parts) + "\n"
+
+
+def save(path, results):
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(results, file, indent=1)
+        file.write("\n")
+
+
+def load(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
