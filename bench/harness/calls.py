@@ -41,12 +41,11 @@ def count(how, argv, env, timeout=240):
         return parse(how, file.read()) if done.returncode == 0 else None
 
 
-def count_of_process(pid, seconds):
-    """System calls that a running process makes within that time; None where perf may not count."""
-    if counter() != "perf":
-        return None
+def count_beside(pids, command, timeout=240):
+    """System calls of running processes while the command runs: (number or None, its output)."""
     with tempfile.NamedTemporaryFile("r", encoding="utf-8") as file:
-        command = _command("perf", file.name)[:-1]
-        subprocess.run([*command, "-p", str(pid), "--", "sleep", str(seconds)], check=False,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        return parse("perf", file.read())
+        perf = _command("perf", file.name)
+        watched = ["-p", ",".join(str(pid) for pid in pids)]
+        done = subprocess.run([*perf[:-1], *watched, "--", *command], capture_output=True, text=True,
+                              timeout=timeout, check=False)
+        return parse("perf", file.read()), done.stdout

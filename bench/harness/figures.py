@@ -10,12 +10,16 @@ def median(values):
     return statistics.median(values)
 
 
-def ratios_by_round(ours, theirs, higher_is_better=False):
+def higher_is_better(metric):
+    return metric.endswith("_per_s")
+
+
+def ratios_by_round(ours, theirs, higher=False):
     """Ours to theirs in each round that has both: above 1 is worse. Both are {round: value}."""
     ratios = []
     for number in sorted(set(ours) & set(theirs)):
         above, below = ours[number], theirs[number]
-        if higher_is_better:
+        if higher:
             above, below = below, above
         if below > 0:
             ratios.append(above / below)

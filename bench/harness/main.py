@@ -41,7 +41,9 @@ def prepare(options):
         say(f"without {family}: {why}")
     everything = [program for found in chosen.values() for program in found
                   if program.family not in left_out and build.exists(program)]
-    failed = build.build(everything, {"floor_floor"})
+    clients = {workload.client.replace("/", "_") for workload in workloads
+               if workload.client not in ("", "wrk")}
+    failed = build.build(everything, {"floor_floor"} | clients)
     for name, why in failed.items():
         left_out[name] = why
         say(f"without {name}: {why}")

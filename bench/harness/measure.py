@@ -105,7 +105,6 @@ class Bench:
             "key": workload.key,
             "check": workload.checked,
             "columns": list(workload.columns),
-            "higher_is_better": workload.higher_is_better,
             "floor": workload.floor,
             "floors": [],
             "units": {},
@@ -178,7 +177,7 @@ class Bench:
         return outcome, watch
 
     def _run_once(self, case, program, watch):
-        if self.workload.kind == "program":
+        if not self.workload.client:
             return self._run_program(case, program, self._length(case, program))
         metrics, error = serve.run(self.workload, case, program, self.options.quick, watch)
         return Outcome(metrics, error)
@@ -219,9 +218,15 @@ class Bench:
                 if not peer:
                     continue
                 say(f"  {self.workload.name}, {case.name}: system calls of {program.peer}")
-                n = max(2, min(self._length(case, program), 100000 // case.per))
-                env = self._env(case, program)
-                costs = [calls.count(how, self._argv(case, program, k), env) for k in (n // 2, n)]
-                if None not in costs:
-                    per = case.per * (1 + self.workload.warms_up)
-                    peer["calls"] = figures.slope((n // 2 * per, costs[0]), (n * per, costs[1]))
+                each = self._calls_of(case, program, how)
+                if each is not None:
+                    peer["calls"] = each
+
+    def _calls_of(self, case, program, how):
+        if self.workload.client:
+            return serve.count_calls(self.workload, case, program, self.options.quick)
+        n = max(2, min(self._length(case, program), 100000 // case.per))
+        env = self._env(case, program)
+        per = case.per * (1 + self.workload.warms_up)
+        runs = [(k * per, calls.count(how, self._argv(case, program, k), env)) for k in (n // 2, n)]
+        return figures.slope(*runs) if None not in (runs[0][1], runs[1][1]) else None

@@ -18,13 +18,21 @@ class Program:
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One table. In `args`, {n} is how often: at most `n`, scaled to `seconds` unless these are 0."""
+    """One table.
+
+    A program is called with `args`; {n} is how often: at most `n`, scaled to `seconds` unless these
+    are 0. A server is called with a port and `server`, its client with a port and `args`.
+    """
 
     name: str
     args: tuple
     n: int = 0
     seconds: float = 1.0
     per: int = 1  # operations in each of n
+    server: tuple = ()
+    client_seconds: int = 5  # {seconds} in args
+    quick_client_seconds: int = 2
+    spread: bool = False  # the server may use all CPUs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,9 +44,9 @@ class Workload:
     columns: tuple = ("cpu_ns_per_op", "ctxsw_per_op")
     key: str = "ns_per_op"
     check: str = ""  # the metric whose ratio `--check` compares; empty: the key
-    higher_is_better: bool = False
     floor: str = "cacheline_rt_2core"
-    kind: str = "program"
+    client: str = ""  # of a server: wrk, or FOLDER/FILE without its ending
+    count: str = ""  # the client's metric that says how many operations the server did
     calls: bool = True  # whether system calls an operation can be told from runs of two lengths
     rounds: int = 5
     quick_cases: tuple = ()  # those that the quick form runs; empty: all
@@ -270,10 +278,69 @@ GATHER = Workload(
     check="cpu_ns_per_op",
 )
 
+HTTP = Workload(
+    "http",
+    "HTTP requests on 64 connections that stay open; server and client on a CPU each",
+    (Case("64 connections", ("-c64",)),),
+    programs(
+        "http",
+        ("weft", "weft", "weft.c"),
+        ("raw_epoll", "linux", "raw_epoll.c"),
+        ("libevent_event", "libevent", "libevent_event.c"),
+        ("libevent_bufferevent", "libevent", "libevent_bufferevent.c"),
+        ("evhttp", "libevent", "evhttp.c"),
+        ("libuv_raw", "libuv", "libuv.c"),
+        ("asio_raw", "asio", "asio.cpp"),
+        ("mhd_epoll", "mhd", "mhd.c"),
+        ("nginx", "nginx", "nginx.conf.in"),
+        ("h2o", "h2o", "h2o.conf.in"),
+        ("hyper", "tokio", "hyper.rs"),
+        ("go", "go", "go.go", {"GOMAXPROCS": "1"}),
+        ("node", "node", "node.js"),
+        ("aiohttp_asyncio", "aiohttp", "aiohttp_.py"),
+        ("aiohttp_uvloop", "aiohttp", "aiohttp_.py", UVLOOP),
+    ),
+    key="server_cpu",
+    columns=("req_per_s", "p50", "p99", "server_busy", "server_peak"),
+    client="wrk",
+    count="requests",
+    rounds=3,
+)
+
+ECHO = Workload(
+    "echo",
+    "Messages that come back, each connection one at a time",
+    (
+        Case("1 connection, 64 B", ("1", "64", "{seconds}")),
+        Case("1 connection, 64 KiB", ("1", "65536", "{seconds}")),
+        Case("1,000 connections, 64 B", ("1000", "64", "{seconds}")),
+        Case("1,000 connections, 64 KiB", ("1000", "65536", "{seconds}")),
+    ),
+    programs(
+        "echo",
+        ("weft", "weft", "weft.c"),
+        ("libuv", "libuv", "libuv.c"),
+        ("libevent", "libevent", "libevent.c"),
+        ("asio", "asio", "asio.cpp"),
+        ("tokio", "tokio", "tokio.rs"),
+        ("go", "go", "go.go", {"GOMAXPROCS": "1"}),
+        ("node", "node", "node.js"),
+        ("asyncio", "asyncio", "asyncio_.py"),
+        ("uvloop", "uvloop", "asyncio_.py", UVLOOP),
+    ),
+    key="messages_per_s",
+    check="server_cpu",
+    columns=("server_cpu", "p50", "p99", "server_busy"),
+    client="echo/client",
+    count="messages",
+    rounds=3,
+)
+
 WORKLOADS = {
     workload.name: workload
     for workload in (
         ROUND_TRIP, THROUGHPUT, FAN_OUT, POSTS, CHAIN, YIELD, CALL, SLEEPING, TIMERS, GATHER,
+        HTTP, ECHO,
     )
 }  # fmt: skip
 

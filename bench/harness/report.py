@@ -9,7 +9,11 @@ NAMES = {
     "cpu_ns_per_op": "CPU ns",
     "ctxsw_per_op": "switches",
     "bytes_per_task": "bytes a task",
-    "server_cpu_per_req": "CPU µs a request",
+    "server_cpu": "CPU µs each",
+    "server_busy": "CPU busy, %",
+    "server_peak": "MiB at most",
+    "req_per_s": "requests/s",
+    "messages_per_s": "messages/s",
     "peak_rss": "MiB at most",
 }
 
@@ -37,7 +41,7 @@ def ratio(result, case, peer, metric=None):
     if "weft" not in peers or peer not in peers:
         return []
     return figures.ratios_by_round(values(peers["weft"], metric), values(peers[peer], metric),
-                                   result["higher_is_better"])
+                                   figures.higher_is_better(metric))
 
 
 def ranking(result, case):
@@ -45,7 +49,7 @@ def ranking(result, case):
     peers = result["cases"][case]["peers"]
     order = {name: middle(peer, result["key"]) for name, peer in peers.items()}
     order = {name: value for name, value in order.items() if value is not None}
-    return sorted(order, key=order.get, reverse=result["higher_is_better"])
+    return sorted(order, key=order.get, reverse=figures.higher_is_better(result["key"]))
 
 
 def heading(result, metric):
@@ -114,7 +118,7 @@ def text(name, result):
     parts = []
     for case, found in result["cases"].items():
         if found["peers"]:
-            parts.append(f"{name}, {case}: {result['title'].lower()}\n{align(cells(result, case))}")
+            parts.append(f"{name}, {case}: {result["title"]}\n{align(cells(result, case))}")
     if result["floors"] and floor_line(result):
         parts.append(f"floor, each round: {floor_line(result)}")
     noisy, runs = noisy_runs(result)
