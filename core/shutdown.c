@@ -27,6 +27,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/callback.h"
 #include "core/debug.h"
 #include "core/loop.h"
 #include "core/memory.h"
@@ -286,10 +287,11 @@ static int end_parts(weft_loop *loop, weft_ns timeout)
     return status;
 }
 
-/* Run what is ready without ever blocking. */
+/* Run what is ready without ever blocking; callbacks are not called any more. */
 static void run_out(weft_loop *loop)
 {
     weft__loop_take_mail(loop);
+    weft__callbacks_end(loop);
     while (loop->ready.head && !weft__loop_is_forked(loop))
         weft__run_ready(loop);
 }

@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "core/callback.h"
 #include "core/loop.h"
 #include "core/memory.h"
 
@@ -133,6 +134,8 @@ void weft__timers_cancel_all(weft_loop *loop)
     struct weft__timers *timers = &loop->timers;
     while (timers->count) {
         weft__timer *timer = timers->heap[timers->count - 1].timer;
+        if (weft__callback_end_timer(loop, timer))
+            continue;
         struct weft__timed *timed = WEFT__CONTAINER(timer, struct weft__timed, timer);
         weft_future *future = weft_ref(&timed->future); /* nobody else may hold it */
         weft_cancel(future);

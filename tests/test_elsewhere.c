@@ -67,6 +67,7 @@ struct stage {
     weft_loop *loop;
     weft_future *future, *task;
     struct weft_loop_stats *stats;
+    struct weft_callback *idle, *pending;
 };
 
 #define CALLS_OF_FUTURES(X)                                                            \
@@ -130,6 +131,10 @@ struct stage {
     X(H, weft_call_at, weft_call_at(0, nothing, NULL))                                  \
     X(H, weft_call_later, weft_call_later(1, nothing, NULL))                            \
     X(H, weft_call_soon, weft_call_soon(nothing, NULL))                                 \
+    X(M, weft_callback_at, weft_callback_at(s->idle, 1))                                \
+    X(Z, weft_callback_cancel, weft_callback_cancel(s->pending))                        \
+    X(M, weft_callback_later, weft_callback_later(s->idle, 1))                          \
+    X(M, weft_callback_soon, weft_callback_soon(s->idle))                               \
     X(Z, weft_loop_base, weft_loop_base(s->loop))                                       \
     X(H, weft_job_submit, weft_job_submit(own_job(), NULL))                             \
     X(F, weft_job_next, weft_job_next(s->future))                                       \
@@ -169,10 +174,19 @@ static const struct weft_test_call calls[] = {CALLS(WEFT_TEST_ENTRY)};
 Test(elsewhere, calls_of_loops_futures_and_tasks_are_refused_and_named)
 {
     struct weft_loop_stats stats;
-    struct stage stage = {.loop = test_loop, .future = weft_future_new(), .stats = &stats};
+    struct weft_callback idle, pending;
+    struct stage stage = {.loop = test_loop,
+                          .future = weft_future_new(),
+                          .stats = &stats,
+                          .idle = &idle,
+                          .pending = &pending};
+    weft_callback_init(&idle, nothing, NULL);
+    weft_callback_init(&pending, nothing, NULL);
+    cr_assert_eq(weft_callback_later(&pending, WEFT_S(1)), 0);
     stage.task = weft_spawn(waits, .on = weft_ref(stage.future));
     weft_test_ticks(1);
     weft_test_elsewhere(calls, sizeof(calls) / sizeof(calls[0]), &stage);
+    cr_assert(weft_callback_cancel(&pending));
     cr_assert_eq(weft_future_resolve(stage.future, weft_value_i64(0), NULL), 0);
     cr_assert_eq(weft_test_run(stage.task), 0);
     weft_unref(stage.future);

@@ -7,6 +7,7 @@
 #include <weft/barrier.h>
 #include <weft/broadcast.h>
 #include <weft/bytes.h>
+#include <weft/callback.h>
 #include <weft/cleanup.h>
 #include <weft/combine.h>
 #include <weft/condition.h>
