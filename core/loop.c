@@ -164,13 +164,6 @@ void weft__loop_queue_mail(weft_loop *loop, weft__item *first, weft__item *last)
     }
 }
 
-void weft__loop_take_mail(weft_loop *loop)
-{
-    weft__item *last;
-    weft__item *first = weft__mailbox_take(loop->mailbox, &last);
-    weft__loop_queue_mail(loop, first, last);
-}
-
 static void collect(weft_loop *loop)
 {
     if (loop->timers.count)
@@ -205,6 +198,7 @@ static void tick(weft_loop *loop, bool polled)
     if (polled)
         collect(loop);
     unsigned count = weft__run_ready(loop);
+    weft__loop_flush(loop);
     loop->skipped += count;
     loop->callbacks += count;
     loop->ticks++;
@@ -258,7 +252,7 @@ static int poll_idle(weft_loop *loop)
             return status;
     }
     set_next_timer(loop);
-    bool sleep = weft__mailbox_may_sleep(loop->mailbox) && !loop->stop;
+    bool sleep = weft__loop_may_sleep(loop) && !loop->stop;
     int status = 0;
     if (sleep && can_jump(loop))
         jump(loop);
@@ -286,7 +280,7 @@ static int step_own(weft_loop *loop)
 /* Sleep until another thread has something for the loop. */
 static int await_mail(weft_loop *loop)
 {
-    int status = poll_base(loop, weft__mailbox_may_sleep(loop->mailbox) ? 0 : EVLOOP_NONBLOCK);
+    int status = poll_base(loop, weft__loop_may_sleep(loop) ? 0 : EVLOOP_NONBLOCK);
     weft__mailbox_awake(loop->mailbox);
     return status;
 }
@@ -316,7 +310,7 @@ int weft__loop_settle(weft_loop *loop)
 void weft__loop_hand_back(weft_loop *loop)
 {
     set_next_timer(loop);
-    if (!weft__mailbox_may_sleep(loop->mailbox) || loop->ready.head)
+    if (!weft__loop_may_sleep(loop) || loop->ready.head)
         want_tick(loop);
 }
 
@@ -430,23 +424,4 @@ int weft_loop_run_until(weft_loop *loop, weft_future *future)
         status = -EINTR;
     weft_unref(future);
     return status;
-}
-
-/* ---- Parts ---- */
-
-struct weft__part *weft__loop_part(weft_loop *loop, const struct weft__part_ops *ops)
-{
-    struct weft__part *part = loop->parts;
-    while (part && part->ops != ops)
-        part = part->next;
-    return part;
-}
-
-void weft__loop_add_part(weft_loop *loop, struct weft__part *part)
-{
-    struct weft__part **end = &loop->parts;
-    while (*end)
-        end = &(*end)->next;
-    part->next = NULL;
-    *end = part;
 }

@@ -31,7 +31,8 @@ struct weft__plain;
  * in the reverse order.
  */
 struct weft__part {
-    struct weft__part *next; /* [loop] */
+    struct weft__part *next;      /* [loop] */
+    struct weft__part *next_mail; /* [loop] of those that have mail */
     const struct weft__part_ops *ops;
 };
 
@@ -49,6 +50,15 @@ struct weft__part_ops {
     void (*give_up)(struct weft__part *part);
     /* With a seed: items that come by the mailbox with this `run` may come in any order. NULL: none. */
     void (*comes_in_any_order)(weft__item *item);
+    /* A part that other threads may send something to without the mailbox has these three, see
+     * core/part.c; others have none. True: something has come; a sequentially consistent look. The
+     * loop asks when it has said that it sleeps. */
+    bool (*has_mail)(struct weft__part *part);
+    /* Append items for what has come: they are run behind what the mailbox holds. */
+    void (*collect)(struct weft__part *part, weft__ready *into);
+    /* A tick ends: publish for other threads what was kept back in it. Nothing may be kept back
+     * while loop->in_tick is false; not called in a child that was forked off in the tick. */
+    void (*flush)(struct weft__part *part);
     /* The loop goes on in a forked child: what is shared with the parent, or was left there, is
      * replaced or fails. NULL: there is no such thing. */
     void (*after_fork)(struct weft__part *part);
@@ -123,8 +133,9 @@ struct weft_loop {
     size_t jobs; /* operations under way outside of the loop: virtual time stands still while there
                     are any */
     struct weft__part *parts;
-    struct weft__plain *plain; /* the pending futures of weft_future_new(); newest first */
-    struct weft__sync *syncs;  /* locks, queues and their like; newest first */
+    struct weft__part *mail_parts; /* of these, those that have mail; newest first */
+    struct weft__plain *plain;     /* the pending futures of weft_future_new(); newest first */
+    struct weft__sync *syncs;      /* locks, queues and their like; newest first */
     struct weft_thread_task *thread_tasks; /* whose future is needed; newest first */
     uint64_t random;                       /* see core/random.h; 0: not set yet */
     weft_future *unseen;                   /* failures that nobody looked at yet; newest first */
@@ -180,8 +191,11 @@ int weft__loop_step(weft_loop *loop);
 /** Queue what was taken out of the mailbox: the chain first … last, or NULL. */
 void weft__loop_queue_mail(weft_loop *loop, weft__item *first, weft__item *last);
 
-/** Queue what other threads have put into the mailbox. */
+/** Queue what other threads have put into the mailbox, or sent to a part. */
 void weft__loop_take_mail(weft_loop *loop);
+
+/** About to sleep. False: something has come, do not sleep. */
+bool weft__loop_may_sleep(weft_loop *loop);
 
 /** Run what is ready now, and no more; returns how much that was. */
 unsigned weft__run_ready(weft_loop *loop);
@@ -202,6 +216,15 @@ void weft__loop_destroy(weft_loop *loop);
 
 /** Hand a report to the error handler. */
 void weft__report(weft_loop *loop, const struct weft_error_report *report);
+
+void weft__parts_flush(weft_loop *loop);
+
+/** The end of a tick. */
+static inline void weft__loop_flush(weft_loop *loop)
+{
+    if (loop->mail_parts && !weft__loop_is_forked(loop))
+        weft__parts_flush(loop);
+}
 
 /** The part with these ops, or NULL. */
 struct weft__part *weft__loop_part(weft_loop *loop, const struct weft__part_ops *ops);

@@ -35,6 +35,12 @@
  * The loop that finds NOTIFIED before it polls may block: the byte comes, however long its putter
  * is held up between the compare-and-swap and the write.
  *
+ * The same holds for what comes another way (core/part.c): P1 is then the store that publishes it, P2
+ * weft__mailbox_nudge(), and L2 the part's has_mail(), which is asked, too, before the loop polls; to
+ * take the box includes to collect from the parts. P1 and L2 must be sequentially consistent there.
+ * A thread that puts an item and then publishes something finds them run in this order: the loop
+ * collects first and takes the box then, but queues the box first.
+ *
  * The fields of an item are published by the push and acquired by the exchange. Pushes are
  * read-modify-writes, so the exchange synchronizes with every push below the head it reads.
  *
@@ -177,8 +183,8 @@ struct weft__blocks *weft__mailbox_kept(weft__mailbox *mailbox)
     return &mailbox->kept;
 }
 
-/** Wake the loop if it sleeps; errno stays, for signal handlers. */
-static void wake_loop(weft__mailbox *mailbox)
+/* errno stays, for signal handlers. */
+void weft__mailbox_nudge(weft__mailbox *mailbox)
 {
     int state = atomic_load(&mailbox->wake); /* P2 */
     if (state != ASLEEP || !atomic_compare_exchange_strong(&mailbox->wake, &state, NOTIFIED))
@@ -216,7 +222,7 @@ bool weft__mailbox_put(weft__mailbox *mailbox, weft__item *item)
             return false;
         item->next = head;
     } while (!atomic_compare_exchange_weak(&mailbox->head, &head, item)); /* P1 */
-    wake_loop(mailbox);
+    weft__mailbox_nudge(mailbox);
     return true;
 }
 

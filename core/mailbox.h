@@ -47,6 +47,14 @@ struct weft__blocks *weft__mailbox_kept(weft__mailbox *mailbox);
  */
 bool weft__mailbox_put(weft__mailbox *mailbox, weft__item *item);
 
+/**
+ * For what came another way than by a put: wake the loop if it sleeps. The caller has published it,
+ * by a sequentially consistent store, where the loop looks before it sleeps (core/part.c).
+ *
+ * Lock-free, leaves errno alone. Thread: any.
+ */
+void weft__mailbox_nudge(weft__mailbox *mailbox);
+
 /** True in a forked child that has not opened it anew: nothing can be put. */
 bool weft__mailbox_is_inherited(const weft__mailbox *mailbox);
 

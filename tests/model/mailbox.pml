@@ -4,6 +4,10 @@
  * that closes the mailbox whenever it likes or when it has everything. Each atomic access is one
  * step; they are sequentially consistent there, so interleaving them is all that can happen.
  *
+ * With RINGS, so many threads more, each with a ring of a part (core/part.c) beside the mailbox, into
+ * which it publishes ENDS values and nudges the loop. Before each it puts an item, which must be
+ * taken no later than the value.
+ *
  * What is checked:
  *   - a lost wakeup is a loop that polls for ever: an invalid end state;
  *   - an item is lost or doubled: an assertion at the end;
@@ -22,6 +26,11 @@
  *   MUTANT 7  may_sleep stores ASLEEP without comparing
  *   MUTANT 8  put does not look for the mark
  *   MUTANT 9  woken() does not set AWAKE
+ *   MUTANT 10 the loop does not ask has_mail() before it polls
+ *   MUTANT 11 it asks before it says ASLEEP: what a weaker order could do
+ *   MUTANT 12 a ring's thread reads `wake` before it publishes: what a weaker order could do
+ *   MUTANT 13 a ring's thread does not nudge
+ *   MUTANT 14 the box is taken before the rings are collected
  */
 #ifndef MUTANT
 #define MUTANT 0
@@ -32,6 +41,13 @@
 #ifndef ITEMS
 #define ITEMS 2
 #endif
+#ifndef RINGS
+#define RINGS 0
+#endif
+#ifndef ENDS
+#define ENDS 2
+#endif
+#define ALL (PUTTERS * ITEMS + 2 * RINGS * ENDS)
 #define OTHER_EVENTS 2 /* how often something else ends a poll */
 
 mtype = { AWAKE, ASLEEP, NOTIFIED };
@@ -43,22 +59,16 @@ byte bytes = 0;     /* in the pipe */
 
 byte accepted = 0, refused = 0, taken = 0;
 
-inline put()
+#if RINGS
+byte ring = 0;                /* how many values are in all the rings */
+byte before = 0;              /* of `box`, those that were put before a value of a ring */
+byte seen = 0;                /* of the values, those that were collected */
+byte taken_before = 0;        /* of the items that were put before them, those that were taken */
+#endif
+
+/* Behind P2, which sets `state`. */
+inline nudge()
 {
-#if MUTANT == 3
-    state = wake;
-#endif
-    atomic { /* P1: the compare-and-swap that succeeds, or the load that finds the mark */
-        if
-#if MUTANT != 8
-        :: closed -> refused++; goto next;
-#endif
-        :: else -> box++; accepted++;
-        fi
-    }
-#if MUTANT != 3
-    state = wake; /* P2 */
-#endif
     if
     :: state == ASLEEP ->
 #if MUTANT == 4
@@ -85,6 +95,25 @@ inline put()
     fi
 }
 
+inline put()
+{
+#if MUTANT == 3
+    state = wake;
+#endif
+    atomic { /* P1: the compare-and-swap that succeeds, or the load that finds the mark */
+        if
+#if MUTANT != 8
+        :: closed -> refused++; goto next;
+#endif
+        :: else -> box++; accepted++;
+        fi
+    }
+#if MUTANT != 3
+    state = wake; /* P2 */
+#endif
+    nudge();
+}
+
 proctype putter()
 {
     byte left = ITEMS;
@@ -100,6 +129,34 @@ next:
     od
 }
 
+#if RINGS
+proctype worker()
+{
+    byte left = ENDS;
+    mtype state;
+    bool won;
+
+    do
+    :: left > 0 ->
+        atomic { box++; before++; accepted++; } /* P1 of the item */
+        state = wake;                           /* P2 */
+        nudge();
+#if MUTANT == 12
+        state = wake;
+#endif
+        ring++; /* P1 of the value */
+#if MUTANT != 12
+        state = wake; /* P2 */
+#endif
+#if MUTANT != 13
+        nudge();
+#endif
+        left--;
+    :: else -> break;
+    od
+}
+#endif
+
 inline awake()
 {
 #if MUTANT == 5
@@ -114,18 +171,55 @@ inline awake()
 #endif
 }
 
-inline take()
+inline take_box()
 {
     atomic {
         taken = taken + box;
         box = 0;
+#if RINGS
+        taken_before = taken_before + before;
+        before = 0;
+#endif
     }
+}
+
+inline collect()
+{
+#if RINGS
+    atomic {
+        taken = taken + ring;
+        seen = seen + ring;
+        ring = 0;
+    }
+#else
+    skip;
+#endif
+}
+
+inline take()
+{
+#if MUTANT == 14
+    take_box();
+    collect();
+#else
+    collect();
+    take_box();
+#endif
+#if RINGS
+    assert(taken_before >= seen);
+#endif
 }
 
 /* Sets `sleep`. */
 inline may_sleep()
 {
     sleep = (box == 0);
+#if RINGS && MUTANT == 11
+    if
+    :: ring > 0 -> sleep = false;
+    :: else -> skip;
+    fi
+#endif
     if
     :: sleep ->
         atomic { /* L1 */
@@ -143,6 +237,14 @@ inline may_sleep()
 #if MUTANT != 1 && MUTANT != 2
         if
         :: look && box > 0 -> /* L2 */
+            awake();
+            sleep = false;
+        :: else -> skip;
+        fi
+#endif
+#if RINGS && MUTANT != 10 && MUTANT != 11
+        if
+        :: sleep && ring > 0 -> /* L2 of the rings: has_mail() */
             awake();
             sleep = false;
         :: else -> skip;
@@ -186,7 +288,7 @@ proctype loop()
     bool sleep, look;
 
     do
-    :: taken < PUTTERS * ITEMS ->
+    :: taken < ALL ->
         may_sleep();
         poll();
         awake();
@@ -194,7 +296,7 @@ proctype loop()
 #ifdef CLOSES
     :: true -> break;
 #endif
-    :: taken == PUTTERS * ITEMS -> break;
+    :: taken == ALL -> break;
     od;
     close();
 }
@@ -208,8 +310,15 @@ init
         :: i < PUTTERS -> run putter(); i++;
         :: else -> break;
         od;
+#if RINGS
+        i = 0;
+        do
+        :: i < RINGS -> run worker(); i++;
+        :: else -> break;
+        od;
+#endif
     }
     _nr_pr == 1;
-    assert(accepted + refused == PUTTERS * ITEMS);
-    assert(taken == accepted);
+    assert(accepted + refused == PUTTERS * ITEMS + RINGS * ENDS);
+    assert(taken == accepted + RINGS * ENDS);
 }
