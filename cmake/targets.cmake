@@ -93,6 +93,8 @@ function(weft_add_peer folder peer)
   target_compile_definitions(${folder}_${peer} PRIVATE _GNU_SOURCE)
   if(source MATCHES "cpp$")
     target_compile_features(${folder}_${peer} PRIVATE cxx_std_20)
+    target_compile_options(${folder}_${peer} PRIVATE
+      -Wall -Wextra $<$<BOOL:${WEFT_WERROR}>:-Werror>)
   endif()
   target_link_libraries(${folder}_${peer} PRIVATE ${flags} Threads::Threads ${ARGN})
 endfunction()

@@ -71,6 +71,7 @@ def mode(name):
 
 OFFLOAD = (
     ("weft", "weft", "weft.c"),
+    ("weft_await", "weft", "weft_await.c"),
     ("libuv", "libuv", "libuv.c"),
     ("libevent", "libevent", "libevent.c"),
     ("libevent_pipe", "libevent", "libevent_pipe.c"),
@@ -193,6 +194,7 @@ CALL = Workload(
         ("asio_coro", "asio", "asio.cpp", mode("coro")),
         ("tokio", "tokio", "tokio.rs"),
         ("tokio_spawn", "tokio", "tokio.rs", mode("spawn")),
+        ("asio_coro_spawn", "asio", "asio.cpp", mode("spawn")),
         ("go_1p", "go", "go.go", {"GOMAXPROCS": "1"}),
         ("node_promise", "node", "node.js", mode("promise")),
         ("asyncio", "asyncio", "asyncio_.py"),
