@@ -3,6 +3,7 @@
 import functools
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 
@@ -41,11 +42,27 @@ def count(how, argv, env, timeout=240):
         return parse(how, file.read()) if done.returncode == 0 else None
 
 
-def count_beside(pids, command, timeout=240):
-    """System calls of running processes while the command runs: (number or None, its output)."""
-    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as file:
-        perf = _command("perf", file.name)
-        watched = ["-p", ",".join(str(pid) for pid in pids)]
-        done = subprocess.run([*perf[:-1], *watched, "--", *command], capture_output=True, text=True,
-                              timeout=timeout, check=False)
-        return parse("perf", file.read()), done.stdout
+class Beside:
+    """Counts what running processes do, until it is stopped: `number`, None if that failed."""
+
+    def __init__(self, pids):
+        self._pids = ",".join(str(pid) for pid in pids)
+        self._process = self._file = None
+        self.number = None
+
+    def __enter__(self):
+        self._file = tempfile.NamedTemporaryFile("r", encoding="utf-8")
+        command = [*_command("perf", self._file.name)[:-1], "-p", self._pids]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return self
+
+    def stop(self):
+        self._process.send_signal(signal.SIGINT)  # perf's way to end, and to write what it has
+        self._process.wait(20)
+        self.number = parse("perf", self._file.read())
+
+    def __exit__(self, *_):
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._file.close()

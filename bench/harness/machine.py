@@ -54,7 +54,6 @@ class Watch:
 
     def __init__(self):
         self.foreign = self.stolen = self.seconds = 0.0
-        self.unseen = 0.0  # CPU time that is ours, of processes that are not waited for
 
     def __enter__(self):
         self._busy, self._steal = busy_seconds()
@@ -65,7 +64,7 @@ class Watch:
     def __exit__(self, *_):
         self.seconds = max(time.monotonic() - self._began, 1e-9)
         busy, steal = busy_seconds()
-        own = children_seconds() - self._own + self.unseen
+        own = children_seconds() - self._own
         self.foreign = max(0.0, busy - self._busy - own) / self.seconds
         self.stolen = (steal - self._steal) / self.seconds
 

@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from harness import build, machine, measure, peers, plan, report
+from harness import build, machine, measure, peers, plan, report, serve
 from harness.machine import say
 
 
@@ -41,8 +41,8 @@ def prepare(options):
         say(f"without {family}: {why}")
     everything = [program for found in chosen.values() for program in found
                   if program.family not in left_out and build.exists(program)]
-    clients = {workload.client.replace("/", "_") for workload in workloads
-               if workload.client not in ("", "wrk")}
+    clients = {serve.TARGETS[workload.client] for workload in workloads
+               if workload.client in serve.TARGETS}
     failed = build.build(everything, {"floor_floor"} | clients)
     for name, why in failed.items():
         left_out[name] = why

@@ -171,15 +171,15 @@ class Bench:
         for _ in range(1 + REPEATS):
             machine.wait_until_quiet(self.options.patience)
             with machine.Watch() as watch:
-                outcome = self._run_once(case, program, watch)
+                outcome = self._run_once(case, program)
             if not outcome.metrics or not watch.noisy:
                 break
         return outcome, watch
 
-    def _run_once(self, case, program, watch):
+    def _run_once(self, case, program):
         if not self.workload.client:
             return self._run_program(case, program, self._length(case, program))
-        metrics, error = serve.run(self.workload, case, program, self.options.quick, watch)
+        metrics, error = serve.run(self.workload, case, program, self.options.quick)
         return Outcome(metrics, error)
 
     def _argv(self, case, program, n):

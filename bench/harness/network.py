@@ -6,7 +6,8 @@ POOL is how many threads it has for what blocks, 0 for none. One that is install
 called with a configuration, in which @PORT@ and @DIR@ are filled in. A server runs on the first CPU that
 this process may use, its client on the last; what the server used is read from /proc.
 
-All functions return metrics: {name: (value, unit)}.
+All functions return metrics: {name: (value, unit)}. `operations` is how many there were in all, warm-up
+included: what the server's system calls are divided by.
 """
 import contextlib
 import dataclasses
@@ -48,7 +49,7 @@ class Usage:
                      self.memory - earlier.memory)
 
 
-def _family(pid):
+def family(pid):
     """The process and all that come from it."""
     children = {}
     for entry in filter(str.isdigit, os.listdir("/proc")):
@@ -73,7 +74,7 @@ def _switches(pid):
 
 def usage(pid):
     all_used = Usage()
-    for process in _family(pid):
+    for process in family(pid):
         with contextlib.suppress(OSError):
             with open(f"/proc/{process}/stat", encoding="utf-8") as file:
                 field = file.read().rsplit(")", 1)[1].split()
@@ -200,20 +201,26 @@ def _costs(before, server, operations, seconds):
         "server_cpu": (used.cpu / max(operations, 1) * 1e6, "us"),
         "server_ctxsw": (used.switches / max(operations, 1), "1"),
         "server_busy": (used.cpu / seconds * 100, "%"),
+        "operations": (operations, "1"),
     }
+
+
+def _requests(output):
+    return int(re.search(r"(\d+) requests in", output).group(1))
 
 
 def http(server, seconds, connections=64):
     """wrk, keep-alive, on one thread: requests/s, and what each took of the server."""
     url = f"http://127.0.0.1:{server.port}/"
     wrk = ["wrk", "-t1", f"-c{connections}", "--latency"]
-    _ask([*wrk, f"-d{WARM_UP}s", url], 60)
+    warm_up = _requests(_ask([*wrk, f"-d{WARM_UP}s", url], 60))
     before, began = server.usage(), time.monotonic()
     output = _ask([*wrk, f"-d{seconds}s", url], seconds + 60)
     if re.search(r"Non-2xx|Socket errors", output):
         raise Failed("not every request was answered")
-    requests = int(re.search(r"(\d+) requests in", output).group(1))
+    requests = _requests(output)
     metrics = _costs(before, server, requests, time.monotonic() - began)
+    metrics["operations"] = (warm_up + requests, "1")
     metrics["req_per_s"] = (float(re.search(r"Requests/sec:\s+([\d.]+)", output).group(1)), "1/s")
     for quantile in ("50", "99"):
         value, unit = re.search(rf"\s{quantile}%\s+([\d.]+)(us|ms|s|m)\b", output).groups()

@@ -21,7 +21,7 @@ class Case:
     """One table.
 
     A program is called with `args`; {n} is how often: at most `n`, scaled to `seconds` unless these
-    are 0. A server is called with a port and `server`, its client with a port and `args`.
+    are 0. A server is called with a port and `pool`; `args` are of the client (serve.CLIENTS).
     """
 
     name: str
@@ -29,9 +29,7 @@ class Case:
     n: int = 0
     seconds: float = 1.0
     per: int = 1  # operations in each of n
-    server: tuple = ()
-    client_seconds: int = 5  # {seconds} in args
-    quick_client_seconds: int = 2
+    pool: int = 0
     spread: bool = False  # the server may use all CPUs
 
 
@@ -45,8 +43,7 @@ class Workload:
     key: str = "ns_per_op"
     check: str = ""  # the metric whose ratio `--check` compares; empty: the key
     floor: str = "cacheline_rt_2core"
-    client: str = ""  # of a server: wrk, or FOLDER/FILE without its ending
-    count: str = ""  # the client's metric that says how many operations the server did
+    client: str = ""  # of a server: a key of serve.CLIENTS
     calls: bool = True  # whether system calls an operation can be told from runs of two lengths
     rounds: int = 5
     quick_cases: tuple = ()  # those that the quick form runs; empty: all
@@ -283,7 +280,7 @@ GATHER = Workload(
 HTTP = Workload(
     "http",
     "HTTP requests on 64 connections that stay open; server and client on a CPU each",
-    (Case("64 connections", ("-c64",)),),
+    (Case("64 connections", (64,)),),
     programs(
         "http",
         ("weft", "weft", "weft.c"),
@@ -303,9 +300,8 @@ HTTP = Workload(
         ("aiohttp_uvloop", "aiohttp", "aiohttp_.py", UVLOOP),
     ),
     key="server_cpu",
-    columns=("req_per_s", "p50", "p99", "server_busy", "server_peak"),
-    client="wrk",
-    count="requests",
+    columns=("server_ctxsw", "req_per_s", "p50", "p99", "server_busy"),
+    client="http",
     rounds=3,
 )
 
@@ -313,10 +309,10 @@ ECHO = Workload(
     "echo",
     "Messages that come back, each connection one at a time",
     (
-        Case("1 connection, 64 B", ("1", "64", "{seconds}")),
-        Case("1 connection, 64 KiB", ("1", "65536", "{seconds}")),
-        Case("1,000 connections, 64 B", ("1000", "64", "{seconds}")),
-        Case("1,000 connections, 64 KiB", ("1000", "65536", "{seconds}")),
+        Case("1 connection, 64 B", (1, 64)),
+        Case("1 connection, 64 KiB", (1, 65536)),
+        Case("1,000 connections, 64 B", (1000, 64)),
+        Case("1,000 connections, 64 KiB", (1000, 65536)),
     ),
     programs(
         "echo",
@@ -332,9 +328,8 @@ ECHO = Workload(
     ),
     key="messages_per_s",
     check="server_cpu",
-    columns=("server_cpu", "p50", "p99", "server_busy"),
-    client="echo/client",
-    count="messages",
+    columns=("server_cpu", "server_ctxsw", "p50", "p99", "server_busy"),
+    client="echo",
     rounds=3,
 )
 

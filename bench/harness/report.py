@@ -11,7 +11,7 @@ NAMES = {
     "bytes_per_task": "bytes a task",
     "server_cpu": "CPU µs each",
     "server_busy": "CPU busy, %",
-    "server_peak": "MiB at most",
+    "server_ctxsw": "switches",
     "req_per_s": "requests/s",
     "messages_per_s": "messages/s",
     "peak_rss": "MiB at most",
@@ -118,7 +118,7 @@ def text(name, result):
     parts = []
     for case, found in result["cases"].items():
         if found["peers"]:
-            parts.append(f"{name}, {case}: {result["title"]}\n{align(cells(result, case))}")
+            parts.append(f"{name}, {case}: {result['title']}\n{align(cells(result, case))}")
     if result["floors"] and floor_line(result):
         parts.append(f"floor, each round: {floor_line(result)}")
     noisy, runs = noisy_runs(result)
