@@ -233,7 +233,7 @@ SLEEPING = Workload(
 
 TIMERS = Workload(
     "timers",
-    "Timers inserted, and cancelled in random order",
+    "Timers inserted, and cancelled in random order; others that expire",
     (
         Case("1,000,000 timers", ("{n}",), 1000000, seconds=0),
         Case("10,000 timers", ("{n}",), 10000, seconds=0),
@@ -241,6 +241,7 @@ TIMERS = Workload(
     programs(
         "timers",
         ("weft", "weft", "weft.c"),
+        ("weft_future", "weft", "weft.c", mode("future")),
         ("libuv", "libuv", "libuv.c"),
         ("libevent", "libevent", "libevent.c"),
         ("libevent_locked", "libevent", "libevent.c", {"THREADS_": "1"}),
@@ -253,7 +254,7 @@ TIMERS = Workload(
         ("uvloop", "uvloop", "asyncio_.py", UVLOOP),
     ),
     key="pair",
-    columns=("insert", "cancel"),
+    columns=("insert", "cancel", "expire"),
     floor="",
     calls=False,
     quick_cases=("10,000 timers",),

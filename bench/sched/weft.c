@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * weft: calls that ask for the next one, tasks that yield, and coroutines that await coroutines.
+ * weft: callbacks that ask for the next call (MODE_=soon: by weft_call_soon(), whose handle is a
+ * future), tasks that yield, and coroutines that await coroutines.
  */
 #include <weft/weft.h>
 
@@ -16,19 +17,42 @@ static void must(int status, const char *what)
 
 /* ---- chain ---- */
 
-static void step(void *arg)
+static void stop(void)
+{
+    weft_loop_stop(weft_loop_current());
+}
+
+static void step_of_future(void *arg)
 {
     long *left = arg;
     if (--*left > 0)
-        weft_unref(weft_call_soon(step, left));
+        weft_unref(weft_call_soon(step_of_future, left));
     else
-        weft_loop_stop(weft_loop_current());
+        stop();
+}
+
+struct chain {
+    struct weft_callback callback;
+    long left;
+};
+
+static void step(void *arg)
+{
+    struct chain *chain = arg;
+    if (--chain->left == 0)
+        stop();
+    else if (weft_callback_soon(&chain->callback) < 0)
+        die("weft_callback_soon");
 }
 
 static void run_chain(weft_loop *loop)
 {
-    long left = sched.of_each;
-    weft_unref(weft_call_soon(step, &left));
+    struct chain chain = {.left = sched.of_each};
+    weft_callback_init(&chain.callback, step, &chain);
+    if (is_set("MODE_", "soon"))
+        weft_unref(weft_call_soon(step_of_future, &chain.left));
+    else
+        must(weft_callback_soon(&chain.callback), "the first step");
     must(weft_loop_run(loop), "the chain");
 }
 

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * weft: callbacks in the caller's memory; with MODE_=future weft_call_later(), whose handle is a
+ * future.
+ */
+#include <weft/weft.h>
+
+#include "../common/timers.h"
+
+static weft_loop *loop;
+static struct weft_callback *callbacks;
+static weft_future **futures;
+
+static void fire(void *arg)
+{
+    (void)arg;
+    if (timers_one_fired())
+        weft_loop_stop(loop);
+}
+
+static void insert(long i, uint32_t ms)
+{
+    if (futures)
+        futures[i] = weft_call_later(WEFT_MS(ms), fire, NULL);
+    else if (weft_callback_later(&callbacks[i], WEFT_MS(ms)) < 0)
+        die("weft_callback_later");
+}
+
+static void cancel(long i)
+{
+    if (futures) {
+        weft_cancel(futures[i]);
+        weft_unref(futures[i]);
+    } else {
+        weft_callback_cancel(&callbacks[i]);
+    }
+}
+
+static void insert_and_cancel(void)
+{
+    timers_begin();
+    for (long i = 0; i < timers.count; i++)
+        insert(i, timers.ms[i]);
+    timers_inserted();
+    for (long i = 0; i < timers.count; i++)
+        cancel(timers.order[i]);
+    timers_cancelled();
+}
+
+static int let_expire(void)
+{
+    for (long i = 0; i < timers.count; i++) {
+        insert(i, timers.soon[i]);
+        if (futures)
+            weft_unref(futures[i]);
+    }
+    timers_wait();
+    return weft_loop_run(loop);
+}
+
+int main(int argc, char **argv)
+{
+    timers_args(argc, argv);
+    loop = weft_loop_new(NULL);
+    if (!loop)
+        die("weft_loop_new");
+    if (is_set("MODE_", "future"))
+        futures = allocate((size_t)timers.count, sizeof(weft_future *));
+    callbacks = allocate((size_t)timers.count, sizeof(*callbacks));
+    for (long i = 0; i < timers.count; i++)
+        weft_callback_init(&callbacks[i], fire, NULL);
+    insert_and_cancel();
+    int status = let_expire();
+    weft_loop_free(loop);
+    free(callbacks);
+    free(futures);
+    return status < 0;
+}
