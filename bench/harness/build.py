@@ -57,10 +57,19 @@ def _configure():
     say("configuring release")
     log = os.path.join(BUILD, "release.log")
     with open(log, "w", encoding="utf-8") as file:
-        done = subprocess.run(["cmake", "--preset", "release"], cwd=ROOT, stdout=file, stderr=file,
-                              check=False)
+        done = subprocess.run(["cmake", "--fresh", "--preset", "release"], cwd=ROOT, stdout=file,
+                              stderr=file, check=False)
     if done.returncode:
         raise SystemExit(f"weft: cannot configure: see {os.path.relpath(log, ROOT)}")
+
+
+def _is_configured():
+    """Since the presets changed, and in this folder?"""
+    cache = os.path.join(PRESET, "CMakeCache.txt")
+    if not _is_newer(os.path.join(PRESET, "build.ninja"), [os.path.join(ROOT, "CMakePresets.json")]):
+        return False
+    with open(cache, encoding="utf-8") as file:
+        return f"CMAKE_HOME_DIRECTORY:INTERNAL={ROOT}\n" in file.read()
 
 
 def _known_targets():
@@ -94,7 +103,7 @@ def compile_targets(targets):
 
 def _refresh(targets):
     """Configures where that was not done, or not since a library was installed."""
-    if not os.path.exists(os.path.join(PRESET, "build.ninja")) or targets - _known_targets():
+    if not _is_configured() or targets - _known_targets():
         _configure()
 
 
@@ -128,7 +137,7 @@ def build_go(program):
 
 
 def build_rust(found):
-    """All programs of the crate, against Debian's registry. Returns why it failed, or ''."""
+    """These programs as one crate, against Debian's registry. Returns why it failed, or ''."""
     sources = [os.path.join(BENCH, program.source) for program in found]
     sources += [os.path.join(BENCH, "rust", "Cargo.toml"), os.path.join(BENCH, "common", "bench.rs")]
     if all(_is_newer(command(program)[0], sources) for program in found):
@@ -136,7 +145,10 @@ def build_rust(found):
     crate = os.path.join(OTHERS, "rust")
     os.makedirs(os.path.join(crate, ".cargo"), exist_ok=True)
     with open(os.path.join(BENCH, "rust", "Cargo.toml"), encoding="utf-8") as file:
-        manifest = file.read().replace('"../', f'"{BENCH}/')
+        manifest = file.read()
+    for program in found:
+        path = os.path.join(BENCH, program.source)
+        manifest += f'\n[[bin]]\nname = "{target(program)}"\npath = "{path}"\n'
     _write(os.path.join(crate, "Cargo.toml"), manifest)
     _write(os.path.join(crate, ".cargo", "config.toml"),
            '[source.crates-io]\nreplace-with = "debian"\n'

@@ -67,7 +67,7 @@ def text(value):
         return "0"
     if abs(value) >= 999.5:
         return f"{value:,.0f}"
-    if abs(value) < 0.0095:
-        return f"{value:.0e}" if abs(value) < 0.00095 else f"{value:.4f}"
-    digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
-    return f"{value:.{digits}f}"
+    if abs(value) < 0.00095:
+        return f"{value:.0e}"
+    steps = ((99.95, 0), (9.995, 1), (0.0995, 2), (0.00995, 3), (0, 4))
+    return f"{value:.{next(digits for least, digits in steps if abs(value) >= least)}f}"

@@ -3,8 +3,11 @@
 import argparse
 import os
 
-from harness import build, machine, measure, peers, plan, report, serve
+from harness import build, check, machine, measure, peers, plan, report, serve
 from harness.machine import say
+
+
+CHECKS = 3  # how often something must be worse to be so
 
 
 def arguments(argv):
@@ -21,6 +24,11 @@ def arguments(argv):
                         help="how many rounds (default: 5, of long workloads 3)")
     parser.add_argument("--quick", action="store_true", help="three short rounds of smaller runs")
     parser.add_argument("--json", metavar="FILE", help="write every run to FILE")
+    parser.add_argument("--check", action="store_true",
+                        help="fail if weft stands worse beside a peer than bench/expected.json says, "
+                        "three times in a row")
+    parser.add_argument("--expect", action="store_true",
+                        help="write to bench/expected.json what --check expects from now on")
     parser.add_argument("--build", action="store_true", help="install and build, run nothing")
     parser.add_argument("--patience", type=float, default=30, metavar="SECONDS",
                         help="how long to wait for a quiet machine before each run (30)")
@@ -53,18 +61,8 @@ def prepare(options):
             for workload in workloads], left_out
 
 
-def main(argv):
-    options = arguments(argv)
-    try:
-        ready, left_out = prepare(options)
-    except plan.PlanError as error:
-        say(f"{error}")
-        return 2
-    if options.build:
-        return 0
+def measure_all(ready, options, results):
     how = measure.Options(options.rounds, options.quick, options.patience, not options.no_calls)
-    results = {"machine": machine.describe(), "quick": options.quick, "left_out": left_out,
-               "workloads": {}}
     for workload, found in ready:
         if not any(program.family == "weft" for program in found):
             say(f"{workload.name}: weft has no program for it yet")
@@ -75,6 +73,53 @@ def main(argv):
         print(report.text(workload.name, result), flush=True)
         if options.json:
             report.save(os.path.join(os.environ.get("BENCH_FROM", ""), options.json), results)
+
+
+def measure_again(ready, options, names):
+    """Only these workloads, with the same peers."""
+    results = {"workloads": {}}
+    how = measure.Options(options.rounds, options.quick, options.patience, False)
+    for workload, found in ready:
+        if workload.name in names:
+            results["workloads"][workload.name] = measure.Bench(workload, found, how).run_all()
+    return results
+
+
+def check_all(ready, options, results):
+    """Fails on what is worse each of three times."""
+    expected = check.load()
+    worse = check.worse(results, expected)
+    for _ in range(CHECKS - 1):
+        if not worse:
+            break
+        for complaint in worse.values():
+            say(f"{complaint}: measuring again")
+        again = measure_again(ready, options, {place.workload for place in worse})
+        worse = {place: complaint for place, complaint in check.worse(again, expected).items()
+                 if place in worse}
+    for complaint in worse.values():
+        print(f"WORSE: {complaint}")
+    print(f"{check.compared(results, expected)} ratios compared, {len(worse)} worse than expected")
+    return 1 if worse else 0
+
+
+def main(argv):
+    options = arguments(argv)
+    try:
+        ready, left_out = prepare(options)
+    except plan.PlanError as error:
+        say(f"{error}")
+        return 2
+    if options.build:
+        return 0
+    results = {"machine": machine.describe(), "quick": options.quick, "left_out": left_out,
+               "workloads": {}}
+    measure_all(ready, options, results)
     for name, why in left_out.items():
         print(f"left out: {name}: {why}")
-    return 1 if any(result["failed"] for result in results["workloads"].values()) else 0
+    failed = any(result["failed"] for result in results["workloads"].values())
+    if options.expect:
+        check.save(check.expectations(results, check.load()))
+    if options.check:
+        failed = check_all(ready, options, results) or failed
+    return 1 if failed else 0

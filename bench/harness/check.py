@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Compares the ratios of weft to its peers with those that were written down before.
+
+Never a time: machines differ, ratios of two programs in the same round hardly do. A ratio fails that
+is worse than the expected one by more than the noise with which that was measured.
+"""
+import json
+import os
+import typing
+
+from harness import figures, machine, report
+
+EXPECTED = os.path.join(machine.BENCH, "expected.json")
+
+
+class Place(typing.NamedTuple):
+    workload: str
+    case: str
+    peer: str
+
+
+def ratios(results):
+    """{place: [ratio of each round]}, of the metric that a workload is checked by."""
+    found = {}
+    for name, result in results["workloads"].items():
+        for case, table in result["cases"].items():
+            for peer, what in table["peers"].items():
+                each = report.ratio(result, case, peer, result["check"])
+                if what["family"] != "weft" and each:
+                    found[Place(name, case, peer)] = each
+    return found
+
+
+def expectations(results, before=None):
+    """What to write down: these results, and what stood there of other workloads and peers."""
+    expected = {table: dict(peers) for table, peers in (before or {}).items()}
+    for place, each in ratios(results).items():
+        value = figures.expectation(each)
+        rounded = {key: float(f"{number:.3g}") for key, number in value.items()}
+        expected.setdefault(_table(place), {})[place.peer] = rounded
+    return {table: dict(sorted(peers.items())) for table, peers in sorted(expected.items())}
+
+
+def _table(place):
+    return f"{place.workload}, {place.case}"
+
+
+def _expected(place, expected):
+    return expected.get(_table(place), {}).get(place.peer)
+
+
+def worse(results, expected):
+    """{place: text} of what is worse than expected."""
+    found = {}
+    for place, each in ratios(results).items():
+        before = _expected(place, expected)
+        if before and figures.is_worse(each, before):
+            found[place] = _complaint(place, each, before)
+    return found
+
+
+def _complaint(place, each, before):
+    now = figures.text(figures.median(each))
+    return (f"{_table(place)}: weft is {now} of {place.peer}; {figures.text(before['ratio'])} was "
+            f"expected, at most {figures.text(figures.limit(before))}")
+
+
+def compared(results, expected):
+    """How many ratios there are to compare."""
+    return sum(_expected(place, expected) is not None for place in ratios(results))
+
+
+def load():
+    if not os.path.exists(EXPECTED):
+        return {}
+    with open(EXPECTED, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def save(expected):
+    with open(EXPECTED, "w", encoding="utf-8") as file:
+        json.dump(expected, file, indent=1)
+        file.write("\n")

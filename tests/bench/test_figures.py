@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""The arithmetic of ./dev bench."""
+import os
+import sys
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "bench"))
+
+from harness import calls, check, figures, main, peers, plan, report  # noqa: E402
+
+
+def peer(family, *values, noisy=(), metric="ns_per_op"):
+    """A peer with one run a round, the noisy ones named by round."""
+    return {"family": family,
+            "runs": [{"round": number, "noisy": number in noisy, "metrics": {metric: value}}
+                     for number, value in enumerate(values, 1)]}
+
+
+def results(peers, key="ns_per_op", checked=None):
+    workload = {"title": "One after another", "key": key, "check": checked or key, "columns": [],
+                "floors": [], "units": {key: "ns"}, "failed": {}, "cases": {"one": {"peers": peers}}}
+    return {"workloads": {"chain": workload}}
+
+
+class Figures(unittest.TestCase):
+    def test_a_ratio_is_of_two_figures_of_the_same_round(self):
+        ours, theirs = {1: 10.0, 2: 50.0, 3: 12.0}, {1: 5.0, 2: 25.0, 4: 1.0}
+        self.assertEqual(figures.ratios_by_round(ours, theirs), [2.0, 2.0])
+
+    def test_above_one_is_worse_whichever_way_a_figure_points(self):
+        self.assertEqual(figures.ratios_by_round({1: 10.0}, {1: 20.0}, higher=True), [2.0])
+        self.assertTrue(figures.higher_is_better("messages_per_s"))
+        self.assertFalse(figures.higher_is_better("ns_per_op"))
+
+    def test_nothing_is_divided_by_zero(self):
+        self.assertEqual(figures.ratios_by_round({1: 10.0}, {1: 0.0}), [])
+        self.assertEqual(figures.noise([0.0, 0.0]), 0.0)
+        self.assertEqual(figures.slope((100, 5), (100, 9)), 0.0)
+
+    def test_noise_is_the_spread_as_a_share_of_the_median(self):
+        self.assertAlmostEqual(figures.noise([9.0, 10.0, 12.0]), 0.3)
+
+    def test_what_is_expected_allows_for_some_noise_in_any_case(self):
+        self.assertEqual(figures.expectation([2.0, 2.0, 2.0]),
+                         {"ratio": 2.0, "noise": figures.LEAST_NOISE})
+
+    def test_only_what_is_worse_by_more_than_the_noise_is_worse(self):
+        expected = {"ratio": 0.5, "noise": 0.2}
+        self.assertFalse(figures.is_worse([0.1, 0.6, 9.0], expected))
+        self.assertTrue(figures.is_worse([0.1, 0.61, 9.0], expected))
+        self.assertFalse(figures.is_worse([], expected))
+
+    def test_what_a_start_costs_is_no_part_of_an_operation(self):
+        self.assertEqual(figures.slope((1000, 5300), (2000, 9300)), 4.0)
+
+    def test_a_run_fills_its_time_within_bounds(self):
+        self.assertEqual(figures.iterations(1000000, 1.0, 5000.0, 10), 200000)
+        self.assertEqual(figures.iterations(1000, 1.0, 5000.0, 10), 1000)
+        self.assertEqual(figures.iterations(1000, 1.0, 1e9, 10), 10)
+        self.assertEqual(figures.iterations(1000, 1.0, 0, 10), 1000)
+
+    def test_a_figure_is_shown_with_the_digits_that_count(self):
+        shown = [figures.text(value) for value in (None, 0, 0.0000312, 0.0123, 1.234, 45.67, 456.7, 12345)]
+        self.assertEqual(shown, ["–", "0", "3e-05", "0.012", "1.23", "45.7", "457", "12,345"])
+
+
+class Report(unittest.TestCase):
+    def test_a_disturbed_run_counts_only_where_there_is_no_other(self):
+        self.assertEqual(report.values(peer("weft", 10.0, 90.0, 12.0, noisy=[2]), "ns_per_op"),
+                         {1: 10.0, 3: 12.0})
+        self.assertEqual(report.values(peer("weft", 10.0, 90.0, noisy=[1, 2]), "ns_per_op"),
+                         {1: 10.0, 2: 90.0})
+
+    def test_the_best_comes_first(self):
+        found = results({"weft": peer("weft", 10.0), "libuv": peer("libuv", 5.0)})["workloads"]["chain"]
+        self.assertEqual(report.ranking(found, "one"), ["libuv", "weft"])
+        found["cases"]["one"]["peers"]["weft"] = peer("weft", 10.0, metric="req_per_s")
+        found["cases"]["one"]["peers"]["libuv"] = peer("libuv", 5.0, metric="req_per_s")
+        self.assertEqual(report.ranking(dict(found, key="req_per_s"), "one"), ["weft", "libuv"])
+
+    def test_a_table_says_how_weft_stands_beside_each_peer(self):
+        found = results({"weft": peer("weft", 10.0, 10.0), "libuv": peer("libuv", 20.0, 40.0)})
+        table = report.cells(found["workloads"]["chain"], "one")
+        self.assertEqual(table[1:], [["weft", "10.0", "10.0 – 10.0", ""],
+                                     ["libuv", "30.0", "20.0 – 40.0", "2.67× better"]])
+
+
+class Check(unittest.TestCase):
+    def test_what_got_worse_is_named(self):
+        before = check.expectations(results({"weft": peer("weft", 10.0), "libuv": peer("libuv", 20.0)}))
+        self.assertEqual(before, {"chain, one": {"libuv": {"ratio": 0.5, "noise": 0.1}}})
+        same = results({"weft": peer("weft", 10.9), "libuv": peer("libuv", 20.0)})
+        self.assertEqual(check.worse(same, before), {})
+        self.assertEqual(check.compared(same, before), 1)
+        slower = results({"weft": peer("weft", 11.2), "libuv": peer("libuv", 20.0)})
+        (place, complaint), = check.worse(slower, before).items()
+        self.assertEqual(place, ("chain", "one", "libuv"))
+        self.assertRegex(complaint, "chain, one: weft is 0.56 of libuv; 0.50 was expected, at most 0.55")
+
+    def test_a_machine_that_is_slower_in_all_does_not_fail(self):
+        before = check.expectations(results({"weft": peer("weft", 10.0), "libuv": peer("libuv", 20.0)}))
+        slow = results({"weft": peer("weft", 1000.0), "libuv": peer("libuv", 2000.0)})
+        self.assertEqual(check.worse(slow, before), {})
+
+    def test_a_peer_that_nobody_expects_does_not_fail(self):
+        found = results({"weft": peer("weft", 10.0), "new": peer("new", 1.0)})
+        self.assertEqual(check.worse(found, {}), {})
+        self.assertEqual(check.compared(found, {}), 0)
+
+    def test_what_was_not_measured_now_stays_expected(self):
+        before = {"http, one": {"nginx": {"ratio": 0.9, "noise": 0.1}}}
+        after = check.expectations(results({"weft": peer("weft", 1.0), "go": peer("go", 2.0)}), before)
+        self.assertEqual(after["http, one"], before["http, one"])
+        self.assertEqual(after["chain, one"]["go"]["ratio"], 0.5)
+
+    def test_weft_is_not_compared_with_itself(self):
+        found = results({"weft": peer("weft", 10.0), "weft_parked": peer("weft", 20.0)})
+        self.assertEqual(check.ratios(found), {})
+
+
+class Plan(unittest.TestCase):
+    def test_the_command_line_is_understood(self):
+        options = main.arguments(["chain", "http", "--peers", "c", "--quick", "--check"])
+        self.assertEqual(options.workloads, ["chain", "http"])
+        self.assertTrue(options.quick and options.check)
+
+    def test_every_program_is_of_a_family_that_can_be_installed(self):
+        for workload in plan.WORKLOADS.values():
+            for program in workload.programs:
+                self.assertIn(program.family, peers.FAMILIES, f"{workload.name}: {program.peer}")
+
+    def test_no_two_programs_of_a_workload_have_one_name(self):
+        for workload in plan.WORKLOADS.values():
+            names = [program.peer for program in workload.programs]
+            self.assertEqual(len(names), len(set(names)), workload.name)
+
+    def test_peers_are_chosen_by_group_family_and_name(self):
+        def chosen(wanted):
+            return {program.peer for program in
+                    plan.choose_peers(plan.WORKLOADS["round-trip"], wanted, peers.FAMILIES)}
+        self.assertTrue(all(name.startswith("weft") for name in chosen("none")))
+        self.assertLess({"weft", "libuv", "asio_reactor"}, chosen("c"))
+        self.assertFalse({"go", "tokio", "asyncio"} & chosen("c"))
+        self.assertLess({"weft", "go", "go_locked"}, chosen("go"))
+        with self.assertRaises(plan.PlanError):
+            plan.check_peers("libux", peers.FAMILIES)
+
+
+class Calls(unittest.TestCase):
+    def test_the_count_is_read_from_perf_and_from_strace(self):
+        perf = "# started on Fri\n\n4321,,raw_syscalls:sys_enter,1234,100.00,,\n"
+        self.assertEqual(calls.parse("perf", perf), 4321)
+        self.assertIsNone(calls.parse("perf", "<not supported>,,raw_syscalls:sys_enter,0,100.00,,\n"))
+        strace = ("% time     seconds  usecs/call     calls    errors syscall\n"
+                  " 60.00    0.000100           1       100           read\n"
+                  "100.00    0.000170           1       134         3 total\n")
+        self.assertEqual(calls.parse("strace", strace), 134)
+
+
+if __name__ == "__main__":
+    unittest.main()
