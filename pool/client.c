@@ -42,7 +42,6 @@ void weft__client_add(struct weft__job *job)
 void weft__client_remove(struct weft__job *job)
 {
     struct weft__client *client = job->client;
-    weft__progress_end(job);
     if (job->older)
         job->older->newer = job->newer;
     else
@@ -60,6 +59,7 @@ void weft__client_remove(struct weft__job *job)
 void weft__client_leave(struct weft__job *job)
 {
     struct weft__client *client = job->client;
+    weft__progress_end(job);
     weft__client_remove(job);
     job->client = client;
     job->newer = NULL;

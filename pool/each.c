@@ -195,7 +195,10 @@ weft_future *weft__pool_run_on_each(weft_pool *pool, weft_result (*fn)(void *), 
     if (!client || client->pool != pool)
         return weft_future_failed(-EINVAL, "%s: the loop uses another pool", name);
     struct each each = {.fn = fn, .arg = arg};
-    struct weft__request request = {
-        .args = &each, .size = sizeof(each), .name = name, .place = place};
+    struct weft__request request = {.options = weft__job_options(NULL),
+                                    .args = &each,
+                                    .size = sizeof(each),
+                                    .name = name,
+                                    .place = place};
     return submit(client, &request);
 }

@@ -56,6 +56,18 @@ static void release(struct weft__job *job)
         fn(job->params);
 }
 
+/* No worker has the job, nor will. */
+static void come_home(struct weft__job *job)
+{
+    if (job->control)
+        weft__limits_disarm(job);
+    if (weft__progress_is_used(&job->progress))
+        weft__progress_end(job);
+    weft__client_remove(job);
+    if (job->release)
+        release(job);
+}
+
 /* A cancel that it did not heed goes back to who awaits it. If it was asked for want of time, and by
  * nobody else, that is what it failed for. */
 static void answer_requests(struct weft__job *job)
@@ -74,9 +86,7 @@ void weft__job_complete(weft__item *item)
     if (job->left) {
         weft__client_forget(job);
     } else {
-        weft__limits_disarm(job);
-        weft__client_remove(job);
-        release(job);
+        come_home(job);
         answer_requests(job);
         weft__complete_result(&job->future, job->result);
     }
@@ -109,6 +119,7 @@ void weft__job_lose(struct weft__job *job)
         weft__client_forget(job);
     } else {
         weft__limits_disarm(job);
+        weft__progress_end(job);
         weft__client_remove(job);
         job->left = true;
         weft__complete_failed(&job->future, WEFT_EFORK,
@@ -129,10 +140,8 @@ static bool drop_queued(struct weft__job *job, int status)
     weft__rouse(call);
     if (!dropped)
         return false;
-    weft__limits_disarm(job);
     weft__mailbox_unref(job->mailbox);
-    weft__client_remove(job);
-    release(job);
+    come_home(job);
     weft__complete_failed(&job->future, status, NULL);
     weft_unref(&job->future);
     return true;
@@ -290,30 +299,30 @@ static void init(struct weft__job *job, struct weft__client *client, weft_lane *
     job->place = request->place;
     job->context = weft_context_current();
     job->own = request->own;
-    job->forced = request->options.submit == WEFT_SUBMIT_FORCED;
+    job->forced = request->options->submit == WEFT_SUBMIT_FORCED;
     job->left = job->ran = job->ended = job->let_go = job->deserted = false;
     job->pool = client->pool;
     job->lane = lane;
-    job->key = request->options.key;
+    job->key = request->options->key;
     job->sticky = NULL;
     job->queued_at = weft__pool_now();
     job->stage = WEFT__NOT_QUEUED;
     job->chain = (struct weft__chain){.step = NULL};
     job->run = request->run;
     job->params = request->own ? weft__own_arg(request->own) : job->args;
-    job->release = request->options.release;
+    job->release = request->options->release;
     job->control = NULL;
     job->mailbox = weft__mailbox_ref(client->loop->mailbox);
     atomic_init(&job->progress.stream, NULL);
     atomic_init(&job->progress.refusal, 0);
-    job->progress.bound = request->options.progress;
+    job->progress.bound = request->options->progress;
     job->item.run = weft__job_complete;
 }
 
 struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
                                 const struct weft__request *request)
 {
-    const struct weft_job_options *options = &request->options;
+    const struct weft_job_options *options = request->options;
     struct weft__limits room_for_limits, *limits;
     limits = weft__limits_find(options, lane, &room_for_limits);
     bool controlled = limits || options->on_cancel != WEFT_CANCEL_WAIT;

@@ -66,7 +66,7 @@ struct weft__job {
 
 /** What somebody asks for. */
 struct weft__request {
-    struct weft_job_options options;
+    const struct weft_job_options *options; /* not NULL; see weft__job_options() */
     weft_result (*run)(void *args);
     const void *args; /* `size` bytes, copied */
     size_t size;
@@ -74,9 +74,8 @@ struct weft__request {
     struct weft__own *own;    /* where the job is made; NULL: in memory of its own */
 };
 
-/** The caller's options, or the default ones, to `ret`, which is zero; false: they are of another version,
- * or make no sense. */
-bool weft__job_options(const struct weft_job_options *options, struct weft_job_options *ret);
+/** The caller's options, or the default ones for NULL; NULL: they are of another version. */
+const struct weft_job_options *weft__job_options(const struct weft_job_options *options);
 
 /** Start a job; what weft_offload() returns. Thread: loop. */
 weft_future *weft__submit(const struct weft__request *request);

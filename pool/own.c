@@ -81,12 +81,13 @@ weft_future *weft__job_submit(struct weft_job *job, const struct weft_job_option
                               const char *place)
 {
     struct weft__own *own = (void *)job;
-    struct weft__request request = {.place = place, .own = own};
+    struct weft__request request = {
+        .options = weft__job_options(options), .place = place, .own = own};
     if (!own || own->magic != MAGIC || !own->fn)
         return weft_future_failed(-EINVAL, "weft_job_submit: a job that was not initialized");
-    if (!weft__job_options(options, &request.options))
+    if (!request.options)
         return weft_future_failed(-EINVAL, "%s: options that make no sense", own->name);
-    if (request.options.on_cancel == WEFT_CANCEL_ABANDON && !own->on_free)
+    if (request.options->on_cancel == WEFT_CANCEL_ABANDON && !own->on_free)
         return weft_future_failed(-EINVAL, "%s: abandoned, nobody could tell when it has ended",
                                   own->name);
     bool idle = false;

@@ -4,6 +4,7 @@
 #define WEFT_POOL_PROGRESS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct weft__job;
@@ -20,8 +21,15 @@ struct weft__progress {
  * there can still be had. Thread: loop. */
 void weft__progress_stop(struct weft__job *job, int status);
 
-/** The job is not under way any more: those who wait get what is left, then WEFT_ECLOSED. Thread: loop. */
+/** The job is not under way any more, or not waited for: those who wait get what is left, then
+ * WEFT_ECLOSED. Thread: loop. */
 void weft__progress_end(struct weft__job *job);
+
+/** Did anybody send or await a value? Of a job that is not with a worker. Thread: loop. */
+static inline bool weft__progress_is_used(const struct weft__progress *progress)
+{
+    return atomic_load_explicit(&progress->stream, memory_order_relaxed);
+}
 
 /** In a forked child, before that: what the job's thread may have held is free. Thread: loop. */
 void weft__progress_after_fork(struct weft__job *job);

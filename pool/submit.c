@@ -69,8 +69,8 @@ static weft_future *submit_job(struct weft__job *job, enum weft_submit submit)
 /* There is no job to own what the arguments do. */
 static weft_future *refuse(const struct weft__request *request, weft_future *error)
 {
-    if (request->options.release)
-        request->options.release((void *)request->args);
+    if (request->options->release)
+        request->options->release((void *)request->args);
     if (request->own)
         weft__own_give_back(request->own, false);
     return error;
@@ -85,14 +85,15 @@ static bool make_sense(const struct weft_job_options *options)
 
 static weft_future *submit_to(struct weft__client *client, const struct weft__request *request)
 {
-    weft_lane *lane = request->options.lane ? request->options.lane : &client->pool->default_lane;
+    const struct weft_job_options *options = request->options;
+    weft_lane *lane = options->lane ? options->lane : &client->pool->default_lane;
     if (lane->pool != client->pool)
         return refuse(request, weft_future_failed(-EINVAL, "%s: the lane belongs to another pool",
                                                   request->name));
-    if (!make_sense(&request->options))
+    if (!make_sense(options))
         return refuse(request,
                       weft_future_failed(-EINVAL, "%s: options that make no sense", request->name));
-    bool interrupts = request->options.on_cancel == WEFT_CANCEL_INTERRUPT;
+    bool interrupts = options->on_cancel == WEFT_CANCEL_INTERRUPT;
     int status = interrupts ? weft__interrupt_acquire(client->pool) : 0;
     if (status < 0)
         return refuse(request, weft_future_failed(status, "%s: no signal", request->name));
@@ -101,7 +102,7 @@ static weft_future *submit_to(struct weft__client *client, const struct weft__re
         return refuse(request, weft__future_enomem(client->loop));
     status = weft__limits_arm(job);
     if (status == 0)
-        return submit_job(job, request->options.submit);
+        return submit_job(job, options->submit);
     weft__job_discard(job);
     return status == -ENOMEM ? weft__future_enomem(client->loop)
                              : weft_future_failed(status, "it is too late to start it");
@@ -113,7 +114,7 @@ weft_future *weft__submit(const struct weft__request *request)
     if (!loop)
         return refuse(request, weft__future_enoloop());
     struct weft__client *client = weft__client_find(loop);
-    bool forced = request->options.submit == WEFT_SUBMIT_FORCED;
+    bool forced = request->options->submit == WEFT_SUBMIT_FORCED;
     if (forced ? loop->phase == WEFT__CLOSED : weft__client_is_closed(loop, client))
         return refuse(request,
                       weft_future_failed(-ESHUTDOWN, "%s: the loop is shut down", request->name));
@@ -122,22 +123,24 @@ weft_future *weft__submit(const struct weft__request *request)
     return refuse(request, weft__future_enomem(loop));
 }
 
-bool weft__job_options(const struct weft_job_options *options, struct weft_job_options *ret)
+const struct weft_job_options *weft__job_options(const struct weft_job_options *options)
 {
-    if (options)
-        *ret = *options;
-    return ret->size == 0 || ret->size == sizeof(*ret);
+    static const struct weft_job_options usual;
+    if (!options)
+        return &usual;
+    return options->size == 0 || options->size == sizeof(*options) ? options : NULL;
 }
 
 weft_future *weft__offload(const struct weft_job_options *options, const weft_blocking *blocking,
                            const void *args, const char *place)
 {
-    struct weft__request request = {.run = blocking->run,
+    struct weft__request request = {.options = weft__job_options(options),
+                                    .run = blocking->run,
                                     .args = args,
                                     .size = blocking->size,
                                     .name = blocking->name,
                                     .place = place};
-    if (!weft__job_options(options, &request.options))
+    if (!request.options)
         return weft_future_failed(-EINVAL, "%s: options of another version", blocking->name);
     return weft__submit(&request);
 }
@@ -165,13 +168,20 @@ weft_future *weft__offload_fn(const struct weft_job_options *options, weft_resul
                               void *arg, const char *name, const char *place)
 {
     struct fn_call call = {fn, arg, NULL};
-    struct weft__request request = {
-        .run = run_fn, .args = &call, .size = sizeof(call), .name = name, .place = place};
-    if (!weft__job_options(options, &request.options))
+    struct weft__request request = {.options = weft__job_options(options),
+                                    .run = run_fn,
+                                    .args = &call,
+                                    .size = sizeof(call),
+                                    .name = name,
+                                    .place = place};
+    if (!request.options)
         return weft_future_failed(-EINVAL, "%s: options of another version", name);
-    if (request.options.release) {
-        call.release = request.options.release;
-        request.options.release = release_arg;
+    struct weft_job_options with_release;
+    if (options && options->release) {
+        with_release = *options;
+        with_release.release = release_arg;
+        call.release = options->release;
+        request.options = &with_release;
     }
     if (!fn)
         return refuse(&request, weft_future_failed(-EINVAL, "no function to run"));

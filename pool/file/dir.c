@@ -320,12 +320,13 @@ static weft_future *read_batch(weft_dir *dir)
     if (!next)
         return weft__future_enomem(weft__loop);
     struct read_call call = {.listing = dir->listing};
-    struct weft__request request = {.options = weft__file_options(),
+    struct weft_job_options options = weft__file_options();
+    struct weft__request request = {.options = &options,
                                     .run = run_read,
                                     .args = &call,
                                     .size = sizeof(call),
                                     .name = "weft_dir_next"};
-    request.options.release = release_read;
+    options.release = release_read;
     atomic_fetch_add_explicit(&dir->listing->refs, 1, memory_order_relaxed);
     dir->is_reading = true;
     dir->refs++;

@@ -62,13 +62,14 @@ static void release_call(void *args)
 static void close_in_background(struct weft__handle *handle)
 {
     struct weft__file_call call = {.handle = handle, .what = close_kind.what};
-    struct weft__request request = {.options = weft__file_options(),
+    struct weft_job_options options = weft__file_options();
+    struct weft__request request = {.options = &options,
                                     .run = run_close,
                                     .args = &call,
                                     .size = sizeof(call),
                                     .name = close_kind.name};
-    request.options.release = release_call;
-    request.options.submit = WEFT_SUBMIT_FORCED;
+    options.release = release_call;
+    options.submit = WEFT_SUBMIT_FORCED;
     weft_future *future = weft__submit(&request);
     if (weft_is_done(future))
         weft__observe(future);

@@ -70,19 +70,20 @@ static void release_call(void *args)
 static void run(struct weft__file_op *op)
 {
     weft_file *file = op->file;
-    struct weft__request request = {.options = weft__file_options(),
+    struct weft_job_options options = weft__file_options();
+    struct weft__request request = {.options = &options,
                                     .run = op->kind->run,
                                     .args = op->call,
                                     .size = sizeof(*op->call) +
                                             op->call->count * sizeof(op->call->pieces[0]),
                                     .name = op->kind->name};
-    request.options.release = release_call;
+    options.release = release_call;
     if (!file->handle->is_regular)
-        request.options.on_cancel = WEFT_CANCEL_COOPERATIVE;
+        options.on_cancel = WEFT_CANCEL_COOPERATIVE;
     if (!file->handle->is_regular && op->kind->order == WEFT__FILE_AT_POSITION)
-        request.options.lane = NULL; /* a pipe: "files" has few places, and this may keep one */
+        options.lane = NULL; /* a pipe: "files" has few places, and this may keep one */
     if (op->kind->is_cleanup)
-        request.options.submit = WEFT_SUBMIT_FORCED;
+        options.submit = WEFT_SUBMIT_FORCED;
     file->running++;
     file->barrier_runs = is_barrier(op);
     if (op->kind->order == WEFT__FILE_AT_POSITION)

@@ -34,7 +34,7 @@ weft_future *weft__path_submit(const struct weft_job_options *options, const cha
     if (second)
         memcpy(call->text + len, second, second_len);
     call->second = (unsigned)len;
-    struct weft__request request = {.options = *options,
+    struct weft__request request = {.options = options,
                                     .run = run,
                                     .args = call,
                                     .size =
