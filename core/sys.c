@@ -87,6 +87,14 @@ static int open_reserve(void)
     return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
+/* One piece needs no message around it, which the kernel would have to copy in first. */
+static ssize_t send_message(int fd, const struct msghdr *message, int flags)
+{
+    const struct iovec *piece = message->msg_iov;
+    bool plain = message->msg_iovlen == 1 && !message->msg_name && !message->msg_control;
+    return plain ? send(fd, piece->iov_base, piece->iov_len, flags) : sendmsg(fd, message, flags);
+}
+
 static int fail_ERRNO(int error)
 {
     errno = error;
@@ -98,6 +106,7 @@ static int fail_CODE(int error)
     return error;
 }
 
+#define sendmsg send_message
 #define CALL(how, type, name, parameters, arguments)       \
     static type call_##name parameters                     \
     {                                                      \
@@ -106,6 +115,7 @@ static int fail_CODE(int error)
     }
 WEFT__SYS_CALLS(CALL)
 #undef CALL
+#undef sendmsg
 
 struct weft__sys weft__sys = {
 #define ENTRY(how, type, name, parameters, arguments) .name = call_##name,
