@@ -7,7 +7,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "bench"))
 
-from harness import calls, check, figures, main, peers, plan, report  # noqa: E402
+from harness import calls, check, figures, instructions, main, peers, plan, report  # noqa: E402
 
 
 def peer(family, *values, noisy=(), metric="ns_per_op"):
@@ -145,6 +145,32 @@ class Plan(unittest.TestCase):
         self.assertLess({"weft", "go", "go_locked"}, chosen("go"))
         with self.assertRaises(plan.PlanError):
             plan.check_peers("libux", peers.FAMILIES)
+
+
+class Instructions(unittest.TestCase):
+    def test_what_was_written_is_read_again(self):
+        text = instructions.render("gcc (Debian) 12.2.0", {"chain": 12.34, "chain, call_soon": 526.0})
+        self.assertEqual(instructions.parse(text),
+                         ("gcc (Debian) 12.2.0", {"chain": 12.3, "chain, call_soon": 526.0}))
+
+    def test_two_in_a_hundred_is_a_difference_and_half_an_instruction_is_none(self):
+        self.assertFalse(instructions.differs(101.9, 100.0))
+        self.assertTrue(instructions.differs(102.1, 100.0))
+        self.assertTrue(instructions.differs(97.9, 100.0))
+        self.assertFalse(instructions.differs(5.4, 5.0))
+
+    def test_what_differs_and_what_nobody_expects_fails(self):
+        lines, failed = instructions.compare({"a": 110.0, "b": 50.0, "c": 1.0}, {"a": 100.0, "b": 50.0})
+        self.assertEqual(failed, 2)
+        self.assertRegex(lines[0], "WORSE: 100.0 before$")
+        self.assertRegex(lines[1], "^b +50.0$")
+        self.assertRegex(lines[2], "not in bench/instructions.txt$")
+
+    def test_the_file_says_what_it_is_of(self):
+        with open(instructions.FILE, encoding="utf-8") as file:
+            compiler, expected = instructions.parse(file.read())
+        self.assertRegex(compiler, "gcc|clang")
+        self.assertLessEqual(set(expected), {count.name for count in instructions.COUNTS})
 
 
 class Calls(unittest.TestCase):
