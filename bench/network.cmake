@@ -1,19 +1,32 @@
-# The servers and clients: FOLDER/PEER.c or .cpp is the target and the program FOLDER_PEER.
+# Servers, and the clients that ask them.
+pkg_check_modules(MHD IMPORTED_TARGET libmicrohttpd)
 
-# weft_add_server(FOLDER PEER [LIBRARY...])
-function(weft_add_server folder peer)
-  add_executable(${folder}_${peer} ${folder}/${peer}.c)
-  target_compile_definitions(${folder}_${peer} PRIVATE _GNU_SOURCE)
-  target_link_libraries(${folder}_${peer} PRIVATE weft_flags Threads::Threads ${ARGN})
-endfunction()
+weft_add_peer(http weft weft_static)
+weft_add_peer(http raw_epoll)
+weft_add_peer(http libevent_event PkgConfig::LIBEVENT_CORE)
+weft_add_peer(http libevent_bufferevent PkgConfig::LIBEVENT_THREADS)
+weft_add_peer(http evhttp PkgConfig::LIBEVENT_THREADS)
+weft_add_peer(http libuv PkgConfig::LIBUV)
+weft_add_peer(http asio asio::asio)
+weft_add_peer(http mhd PkgConfig::MHD)
 
-weft_add_server(http raw_epoll)
-weft_add_server(http weft weft_static)
-weft_add_server(http libevent_event PkgConfig::LIBEVENT_CORE)
-
-weft_add_server(echo client)
-weft_add_server(echo weft weft_static)
-weft_add_server(echo libevent PkgConfig::LIBEVENT_CORE)
-if(LIBUV_FOUND)
-  weft_add_server(echo libuv PkgConfig::LIBUV)
+weft_add_peer(mixed client m)
+weft_add_peer(mixed weft weft_static)
+find_path(NODE_INCLUDE node_api.h PATH_SUFFIXES node nodejs/src)
+if(NODE_INCLUDE)
+  add_library(mixed_node_block MODULE EXCLUDE_FROM_ALL mixed/node_block.c)
+  set_target_properties(mixed_node_block PROPERTIES PREFIX "" SUFFIX .node 
+    C_VISIBILITY_PRESET default)
+  target_include_directories(mixed_node_block SYSTEM PRIVATE ${NODE_INCLUDE})
+  target_compile_definitions(mixed_node_block PRIVATE _GNU_SOURCE)
+  target_link_libraries(mixed_node_block PRIVATE weft_flags)
+else()
+  message(STATUS "no node_api.h: node has nothing that blocks (Debian: libnode-dev)")
 endif()
+
+weft_add_peer(echo client)
+weft_add_peer(echo weft weft_static)
+weft_add_peer(echo libevent PkgConfig::LIBEVENT_CORE)
+weft_add_peer(echo libuv PkgConfig::LIBUV)
+weft_add_peer(echo asio asio::asio)
+

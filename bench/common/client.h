@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the clients here share: connections, a clock, and latencies of which quantiles are told.
+ * What the clients here share: connections, and latencies of which quantiles are told.
  *
  * A client is one thread that polls epoll without ever sleeping, on a CPU of its own: the wake-up of
  * a client is no part of what a server's answer took.
@@ -13,45 +13,12 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
-#define CLIENT_SECOND UINT64_C(1000000000)
+#include "bench.h"
 
-static inline uint64_t client_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * CLIENT_SECOND + (uint64_t)now.tv_nsec;
-}
-
-/* One line of figures; `names` are the workload and the peer. */
-static inline void client_emit(char *const *names, const char *metric, double value,
-                               const char *unit)
-{
-    printf("%s %s %s %.6g %s\n", names[0], names[1], metric, value, unit);
-}
-
-static inline _Noreturn void client_fail(const char *what)
-{
-    fprintf(stderr, "%s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static inline void *client_alloc(size_t count, size_t size)
-{
-    void *memory = calloc(count, size);
-    if (!memory)
-        client_fail("memory");
-    return memory;
-}
+enum { CLIENT_SECOND = 1000000000 };
 
 /* As many file descriptors as this process may have. */
 static inline void client_raise_limit(void)
@@ -70,7 +37,7 @@ static inline int client_connect(int port)
     int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-        client_fail("connect");
+        die("connect");
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     return fd;
 }
@@ -80,7 +47,7 @@ static inline void client_watch(int epoll, int fd, void *of, uint32_t events)
 {
     struct epoll_event event = {.events = events, .data.ptr = of};
     if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
-        client_fail("epoll");
+        die("epoll");
 }
 
 /* ---- Latencies ---- */
@@ -96,7 +63,7 @@ static inline void latencies_add(struct latencies *all, uint64_t ns)
         all->room = all->room ? all->room * 2 : 1 << 16;
         all->ns = realloc(all->ns, all->room * sizeof(*all->ns));
         if (!all->ns)
-            client_fail("memory");
+            die("memory");
     }
     all->ns[all->count++] = ns;
 }

@@ -41,14 +41,14 @@ static void send_some(struct connection *conn)
         conn->sent += sent > 0 ? (size_t)sent : 0;
     }
     if (sent < 0 && errno != EAGAIN)
-        client_fail("send");
+        die("send");
 }
 
 static void begin(struct connection *conn)
 {
     all.under_way++;
     conn->is_under_way = true;
-    conn->began = client_now();
+    conn->began = now_ns();
     conn->sent = conn->received = 0;
     send_some(conn);
 }
@@ -59,7 +59,7 @@ static void message_came_back(struct connection *conn)
     all.under_way--;
     conn->is_under_way = false;
     if (conn->began >= all.warm_until && !all.is_ending)
-        latencies_add(&all.latencies, client_now() - conn->began);
+        latencies_add(&all.latencies, now_ns() - conn->began);
     if (!all.is_ending)
         begin(conn);
 }
@@ -71,7 +71,7 @@ static void on_ready(struct connection *conn, uint32_t events)
     if (events & EPOLLIN) {
         ssize_t got = recv(conn->fd, all.inbox, all.size - conn->received, 0);
         if (got == 0 || (got < 0 && errno != EAGAIN))
-            client_fail("the connection ended");
+            die("the connection ended");
         conn->received += got > 0 ? (size_t)got : 0;
     }
     if (conn->received == all.size)
@@ -84,7 +84,7 @@ static void run(int epoll, uint64_t until)
 {
     struct epoll_event events[MAX_EVENTS];
     while (all.under_way > 0) {
-        all.is_ending = client_now() >= until;
+        all.is_ending = now_ns() >= until;
         int count = epoll_wait(epoll, events, MAX_EVENTS, 0);
         for (int i = 0; i < count; i++)
             on_ready(events[i].data.ptr, events[i].events);
@@ -94,10 +94,10 @@ static void run(int epoll, uint64_t until)
 static void tell(char *const *names, int seconds)
 {
     latencies_sort(&all.latencies);
-    client_emit(names, "messages_per_s", (double)all.latencies.count / seconds, "1/s");
-    client_emit(names, "p50", latencies_quantile(&all.latencies, 0.5), "us");
-    client_emit(names, "p99", latencies_quantile(&all.latencies, 0.99), "us");
-    client_emit(names, "messages", (double)all.messages, "1");
+    emit(names[0], names[1], "messages_per_s", (double)all.latencies.count / seconds, "1/s");
+    emit(names[0], names[1], "p50", latencies_quantile(&all.latencies, 0.5), "us");
+    emit(names[0], names[1], "p99", latencies_quantile(&all.latencies, 0.99), "us");
+    emit(names[0], names[1], "messages", (double)all.messages, "1");
 }
 
 int main(int argc, char **argv)
@@ -109,15 +109,15 @@ int main(int argc, char **argv)
         return 2;
     }
     client_raise_limit();
-    all.message = client_alloc(2, all.size);
+    all.message = allocate(2, all.size);
     all.inbox = all.message + all.size;
     int epoll = epoll_create1(EPOLL_CLOEXEC);
-    struct connection *connections = client_alloc((size_t)count, sizeof(*connections));
+    struct connection *connections = allocate((size_t)count, sizeof(*connections));
     for (int i = 0; i < count; i++) {
         connections[i].fd = client_connect(atoi(argv[3]));
         client_watch(epoll, connections[i].fd, &connections[i], EPOLLIN | EPOLLOUT | EPOLLET);
     }
-    all.warm_until = client_now() + CLIENT_SECOND;
+    all.warm_until = now_ns() + CLIENT_SECOND;
     for (int i = 0; i < count; i++)
         begin(&connections[i]);
     run(epoll, all.warm_until + (uint64_t)seconds * CLIENT_SECOND);
