@@ -30,3 +30,6 @@ weft_add_peer(echo libevent PkgConfig::LIBEVENT_CORE)
 weft_add_peer(echo libuv PkgConfig::LIBUV)
 weft_add_peer(echo asio asio::asio)
 
+weft_add_peer(scaling serve weft_static)
+weft_add_peer(scaling loops weft_static)
+weft_add_peer(scaling growth weft_static)

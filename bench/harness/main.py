@@ -49,9 +49,8 @@ def prepare(options):
         say(f"without {family}: {why}")
     everything = [program for found in chosen.values() for program in found
                   if program.family not in left_out and build.exists(program)]
-    clients = {serve.TARGETS[workload.client] for workload in workloads
-               if workload.client in serve.TARGETS}
-    failed = build.build(everything, {"floor_floor"} | clients)
+    besides = set().union(*(serve.TARGETS.get(workload.client, ()) for workload in workloads))
+    failed = build.build(everything, {"floor_floor"} | besides)
     for name, why in failed.items():
         left_out[name] = why
         say(f"without {name}: {why}")

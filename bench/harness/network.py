@@ -104,10 +104,11 @@ class Server:
     def __init__(self, argv, pool=0, env=None, config="", cpus=(SERVER_CPU,)):
         self.port = _free_port()
         self._argv, self._pool, self._env, self._config = list(argv), pool, env, config
-        self._cpus = cpus
+        self.cpus = cpus
         self._folder = self._process = self._complaints = None
 
     def __enter__(self):
+        raise_limit()
         self._folder = tempfile.mkdtemp(prefix="bench")
         self._complaints = tempfile.TemporaryFile("w+", encoding="utf-8")
         try:
@@ -115,7 +116,7 @@ class Server:
             self._process = subprocess.Popen(
                 argv, env=self._env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=self._complaints, text=True, start_new_session=True,
-                preexec_fn=lambda: os.sched_setaffinity(0, self._cpus))
+                preexec_fn=lambda: os.sched_setaffinity(0, self.cpus))
             self._wait_until_ready()
         except BaseException:
             self.__exit__()
@@ -178,10 +179,11 @@ class Server:
 # ---- The clients ----
 
 
-def _ask(argv, timeout):
-    """Runs a client on its CPU; returns what it printed."""
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False,
-                          preexec_fn=lambda: os.sched_setaffinity(0, {CLIENT_CPU}))
+def _ask(server, argv, timeout):
+    """Runs a client; returns what it printed. It has a CPU of its own unless the server has them all."""
+    cpus = (CLIENT_CPU,) if len(server.cpus) == 1 else CPUS
+    done = subprocess.run([*argv], capture_output=True, text=True, timeout=timeout, check=False,
+                          preexec_fn=lambda: os.sched_setaffinity(0, cpus))
     if done.returncode:
         last = (done.stderr.strip() or "printed nothing").splitlines()[-1]
         raise Failed(f"the client ended with {done.returncode}: {last[:200]}")
@@ -213,9 +215,9 @@ def http(server, seconds, connections=64):
     """wrk, keep-alive, on one thread: requests/s, and what each took of the server."""
     url = f"http://127.0.0.1:{server.port}/"
     wrk = ["wrk", "-t1", f"-c{connections}", "--latency"]
-    warm_up = _requests(_ask([*wrk, f"-d{WARM_UP}s", url], 60))
+    warm_up = _requests(_ask(server, [*wrk, f"-d{WARM_UP}s", url], 60))
     before, began = server.usage(), time.monotonic()
-    output = _ask([*wrk, f"-d{seconds}s", url], seconds + 60)
+    output = _ask(server, [*wrk, f"-d{seconds}s", url], seconds + 60)
     if re.search(r"Non-2xx|Socket errors", output):
         raise Failed("not every request was answered")
     requests = _requests(output)
@@ -230,8 +232,49 @@ def http(server, seconds, connections=64):
 
 def echo(server, client, connections, size, seconds):
     """Messages there and back: how many a second, how long they took, what each took of the server."""
+    return _measured(server, [client, "-", "-", server.port, connections, size, seconds], seconds, "messages")
+
+
+def mixed(server, client, seconds, rate, slow_percent, connections=64):
+    """Requests of which some block: `rate` a second, or with 0, the next when the last was answered."""
+    argv = [client, "-", "-", server.port, connections, seconds, slow_percent, rate]
+    return _measured(server, argv, seconds, "requests")
+
+
+def _measured(server, argv, seconds, operation):
     before, began = server.usage(), time.monotonic()
-    metrics = _rows(_ask([client, "echo", "-", str(server.port), str(connections), str(size), str(seconds)],
-                         seconds + 60))
-    messages = metrics.pop("messages")[0]
-    return metrics | _costs(before, server, messages, time.monotonic() - began)
+    metrics = _rows(_ask(server, map(str, argv), seconds + 60))
+    operations = metrics.pop(operation)[0]
+    return metrics | _costs(before, server, operations, time.monotonic() - began)
+
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+SETTLE = 0.3  # seconds, until a server has done what can wait
+
+
+def idle(server, few, many):
+    """What a connection holds of the server's memory when it has been used once (an echo gives back the
+    request, which is an answer, too): the difference between few of them and many."""
+    connections = []
+    try:
+        few_used = _open(server, connections, few)
+        many_used = _open(server, connections, min(many, raise_limit() - 500))
+    finally:
+        for connection in connections:
+            connection.close()
+    more = len(connections) - few
+    return {
+        "bytes_per_connection": ((many_used - few_used).memory / more, "B"),
+        "connections": (len(connections), "1"),
+    }
+
+
+def _open(server, connections, number):
+    """Until there are so many connections. Returns what the server uses then."""
+    while len(connections) < number:
+        connections.append(server.connect())
+        connections[-1].sendall(REQUEST)
+        if not connections[-1].recv(1 << 16):
+            raise Failed("the connection ended")
+    time.sleep(SETTLE)
+    return server.usage()

@@ -327,18 +327,130 @@ ECHO = Workload(
         ("asyncio", "asyncio", "asyncio_.py"),
         ("uvloop", "uvloop", "asyncio_.py", UVLOOP),
     ),
-    key="messages_per_s",
-    check="server_cpu",
-    columns=("server_cpu", "server_ctxsw", "p50", "p99", "server_busy"),
+    key="server_cpu",
+    columns=("messages_per_s", "server_ctxsw", "p50", "p99", "server_busy"),
     client="echo",
     rounds=3,
+)
+
+MIXED = programs(
+    "http",
+    ("libuv", "libuv", "libuv.c"),
+    ("asio", "asio", "asio.cpp"),
+    ("evhttp", "libevent", "evhttp.c"),
+    ("evhttp_naive", "libevent", "evhttp.c", mode("naive")),
+    ("mhd_percon", "mhd", "mhd.c", mode("percon")),
+    ("hyper", "tokio", "hyper.rs"),
+    ("go_1p", "go", "go.go", {"GOMAXPROCS": "1"}),
+    ("go_2p", "go", "go.go", {"GOMAXPROCS": "2"}),
+    ("go_parked", "go", "go.go", {"GOMAXPROCS": "1", "MODE_": "sleep"}),
+    ("node", "node", "node.js", {"UV_THREADPOOL_SIZE": "{threads}"}),
+    ("aiohttp_asyncio", "aiohttp", "aiohttp_.py"),
+    ("aiohttp_uvloop", "aiohttp", "aiohttp_.py", UVLOOP),
+)
+
+
+def mixed(name, title, *cases):
+    """Cases: (name, requests a second or 0, how many of 100 block, threads for these)."""
+    return Workload(
+        name,
+        title,
+        tuple(Case(text, (rate, slow), pool=pool) for text, rate, slow, pool in cases),
+        (Program("weft", "weft", "mixed/weft.c"), *MIXED),
+        key="fast_p99",
+        columns=("fast_p50", "fast_p999", "slow_p50", "slow_p99", "req_per_s", "server_cpu"),
+        check="server_cpu",
+        client="mixed",
+        calls=False,
+        rounds=3,
+    )
+
+
+MIXED_CLOSED = mixed(
+    "mixed-closed",
+    "Of 100 HTTP requests 10 block for 10 ms, on 64 connections without a pause",
+    ("64 threads", 0, 10, 64),
+    ("64 threads, none blocks", 0, 0, 64),
+)
+MIXED_OPEN = mixed(
+    "mixed-open",
+    "Of 100 HTTP requests 10 block for 10 ms; they arrive by chance, 2,000 a second",
+    ("8 threads", 2000, 10, 8),
+    ("8 threads, none blocks", 2000, 0, 8),
+)
+
+IDLE = Workload(
+    "idle",
+    "Memory of a connection that has been used once",
+    (Case("19,000 connections, or as many as there can be", (1000, 19000)),),
+    (*HTTP.programs, *(dataclasses.replace(program, peer=f"{program.peer}_echo")
+                       for program in ECHO.programs)),
+    key="bytes_per_connection",
+    columns=("connections",),
+    floor="",
+    client="idle",
+    calls=False,
+    rounds=3,
+)
+
+SCALING = Workload(
+    "scaling",
+    "HTTP requests of 50 µs of computing, on 64 connections, by one loop and by two",
+    (Case("64 connections", (64,), spread=True),),
+    programs(
+        "scaling",
+        ("weft", "weft", "serve.c", {"LOOPS": "1"}),
+        ("weft_2_loops", "weft", "serve.c", {"LOOPS": "2"}),
+    ),
+    key="req_per_s",
+    columns=("server_cpu", "p50", "p99", "server_busy"),
+    floor="",
+    client="http",
+    calls=False,
+    rounds=3,
+)
+LOOPS = Workload(
+    "loops",
+    "Tasks started and awaited, by one loop and by two that do not know each other",
+    (Case("64 tasks that start others", ("{n}",), 5000000),),
+    programs(
+        "scaling",
+        ("weft", "weft", "loops.c", {"LOOPS": "1"}),
+        ("weft_2_loops", "weft", "loops.c", {"LOOPS": "2"}),
+    ),
+    floor="",
+    calls=False,
+)
+GROWTH = Workload(
+    "growth",
+    "What one of 1,000 costs, and what one of a million",
+    (Case("task", ("task",)), Case("timer", ("timer",)), Case("job", ("job",))),
+    programs(
+        "scaling",
+        ("weft", "weft", "growth.c", {"COUNT": "1000"}),
+        ("weft_10k", "weft", "growth.c", {"COUNT": "10000"}),
+        ("weft_100k", "weft", "growth.c", {"COUNT": "100000"}),
+        ("weft_1m", "weft", "growth.c", {"COUNT": "1000000"}),
+    ),
+    key="cpu_ns_per_op",
+    columns=("ns_per_op",),
+    floor="",
+    calls=False,
+)
+CONNECTIONS = dataclasses.replace(
+    ECHO,
+    name="connections",
+    title="Messages of 64 B that come back, on more and more connections",
+    cases=tuple(Case(f"{count:,} connections", (count, 64)) for count in (100, 1000, 10000, 19000)),
+    calls=False,
+    quick_cases=("100 connections", "1,000 connections"),
 )
 
 WORKLOADS = {
     workload.name: workload
     for workload in (
         ROUND_TRIP, THROUGHPUT, FAN_OUT, POSTS, CHAIN, YIELD, CALL, SLEEPING, TIMERS, GATHER,
-        HTTP, ECHO,
+        HTTP, MIXED_CLOSED, MIXED_OPEN, ECHO, IDLE, SCALING, LOOPS, GROWTH, CONNECTIONS,
     )
 }  # fmt: skip
 

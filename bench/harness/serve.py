@@ -18,10 +18,14 @@ CLIENTS = {
     "http": lambda server, seconds, connections: network.http(server, seconds, connections),
     "echo": lambda server, seconds, connections, size: network.echo(
         server, _client("echo_client"), connections, size, seconds),
+    "mixed": lambda server, seconds, rate, slow_percent: network.mixed(
+        server, _client("mixed_client"), seconds, rate, slow_percent),
+    "idle": lambda server, seconds, few, many: network.idle(
+        server, few, many if seconds == SECONDS else few * 4),
 }
 
-# The client's own program, which must be built.
-TARGETS = {"echo": "echo_client"}
+# What must be built besides the servers.
+TARGETS = {"echo": {"echo_client"}, "mixed": {"mixed_client", "mixed_node_block"}}
 
 
 def _server(case, program):
