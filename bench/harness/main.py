@@ -2,6 +2,8 @@
 """The command line."""
 import argparse
 import os
+import signal
+import sys
 
 from harness import build, check, machine, measure, peers, plan, report, serve
 from harness.machine import say
@@ -104,6 +106,7 @@ def check_all(ready, options, results):
 
 def main(argv):
     options = arguments(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped
     try:
         ready, left_out = prepare(options)
     except plan.PlanError as error:

@@ -393,6 +393,19 @@ IDLE = Workload(
     rounds=3,
 )
 
+STARVATION = Workload(
+    "starvation",
+    "Quick jobs beside a flood of slow ones, as against alone",
+    (Case("8 threads", (), seconds=0),),
+    programs("starvation", ("weft", "weft", "weft.c"), ("libuv", "libuv", "libuv.c")),
+    key="times_as_long",
+    check="beside_p99",
+    columns=("alone_p99", "beside_p99"),
+    floor="",
+    calls=False,
+    rounds=3,
+)
+
 SCALING = Workload(
     "scaling",
     "HTTP requests of 50 µs of computing, on 64 connections, by one loop and by two",
@@ -446,11 +459,25 @@ CONNECTIONS = dataclasses.replace(
     quick_cases=("100 connections", "1,000 connections"),
 )
 
+FILES = Workload(
+    "files",
+    "Calls for a file, one after another",
+    (Case("4 KiB in the page cache", ("200",), seconds=0),),
+    programs("files", ("weft", "weft", "weft.c"), ("syscalls", "linux", "syscalls.c"),
+             ("libuv", "libuv", "libuv.c")),
+    key="read",
+    columns=("write", "write_sync", "replace", "line"),
+    floor="",
+    calls=False,
+    rounds=3,
+)
+
 WORKLOADS = {
     workload.name: workload
     for workload in (
         ROUND_TRIP, THROUGHPUT, FAN_OUT, POSTS, CHAIN, YIELD, CALL, SLEEPING, TIMERS, GATHER,
         HTTP, MIXED_CLOSED, MIXED_OPEN, ECHO, IDLE, SCALING, LOOPS, GROWTH, CONNECTIONS,
+        STARVATION, FILES,
     )
 }  # fmt: skip
 

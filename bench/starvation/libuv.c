@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The load of bench/starvation.h on libuv's threads: one queue for all. */
+/* libuv: its threads have one queue for all. */
 #include <uv.h>
 
 #include "starvation.h"
 
 struct quick {
     uv_work_t work;
-    int64_t began_ns;
+    uint64_t began_ns;
 };
 
 static struct quick quick[MOST];
@@ -19,14 +19,14 @@ static void must(int status, const char *what)
 {
     if (status >= 0)
         return;
-    fprintf(stderr, "starvation_uv: %s: %s\n", what, uv_strerror(status));
+    fprintf(stderr, "starvation: %s: %s\n", what, uv_strerror(status));
     exit(1);
 }
 
 static void run_slow(uv_work_t *work)
 {
     (void)work;
-    block_ms(SLOW_MS);
+    block_us(SLOW_US);
 }
 
 static void after_slow(uv_work_t *work, int status)
@@ -38,7 +38,7 @@ static void after_slow(uv_work_t *work, int status)
 static void run_quick(uv_work_t *work)
 {
     (void)work;
-    block_ms(QUICK_MS);
+    block_us(QUICK_US);
 }
 
 static void after_quick(uv_work_t *work, int status)
@@ -59,17 +59,15 @@ static void tick(uv_timer_t *handle)
     }
 }
 
-int main(int argc, char **argv)
+static void peer_run(int with_flood)
 {
     uv_loop_t *loop = uv_default_loop();
     char threads[16];
     snprintf(threads, sizeof(threads), "%d", THREADS);
     must(uv_os_setenv("UV_THREADPOOL_SIZE", threads), "the number of threads");
-    for (int i = 0; wants_flood(argc, argv) && i < SLOW_JOBS; i++)
+    for (int i = 0; with_flood && i < SLOW_JOBS; i++)
         must(uv_queue_work(loop, &slow[i], run_slow, after_slow), "submitting");
     must(uv_timer_init(loop, &timer), "a timer");
     must(uv_timer_start(&timer, tick, TICK_MS, TICK_MS), "a timer");
     must(uv_run(loop, UV_RUN_DEFAULT), "the loop");
-    tell();
-    return 0;
 }

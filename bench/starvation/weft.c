@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The load of bench/starvation.h on weft: as the guide on lanes has it, the slow jobs are in a lane of
+ * weft: as the guide on lanes has it, the slow jobs are in a lane of
  * their own, whose `max_running` leaves some of the threads to everybody else.
  */
 #include <weft/weft.h>
@@ -13,7 +13,7 @@ static void must(int status, const char *what)
 {
     if (status >= 0)
         return;
-    fprintf(stderr, "starvation_weft: %s: %s\n", what, weft_strerror(status));
+    fprintf(stderr, "starvation: %s: %s\n", what, weft_strerror(status));
     exit(1);
 }
 
@@ -23,7 +23,7 @@ struct slow {
 
 static WEFT_BLOCKING(slow)
 {
-    block_ms(SLOW_MS);
+    block_us(SLOW_US);
     return weft_ok(0);
 }
 
@@ -33,13 +33,13 @@ struct quick {
 
 static WEFT_BLOCKING(quick)
 {
-    block_ms(QUICK_MS);
+    block_us(QUICK_US);
     return weft_ok(0);
 }
 
 struct one_quick {
     WEFT_FRAME;
-    int64_t began_ns;
+    uint64_t began_ns;
 };
 
 static WEFT_ASYNC(one_quick)
@@ -83,19 +83,16 @@ static WEFT_ASYNC(load)
     WEFT_END;
 }
 
-int main(int argc, char **argv)
+static void peer_run(int with_flood)
 {
     static const struct weft_pool_options options = {.max_threads = THREADS};
     static const struct weft_lane_options slow_lane = {.name = "slow", .max_running = SLOW_AT_ONCE};
     weft_loop *loop = weft_loop_new(NULL);
     weft_pool *pool = weft_pool_new(&options);
-    weft_lane *slow = pool ? weft_lane_new(pool, &slow_lane) : NULL;
-    must(loop && slow ? weft_loop_set_pool(loop, pool) : -errno, "a loop, a pool and a lane");
-    must(weft_loop_run_until(loop, weft_spawn(load, .slow = wants_flood(argc, argv) ? slow : NULL)),
-         "the load");
-    tell();
-    weft_lane_unref(slow);
+    weft_lane *lane = pool ? weft_lane_new(pool, &slow_lane) : NULL;
+    must(loop && lane ? weft_loop_set_pool(loop, pool) : -errno, "a loop, a pool and a lane");
+    must(weft_loop_run_until(loop, weft_spawn(load, .slow = with_flood ? lane : NULL)), "the load");
+    weft_lane_unref(lane);
     weft_pool_unref(pool);
     weft_loop_free(loop);
-    return 0;
 }
