@@ -10,6 +10,7 @@ set(checks ${CMAKE_CURRENT_SOURCE_DIR})
 add_test(NAME check.headers
   COMMAND ${checks}/check_headers ${CMAKE_C_COMPILER} ${WEFT_CXX_COMPILER} ${WEFT_WARNINGS})
 add_test(NAME check.bench COMMAND python3 ${checks}/bench/test_figures.py)
+add_test(NAME check.bench_network COMMAND python3 ${checks}/bench/test_network.py)
 add_test(NAME check.dev COMMAND ${checks}/check_dev)
 add_test(NAME check.layers COMMAND ${checks}/check_layers)
 add_test(NAME check.memory COMMAND ${checks}/check_memory)

@@ -27,6 +27,7 @@ CPUS = sorted(os.sched_getaffinity(0))
 SERVER_CPU, CLIENT_CPU = CPUS[0], CPUS[-1]
 MICROSECONDS = {"us": 1, "ms": 1e3, "s": 1e6, "m": 6e7}
 WARM_UP = 1  # seconds that each client begins with
+PATIENCE = 5  # seconds that a server has to end
 
 
 class Failed(Exception):
@@ -128,7 +129,7 @@ class Server:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGTERM)
             try:
-                self._process.wait(5)
+                self._process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
