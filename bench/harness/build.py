@@ -25,10 +25,16 @@ def _kind(program):
 
 
 def target(program):
-    """The name of what is built; empty for a script."""
+    """The name of what is built; empty for a script that needs nothing."""
     if _kind(program) in (".c", ".cpp", ".go", ".rs"):
         return f"{_folder(program)}_{_stem(program)}"
+    if _kind(program) == ".js" and os.path.exists(_addon_source(program)):
+        return f"{_folder(program)}_node_napi"
     return ""
+
+
+def _addon_source(program):
+    return os.path.join(BENCH, _folder(program), "node_napi.c")
 
 
 def command(program):
@@ -136,6 +142,17 @@ def build_go(program):
     return _logged(target(program), ["go", "build", "-o", output, source], env=environment)
 
 
+def build_addon(program):
+    """What a script of node's has in C, by node's own interface for that."""
+    output = os.path.join(OTHERS, f"{target(program)}.node")
+    source = _addon_source(program)
+    if _is_newer(output, [source]):
+        return ""
+    flags = ["-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-pthread"]
+    return _logged(target(program),
+                   ["gcc", *flags, "-isystem", "/usr/include/node", "-o", output, source])
+
+
 def build_rust(found):
     """These programs as one crate, against Debian's registry. Returns why it failed, or ''."""
     sources = [os.path.join(BENCH, program.source) for program in found]
@@ -175,9 +192,11 @@ def build(found, extra=()):
     os.makedirs(OTHERS, exist_ok=True)
     c_targets = {target(program) for program in found if _kind(program) in (".c", ".cpp")}
     failed = compile_targets(c_targets | set(extra))
-    for name, why in {target(p): build_go(p) for p in found if _kind(p) == ".go"}.items():
+    single = {".go": build_go, ".js": build_addon}
+    for program in {target(p): p for p in found if _kind(p) in single and target(p)}.values():
+        why = single[_kind(program)](program)
         if why:
-            failed[name] = why
+            failed[target(program)] = why
     rust = list({target(p): p for p in found if _kind(p) == ".rs"}.values())
     why = build_rust(rust) if rust else ""
     if why:

@@ -39,7 +39,7 @@ FAMILIES = {
     "h2o": Family({"h2o": "h2o"}, is_c=True),
     "tokio": Family(RUST),
     "go": Family({"golang-go": "go"}),
-    "node": Family({"nodejs": "node"}),
+    "node": Family({"nodejs": "node", "libnode-dev": "/usr/include/node/node_api.h"}),
     "asyncio": Family(PYTHON),
     "uvloop": Family(PYTHON | {"python3-uvloop": "/usr/lib/python3/dist-packages/uvloop"}),
     "aiohttp": Family(
