@@ -97,7 +97,7 @@ def describe():
         "cpu": _first(r"^model name\s*:\s*(.*)$", "/proc/cpuinfo"),
         "cpus": len(os.sched_getaffinity(0)),
         "memory_gib": round(int(_first(r"^MemTotal:\s*(\d+)", "/proc/meminfo") or 0) / 2**20, 1),
-        "virtual": _output("systemd-detect-virt") or "unknown",
+        "virtual": _output("systemd-detect-virt", "--vm") or "unknown",
         "kernel": platform.release(),
         "system": _first(r'^PRETTY_NAME="(.*)"$', "/etc/os-release"),
         "compiler": _output("gcc", "--version").split("\n")[0],

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from harness import build, check, machine, measure, peers, plan, report, serve
+from harness import build, check, machine, measure, page, peers, plan, report, serve
 from harness.machine import say
 
 
@@ -25,13 +25,18 @@ def arguments(argv):
     parser.add_argument("--rounds", type=int, default=0, metavar="N",
                         help="how many rounds (default: 5, of long workloads 3)")
     parser.add_argument("--quick", action="store_true", help="three short rounds of smaller runs")
-    parser.add_argument("--json", metavar="FILE", help="write every run to FILE")
+    parser.add_argument("--json", metavar="FILE",
+                        help="write every run to FILE; other workloads that are in it stay")
+    parser.add_argument("--page", action="store_true",
+                        help="write docs/performance.md and README's table of what was measured "
+                        "(or, with --no-run, of what --json FILE holds)")
     parser.add_argument("--check", action="store_true",
                         help="fail if weft stands worse beside a peer than bench/expected.json says, "
                         "three times in a row")
     parser.add_argument("--expect", action="store_true",
                         help="write to bench/expected.json what --check expects from now on")
     parser.add_argument("--build", action="store_true", help="install and build, run nothing")
+    parser.add_argument("--no-run", action="store_true", help="measure nothing, use --json FILE")
     parser.add_argument("--patience", type=float, default=30, metavar="SECONDS",
                         help="how long to wait for a quiet machine before each run (30)")
     parser.add_argument("--no-calls", action="store_true", help="do not count system calls")
@@ -62,7 +67,7 @@ def prepare(options):
             for workload in workloads], left_out
 
 
-def measure_all(ready, options, results):
+def measure_all(ready, options, results, kept):
     how = measure.Options(options.rounds, options.quick, options.patience, not options.no_calls)
     for workload, found in ready:
         if not any(program.family == "weft" for program in found):
@@ -70,10 +75,10 @@ def measure_all(ready, options, results):
         if not found:
             continue
         result = measure.Bench(workload, found, how).run_all()
-        results["workloads"][workload.name] = result
+        results["workloads"][workload.name] = kept["workloads"][workload.name] = result
         print(report.text(workload.name, result), flush=True)
         if options.json:
-            report.save(os.path.join(os.environ.get("BENCH_FROM", ""), options.json), results)
+            report.save(results_file(options), kept)
 
 
 def measure_again(ready, options, names):
@@ -104,24 +109,52 @@ def check_all(ready, options, results):
     return 1 if worse else 0
 
 
+def results_file(options):
+    """Where --json points to, as seen from where ./dev was called; empty without."""
+    return os.path.join(os.environ.get("BENCH_FROM", ""), options.json) if options.json else ""
+
+
+def load_or_begin(options):
+    path = results_file(options)
+    if path and os.path.exists(path):
+        results = report.load(path)
+        results["machine"] = machine.describe() if not options.no_run else results["machine"]
+        return results
+    return {"machine": machine.describe(), "workloads": {}, "left_out": {}, "quick": options.quick}
+
+
+def run(options):
+    """Measures what was asked for. Returns what was measured, that and what --json holds, a status."""
+    ready, left_out = prepare(options)
+    if options.build:
+        return None, None, 0
+    kept = load_or_begin(options)
+    kept["left_out"] |= left_out
+    kept["quick"] |= options.quick
+    kept["machine"]["peers"] = kept["machine"].get("peers", {}) | peers.versions(
+        {program.family for _, found in ready for program in found})
+    results = {"workloads": {}}
+    measure_all(ready, options, results, kept)
+    for name, why in left_out.items():
+        print(f"left out: {name}: {why}")
+    status = int(any(result["failed"] for result in results["workloads"].values()))
+    if options.check:
+        status |= check_all(ready, options, results)
+    return results, kept, status
+
+
 def main(argv):
     options = arguments(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped
     try:
-        ready, left_out = prepare(options)
+        results, kept, status = (None, load_or_begin(options), 0) if options.no_run else run(options)
     except plan.PlanError as error:
         say(f"{error}")
         return 2
     if options.build:
         return 0
-    results = {"machine": machine.describe(), "quick": options.quick, "left_out": left_out,
-               "workloads": {}}
-    measure_all(ready, options, results)
-    for name, why in left_out.items():
-        print(f"left out: {name}: {why}")
-    failed = any(result["failed"] for result in results["workloads"].values())
     if options.expect:
-        check.save(check.expectations(results, check.load()))
-    if options.check:
-        failed = check_all(ready, options, results) or failed
-    return 1 if failed else 0
+        check.save(check.expectations(results or kept, check.load()))
+    if options.page:
+        page.write(kept)
+    return status

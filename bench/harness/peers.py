@@ -107,3 +107,16 @@ def obtain(families):
         if names:
             lacking[family] = f"cannot be installed: {' '.join(names)}"
     return lacking
+
+
+def versions(families):
+    """{package: version} of what the families are, as Debian counts them."""
+    names = sorted({name for family in families for name in FAMILIES[family].packages
+                    if name not in ("g++", "cargo", "librust-libc-dev")})
+    found = {}
+    for name in names:
+        done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", name], capture_output=True,
+                              text=True, check=False)
+        if done.returncode == 0 and done.stdout:
+            found[name] = done.stdout
+    return found

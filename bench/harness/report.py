@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What came out, as a table and as JSON."""
 import json
+import re
 
 from harness import figures
 
@@ -85,7 +86,9 @@ def times(ratios):
     if not ratios:
         return ""
     value = figures.median(ratios)
-    return f"{1 / value:.2f}× better" if 0 < value < 1 else f"{value:.2f}× worse"
+    if 0 < value < 1:
+        return f"{figures.text(1 / value)}× better"
+    return f"{figures.text(value)}× worse"
 
 
 def floor_line(result):
@@ -130,9 +133,11 @@ def text(name, result):
 
 
 def save(path, results):
+    """One run a line: a change of the file can be read."""
+    text = json.dumps(results, indent=1)
+    text = re.sub(r"\{\s*\"round\"[^{}]*\{[^{}]*\}\s*\}", lambda m: re.sub(r"\s+", " ", m[0]), text)
     with open(path, "w", encoding="utf-8") as file:
-        json.dump(results, file, indent=1)
-        file.write("\n")
+        file.write(text + "\n")
 
 
 def load(path):
