@@ -17,9 +17,9 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "core/cpus.h"
 #include "core/memory.h"
 #include "core/thread.h"
-#include "pool/cpus.h"
 #include "pool/interrupt.h"
 #include "pool/start.h"
 

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "pool/cpus.h"
+#include "core/cpus.h"
 
 static char root[] = "/tmp/weft-cpus-XXXXXX";
 
@@ -76,6 +76,20 @@ Test(cpus, round_a_part_of_one_up)
     cr_assert_eq(weft__cpus_under(root, 6), 1);
     put_file("sys/fs/cgroup/cpu.max", "150000 100000\n");
     cr_assert_eq(weft__cpus_under(root, 6), 2);
+}
+
+Test(cpus, round_a_part_of_one_down_for_those_who_keep_it_busy)
+{
+    put_file("proc/self/cgroup", "0::/\n");
+    cr_assert_eq(weft__whole_cpus_under(root, 6), 6);
+    put_file("sys/fs/cgroup/cpu.max", "199999 100000\n");
+    cr_assert_eq(weft__whole_cpus_under(root, 6), 1);
+    cr_assert_eq(weft__whole_cpus_under(root, 1), 1);
+    put_file("sys/fs/cgroup/cpu.max", "200000 100000\n");
+    cr_assert_eq(weft__whole_cpus_under(root, 6), 2);
+    put_file("sys/fs/cgroup/cpu.max", "1 100000\n");
+    cr_assert_eq(weft__whole_cpus_under(root, 6), 0);
+    cr_assert_eq(weft__cpus_under(root, 6), 1);
 }
 
 Test(cpus, are_not_limited_by_a_quota_of_max)

@@ -8,8 +8,11 @@
  * period" or "max period" in cpu.max, or cpu.cfs_quota_us (-1: none) and cpu.cfs_period_us. A
  * container may see the path of its host, but its own group at the top: what cannot be read is no
  * limit, and the top is always looked at.
+ *
+ * Quotas are counted in thousandths of a CPU: threads are started for each part of one (rounded up),
+ * but whoever keeps a CPU busy with waiting needs whole ones (rounded down).
  */
-#include "pool/cpus.h"
+#include "core/cpus.h"
 
 #include <limits.h>
 #include <sched.h>
@@ -18,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT_MAX = 4096 };
+enum { TEXT_MAX = 4096, WHOLE = 1000 /* thousandths */, MOST = INT_MAX / WHOLE };
 
 static bool read_line(const char *path, char *line)
 {
@@ -32,18 +35,18 @@ static bool read_line(const char *path, char *line)
     return found;
 }
 
-/* 0: no limit. */
-static unsigned cpus_of(long long quota, long long period)
+/* In thousandths of a CPU, at least one; 0: no limit. */
+static unsigned share_of(long long quota, long long period)
 {
-    if (quota <= 0 || period <= 0)
+    if (quota <= 0 || period <= 0 || quota / period >= MOST)
         return 0;
-    long long cpus = (quota - 1) / period + 1;
-    return cpus < INT_MAX ? (unsigned)cpus : 0;
+    double share = 1000.0 * (double)quota / (double)period;
+    return share > 1 ? (unsigned)share : 1;
 }
 
-static unsigned lesser(unsigned cpus, unsigned limit)
+static unsigned lesser(unsigned share, unsigned limit)
 {
-    return limit && limit < cpus ? limit : cpus;
+    return limit && limit < share ? limit : share;
 }
 
 static unsigned limit_in_v2(const char *folder)
@@ -54,7 +57,7 @@ static unsigned limit_in_v2(const char *folder)
         return 0;
     char *end;
     long long quota = strtoll(line, &end, 10); /* 0 for "max" */
-    return cpus_of(quota, strtoll(end, NULL, 10));
+    return share_of(quota, strtoll(end, NULL, 10));
 }
 
 static unsigned limit_in_v1(const char *folder)
@@ -66,25 +69,25 @@ static unsigned limit_in_v1(const char *folder)
     snprintf(path, sizeof(path), "%s/cpu.cfs_period_us", folder);
     if (!read_line(path, period))
         return 0;
-    return cpus_of(strtoll(quota, NULL, 10), strtoll(period, NULL, 10));
+    return share_of(strtoll(quota, NULL, 10), strtoll(period, NULL, 10));
 }
 
 /* The least limit of ROOT/sys/fs/cgroup/MOUNT/GROUP and the groups above it. */
 static unsigned least_limit(const char *root, const char *mount, const char *group,
-                            unsigned (*limit_in)(const char *folder), unsigned cpus)
+                            unsigned (*limit_in)(const char *folder), unsigned share)
 {
     char folder[TEXT_MAX];
     int top = snprintf(folder, sizeof(folder), "%s/sys/fs/cgroup%s", root, mount);
     int length = snprintf(folder, sizeof(folder), "%s/sys/fs/cgroup%s%s", root, mount, group);
     if (top < 0 || length >= (int)sizeof(folder))
-        return cpus;
+        return share;
     char *slash = folder + length;
     do {
         *slash = '\0';
-        cpus = lesser(cpus, limit_in(folder));
+        share = lesser(share, limit_in(folder));
         slash = strrchr(folder, '/');
     } while (slash && slash >= folder + top);
-    return cpus;
+    return share;
 }
 
 /* True: "cpu" is among the names, which are separated by commas. */
@@ -101,38 +104,60 @@ static bool has_cpu(const char *names, size_t length)
 }
 
 /* "ID:CONTROLLERS:GROUP" */
-static unsigned limit_of_line(const char *root, char *line, unsigned cpus)
+static unsigned limit_of_line(const char *root, char *line, unsigned share)
 {
     line[strcspn(line, "\n")] = '\0';
     const char *names = strchr(line, ':');
     const char *group = names ? strchr(names + 1, ':') : NULL;
     if (!group)
-        return cpus;
+        return share;
     names++;
     if (names == group)
-        return least_limit(root, "", group + 1, limit_in_v2, cpus);
+        return least_limit(root, "", group + 1, limit_in_v2, share);
     if (has_cpu(names, (size_t)(group - names)))
-        return least_limit(root, "/cpu", group + 1, limit_in_v1, cpus);
-    return cpus;
+        return least_limit(root, "/cpu", group + 1, limit_in_v1, share);
+    return share;
+}
+
+/* What this process may use, in thousandths of a CPU. */
+static unsigned share_under(const char *root, unsigned affinity)
+{
+    char path[TEXT_MAX], line[TEXT_MAX];
+    unsigned share = affinity < MOST ? affinity * WHOLE : INT_MAX;
+    share = least_limit(root, "/cpu", "", limit_in_v1, share);
+    snprintf(path, sizeof(path), "%s/proc/self/cgroup", root);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return share;
+    while (fgets(line, sizeof(line), file))
+        share = limit_of_line(root, line, share);
+    fclose(file);
+    return share;
 }
 
 unsigned weft__cpus_under(const char *root, unsigned affinity)
 {
-    char path[TEXT_MAX], line[TEXT_MAX];
-    unsigned cpus = least_limit(root, "/cpu", "", limit_in_v1, affinity);
-    snprintf(path, sizeof(path), "%s/proc/self/cgroup", root);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return cpus;
-    while (fgets(line, sizeof(line), file))
-        cpus = limit_of_line(root, line, cpus);
-    fclose(file);
-    return cpus;
+    return (share_under(root, affinity) + WHOLE - 1) / WHOLE;
+}
+
+unsigned weft__whole_cpus_under(const char *root, unsigned affinity)
+{
+    return share_under(root, affinity) / WHOLE;
+}
+
+unsigned weft__cpus_of_thread(void)
+{
+    cpu_set_t mask;
+    int count = sched_getaffinity(0, sizeof(mask), &mask) == 0 ? CPU_COUNT(&mask) : 1;
+    return count > 0 ? (unsigned)count : 1;
 }
 
 unsigned weft__cpus(void)
 {
-    cpu_set_t mask;
-    int count = sched_getaffinity(0, sizeof(mask), &mask) == 0 ? CPU_COUNT(&mask) : 1;
-    return weft__cpus_under("", count > 0 ? (unsigned)count : 1);
+    return weft__cpus_under("", weft__cpus_of_thread());
+}
+
+unsigned weft__whole_cpus(void)
+{
+    return weft__whole_cpus_under("", weft__cpus_of_thread());
 }
