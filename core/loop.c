@@ -217,7 +217,7 @@ static bool may_skip_poll(weft_loop *loop)
     return monotonic_now() - loop->polled_at < TIME_PER_POLL;
 }
 
-static int poll_base(weft_loop *loop, int flags)
+int weft__loop_poll(weft_loop *loop, int flags)
 {
     weft__guard_polls(loop);
     int polled = event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | flags);
@@ -242,22 +242,33 @@ static void jump(weft_loop *loop)
         loop->virtual_now = next;
 }
 
+/* Jobs are out on other threads: their mail is work as what is ready is, and may be worth a spin.
+ * True: do not sleep. */
+static bool await_jobs(weft_loop *loop, int *ret_status)
+{
+    if (!loop->jobs || loop->clock == WEFT_CLOCK_VIRTUAL)
+        return false;
+    return (may_skip_poll(loop) && weft__loop_has_mail(loop)) || weft__loop_spin(loop, ret_status);
+}
+
 /* Nothing is ready: sleep until something is, or with a virtual clock go on to the next deadline.
  */
 static int poll_idle(weft_loop *loop)
 {
+    int status = 0;
+    if (await_jobs(loop, &status))
+        return status;
     if (loop->clock == WEFT_CLOCK_VIRTUAL) {
-        int status = poll_base(loop, EVLOOP_NONBLOCK);
+        status = weft__loop_poll(loop, EVLOOP_NONBLOCK);
         if (status < 0 || loop->ready.head)
             return status;
     }
     set_next_timer(loop);
     bool sleep = weft__loop_may_sleep(loop) && !loop->stop;
-    int status = 0;
     if (sleep && can_jump(loop))
         jump(loop);
     else
-        status = poll_base(loop, sleep ? 0 : EVLOOP_NONBLOCK);
+        status = weft__loop_poll(loop, sleep ? 0 : EVLOOP_NONBLOCK);
     weft__mailbox_awake(loop->mailbox);
     return status;
 }
@@ -270,7 +281,7 @@ static int step_own(weft_loop *loop)
         status = poll_idle(loop);
         polled = true;
     } else if (!may_skip_poll(loop)) {
-        status = poll_base(loop, EVLOOP_NONBLOCK);
+        status = weft__loop_poll(loop, EVLOOP_NONBLOCK);
         polled = true;
     }
     tick(loop, polled);
@@ -280,7 +291,7 @@ static int step_own(weft_loop *loop)
 /* Sleep until another thread has something for the loop. */
 static int await_mail(weft_loop *loop)
 {
-    int status = poll_base(loop, weft__loop_may_sleep(loop) ? 0 : EVLOOP_NONBLOCK);
+    int status = weft__loop_poll(loop, weft__loop_may_sleep(loop) ? 0 : EVLOOP_NONBLOCK);
     weft__mailbox_awake(loop->mailbox);
     return status;
 }
@@ -294,7 +305,7 @@ int weft__loop_settle(weft_loop *loop)
             return WEFT_EFORK;
         uint64_t before = loop->callbacks + loop->io;
         bool only_jobs_are_left = in_vain && loop->jobs;
-        status = only_jobs_are_left ? await_mail(loop) : poll_base(loop, EVLOOP_NONBLOCK);
+        status = only_jobs_are_left ? await_mail(loop) : weft__loop_poll(loop, EVLOOP_NONBLOCK);
         tick(loop, true);
         in_vain = loop->callbacks + loop->io == before ? in_vain + 1 : 0;
         if (in_vain && loop->jobs)

@@ -16,6 +16,7 @@
 #include "core/ready.h"
 #include "core/shuffle.h"
 #include "core/slab.h"
+#include "core/spin.h"
 #include "core/thread.h"
 #include "core/timer.h"
 
@@ -130,6 +131,10 @@ struct weft_loop {
     size_t task_count;
     uint64_t ticks, polls, callbacks; /* since the beginning */
     uint64_t io;                      /* events of descriptors that came, of weft's own */
+    struct weft__spin spin;           /* core/loop_spin.c */
+    weft_ns spin_wanted;              /* [const] the option */
+    int spin_status;                  /* of the polls of this spin */
+    uint64_t spins, spins_paid;       /* since the beginning */
     size_t jobs; /* operations under way outside of the loop: virtual time stands still while there
                     are any */
     struct weft__part *parts;
@@ -185,6 +190,12 @@ void weft__loop_hand_back(weft_loop *loop);
  */
 int weft__loop_settle(weft_loop *loop);
 
+/** Look for mail for a while; true: something came, do not sleep. The status is 0 or -EIO. */
+bool weft__loop_spin(weft_loop *loop, int *ret_status);
+
+/** Poll a base of our own, with flags of libevent. 0 or -EIO. */
+int weft__loop_poll(weft_loop *loop, int flags);
+
 /** Poll (which may block) and run one tick. 0 or -EIO. */
 int weft__loop_step(weft_loop *loop);
 
@@ -193,6 +204,9 @@ void weft__loop_queue_mail(weft_loop *loop, weft__item *first, weft__item *last)
 
 /** Queue what other threads have put into the mailbox, or sent to a part. */
 void weft__loop_take_mail(weft_loop *loop);
+
+/** Something has come. */
+bool weft__loop_has_mail(const weft_loop *loop);
 
 /** About to sleep. False: something has come, do not sleep. */
 bool weft__loop_may_sleep(weft_loop *loop);

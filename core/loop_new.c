@@ -34,6 +34,8 @@ void weft_loop_get_stats(const weft_loop *loop, struct weft_loop_stats *ret)
         .ticks = loop->ticks,
         .polls = loop->attached ? loop->ticks : loop->polls,
         .callbacks = loop->callbacks,
+        .spins = loop->spins,
+        .spins_paid = loop->spins_paid,
     };
 }
 
@@ -188,6 +190,7 @@ static weft_loop *make(const struct weft_loop_options *options, struct event_bas
     loop->base = base;
     loop->attached = base != NULL;
     loop->clock = options ? options->clock : WEFT_CLOCK_MONOTONIC;
+    loop->spin_wanted = options ? options->spin : 0;
     loop->timer_fd = -1;
     loop->armed = loop->real_deadline = WEFT_FOREVER;
     if (!set_up(loop, options)) {

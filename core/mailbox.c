@@ -68,6 +68,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
+#include "core/spin.h"
 #include "core/sys.h"
 #include "core/thread.h"
 
@@ -83,10 +84,11 @@ enum wake_state { AWAKE, ASLEEP, NOTIFIED };
 struct weft__mailbox {
     _Atomic(weft__item *) head; /* [atomic] newest first; see above */
     atomic_int wake;            /* [atomic] enum wake_state; see above */
-    atomic_uint refs;           /* [atomic] the last decrement acquires what the others released */
-    int read_fd, write_fd;      /* [const] the same one for an eventfd */
-    unsigned generation;        /* [const] but in a new child: in which process it may be used */
-    struct weft__blocks kept;   /* [loop]; freed with the last reference, by whoever drops it */
+    struct weft__spin_wake latest;
+    atomic_uint refs;         /* [atomic] the last decrement acquires what the others released */
+    int read_fd, write_fd;    /* [const] the same one for an eventfd */
+    unsigned generation;      /* [const] but in a new child: in which process it may be used */
+    struct weft__blocks kept; /* [loop]; freed with the last reference, by whoever drops it */
 };
 
 static weft__item closed; /* its address stands in `head` once the mailbox is closed */
@@ -190,6 +192,7 @@ void weft__mailbox_nudge(weft__mailbox *mailbox)
     if (state != ASLEEP || !atomic_compare_exchange_strong(&mailbox->wake, &state, NOTIFIED))
         return;
     int saved = errno;
+    weft__spin_wakes(&mailbox->latest);
     write_byte(mailbox);
     errno = saved;
 }
@@ -234,11 +237,12 @@ int weft__mailbox_fd(const weft__mailbox *mailbox)
 /* With no byte there yet, NOTIFIED stays: its putter still owes it. */
 void weft__mailbox_woken(weft__mailbox *mailbox)
 {
+    weft__spin_woken(&mailbox->latest);
     if (read_byte(mailbox))
         atomic_store(&mailbox->wake, AWAKE);
 }
 
-static bool is_empty(weft__mailbox *mailbox)
+bool weft__mailbox_is_empty(weft__mailbox *mailbox)
 {
     weft__item *head = atomic_load(&mailbox->head);
     return !head || head == &closed;
@@ -246,13 +250,13 @@ static bool is_empty(weft__mailbox *mailbox)
 
 bool weft__mailbox_may_sleep(weft__mailbox *mailbox)
 {
-    if (!is_empty(mailbox))
+    if (!weft__mailbox_is_empty(mailbox))
         return false;
     int state = AWAKE;
     if (!atomic_compare_exchange_strong(&mailbox->wake, &state, ASLEEP) &&
         state == NOTIFIED) /* L1 */
         return true;
-    if (is_empty(mailbox)) /* L2 */
+    if (weft__mailbox_is_empty(mailbox)) /* L2 */
         return true;
     weft__mailbox_awake(mailbox);
     return false;
@@ -282,7 +286,7 @@ static weft__item *reverse(weft__item *head, weft__item **ret_last)
 
 weft__item *weft__mailbox_take(weft__mailbox *mailbox, weft__item **ret_last)
 {
-    if (is_empty(mailbox)) {
+    if (weft__mailbox_is_empty(mailbox)) {
         *ret_last = NULL;
         return NULL;
     }

@@ -70,6 +70,9 @@ int weft__mailbox_fd(const weft__mailbox *mailbox);
 /** The descriptor is readable: consume the byte. */
 void weft__mailbox_woken(weft__mailbox *mailbox);
 
+/** Nothing was put since the last take, or it is closed. */
+bool weft__mailbox_is_empty(weft__mailbox *mailbox);
+
 /** About to sleep. False: there is something in it, do not sleep. */
 bool weft__mailbox_may_sleep(weft__mailbox *mailbox);
 

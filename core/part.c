@@ -36,7 +36,7 @@ void weft__loop_add_part(weft_loop *loop, struct weft__part *part)
     loop->mail_parts = part;
 }
 
-static bool has_mail(const weft_loop *loop)
+static bool part_has_mail(const weft_loop *loop)
 {
     struct weft__part *part = loop->mail_parts;
     while (part && !part->ops->has_mail(part))
@@ -44,11 +44,16 @@ static bool has_mail(const weft_loop *loop)
     return part;
 }
 
+bool weft__loop_has_mail(const weft_loop *loop)
+{
+    return !weft__mailbox_is_empty(loop->mailbox) || part_has_mail(loop);
+}
+
 bool weft__loop_may_sleep(weft_loop *loop)
 {
     if (!weft__mailbox_may_sleep(loop->mailbox))
         return false;
-    if (!has_mail(loop))
+    if (!part_has_mail(loop))
         return true;
     weft__mailbox_awake(loop->mailbox);
     return false;

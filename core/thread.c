@@ -26,6 +26,7 @@
 
 #include "core/loop.h"
 #include "core/memory.h"
+#include "core/spin.h"
 
 enum { MOST_REPORTS = 16, THREAD_NAME = 16 };
 
@@ -61,6 +62,7 @@ static void in_child(void)
     loops = NULL;
     inherited = atomic_load_explicit(&last_id, memory_order_relaxed);
     atomic_store_explicit(&waiting, 0, memory_order_relaxed);
+    weft__spin_after_fork();
     pthread_mutex_unlock(&lock);
 }
 

@@ -37,6 +37,9 @@ struct weft_loop_options {
     bool debug;    /* debug mode, also switched on by WEFT_DEBUG=1 in the environment: slow steps
                           are reported, and what has not ended when the loop is closed */
     weft_ns slow_step; /* what is slow in debug mode; 0: 100 ms */
+    weft_ns spin; /* with jobs on other threads and nothing to run, how long to look for their ends
+                          before sleeping; 0: about two wakes of a thread, as measured on this machine,
+                          at most 50 us; negative: not at all. See weft_loop_stats */
 };
 
 /** A failure that nobody observed, or something else that must not pass in silence. */
@@ -147,6 +150,11 @@ struct weft_loop_stats {
     uint64_t
         polls; /* system calls that look for I/O; fewer than ticks while there is much to run */
     uint64_t callbacks; /* steps of tasks, completions and calls */
+    /* Spins, and those in which what they were for came: a sleep, and the wake that would have ended
+     * it, were saved. Spins in vain are made ever more rarely, up to once in 65 times. There is none
+     * with one CPU, or in virtual time, or on a host's event_base, or without jobs; at most one thread
+     * less than there are CPUs spins, of all loops and pools. */
+    uint64_t spins, spins_paid;
 };
 
 /**

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The loop's spin: with nothing to run and jobs out on other threads, it looks for their mail for a
+ * while before it sleeps. The rules are in core/spin.c; of the loop's own, there are these:
+ *
+ *   - Only a base of its own, in real time: a host decides itself when to block, and virtual time
+ *     must not depend on how fast the machine is.
+ *   - I/O and timers wait no longer than in a busy tick: the base is polled, without blocking, when
+ *     20 µs have passed since the last time, or a timer is due. What that brings ends the spin; it
+ *     was in vain then, as a sleep would have brought it as well.
+ *   - With mail the base is not polled: a fast exchange costs one poll every 20 µs. When there is some
+ *     already, it is no spin.
+ */
+#include "core/loop.h"
+
+#define TIME_PER_POLL WEFT_US(20)
+enum { ITEMS_PER_POLL = 256 };
+
+static bool must_poll(const weft_loop *loop, weft_ns now)
+{
+    return now - loop->polled_at >= TIME_PER_POLL || loop->skipped >= ITEMS_PER_POLL ||
+           now >= weft__timers_next(&loop->timers);
+}
+
+static bool has_enough(const weft_loop *loop)
+{
+    return loop->spin_status < 0 || loop->ready.head || loop->stop || weft__loop_is_forked(loop) ||
+           loop->polled_at >= weft__timers_next(&loop->timers);
+}
+
+static enum weft__look look(void *arg, weft_ns now)
+{
+    weft_loop *loop = arg;
+    if (must_poll(loop, now)) {
+        loop->spin_status = weft__loop_poll(loop, EVLOOP_NONBLOCK);
+        if (has_enough(loop))
+            return WEFT__ENOUGH;
+    }
+    return weft__loop_has_mail(loop) ? WEFT__FOUND : WEFT__NOTHING;
+}
+
+bool weft__loop_spin(weft_loop *loop, int *ret_status)
+{
+    if (loop->stop)
+        return false;
+    loop->spin_status = 0;
+    enum weft__spun spun = weft__spin(&loop->spin, loop->spin_wanted, look, loop);
+    loop->spins += spun != WEFT__SPUN_NOT;
+    loop->spins_paid += spun == WEFT__SPUN_PAID;
+    *ret_status = loop->spin_status;
+    return spun == WEFT__SPUN_PAID || has_enough(loop);
+}

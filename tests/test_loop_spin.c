@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A loop that spins. It has a job out, as far as it knows, and most spins last for ever: a test that
+ * ends shows what has ended them.
+ */
+#include <criterion/criterion.h>
+#include <event2/event.h>
+#include <pthread.h>
+#include <unistd.h>
+#include <weft/weft.h>
+
+#include "core/loop.h"
+#include "tests/support/child.h"
+#include "tests/support/gate.h"
+#include "tests/support/loop.h"
+
+#define FOR_EVER WEFT_S(3600)
+
+static void begin(void)
+{
+    weft_test_loop_begin_real();
+    weft__spin_pretend(2);
+    test_loop->jobs = 1;
+    test_loop->spin_wanted = FOR_EVER;
+}
+
+static void end(void)
+{
+    test_loop->jobs = 0;
+    weft_test_loop_end();
+}
+
+TestSuite(loop_spin, .init = begin, .timeout = 60);
+
+static void stop(void *arg)
+{
+    (void)arg;
+    weft_loop_stop(test_loop);
+}
+
+static void expect_spins(uint64_t spins, uint64_t paid)
+{
+    struct weft_loop_stats stats;
+    weft_loop_get_stats(test_loop, &stats);
+    cr_assert_eq(stats.spins, spins);
+    cr_assert_eq(stats.spins_paid, paid);
+}
+
+static void *post_stop(void *arg)
+{
+    (void)arg;
+    cr_assert_eq(weft_post(test_loop, stop, NULL), 0);
+    return NULL;
+}
+
+/* Run until another thread posts. */
+static void run_until_posted(void)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, post_stop, NULL);
+    cr_assert_eq(weft_loop_run(test_loop), 0);
+    pthread_join(thread, NULL);
+}
+
+static void stop_later(void)
+{
+    weft_unref(weft_call_later(WEFT_MS(1), stop, NULL));
+}
+
+Test(loop_spin, takes_what_comes_while_it_looks)
+{
+    run_until_posted();
+    expect_spins(1, 1);
+    run_until_posted();
+    expect_spins(2, 2);
+    end();
+}
+
+Test(loop_spin, is_not_made_without_jobs)
+{
+    test_loop->jobs = 0;
+    run_until_posted();
+    expect_spins(0, 0);
+    end();
+}
+
+Test(loop_spin, is_not_made_with_one_cpu)
+{
+    weft__spin_pretend(1);
+    run_until_posted();
+    expect_spins(0, 0);
+    end();
+}
+
+Test(loop_spin, is_an_option)
+{
+    weft_loop_free(test_loop);
+    test_loop = weft_loop_new(&(struct weft_loop_options){.spin = -1});
+    test_loop->jobs = 1;
+    run_until_posted();
+    expect_spins(0, 0);
+    weft_loop_free(test_loop);
+    test_loop = weft_loop_new(&(struct weft_loop_options){.spin = FOR_EVER});
+    test_loop->jobs = 1;
+    run_until_posted();
+    expect_spins(1, 1);
+    end();
+}
+
+Test(loop_spin, is_not_made_in_virtual_time)
+{
+    weft_loop_free(test_loop);
+    test_loop = weft_loop_new(&(struct weft_loop_options){.clock = WEFT_CLOCK_VIRTUAL});
+    test_loop->jobs = 1;
+    run_until_posted();
+    expect_spins(0, 0);
+    end();
+}
+
+Test(loop_spin, is_not_made_on_a_hosts_base)
+{
+    struct event_base *base = event_base_new();
+    weft_loop_free(test_loop);
+    test_loop = weft_loop_attach(base);
+    test_loop->jobs = 1;
+    run_until_posted();
+    expect_spins(0, 0);
+    test_loop->jobs = 0;
+    weft_loop_free(test_loop);
+    test_loop = NULL;
+    event_base_free(base);
+    weft_test_loop_end();
+}
+
+Test(loop_spin, ends_when_a_timer_is_due)
+{
+    stop_later();
+    cr_assert_eq(weft_loop_run(test_loop), 0);
+    expect_spins(1, 0);
+    end();
+}
+
+/* In vain: nothing comes. Then it sleeps until the timer. */
+Test(loop_spin, ends_by_itself)
+{
+    test_loop->spin_wanted = 1;
+    stop_later();
+    cr_assert_eq(weft_loop_run(test_loop), 0);
+    expect_spins(1, 0);
+    cr_assert_eq(test_loop->spin.left, 1);
+    end();
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    char byte;
+    (void)what;
+    (void)arg;
+    cr_assert_eq(read(fd, &byte, 1), 1);
+    weft_loop_stop(test_loop);
+}
+
+static void *write_byte(void *fd)
+{
+    cr_assert_eq(write(*(int *)fd, "x", 1), 1);
+    return NULL;
+}
+
+Test(loop_spin, looks_for_io_meanwhile)
+{
+    int fds[2];
+    pthread_t thread;
+    cr_assert_eq(pipe(fds), 0);
+    struct event *event = event_new(test_loop->base, fds[0], EV_READ, on_readable, NULL);
+    event_add(event, NULL);
+    pthread_create(&thread, NULL, write_byte, &fds[1]);
+    cr_assert_eq(weft_loop_run(test_loop), 0);
+    pthread_join(thread, NULL);
+    expect_spins(1, 0);
+    event_free(event);
+    close(fds[0]);
+    close(fds[1]);
+    end();
+}
+
+/* A job that keeps all mail coming must not keep I/O out. */
+static void post_again(void *arg)
+{
+    (void)arg;
+    if (!test_loop->stop)
+        cr_assert_eq(weft_post(test_loop, post_again, NULL), 0);
+}
+
+Test(loop_spin, looks_for_io_while_mail_keeps_coming)
+{
+    int fds[2];
+    cr_assert_eq(pipe(fds), 0);
+    struct event *event = event_new(test_loop->base, fds[0], EV_READ, on_readable, NULL);
+    event_add(event, NULL);
+    cr_assert_eq(write(fds[1], "x", 1), 1);
+    post_again(NULL);
+    cr_assert_eq(weft_loop_run(test_loop), 0);
+    event_free(event);
+    close(fds[0]);
+    close(fds[1]);
+    end();
+}
+
+static pid_t child;
+
+static void fork_off(evutil_socket_t fd, short what, void *arg)
+{
+    on_readable(fd, what, arg);
+    child = fork();
+    test_loop->stop = child > 0;
+}
+
+Test(loop_spin, ends_in_a_child_that_was_forked_off_by_a_callback)
+{
+    int fds[2];
+    cr_assert_eq(pipe(fds), 0);
+    struct event *event = event_new(test_loop->base, fds[0], EV_READ, fork_off, NULL);
+    event_add(event, NULL);
+    cr_assert_eq(write(fds[1], "x", 1), 1);
+    int status = weft_loop_run(test_loop);
+    if (child == 0) {
+        CHILD_EXPECT(status == WEFT_EFORK);
+        weft_test_child_exit(0);
+    }
+    weft_test_reap(child);
+    cr_assert_eq(status, 0);
+    event_free(event);
+    close(fds[0]);
+    close(fds[1]);
+    end();
+}
