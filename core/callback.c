@@ -169,52 +169,13 @@ int weft_callback_post(weft_loop *loop, struct weft_callback *callback)
 
 /* ---- Taking back ---- */
 
-/* The link that leads to the item, or the one at the end. */
-static weft__item **find(weft__item **link, const weft__item *item)
-{
-    while (*link && *link != item)
-        link = &(*link)->next;
-    return link;
-}
-
-static bool take_out_of_batch(weft_loop *loop, const weft__item *item)
-{
-    weft__item **link = find(&loop->batch, item);
-    if (!*link)
-        return false;
-    *link = item->next;
-    return true;
-}
-
-static void ready_ends_at(weft_loop *loop, weft__item **link)
-{
-    loop->ready.tail = link;
-    if (loop->shuffle)
-        weft__shuffle_forget(loop->shuffle, &loop->ready);
-}
-
-static bool take_out_of_ready(weft_loop *loop, const weft__item *item)
-{
-    weft__item **link = find(&loop->ready.head, item);
-    if (!*link)
-        return false;
-    *link = item->next;
-    ready_ends_at(loop, item->next ? loop->ready.tail : link);
-    return true;
-}
-
-static bool take_out(weft_loop *loop, const weft__item *item)
-{
-    return take_out_of_batch(loop, item) || take_out_of_ready(loop, item);
-}
-
 /* What was posted comes to what is ready a little earlier than it would have. */
 static bool take_out_posted(weft_loop *loop, const weft__item *item)
 {
-    if (take_out(loop, item))
+    if (weft__unschedule(loop, item))
         return true;
     weft__loop_take_mail(loop);
-    return take_out_of_ready(loop, item);
+    return weft__unschedule(loop, item);
 }
 
 static bool disarm(weft_loop *loop, weft__timer *timer)
@@ -229,11 +190,11 @@ static bool take_back(weft_loop *loop, struct callback *own, enum state state)
 {
     switch (state) {
     case TIMED:
-        return disarm(loop, &own->timer) || take_out(loop, &own->timer.item);
+        return disarm(loop, &own->timer) || weft__unschedule(loop, &own->timer.item);
     case POSTED:
         return take_out_posted(loop, &own->timer.item);
     default:
-        return take_out(loop, &own->timer.item);
+        return weft__unschedule(loop, &own->timer.item);
     }
 }
 
@@ -268,7 +229,9 @@ void weft__callbacks_end(weft_loop *loop)
         *link = item->next;
         make_idle(of_item(item));
     }
-    ready_ends_at(loop, link);
+    loop->ready.tail = link;
+    if (loop->shuffle)
+        weft__shuffle_forget(loop->shuffle, &loop->ready);
 }
 
 bool weft__callback_end_timer(weft_loop *loop, weft__timer *timer)

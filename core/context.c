@@ -9,10 +9,10 @@
  *
  * NULL is the empty context, so that a program without keys pays for a comparison here and there.
  *
- * Which one is current: `weft__context_at` points to the place where who runs now keeps its
- * reference. A running task points it to its own field (a call to its task's), a callback or a job
- * to a variable of its runner's. So setting a key replaces the reference in that place, and nothing
- * has to be copied back.
+ * Which one is current: that in the place where who runs now keeps its reference. A callback or a job
+ * points `weft__context_at` to a variable of its runner's; while that is NULL, it is a field of the task
+ * that runs (a call has its task's), or of the loop. So a task's step has nothing to enter, setting a
+ * key replaces the reference in its place, and nothing has to be copied back.
  *
  * Contexts and bindings pass between threads (with a job, a post), hence the atomic counts; they are
  * written before they are shared only. Whoever drops the last reference runs the destructors, on its
@@ -29,6 +29,7 @@
 
 #include "core/loop.h"
 #include "core/memory.h"
+#include "core/task.h"
 
 struct binding {
     atomic_size_t refs;          /* [atomic] the last decrement acquires what the others released */
@@ -46,9 +47,10 @@ _Thread_local weft_context **weft__context_at __attribute__((tls_model("initial-
 
 static weft_context **current(void)
 {
-    if (weft__context_at || !weft__loop)
+    weft_loop *loop = weft__loop;
+    if (weft__context_at || !loop)
         return weft__context_at;
-    return &weft__loop->context;
+    return loop->current ? &weft__identity(loop->current)->as.context : &loop->context;
 }
 
 /* ---- References ---- */

@@ -6,8 +6,8 @@
 #include <weft/context.h>
 
 /**
- * [this thread] Where the current context is kept: in a task, or on the stack of who runs a callback.
- * NULL: in the loop, if the thread has one.
+ * [this thread] Where the current context is kept, on the stack of who runs a callback or a job. NULL:
+ * in the task that runs, else in the loop, if the thread has one.
  */
 extern _Thread_local weft_context **weft__context_at __attribute__((tls_model("initial-exec")));
 

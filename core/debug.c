@@ -53,15 +53,21 @@ static weft_ns real_now(void)
     return WEFT_S(now.tv_sec) + now.tv_nsec;
 }
 
-struct weft__step_clock weft__debug_begin(struct weft__debug *debug, int line)
+/* A step of a coroutine, or an item, is under way. */
+struct clock {
+    weft_ns began, outer_inner;
+    int line; /* from which the coroutine goes on; 0: from its beginning */
+};
+
+static struct clock begin(struct weft__debug *debug, int line)
 {
-    struct weft__step_clock clock = {real_now(), debug->inner, line};
+    struct clock clock = {real_now(), debug->inner, line};
     debug->inner = 0;
     return clock;
 }
 
 /* Its own time; what is around it is charged with none of it. */
-static weft_ns stop(struct weft__debug *debug, const struct weft__step_clock *clock)
+static weft_ns stop(struct weft__debug *debug, const struct clock *clock)
 {
     weft_ns took = real_now() - clock->began;
     weft_ns own = took - debug->inner;
@@ -74,8 +80,7 @@ static double in_ms(weft_ns time)
     return (double)time / (double)WEFT_MS(1);
 }
 
-void weft__debug_step_ended(weft_loop *loop, const struct weft__step_clock *clock,
-                            const weft__coro *coro)
+static void step_ended(weft_loop *loop, const struct clock *clock, const weft__coro *coro)
 {
     char message[512];
     weft_ns own = stop(loop->debug, clock);
@@ -99,9 +104,20 @@ void weft__debug_step_ended(weft_loop *loop, const struct weft__step_clock *cloc
     weft__report(loop, &report);
 }
 
+weft_step weft__debug_step(weft_loop *loop, weft__coro *coro)
+{
+    struct clock clock = begin(loop->debug, weft__frame_of(coro)->weft_state);
+    weft_step step;
+    do
+        step = coro->code->resume(weft__frame_of(coro));
+    while (step.weft_code == WEFT__AGAIN);
+    step_ended(loop, &clock, coro);
+    return step;
+}
+
 void weft__debug_run(weft_loop *loop, weft__item *item)
 {
-    struct weft__step_clock clock = weft__debug_begin(loop->debug, 0);
+    struct clock clock = begin(loop->debug, 0);
     char message[64];
     item->run(item);
     weft_ns own = stop(loop->debug, &clock);

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <weft/loop.h>
+#include <weft/task.h>
 #include <weft/time.h>
 
 #include "core/ready.h"
@@ -20,17 +21,8 @@ struct weft__debug {
 /** What debug mode needs, as the options or the environment say. False: out of memory. */
 bool weft__debug_init(weft_loop *loop, const struct weft_loop_options *options);
 
-/** A step of a coroutine, or an item, begins: real time, and what runs around it. */
-struct weft__step_clock {
-    weft_ns began, outer_inner;
-    int line; /* from which the coroutine goes on; 0: from its beginning */
-};
-
-struct weft__step_clock weft__debug_begin(struct weft__debug *debug, int line);
-
-/** It is over; reported if it took long. */
-void weft__debug_step_ended(weft_loop *loop, const struct weft__step_clock *clock,
-                            const struct weft__coro *coro);
+/** A step of a coroutine, timed. */
+weft_step weft__debug_step(weft_loop *loop, struct weft__coro *coro);
 
 /** item->run(item), timed. */
 void weft__debug_run(weft_loop *loop, weft__item *item);

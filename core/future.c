@@ -313,7 +313,7 @@ static void become_done(weft_future *future, int status)
     future->first.value = weft_value_i64(0);
     weft__second(future)->destructor = NULL;
     if (first)
-        weft__schedule_chain(weft__loop, &first->item, &first->prev->item);
+        weft__schedule_chain(weft__loop, &first->item, &first->prev->item, WEFT__FREE);
 }
 
 void weft__complete(weft_future *future, weft_value value, weft_destructor *destructor)
@@ -371,8 +371,10 @@ void weft__continue_at_once(weft_future *future)
     weft__waiter *first = future->first.waiters;
     assert(weft__is_pending(future) && (weft__loop->in_tick || weft__loop->running));
     future->first.waiters = NULL;
-    if (first)
-        weft__ready_append(&weft__loop->urgent, &first->item, &first->prev->item);
+    if (!first)
+        return;
+    weft__ready_append(&weft__loop->urgent, &first->item, &first->prev->item);
+    weft__loop->attend = true;
 }
 
 static int resolvable(const weft_future *future)

@@ -4,9 +4,10 @@
  *
  * One tick:  poll libevent → queue the timers that are due → queue what the mailbox holds → run the
  * ready items as they stood. What these add runs in the next tick. While there are ready items the
- * poll does not block, and may be left out for a while: until 256 items were run or the clock,
- * looked at after 1, 2, 4, 8 … items, shows more than 50 µs. So a storm of ready tasks costs a poll
- * per 256 of them, and cannot keep I/O, timers or other threads waiting.
+ * poll does not block, and may be left out for a while: until 256 items were run or the clock, looked
+ * at now and then, shows more than 50 µs. A tick of more than 256 items is polled in, too; what is
+ * found there waits for the tick's end, so that the order is as if the poll had been behind it. So a
+ * storm of ready tasks costs a poll per 256 of them, and cannot keep I/O waiting.
  *
  * Own base: run() alternates poll and tick. Attached: the host dispatches, and ticks run from
  * tick_event, a timer of 0 that is armed whenever something becomes ready outside of a tick
@@ -26,10 +27,12 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "core/context.h"
 #include "core/debug.h"
 #include "core/nested.h"
 #include "core/sleep.h"
@@ -69,7 +72,8 @@ static void want_tick(weft_loop *loop)
         event_active(loop->tick_event, EV_TIMEOUT, 0);
 }
 
-static void push(weft_loop *loop, weft__item *first, weft__item *last, enum weft__order order)
+void weft__schedule_specially(weft_loop *loop, weft__item *first, weft__item *last,
+                              enum weft__order order)
 {
     if (loop->shuffle)
         weft__shuffle_in(loop->shuffle, &loop->ready, first, last, order);
@@ -78,19 +82,29 @@ static void push(weft_loop *loop, weft__item *first, weft__item *last, enum weft
     want_tick(loop);
 }
 
-void weft__schedule(weft_loop *loop, weft__item *item)
+bool weft__unschedule(weft_loop *loop, const weft__item *item)
 {
-    push(loop, item, item, WEFT__FREE);
+    weft__item **link = weft__find_link(&loop->batch, item);
+    if (*link) {
+        *link = item->next;
+        return true;
+    }
+    if (weft__ready_remove(&loop->found, item))
+        return true;
+    bool was_ready = weft__ready_remove(&loop->ready, item);
+    if (loop->shuffle)
+        weft__shuffle_forget(loop->shuffle, &loop->ready);
+    return was_ready;
 }
 
-void weft__schedule_as(weft_loop *loop, weft__item *item, enum weft__order order)
+bool weft__is_scheduled(const weft_loop *loop, const weft__item *item)
 {
-    push(loop, item, item, order);
-}
-
-void weft__schedule_chain(weft_loop *loop, weft__item *first, weft__item *last)
-{
-    push(loop, first, last, WEFT__FREE);
+    const weft__item *const lists[] = {loop->batch, loop->ready.head, loop->found.head};
+    for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+        for (const weft__item *at = lists[i]; at; at = at->next)
+            if (at == item)
+                return true;
+    return false;
 }
 
 /* ---- The timer's descriptor ---- */
@@ -155,7 +169,7 @@ static enum weft__order order_of_mail(const weft_loop *loop, const weft__item *i
 void weft__loop_queue_mail(weft_loop *loop, weft__item *first, weft__item *last)
 {
     if (first && !loop->shuffle) {
-        weft__schedule_chain(loop, first, last);
+        weft__schedule_chain(loop, first, last, WEFT__FREE);
         return;
     }
     for (weft__item *next; first; first = next) {
@@ -172,50 +186,63 @@ static void collect(weft_loop *loop)
     weft__loop_take_mail(loop);
 }
 
-unsigned weft__run_ready(weft_loop *loop)
+/* Before the next item: false in a forked child, which runs none. */
+static bool attend(weft_loop *loop)
 {
-    unsigned count = 0;
+    if (weft__loop_is_forked(loop))
+        return false;
+    loop->attend = false;
+    if (loop->urgent.head) {
+        *loop->urgent.tail = loop->batch;
+        loop->batch = weft__ready_take(&loop->urgent);
+    }
+    return true;
+}
+
+static void note_run(weft_loop *loop, unsigned count)
+{
+    loop->skipped += count;
+    loop->callbacks += count;
+}
+
+/* Run what is ready; after each `stretch` of items ask for the length of the next one. */
+static inline void run_stretches(weft_loop *loop, unsigned stretch, unsigned (*next)(weft_loop *))
+{
     weft__item *item;
+    unsigned left = stretch;
+    weft_context **outer = weft__context_enter(NULL);
     loop->batch = weft__ready_take(&loop->ready);
-    while ((item = loop->batch) && !weft__loop_is_forked(loop)) {
+    for (;;) {
+        if (__builtin_expect(loop->attend, 0) && !attend(loop))
+            break;
+        if (!(item = loop->batch))
+            break;
         loop->batch = item->next;
         if (__builtin_expect(loop->debug != NULL, 0))
             weft__debug_run(loop, item);
         else
             item->run(item);
-        if (loop->urgent.head) {
-            *loop->urgent.tail = loop->batch;
-            loop->batch = weft__ready_take(&loop->urgent);
+        if (__builtin_expect(--left == 0, 0)) {
+            note_run(loop, stretch);
+            stretch = left = next(loop);
         }
-        count++;
     }
-    return count;
+    note_run(loop, stretch - left);
+    weft__context_leave(outer);
 }
 
-static void tick(weft_loop *loop, bool polled)
+static unsigned no_end(weft_loop *loop)
 {
-    loop->in_tick = true;
-    if (polled)
-        collect(loop);
-    unsigned count = weft__run_ready(loop);
-    weft__loop_flush(loop);
-    loop->skipped += count;
-    loop->callbacks += count;
-    loop->ticks++;
-    loop->in_tick = false;
+    (void)loop;
+    return UINT_MAX;
+}
+
+void weft__run_ready(weft_loop *loop)
+{
+    run_stretches(loop, UINT_MAX, no_end);
 }
 
 /* ---- Driving a base of one's own ---- */
-
-static bool may_skip_poll(weft_loop *loop)
-{
-    if (loop->skipped >= ITEMS_PER_POLL)
-        return false;
-    if (loop->skipped < loop->next_check)
-        return true;
-    loop->next_check = loop->skipped * 2;
-    return monotonic_now() - loop->polled_at < TIME_PER_POLL;
-}
 
 int weft__loop_poll(weft_loop *loop, int flags)
 {
@@ -226,7 +253,80 @@ int weft__loop_poll(weft_loop *loop, int flags)
     loop->skipped = 0;
     loop->next_check = 1;
     loop->polled_at = monotonic_now();
+    loop->is_polled = true;
     return polled < 0 ? -EIO : 0;
+}
+
+/* So much was run that it is time to look at the clock, or to poll. When to look again is reckoned from
+ * the pace so far, in wary steps. */
+static bool may_run_on(weft_loop *loop)
+{
+    if (loop->skipped >= ITEMS_PER_POLL)
+        return false;
+    weft_ns took = monotonic_now() - loop->polled_at;
+    if (took >= TIME_PER_POLL)
+        return false;
+    unsigned check = loop->skipped * (took < TIME_PER_POLL / 16 ? 8 : 2);
+    loop->next_check = check > ITEMS_PER_POLL ? ITEMS_PER_POLL : check ? check : 1;
+    return true;
+}
+
+static inline bool may_skip_poll(weft_loop *loop)
+{
+    return loop->skipped < loop->next_check || may_run_on(loop);
+}
+
+static void swap(weft__ready *a, weft__ready *b)
+{
+    weft__ready kept;
+    weft__ready_init(&kept);
+    weft__ready_move(&kept, a);
+    weft__ready_move(a, b);
+    weft__ready_move(b, &kept);
+}
+
+/* In the midst of a tick. What is found comes behind all that this tick adds, as if the poll had been
+ * after it. */
+static void poll_within(weft_loop *loop)
+{
+    swap(&loop->ready, &loop->found);
+    int status = weft__loop_poll(loop, EVLOOP_NONBLOCK);
+    swap(&loop->ready, &loop->found);
+    if (status < 0)
+        loop->poll_error = status;
+}
+
+/* How many items to run until the next look. */
+static inline unsigned stretch_of(const weft_loop *loop)
+{
+    return loop->skipped < loop->next_check ? loop->next_check - loop->skipped : 1;
+}
+
+static unsigned next_stretch(weft_loop *loop)
+{
+    if (!may_skip_poll(loop))
+        poll_within(loop);
+    return stretch_of(loop);
+}
+
+static int tick(weft_loop *loop)
+{
+    loop->in_tick = true;
+    if (loop->is_polled) {
+        loop->is_polled = false;
+        collect(loop);
+    }
+    if (loop->attached || loop->shuffle)
+        weft__run_ready(loop);
+    else
+        run_stretches(loop, stretch_of(loop), next_stretch);
+    weft__ready_move(&loop->ready, &loop->found);
+    weft__loop_flush(loop);
+    loop->ticks++;
+    loop->in_tick = false;
+    int status = loop->poll_error;
+    loop->poll_error = 0;
+    return status;
 }
 
 static bool can_jump(const weft_loop *loop)
@@ -275,17 +375,17 @@ static int poll_idle(weft_loop *loop)
 
 static int step_own(weft_loop *loop)
 {
-    bool polled = loop->clock == WEFT_CLOCK_VIRTUAL; /* its order must not depend on real time */
     int status = 0;
+    if (loop->clock == WEFT_CLOCK_VIRTUAL) /* its order must not depend on real time */
+        loop->is_polled = true;
     if (!loop->ready.head) {
         status = poll_idle(loop);
-        polled = true;
+        loop->is_polled = true; /* or mail was found without one */
     } else if (!may_skip_poll(loop)) {
         status = weft__loop_poll(loop, EVLOOP_NONBLOCK);
-        polled = true;
     }
-    tick(loop, polled);
-    return status;
+    int found = tick(loop);
+    return status < 0 ? status : found;
 }
 
 /* Sleep until another thread has something for the loop. */
@@ -306,7 +406,8 @@ int weft__loop_settle(weft_loop *loop)
         uint64_t before = loop->callbacks + loop->io;
         bool only_jobs_are_left = in_vain && loop->jobs;
         status = only_jobs_are_left ? await_mail(loop) : weft__loop_poll(loop, EVLOOP_NONBLOCK);
-        tick(loop, true);
+        int found = tick(loop);
+        status = status < 0 ? status : found;
         in_vain = loop->callbacks + loop->io == before ? in_vain + 1 : 0;
         if (in_vain && loop->jobs)
             in_vain = 1;
@@ -335,7 +436,8 @@ void weft__loop_on_tick(evutil_socket_t fd, short what, void *arg)
     loop->tick_pending = false;
     loop->polled_at = monotonic_now();
     weft__mailbox_awake(loop->mailbox);
-    tick(loop, true);
+    loop->is_polled = true;
+    tick(loop);
     if (!weft__loop_is_forked(loop))
         weft__loop_hand_back(loop);
 }
@@ -388,24 +490,13 @@ static void stop_when_done(weft__item *item)
     weft_loop_stop(stopper->loop);
 }
 
-static void remove_from(weft__item **link, const weft__item *item)
-{
-    while (*link && *link != item)
-        link = &(*link)->next;
-    if (*link)
-        *link = item->next;
-}
-
 /* The waiter is on the stack that is left now: it may neither wait nor be queued. */
 static void stop_waiting(weft_loop *loop, weft__waiter *waiter)
 {
     if (weft__is_waiting(waiter))
         weft__detach(waiter);
     else
-        weft__ready_remove(&loop->ready, &waiter->item);
-    if (loop->shuffle)
-        weft__shuffle_forget(loop->shuffle, &loop->ready);
-    remove_from(&loop->batch, &waiter->item);
+        weft__unschedule(loop, &waiter->item);
 }
 
 int weft_loop_run_until(weft_loop *loop, weft_future *future)

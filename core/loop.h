@@ -13,6 +13,7 @@
 
 #include "core/future.h"
 #include "core/mailbox.h"
+#include "core/outcome.h"
 #include "core/ready.h"
 #include "core/shuffle.h"
 #include "core/slab.h"
@@ -23,7 +24,6 @@
 struct weft__coro;
 struct weft__first_step;
 struct weft__origin;
-struct weft__outcome;
 struct weft__plain;
 
 /**
@@ -84,35 +84,46 @@ enum weft__phase {
 
 /** All fields are [loop] but where it says otherwise. */
 struct weft_loop {
-    enum weft__phase phase;
-    enum weft_clock clock; /* [const] */
-    bool running; /* weft_loop_run(), _run_until(), _shutdown() or _free() is on the C stack */
-    bool in_tick; /* a tick is on the C stack */
-    bool stop;
-    bool attached;         /* [const] the base is the host's */
-    bool tick_pending;     /* tick_event is armed */
-    bool reporting;        /* the error handler is on the C stack */
-    bool has_reason;       /* the cancel that is being asked for has one */
-    unsigned depth;        /* how many weft_call() are on the C stack */
-    unsigned cancel_depth; /* how many coroutines are just passing on a request */
-    unsigned skipped;      /* items run since the last poll */
-    unsigned next_check;   /* at how many of these to look at the clock */
-    uint32_t last_id;      /* of the task that was made last */
-    uint32_t id;           /* [const] unique in the process */
-    unsigned generation;   /* of the process that may use it; see weft_after_fork_child() */
-    int timer_fd;          /* [const] */
+    /* What each item touches: a cache line. */
     weft__ready ready;
-    weft__ready urgent; /* runs right behind the item that runs now: weft__continue_at_once() */
-    weft__item *batch;  /* what is left to run of this tick */
-    struct weft__coro *current;           /* the coroutine that runs now */
-    struct weft__outcome *outcome;        /* of the coroutine that runs now */
-    struct weft__first_step *first_steps; /* of calls, on the C stack, innermost first */
-    const struct weft__origin *origin;    /* of the cancel that is being asked for; NULL: none is */
-    struct weft__entry entry;             /* core/thread.c */
+    weft__item *batch;          /* what is left to run of this tick */
+    struct weft__coro *current; /* the coroutine that runs now */
+    struct weft__debug *debug;  /* [const] NULL: debug mode is off */
+    uint32_t id;                /* [const] unique in the process */
+    bool attend;                /* something comes before the next item: attend() */
+    bool schedules_specially;   /* [const] there is a seed, or a host to ask for a tick */
+    bool in_tick;               /* a tick is on the C stack */
+    bool running; /* weft_loop_run(), _run_until(), _shutdown() or _free() is on the C stack */
+    bool stop;
+    bool attached;       /* [const] the base is the host's */
+    bool is_polled;      /* there was a poll, and timers and mailbox were not looked at since */
+    bool tick_pending;   /* tick_event is armed */
+    bool reporting;      /* the error handler is on the C stack */
+    bool has_reason;     /* the cancel that is being asked for has one */
+    unsigned skipped;    /* items run since the last poll */
+    unsigned next_check; /* at how many of these to look at the clock */
+
+    uint64_t ticks, polls, callbacks; /* since the beginning */
+    enum weft__phase phase;
+    enum weft_clock clock;                /* [const] */
+    struct weft__first_step *first_steps; /* on the C stack, innermost first */
+    unsigned depth;                       /* how many these are */
+    uint32_t last_id;                     /* of the task that was made last */
+    struct weft__outcome outcome;         /* of the coroutine that runs now */
+    struct weft__coro *tasks;             /* every task that has not ended, newest first */
+    struct weft__coro *calls;             /* every call that has not ended, newest first */
+    size_t task_count;
+    weft__ready urgent;    /* runs right behind the item that runs now: weft__continue_at_once() */
+    weft__ready found;     /* what a poll within this tick has found */
+    int poll_error;        /* of such a poll */
+    unsigned cancel_depth; /* how many coroutines are just passing on a request */
+    unsigned generation;   /* of the process that may use it: weft_after_fork_child() */
+    int timer_fd;          /* [const] */
+    const struct weft__origin *origin; /* of the cancel that is being asked for; NULL: none is */
+    struct weft__entry entry;          /* core/thread.c */
     weft_loop
         *forked; /* the loop that this thread had when the process was forked, and does not use */
     struct event_base *base;       /* [const] */
-    struct weft__debug *debug;     /* [const] NULL: debug mode is off */
     struct weft__shuffle *shuffle; /* [const] NULL: no seed */
     weft_ns virtual_now;
     struct weft__timers timers;
@@ -126,15 +137,11 @@ struct weft_loop {
     struct weft__deadline tasks_deadline, parts_deadline;
     struct weft__mailbox *mailbox; /* [const]; shared with other threads */
     struct event *wake_event;      /* on the mailbox's wakeup fd */
-    struct weft__coro *tasks;      /* every task that has not ended, newest first */
-    struct weft__coro *calls;      /* every call that has not ended, newest first */
-    size_t task_count;
-    uint64_t ticks, polls, callbacks; /* since the beginning */
-    uint64_t io;                      /* events of descriptors that came, of weft's own */
-    struct weft__spin spin;           /* core/loop_spin.c */
-    weft_ns spin_wanted;              /* [const] the option */
-    int spin_status;                  /* of the polls of this spin */
-    uint64_t spins, spins_paid;       /* since the beginning */
+    uint64_t io;                   /* events of descriptors that came, of weft's own */
+    struct weft__spin spin;        /* core/loop_spin.c */
+    weft_ns spin_wanted;           /* [const] the option */
+    int spin_status;               /* of the polls of this spin */
+    uint64_t spins, spins_paid;    /* since the beginning */
     size_t jobs; /* operations under way outside of the loop: virtual time stands still while there
                     are any */
     struct weft__part *parts;
@@ -157,11 +164,36 @@ static inline bool weft__is_foreign(const weft_future *future)
     return future->loop_id != weft__loop_id && future->loop_id;
 }
 
-/** Queue an item for the next tick (or for this one, when called while the tick still collects). */
-void weft__schedule(weft_loop *loop, weft__item *item);
-/** The same for one that keeps its order with others, though the loop has a seed. */
-void weft__schedule_as(weft_loop *loop, weft__item *item, enum weft__order order);
-void weft__schedule_chain(weft_loop *loop, weft__item *first, weft__item *last);
+/** weft__schedule_chain() where it takes more than to append. */
+void weft__schedule_specially(weft_loop *loop, weft__item *first, weft__item *last,
+                              enum weft__order order);
+
+/** Queue a chain of items for the next tick (or for this one, when called while the tick still
+ * collects), with what keeps its order though the loop has a seed. */
+static inline void weft__schedule_chain(weft_loop *loop, weft__item *first, weft__item *last,
+                                        enum weft__order order)
+{
+    if (__builtin_expect(loop->schedules_specially, 0))
+        weft__schedule_specially(loop, first, last, order);
+    else
+        weft__ready_append(&loop->ready, first, last);
+}
+
+static inline void weft__schedule_as(weft_loop *loop, weft__item *item, enum weft__order order)
+{
+    weft__schedule_chain(loop, item, item, order);
+}
+
+static inline void weft__schedule(weft_loop *loop, weft__item *item)
+{
+    weft__schedule_as(loop, item, WEFT__FREE);
+}
+
+/** Take a queued item out again; a search. False: it is not queued. */
+bool weft__unschedule(weft_loop *loop, const weft__item *item);
+
+/** Is it queued? A search. */
+bool weft__is_scheduled(const weft_loop *loop, const weft__item *item);
 
 /** True in a run, in a tick, and outside of both in a coroutine or the error handler: the loop can
  * neither be run nor be ended now. */
@@ -211,8 +243,8 @@ bool weft__loop_has_mail(const weft_loop *loop);
 /** About to sleep. False: something has come, do not sleep. */
 bool weft__loop_may_sleep(weft_loop *loop);
 
-/** Run what is ready now, and no more; returns how much that was. */
-unsigned weft__run_ready(weft_loop *loop);
+/** Run what is ready now, and no more. */
+void weft__run_ready(weft_loop *loop);
 
 /** In a forked child: replace the descriptors that the loop shares with its parent. 0 or an error;
  * then it may be tried again. */

@@ -183,6 +183,7 @@ static weft_loop *make(const struct weft_loop_options *options, struct event_bas
     }
     weft__ready_init(&loop->ready);
     weft__ready_init(&loop->urgent);
+    weft__ready_init(&loop->found);
     weft__slabs_init(&loop->slabs);
     loop->id = weft__new_loop_id();
     weft__sleeps_init(loop);
@@ -200,6 +201,7 @@ static weft_loop *make(const struct weft_loop_options *options, struct event_bas
         return NULL;
     }
     weft__thread_enter(loop);
+    loop->schedules_specially = loop->attached || loop->shuffle;
     if (loop->attached)
         weft__loop_hand_back(loop);
     return loop;

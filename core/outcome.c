@@ -6,9 +6,9 @@
  * more at FINALLY, and at its end the outcome moves into the future. A failure in FINALLY replaces
  * the outcome and ends at once.
  *
- * The outcome is on the C stack of who runs the coroutine, since few coroutines await anything in
- * FINALLY. Where one does, the outcome is kept for it: the status where the future's will be, the
- * value or the message in the cold part.
+ * The outcome is the loop's while a coroutine runs, since few coroutines await anything in FINALLY.
+ * Where one does, the outcome is kept for it: the status where the future's will be, the value or the
+ * message in the cold part.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -52,6 +52,7 @@ void weft__keep_outcome(weft__coro *coro, struct weft__outcome *outcome)
         cold->outcome_destructor = outcome->destructor;
     }
     coro->future.status = outcome->status;
+    *outcome = (struct weft__outcome){0};
 }
 
 struct weft__outcome weft__find_outcome(const weft__coro *coro)
@@ -77,7 +78,7 @@ weft_step weft__leave(weft__coro *coro)
 weft_step weft__return(struct weft_frame *frame, weft_value value, weft_destructor *destructor)
 {
     weft__coro *coro = weft__coro_of_frame(frame);
-    set_outcome(coro, weft__loop->outcome,
+    set_outcome(coro, &weft__loop->outcome,
                 (struct weft__outcome){.value = value, .destructor = destructor});
     return weft__leave(coro);
 }
@@ -87,7 +88,7 @@ weft_step weft__failf(struct weft_frame *frame, int status, const char *format, 
     weft__coro *coro = weft__coro_of_frame(frame);
     va_list args;
     va_start(args, format);
-    weft__set_failure(coro, weft__loop->outcome, status, weft__vformat(format, args));
+    weft__set_failure(coro, &weft__loop->outcome, status, weft__vformat(format, args));
     va_end(args);
     return weft__leave(coro);
 }
@@ -97,14 +98,14 @@ weft_step weft__fail_bare(struct weft_frame *frame, int status)
     weft__coro *coro = weft__coro_of_frame(frame);
     if (status >= 0)
         return weft__failf(frame, -EINVAL, "WEFT_FAIL(%d): an error is negative", status);
-    weft__set_failure(coro, weft__loop->outcome, status, NULL);
+    weft__set_failure(coro, &weft__loop->outcome, status, NULL);
     return weft__leave(coro);
 }
 
 int weft__outcome(struct weft_frame *frame)
 {
     (void)frame;
-    return weft__loop->outcome->status;
+    return weft__loop->outcome.status;
 }
 
 /*
@@ -132,7 +133,7 @@ bool weft__settle(struct weft_frame *frame)
     weft__coro *coro = weft__coro_of_frame(frame);
     if (!weft__coro_has(coro, WEFT__IN_FINALLY))
         return weft__await_end(frame, NULL) < 0;
-    weft__settle_coro(coro, weft__loop->outcome);
+    weft__settle_coro(coro, &weft__loop->outcome);
     return false;
 }
 

@@ -8,6 +8,7 @@
 #ifndef WEFT_CORE_READY_H
 #define WEFT_CORE_READY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct weft__item weft__item;
@@ -42,17 +43,25 @@ static inline void weft__ready_append(weft__ready *ready, weft__item *first, wef
     ready->tail = &last->next;
 }
 
-/** Take an item out again, if it is there; a search, for the rare cases in which its owner must go. */
-static inline void weft__ready_remove(weft__ready *ready, weft__item *item)
+/** The link that leads to the item, or the one at the chain's end. */
+static inline weft__item **weft__find_link(weft__item **link, const weft__item *item)
 {
-    for (weft__item **link = &ready->head; *link; link = &(*link)->next) {
-        if (*link != item)
-            continue;
-        *link = item->next;
-        if (ready->tail == &item->next)
-            ready->tail = link;
-        return;
-    }
+    while (*link && *link != item)
+        link = &(*link)->next;
+    return link;
+}
+
+/** Take an item out again; a search, for the rare cases in which its owner must go. False: it is not
+ * there. */
+static inline bool weft__ready_remove(weft__ready *ready, const weft__item *item)
+{
+    weft__item **link = weft__find_link(&ready->head, item);
+    if (!*link)
+        return false;
+    *link = item->next;
+    if (ready->tail == &item->next)
+        ready->tail = link;
+    return true;
 }
 
 /** Take the whole queue as a chain. */
@@ -61,6 +70,16 @@ static inline weft__item *weft__ready_take(weft__ready *ready)
     weft__item *head = ready->head;
     weft__ready_init(ready);
     return head;
+}
+
+/** Move all that is in `from` behind what is in `ready`. */
+static inline void weft__ready_move(weft__ready *ready, weft__ready *from)
+{
+    if (!from->head)
+        return;
+    *ready->tail = from->head;
+    ready->tail = from->tail;
+    weft__ready_init(from);
 }
 
 #define WEFT__CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))

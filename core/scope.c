@@ -293,7 +293,7 @@ weft_scope *weft__scope_open(const struct weft_scope_options *options, const cha
 static const struct weft__outcome *outcome_here(const weft_scope *scope)
 {
     weft_loop *loop = weft__loop;
-    return loop->current && loop->current == scope->block.coro ? loop->outcome : NULL;
+    return loop->current && loop->current == scope->block.coro ? &loop->outcome : NULL;
 }
 
 /* The body went on while the scope closed (it waited with a limit, say), and has failed since. */

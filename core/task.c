@@ -87,6 +87,7 @@ bool weft__await(struct weft_frame *frame, weft_future *future, int line)
         return true;
     if (asked && future->flags & WEFT__NEXT_TICK) { /* as a yield: it may be taken back till then */
         weft_unref(future);
+        coro->waiter.item.run = weft__resume_nap;
         weft__schedule(weft__loop, &coro->waiter.item);
         return true;
     }
@@ -94,14 +95,6 @@ bool weft__await(struct weft_frame *frame, weft_future *future, int line)
     if (asked && !weft__stays_kept(coro))
         weft__pass_kept_cancel(coro, asked, future);
     return true;
-}
-
-void weft__yield(struct weft_frame *frame, int line)
-{
-    weft__coro *coro = weft__coro_of_frame(frame);
-    drop_awaited(coro);
-    frame->weft_state = line;
-    weft__schedule(weft__loop, &coro->waiter.item);
 }
 
 /* What a yield failed with has its place in the coroutine as if it had been awaited. Without memory it
@@ -119,17 +112,15 @@ static weft_future *cancelled_as(const weft_future *asked)
     return NULL;
 }
 
-static int yield_end(weft__coro *coro, weft_value *ret)
+/* A yield is over. True: by a request to cancel, which is answered now. */
+static bool yield_is_cancelled(weft__coro *coro)
 {
     const weft__coro *asked = weft__cancel_requested(coro);
-    if (asked) {
-        coro->waiter.future = cancelled_as(&asked->future);
-        weft__answer_requests(coro);
-        return -ECANCELED;
-    }
-    if (ret) /* it was a sleep */
-        *ret = weft_value_i64(0);
-    return 0;
+    if (!asked)
+        return false;
+    coro->waiter.future = cancelled_as(&asked->future);
+    weft__answer_requests(coro);
+    return true;
 }
 
 int weft__await_end(struct weft_frame *frame, weft_value *ret)
@@ -137,7 +128,7 @@ int weft__await_end(struct weft_frame *frame, weft_value *ret)
     weft__coro *coro = weft__coro_of_frame(frame);
     weft_future *future = coro->waiter.future;
     if (!future)
-        return yield_end(coro, ret);
+        return -ECANCELED; /* and no memory for a future that says so */
     int status = weft__look(future);
     if (status >= 0 && ret) {
         weft_destructor *destructor;
@@ -161,11 +152,11 @@ static int caught_status(const weft__coro *coro)
 weft_step weft__fail_as_awaited(struct weft_frame *frame)
 {
     weft__coro *coro = weft__coro_of_frame(frame);
-    weft__set_failure(coro, weft__loop->outcome, caught_status(coro),
+    weft__set_failure(coro, &weft__loop->outcome, caught_status(coro),
                       weft__strdup(weft__caught_message(frame)));
     if (coro->waiter.future)
         weft__errors_pass(&coro->future, coro->waiter.future);
-    if (weft__loop->outcome->status == -ECANCELED && coro->waiter.future)
+    if (weft__loop->outcome.status == -ECANCELED && coro->waiter.future)
         weft__pass_origin(&coro->future, coro->waiter.future);
     return weft__leave(coro);
 }
@@ -246,13 +237,15 @@ static bool is_held(weft__coro *coro, struct weft__outcome *outcome)
 }
 
 /* The coroutine has ended: its outcome becomes the future's. Returns who goes on in this step. */
-static weft__coro *finish(weft__coro *coro, struct weft__outcome *outcome)
+static weft__coro *finish(weft_loop *loop, weft__coro *coro)
 {
     weft__coro *task = weft__is_call(coro) ? coro->as.task : NULL;
+    struct weft__outcome outcome = loop->outcome;
+    loop->outcome = (struct weft__outcome){0};
     if (weft__blocks(coro)) {
-        if (is_held(coro, outcome))
+        if (is_held(coro, &outcome))
             return NULL;
-        weft__blocks_end(coro, outcome->status == WEFT_ESTUCK);
+        weft__blocks_end(coro, outcome.status == WEFT_ESTUCK);
     }
     weft__coro *caller = take_caller(coro);
     if (weft__has_request(coro) && weft__coro_has(coro, WEFT__FOR_OTHERS))
@@ -264,10 +257,10 @@ static weft__coro *finish(weft__coro *coro, struct weft__outcome *outcome)
         coro->as.context = weft_context_ref(task->as.context);
         weft__coro_clear(coro, WEFT__CALL);
     }
-    if (outcome->status < 0)
-        weft__complete_failed(&coro->future, outcome->status, outcome->value.ptr);
+    if (outcome.status < 0)
+        weft__complete_failed(&coro->future, outcome.status, outcome.value.ptr);
     else
-        weft__complete(&coro->future, outcome->value, outcome->destructor);
+        weft__complete(&coro->future, outcome.value, outcome.destructor);
     weft_unref(&coro->future);
     if (caller)
         weft__cancel_comes_back(caller);
@@ -276,71 +269,131 @@ static weft__coro *finish(weft__coro *coro, struct weft__outcome *outcome)
     return caller;
 }
 
-/* A step of the body; true if it was the last one. */
-static bool run_body(weft__coro *coro, struct weft__outcome *outcome)
+bool weft__is_running(const weft__coro *coro)
 {
-    weft_loop *loop = weft__loop;
-    weft__coro *outer = loop->current;
-    struct weft__outcome *outer_outcome = loop->outcome;
-    weft_context **outer_context = weft__context_enter(&weft__identity(coro)->as.context);
-    struct weft__step_clock clock = {0};
-    weft_step step;
-    if (__builtin_expect(loop->debug != NULL, 0))
-        clock = weft__debug_begin(loop->debug, weft__frame_of(coro)->weft_state);
-    *outcome = weft__kept_outcome(coro);
-    loop->current = coro;
-    loop->outcome = outcome;
-    weft__coro_set(coro, WEFT__RUNNING);
-    do
-        step = coro->code->resume(weft__frame_of(coro));
-    while (step.weft_code == WEFT__AGAIN);
-    weft__coro_clear(coro, WEFT__RUNNING);
-    loop->current = outer;
-    loop->outcome = outer_outcome;
-    weft__context_leave(outer_context);
-    if (__builtin_expect(loop->debug != NULL, 0))
-        weft__debug_step_ended(loop, &clock, coro);
-    if (step.weft_code == WEFT__DONE)
+    const struct weft__first_step *step = weft__loop->first_steps;
+    if (coro == weft__loop->current)
         return true;
-    if (weft__coro_has(coro, WEFT__IN_FINALLY))
-        weft__keep_outcome(coro, outcome);
-    return false;
+    while (step && step->caller != coro)
+        step = step->outer;
+    return step;
 }
 
-static void step(weft__coro *coro)
+static inline weft_step enter(weft_loop *loop, weft__coro *coro)
 {
-    struct weft__outcome outcome;
-    while (coro && run_body(coro, &outcome))
-        coro = finish(coro, &outcome);
+    loop->current = coro;
+    if (__builtin_expect(loop->debug != NULL, 0))
+        return weft__debug_step(loop, coro);
+    return coro->code->resume(weft__frame_of(coro));
+}
+
+/* The step was not the last one. */
+static inline void suspended(weft_loop *loop, weft__coro *coro, weft_step step)
+{
+    if (step.weft_code != WEFT__YIELDS)
+        return;
+    if (__builtin_expect(coro->waiter.future != NULL, 0))
+        drop_awaited(coro);
+    weft__schedule(loop, &coro->waiter.item);
+}
+
+/* All that a step may lead to; those who go on with it run within that of `outer`. */
+static void go_on(weft_loop *loop, weft__coro *coro, weft_step step, weft__coro *outer)
+{
+    for (;;) {
+        while (step.weft_code == WEFT__AGAIN)
+            step = enter(loop, coro);
+        loop->current = outer;
+        if (step.weft_code != WEFT__DONE)
+            break;
+        if (!(coro = finish(loop, coro)))
+            return;
+        loop->outcome = weft__kept_outcome(coro);
+        step = enter(loop, coro);
+    }
+    if (weft__coro_has(coro, WEFT__IN_FINALLY))
+        weft__keep_outcome(coro, &loop->outcome);
+    suspended(loop, coro, step);
+}
+
+static void go(weft_loop *loop, weft__coro *coro, weft__coro *outer)
+{
+    if (!coro)
+        return;
+    loop->outcome = weft__kept_outcome(coro);
+    go_on(loop, coro, enter(loop, coro), outer);
 }
 
 static void held(weft__item *item)
 {
     weft__coro *coro = WEFT__CONTAINER(item, weft__coro, waiter.item);
-    struct weft__outcome outcome = weft__kept_outcome(coro);
-    weft__settle_coro(coro, &outcome);
-    step(finish(coro, &outcome));
+    weft_loop *loop = weft__loop;
+    loop->outcome = weft__kept_outcome(coro);
+    weft__settle_coro(coro, &loop->outcome);
+    go(loop, finish(loop, coro), NULL);
+}
+
+/* What few coroutines have: who resumes must look for requests to cancel, or for an outcome. */
+enum { RARE = WEFT__CALL | WEFT__MUST_CANCEL | WEFT__IN_FINALLY | WEFT__ASKED_ON };
+
+static void resume_a_rare_one(weft_loop *loop, weft__coro *coro)
+{
+    const weft_future *awaited = coro->waiter.future;
+    if (weft__coro_has(coro, WEFT__ASKED_ON))
+        weft__cancel_comes_back(coro);
+    if (awaited && weft_is_cancelled(awaited))
+        weft__answer_requests(coro);
+    if (awaited || !yield_is_cancelled(coro)) {
+        go(loop, coro, NULL);
+        return;
+    }
+    loop->outcome = weft__kept_outcome(coro);
+    loop->current = coro;
+    go_on(loop, coro, weft__fail_as_awaited(weft__frame_of(coro)), NULL);
 }
 
 void weft__resume(weft__item *item)
 {
     weft__coro *coro = WEFT__CONTAINER(item, weft__coro, waiter.item);
-    if (weft__coro_has(coro, WEFT__ASKED_ON))
-        weft__cancel_comes_back(coro);
-    if (coro->waiter.future && weft_is_cancelled(coro->waiter.future))
-        weft__answer_requests(coro);
-    step(coro);
+    weft_loop *loop = weft__loop;
+    if (__builtin_expect(coro->frame.weft_flags & RARE, 0)) {
+        resume_a_rare_one(loop, coro);
+        return;
+    }
+    weft_step step = enter(loop, coro);
+    if (step.weft_code >= WEFT__AGAIN || weft__coro_has(coro, WEFT__IN_FINALLY)) {
+        go_on(loop, coro, step, NULL);
+        return;
+    }
+    loop->current = NULL;
+    suspended(loop, coro, step);
+}
+
+void weft__resume_nap(weft__item *item)
+{
+    weft__coro *coro = WEFT__CONTAINER(item, weft__coro, waiter.item);
+    item->run = weft__resume;
+    if (yield_is_cancelled(coro)) {
+        go(weft__loop, coro, NULL);
+    } else {
+        coro->waiter.future = weft_ref(&weft__loop->slept);
+        weft__resume(item);
+    }
+}
+
+static void start_within(weft_loop *loop, weft__coro *coro, weft__coro *outer)
+{
+    coro->waiter.item.run = weft__resume;
+    if (weft__coro_has(coro, WEFT__MUST_CANCEL)) {
+        loop->outcome.status = -ECANCELED;
+        coro = finish(loop, coro);
+    }
+    go(loop, coro, outer);
 }
 
 static void start(weft__item *item)
 {
-    weft__coro *coro = WEFT__CONTAINER(item, weft__coro, waiter.item);
-    coro->waiter.item.run = weft__resume;
-    if (weft__coro_has(coro, WEFT__MUST_CANCEL)) {
-        struct weft__outcome cancelled = {.status = -ECANCELED};
-        coro = finish(coro, &cancelled);
-    }
-    step(coro);
+    start_within(weft__loop, WEFT__CONTAINER(item, weft__coro, waiter.item), NULL);
 }
 
 /* ---- Starting ---- */
@@ -427,7 +480,8 @@ weft_future *weft__spawn(const weft_coroutine *coroutine, const void *frame, con
     return weft__spawn_in(weft__context(), coroutine, frame, place);
 }
 
-/* The first step at once; NULL: there was no memory for it. */
+/* The first step at once; NULL: there was no memory for it. What runs already is as it was when this
+ * returns. */
 static weft_future *start_at_once(weft_loop *loop, weft__coro *coro)
 {
     if (!coro)
@@ -437,9 +491,16 @@ static weft_future *start_at_once(weft_loop *loop, weft__coro *coro)
         weft__schedule(loop, &coro->waiter.item);
         return future;
     }
+    struct weft__first_step first = {coro, loop->current, loop->first_steps, loop->outcome,
+                                     weft__context_enter(NULL)};
+    loop->outcome = (struct weft__outcome){0};
+    loop->first_steps = &first;
     loop->depth++;
-    start(&coro->waiter.item);
+    start_within(loop, coro, first.caller);
     loop->depth--;
+    loop->first_steps = first.outer;
+    loop->outcome = first.outcome;
+    weft__context_leave(first.context);
     return future;
 }
 
@@ -451,15 +512,7 @@ weft_future *weft__call(const weft_coroutine *coroutine, const void *frame, cons
         return refused;
     if (!loop->current)
         return weft__spawn_eager(coroutine, frame, place);
-    struct weft__first_step first = {
-        .call = new_call(loop, coroutine, frame, place),
-        .caller = loop->current,
-        .outer = loop->first_steps,
-    };
-    loop->first_steps = &first;
-    weft_future *future = start_at_once(loop, first.call);
-    loop->first_steps = first.outer;
-    return future;
+    return start_at_once(loop, new_call(loop, coroutine, frame, place));
 }
 
 weft_future *weft__spawn_eager(const weft_coroutine *coroutine, const void *frame,
@@ -511,9 +564,10 @@ static void give_up(weft__item *item)
     weft_future *awaited = weft__pending_await(coro);
     if (awaited) /* a gather of what nobody completes, say, would wait for it for ever */
         weft_cancel_because(awaited, "the loop shuts down");
-    struct weft__outcome outcome = weft__kept_outcome(coro);
-    weft__set_failure(coro, &outcome, WEFT_ESTUCK, NULL);
-    finish(coro, &outcome);
+    weft_loop *loop = weft__loop;
+    loop->outcome = weft__kept_outcome(coro);
+    weft__set_failure(coro, &loop->outcome, WEFT_ESTUCK, NULL);
+    finish(loop, coro);
 }
 
 static void abandon(weft__coro *coro)

@@ -7,11 +7,11 @@
 #include <weft/task.h>
 
 #include "core/future.h"
+#include "core/outcome.h"
 
 enum weft__coro_flags {
     WEFT__CALL = 1,              /* [const] a call within a task, else a task */
     WEFT__MUST_CANCEL = 2,       /* a request was made and not delivered yet */
-    WEFT__RUNNING = 4,           /* a step of it is on the C stack */
     WEFT__IN_FINALLY = 8,        /* the outcome is set; what is left is the clean-up */
     WEFT__IN_CANCEL = 16,        /* a request is passing through it */
     WEFT__SEEN_BY_SHUTDOWN = 32, /* which has cancelled it */
@@ -28,17 +28,18 @@ enum weft__coro_flags {
  * [loop].
  */
 typedef struct weft__coro {
-    weft_future future;         /* its status is the outcome's while that waits in WEFT_FINALLY */
-    weft__waiter waiter;        /* the await it is in; its item starts and resumes the coroutine */
-    const weft_coroutine *code; /* [const] */
-    const char *spawned_at;     /* [const] "file:line", static */
+    weft_future future;     /* its status is the outcome's while that waits in WEFT_FINALLY */
+    const char *spawned_at; /* [const] "file:line", static */
     struct weft__coro *prev, *next; /* in loop->tasks or loop->calls */
+    uint32_t id, parent; /* [const] of a task: from 1; of the task that spawned it, 0: none */
     union {
         weft_context *context;   /* of a task: owned; the current one while it runs */
         struct weft__coro *task; /* [const] of a call: the task it runs as, a reference */
     } as;
-    uint32_t id, parent;     /* [const] of a task: from 1; of the task that spawned it, 0: none */
-    struct weft_frame frame; /* its head; weft_flags are weft__coro_flags */
+    /* What a step touches is together: */
+    const weft_coroutine *code; /* [const] */
+    weft__waiter waiter;        /* the await it is in; its item starts and resumes the coroutine */
+    struct weft_frame frame;    /* its head; weft_flags are weft__coro_flags */
 } weft__coro;
 
 static inline bool weft__coro_has(const weft__coro *coro, enum weft__coro_flags flag)
@@ -81,13 +82,6 @@ static inline weft__coro *weft__identity(const weft__coro *coro)
 weft__coro *weft__coro_of(const weft_future *future);
 
 /* ---- Ending: core/outcome.c ---- */
-
-/** With what a body ended. On the stack of who runs the coroutine; loop->outcome while it does. */
-struct weft__outcome {
-    int status;
-    weft_value value; /* or when it failed, the message in value.ptr: owned, may be NULL */
-    weft_destructor *destructor; /* of the value */
-};
 
 /** Replace the outcome; takes over `message` (from weft__malloc(), may be NULL). */
 void weft__set_failure(weft__coro *coro, struct weft__outcome *outcome, int status, char *message);
@@ -200,11 +194,19 @@ static inline void weft__drop_request(weft__coro *coro)
     weft__coro_clear(coro, WEFT__KEPT);
 }
 
-/** The first step of a call is under way: its caller will wait for it, and does not yet. */
+/**
+ * A first step is under way within another step, or callback. Of a call: its caller will wait for it,
+ * and does not yet.
+ */
 struct weft__first_step {
-    weft__coro *call, *caller;
-    struct weft__first_step *outer;
+    weft__coro *started, *caller;   /* `caller` NULL: a callback */
+    struct weft__first_step *outer; /* around the caller's step */
+    struct weft__outcome outcome;   /* the caller's */
+    weft_context **context;         /* what was current: weft__context_at */
 };
+
+/** Is a step of the coroutine on the C stack? */
+bool weft__is_running(const weft__coro *coro);
 
 /**
  * A walk from a task through the calls that it waits for, or is just starting, one in the other:
@@ -230,6 +232,9 @@ weft__coro *weft__calls_next(struct weft__calls *calls);
 
 /** What a waiter's item runs: the await is over. */
 void weft__resume(weft__item *item);
+
+/** What it runs for an await that became a yield, since there was a request to cancel. */
+void weft__resume_nap(weft__item *item);
 
 /* ---- Giving up ---- */
 

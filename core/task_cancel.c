@@ -30,12 +30,10 @@ weft_future *weft__pending_await(const weft__coro *coro)
 /* The call whose first step `coro` runs right now; NULL: none. */
 static weft__coro *starting_call(const weft__coro *coro)
 {
-    if (!weft__coro_has(coro, WEFT__RUNNING))
-        return NULL;
     const struct weft__first_step *step = weft__loop->first_steps;
     while (step && step->caller != coro)
         step = step->outer;
-    return step && step->call && weft__is_call(step->call) ? step->call : NULL;
+    return step && weft__is_call(step->started) ? step->started : NULL;
 }
 
 /* The coroutine that `coro` waits for, or is just starting; NULL: none. */
@@ -65,7 +63,7 @@ bool weft__is_where_its_task_is(const weft__coro *call)
 {
     struct weft__calls calls = weft__calls_of(weft__identity(call));
     const weft__coro *at = calls.at;
-    while (at && at != call && !weft__coro_has(at, WEFT__RUNNING))
+    while (at && at != call && !weft__is_running(at))
         at = weft__calls_next(&calls);
     return at;
 }
@@ -75,7 +73,7 @@ static weft__coro *caller_of(const weft__coro *call)
 {
     weft__coro *caller = weft__caller(call);
     const struct weft__first_step *step = caller ? NULL : weft__loop->first_steps;
-    while (step && step->call != call)
+    while (step && step->started != call)
         step = step->outer;
     return step ? step->caller : caller;
 }
@@ -125,7 +123,8 @@ static void leave_cancel(weft__coro *first, weft__coro *last)
 
 static bool has_yielded(const weft__coro *coro)
 {
-    return !coro->waiter.future && coro->waiter.item.run == weft__resume;
+    return !coro->waiter.future &&
+           (coro->waiter.item.run == weft__resume || coro->waiter.item.run == weft__resume_nap);
 }
 
 bool weft__stays_kept(weft__coro *coro)

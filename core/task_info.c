@@ -103,7 +103,7 @@ enum weft_task_state weft_task_get_state(const weft_future *future)
     if (!weft__is_pending(future))
         return WEFT_TASK_DONE;
     weft__coro *at = innermost(task);
-    if (weft__coro_has(task, WEFT__RUNNING) || weft__coro_has(at, WEFT__RUNNING))
+    if (weft__is_running(task) || weft__is_running(at))
         return WEFT_TASK_RUNNING;
     if (weft__is_waiting(&at->waiter))
         return WEFT_TASK_WAITING;

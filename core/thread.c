@@ -59,6 +59,8 @@ static void in_child(void)
 {
     weft__generation++;
     weft__loop_id = 0;
+    if (weft__loop)
+        weft__loop->attend = true;
     loops = NULL;
     inherited = atomic_load_explicit(&last_id, memory_order_relaxed);
     atomic_store_explicit(&waiting, 0, memory_order_relaxed);

@@ -93,13 +93,6 @@ void weft__job_complete(weft__item *item)
     weft_unref(&job->future);
 }
 
-static bool is_home(const struct weft__job *job, const weft__item *queue)
-{
-    while (queue && queue != &job->item)
-        queue = queue->next;
-    return queue;
-}
-
 /* One that has come home completes as ever, but its lane is no more. */
 void weft__job_cut_off(struct weft__job *job)
 {
@@ -111,7 +104,7 @@ void weft__job_lose(struct weft__job *job)
 {
     const weft_loop *loop = job->client->loop;
     weft__progress_after_fork(job);
-    if (is_home(job, loop->batch) || is_home(job, loop->ready.head))
+    if (weft__is_scheduled(loop, &job->item))
         return;
     weft__mailbox_unref(job->mailbox);
     release(job);

@@ -46,9 +46,12 @@ struct weft_frame {
 
 enum { WEFT__STATE_FINALLY = -1, WEFT__STATE_DONE = -2 };
 
-/** What a body tells its runner; a struct, so that a plain `return 0;` does not compile. */
+/**
+ * What a body tells its runner: it waits; it waits for its next turn; it is to be entered again; it has
+ * ended. A struct, so that a plain `return 0;` does not compile.
+ */
 typedef struct weft_step {
-    enum { WEFT__SUSPEND, WEFT__AGAIN, WEFT__DONE } weft_code;
+    enum { WEFT__SUSPEND, WEFT__YIELDS, WEFT__AGAIN, WEFT__DONE } weft_code;
 } weft_step;
 
 /** What is known of a coroutine when it is compiled. */
@@ -159,13 +162,11 @@ typedef struct weft_coroutine {
 #define WEFT_CAUGHT_MESSAGE weft__caught_message(&self->weft_frame)
 
 /** Let others run once (await asyncio.sleep(0)); a cancel that was asked for is delivered here. */
-#define WEFT_YIELD                                           \
-    do {                                                     \
-        weft__yield(&self->weft_frame, __LINE__);            \
-        return WEFT__STEP(WEFT__SUSPEND);                    \
-    case __LINE__:                                           \
-        if (weft__await_end(&self->weft_frame, NULL) < 0)    \
-            return weft__fail_as_awaited(&self->weft_frame); \
+#define WEFT_YIELD                              \
+    do {                                        \
+        self->weft_frame.weft_state = __LINE__; \
+        return WEFT__STEP(WEFT__YIELDS);        \
+    case __LINE__:;                             \
     } while (0)
 
 /** End with a value, and optionally its destructor, by way of WEFT_FINALLY: `WEFT_RETURN(text,
@@ -345,7 +346,6 @@ WEFT_PUBLIC int weft__run(const weft_coroutine *coroutine, const void *frame, co
 
 WEFT_PUBLIC bool weft__await(struct weft_frame *frame, weft_future *future, int line);
 WEFT_PUBLIC int weft__await_end(struct weft_frame *frame, weft_value *ret);
-WEFT_PUBLIC void weft__yield(struct weft_frame *frame, int line);
 WEFT_PUBLIC weft_step weft__fail_as_awaited(struct weft_frame *frame);
 WEFT_PUBLIC const char *weft__caught_message(struct weft_frame *frame);
 WEFT_PUBLIC weft_step weft__return(struct weft_frame *frame, weft_value value,
