@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What one of many costs: `growth WORKLOAD PEER task|timer|job`, with COUNT in the environment, how many
- * there are at the same time. All of them is done again until a million were there.
+ * there are at the same time: that is done once, and then again until there were a million.
  *
  * task:  starts, waits for an event, is woken by it, and ends
  * timer: is inserted with a random delay, and cancelled in random order
@@ -136,28 +136,43 @@ static void prepare_pool(void)
     weft_pool_unref(pool);
 }
 
+static struct {
+    weft_future **futures;
+    struct weft_callback *timers;
+    size_t *order; /* in which they are cancelled */
+    struct weft_job *jobs;
+} memory;
+
+static void prepare_memory(void)
+{
+    memory.futures = allocate(count, sizeof(*memory.futures));
+    memory.timers = allocate(count, sizeof(*memory.timers));
+    memory.jobs = allocate(count, sizeof(*memory.jobs));
+    memory.order = random_order();
+    for (size_t i = 0; i < count; i++) {
+        weft_callback_init(&memory.timers[i], never, NULL);
+        weft_job_init(&memory.jobs[i], work, NULL, on_free);
+    }
+}
+
+static void free_memory(void)
+{
+    free(memory.futures);
+    free(memory.timers);
+    free(memory.jobs);
+    free(memory.order);
+}
+
 static void run(const char *kind, long times)
 {
-    weft_future **futures = allocate(count, sizeof(*futures));
-    struct weft_callback *timers = allocate(count, sizeof(*timers));
-    struct weft_job *jobs = allocate(count, sizeof(*jobs));
-    size_t *order = random_order();
-    for (size_t i = 0; i < count; i++) {
-        weft_callback_init(&timers[i], never, NULL);
-        weft_job_init(&jobs[i], work, NULL, on_free);
-    }
     while (times-- > 0) {
         if (strcmp(kind, "task") == 0)
-            run_tasks(futures);
+            run_tasks(memory.futures);
         else if (strcmp(kind, "timer") == 0)
-            run_timers(timers, order);
+            run_timers(memory.timers, memory.order);
         else
-            run_jobs(jobs);
+            run_jobs(memory.jobs);
     }
-    free(futures);
-    free(timers);
-    free(jobs);
-    free(order);
 }
 
 int main(int argc, char **argv)
@@ -172,10 +187,12 @@ int main(int argc, char **argv)
     if (!loop)
         die("weft_loop_new");
     prepare_pool();
+    prepare_memory();
     run(argv[3], 1);
     struct usage before = usage_now();
     run(argv[3], times);
     emit_ops(argv[1], argv[2], (double)times * (double)count, before, usage_now());
     weft_loop_free(loop);
+    free_memory();
     return 0;
 }
