@@ -11,25 +11,36 @@
 #include <stdint.h>
 #include <string.h>
 
-static void *cache_take(weft__buffer_cache *cache)
+/* Which of the cached sizes it is; WEFT__BUFFER_CACHED: none. */
+static unsigned size_class(size_t capacity)
 {
-    void *memory = cache->first;
+    unsigned order = 0;
+    while (order < WEFT__BUFFER_CACHED && (size_t)WEFT__BUFFER_BASE << order != capacity)
+        order++;
+    return order;
+}
+
+static void *take(weft__buffer_cache *cache, size_t capacity)
+{
+    unsigned order = size_class(capacity);
+    void *memory = order < WEFT__BUFFER_CACHED ? cache->sizes[order].first : NULL;
     if (!memory)
-        return weft__malloc(WEFT__BUFFER_BASE);
-    memcpy(&cache->first, memory, sizeof(cache->first));
-    cache->count--;
+        return weft__malloc(capacity);
+    memcpy(&cache->sizes[order].first, memory, sizeof(void *));
+    cache->sizes[order].kept -= capacity;
     return memory;
 }
 
 static void give_back(weft__buffer_cache *cache, void *memory, size_t capacity)
 {
-    if (capacity != WEFT__BUFFER_BASE || cache->count >= WEFT__BUFFER_CACHED) {
+    unsigned order = size_class(capacity);
+    if (order == WEFT__BUFFER_CACHED || cache->sizes[order].kept >= WEFT__BUFFER_KEPT) {
         weft__free(memory);
         return;
     }
-    memcpy(memory, &cache->first, sizeof(cache->first));
-    cache->first = memory;
-    cache->count++;
+    memcpy(memory, &cache->sizes[order].first, sizeof(void *));
+    cache->sizes[order].first = memory;
+    cache->sizes[order].kept += capacity;
 }
 
 /* The next size that holds `need` bytes; 0 when there is none. */
@@ -56,7 +67,7 @@ static int grow(weft__buffer *buffer, weft__buffer_cache *cache, size_t need)
     size_t capacity = grown_capacity(buffer->capacity, need);
     if (!capacity)
         return -ENOMEM;
-    char *memory = capacity == WEFT__BUFFER_BASE ? cache_take(cache) : weft__malloc(capacity);
+    char *memory = take(cache, capacity);
     if (!memory)
         return -ENOMEM;
     size_t len = weft__buffer_len(buffer);
@@ -117,6 +128,7 @@ void weft__buffer_fini(weft__buffer *buffer, weft__buffer_cache *cache)
 
 void weft__buffer_cache_fini(weft__buffer_cache *cache)
 {
-    while (cache->first)
-        weft__free(cache_take(cache));
+    for (unsigned order = 0; order < WEFT__BUFFER_CACHED; order++)
+        while (cache->sizes[order].first)
+            weft__free(take(cache, (size_t)WEFT__BUFFER_BASE << order));
 }

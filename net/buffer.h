@@ -2,9 +2,9 @@
 /*
  * A byte queue in one piece: bytes are appended at the end and taken from the front.
  *
- * An empty buffer holds no memory. One of the smallest size comes from a small cache (one per
- * loop), so that a stream that goes from idle to busy and back for every request does not allocate.
- * Larger ones double, up to what is asked for. What is left is moved to the front when that makes
+ * An empty buffer holds no memory. Its sizes double, up to what is asked for; the smallest ones come
+ * from a cache (one per loop), so that a stream that goes from idle to busy and back for every
+ * request does not allocate, and gets the memory that was used last, which is warm. What is left is moved to the front when that makes
  * room and costs no more than was taken before, else when it is moved to more memory: appending and
  * taking are O(1) a byte on average.
  */
@@ -15,13 +15,17 @@
 
 enum {
     WEFT__BUFFER_BASE = 16 * 1024, /* smallest size of memory */
-    WEFT__BUFFER_CACHED = 64       /* how many of that size a cache keeps */
+    WEFT__BUFFER_CACHED = 3,       /* so many sizes are cached: 16, 32 and 64 KiB */
+    WEFT__BUFFER_LARGEST = WEFT__BUFFER_BASE << (WEFT__BUFFER_CACHED - 1),
+    WEFT__BUFFER_KEPT = 1 << 20 /* how much a cache keeps of each */
 };
 
-/** Memory that was given back. All [loop]. */
+/** Memory that was given back, by size. All [loop]. */
 typedef struct weft__buffer_cache {
-    void *first; /* each begins with the address of the next */
-    size_t count;
+    struct {
+        void *first; /* each begins with the address of the next */
+        size_t kept; /* bytes */
+    } sizes[WEFT__BUFFER_CACHED];
 } weft__buffer_cache;
 
 /** All [loop]. Zeroed: empty. */

@@ -103,6 +103,7 @@ static weft_stream *make(struct weft__net *net, int fd, uint32_t flags)
     stream->net = net;
     stream->fd = fd;
     stream->flags = flags;
+    stream->read_size = WEFT__BUFFER_BASE;
     event_assign(&stream->read_event, base, fd, EV_READ | EV_PERSIST, weft__stream_on_readable,
                  stream);
     event_assign(&stream->write_event, base, fd, EV_WRITE | EV_PERSIST, weft__stream_on_writable,

@@ -52,6 +52,8 @@ struct weft_stream {
     struct event read_event, write_event;
     weft__buffer in, out;
     size_t read_high, write_high, write_low, write_limit;
+    size_t read_size;   /* of an empty buffer; grows and shrinks with what comes at a time */
+    bool read_little;   /* the last read was less than a quarter of that */
     int read_end;       /* what follows the bytes in `in`: 0: more; WEFT_EOF; an error */
     int write_error;    /* 0, or what every write fails with */
     size_t since_pause; /* bytes written since a drain let others run */

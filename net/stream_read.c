@@ -6,8 +6,8 @@
  * there is more. An empty buffer holds no memory, so an idle stream costs none; and a large
  * weft_read() that finds it empty gets its bytes from the kernel directly.
  *
- * Backpressure: at read_high bytes the event is taken away, and comes back at half of that, or when
- * a read needs more than there is: a line, a separator and weft_read_exactly() may fill the buffer
+ * Backpressure: with read_high bytes in the buffer nothing more is read. If there is more to read then,
+ * the event is taken away, and comes back at half of that, or when a read needs more than there is: a line, a separator and weft_read_exactly() may fill the buffer
  * beyond read_high, as far as the limit that the caller gave.
  *
  * A read is tried when it begins and after each recv(). Trying either takes bytes and completes, in
@@ -35,7 +35,7 @@ enum {
     MIN_ROOM = 2048     /* with less room than that, move or grow first */
 };
 
-enum read_kind { READ_SOME, READ_EXACTLY, READ_LINE, READ_UNTIL, READ_WAIT };
+enum read_kind { READ_SOME, READ_EXACTLY, READ_LINE, READ_UNTIL, READ_WAIT, READ_FILL };
 
 /* All [loop]. */
 struct read_op {
@@ -44,8 +44,8 @@ struct read_op {
     bool queued;               /* then it has a reference to the future */
     enum read_kind kind;
     void *buffer; /* SOME, EXACTLY: borrowed */
-    size_t
-        size; /* SOME, EXACTLY: of the buffer; LINE, UNTIL: the limit; WAIT: how many are known */
+    size_t size;  /* SOME, EXACTLY: of the buffer; LINE, UNTIL: the limit; WAIT, FILL: how many are
+                     known */
     size_t scanned; /* LINE, UNTIL: no separator begins before this */
     size_t separator_len;
     char separator[];
@@ -139,7 +139,8 @@ static struct outcome try_until(weft_stream *stream, struct read_op *read)
 static struct outcome try_wait(const weft_stream *stream, const struct read_op *read)
 {
     size_t have = weft__buffer_len(&stream->in);
-    return have > read->size ? counted(have) : need_more(stream);
+    bool last = read->kind == READ_FILL && stream->read_end == WEFT_EOF;
+    return have > read->size || last ? counted(have) : need_more(stream);
 }
 
 static struct outcome try_read(weft_stream *stream, struct read_op *read)
@@ -153,6 +154,7 @@ static struct outcome try_read(weft_stream *stream, struct read_op *read)
     case READ_UNTIL:
         return try_until(stream, read);
     case READ_WAIT:
+    case READ_FILL:
     default:
         return try_wait(stream, read);
     }
@@ -170,7 +172,7 @@ static size_t wanted(const weft_stream *stream)
 {
     const struct read_op *read = reader_of(stream);
     size_t need = read && read->kind != READ_SOME ? read->size : 0;
-    if (read && read->kind == READ_WAIT && need < SIZE_MAX)
+    if (read && read->kind >= READ_WAIT && need < SIZE_MAX)
         need++;
     return need > stream->read_high ? need : stream->read_high;
 }
@@ -192,13 +194,26 @@ static void arm(weft_stream *stream)
 
 void weft__stream_update_reading(weft_stream *stream)
 {
-    bool armed = stream->flags & WEFT__STREAM_READ_ARMED;
+    if (stream->read_end) {
+        disarm(stream);
+        return;
+    }
+    if (stream->flags & WEFT__STREAM_READ_ARMED)
+        return;
     size_t have = weft__buffer_len(&stream->in);
     size_t most = wanted(stream);
-    if (stream->read_end || have >= most)
-        disarm(stream);
-    else if (!armed && (stream->reader || have <= most / 2))
+    if (have < most && (stream->reader || have <= most / 2))
         arm(stream);
+}
+
+/* There is something to read and no room for it: take the event away, or it would not let us sleep. A
+ * buffer that is only full for a moment is not worth that. */
+static bool is_full(weft_stream *stream)
+{
+    if (weft__buffer_len(&stream->in) < wanted(stream))
+        return false;
+    disarm(stream);
+    return true;
 }
 
 static ssize_t receive(weft_stream *stream, void *buffer, size_t size)
@@ -214,20 +229,35 @@ static ssize_t receive(weft_stream *stream, void *buffer, size_t size)
     return 0;
 }
 
+/* The next read is as large as the traffic is: twice of one that was filled, half after two that were
+ * nearly empty, since the last one of a large message often is. */
+static void adapt(weft_stream *stream, size_t got, size_t size)
+{
+    bool little = got <= stream->read_size / 4;
+    if (got == size && stream->read_size < WEFT__BUFFER_LARGEST)
+        stream->read_size *= 2;
+    else if (little && stream->read_little && stream->read_size > WEFT__BUFFER_BASE)
+        stream->read_size /= 2;
+    stream->read_little = little;
+}
+
 static int fill(weft_stream *stream)
 {
     weft__buffer *in = &stream->in;
     size_t have = weft__buffer_len(in);
     size_t most = wanted(stream);
     size_t missing = most > have ? most - have : 0;
-    size_t least = missing < MIN_ROOM ? missing : MIN_ROOM;
-    int status = weft__buffer_reserve(in, &stream->net->buffers, least);
+    size_t least = have ? MIN_ROOM : stream->read_size;
+    int status = weft__buffer_reserve(in, &stream->net->buffers, missing < least ? missing : least);
     if (status < 0)
         return status;
     size_t room = weft__buffer_room(in);
     size_t size = room < missing ? room : missing;
-    if (size)
-        weft__buffer_added(in, (size_t)receive(stream, in->memory + in->end, size));
+    if (size) {
+        size_t got = (size_t)receive(stream, in->memory + in->end, size);
+        weft__buffer_added(in, got);
+        adapt(stream, got, size);
+    }
     weft__buffer_trim(in, &stream->net->buffers);
     return 0;
 }
@@ -264,8 +294,8 @@ static struct outcome receive_for(struct read_op *read)
         reads_directly(stream) ? receive_directly(stream) : receive_buffered(stream);
     if (outcome.status != -EINPROGRESS)
         stream->reader = NULL;
-    if (stream->flags & WEFT__STREAM_READ_ARMED)
-        weft__stream_update_reading(stream);
+    if (stream->read_end)
+        disarm(stream);
     return outcome;
 }
 
@@ -292,10 +322,10 @@ static void take_turn(weft__item *item)
 
 static void read_ahead(weft_stream *stream)
 {
-    if (fill(stream) < 0)
+    if (is_full(stream))
+        return;
+    if (fill(stream) < 0 || stream->read_end)
         disarm(stream);
-    else if (stream->flags & WEFT__STREAM_READ_ARMED)
-        weft__stream_update_reading(stream);
 }
 
 void weft__stream_on_readable(evutil_socket_t fd, short what, void *arg)
@@ -349,7 +379,9 @@ static weft_future *begin(weft_stream *stream, const struct read_op *like, const
         memcpy(read->separator, separator, like->separator_len);
 
     struct outcome outcome = try_read(stream, read);
-    if (outcome.status != -EINPROGRESS)
+    if (outcome.status == -EINPROGRESS)
+        stream->since_pause = 0; /* whoever waits lets others run */
+    else
         stream->reader = NULL;
     weft__stream_update_reading(stream);
     if (outcome.status == -EINPROGRESS && stream->read_end)
@@ -411,10 +443,37 @@ bool weft_at_eof(const weft_stream *stream)
 
 /* ---- Without copies ---- */
 
+weft_future *weft_fill(weft_stream *stream, size_t have)
+{
+    if (WEFT__ELSEWHERE(stream->net->loop->id))
+        return weft__future_elsewhere();
+    return begin(stream, &(struct read_op){.kind = READ_FILL, .size = have}, NULL);
+}
+
+const char *weft_peek(const weft_stream *stream, size_t *ret_len)
+{
+    *ret_len = 0;
+    if (WEFT__ELSEWHERE(stream->net->loop->id))
+        return NULL;
+    return weft__stream_peek(stream, ret_len);
+}
+
+int weft_consume(weft_stream *stream, size_t len)
+{
+    if (WEFT__ELSEWHERE(stream->net->loop->id))
+        return weft__elsewhere();
+    if (stream->reader)
+        return -EBUSY;
+    if (len > weft__buffer_len(&stream->in))
+        return -EINVAL;
+    weft__stream_consume(stream, len);
+    return 0;
+}
+
 const char *weft__stream_peek(const weft_stream *stream, size_t *ret_len)
 {
     *ret_len = weft__buffer_len(&stream->in);
-    return weft__buffer_data(&stream->in);
+    return *ret_len ? weft__buffer_data(&stream->in) : NULL;
 }
 
 void weft__stream_consume(weft_stream *stream, size_t len)

@@ -13,7 +13,8 @@
  * held than write_limit and the largest single write, which the caller held as well.
  *
  * A drain that need not wait is done at once. A task that writes to a peer as fast as itself would
- * then never let go of the loop; so after every FAIR_SHARE bytes a drain takes a turn's pause.
+ * then never let go of the loop; so after every FAIR_SHARE bytes a drain takes a turn's pause, unless
+ * the task has waited for input meanwhile.
  *
  * The first failure is kept in write_error, and what waits is dropped.
  */

@@ -54,7 +54,10 @@ static bool says(const char *text)
     X(Z, weft_at_eof, weft_at_eof(s->stream))                               \
     X(F, weft_close, weft_close(s->stream))                                 \
     X(H, weft_connect, weft_connect("127.0.0.1:1"))                         \
+    X(S, weft_consume, weft_consume(s->stream, 0))                          \
     X(F, weft_drain, weft_drain(s->stream))                                 \
+    X(F, weft_fill, weft_fill(s->stream, 0))                                \
+    X(Z, weft_peek, weft_peek(s->stream, &(size_t){0}))                     \
     X(Z, weft_process_take_stderr, weft_process_take_stderr(s->process))    \
     X(Z, weft_process_take_stdin, weft_process_take_stdin(s->process))      \
     X(Z, weft_process_take_stdout, weft_process_take_stdout(s->process))    \

@@ -180,6 +180,50 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_read_until(weft_stream *stream, co
  */
 WEFT_PUBLIC bool weft_at_eof(const weft_stream *stream);
 
+/* ---- Reading without a copy ---- */
+
+/**
+ * Wait until the stream's own buffer holds more than `have` bytes; the value is how many it holds.
+ * weft_peek() shows them, and weft_consume() takes them:
+ *
+ *     WEFT_AWAIT_INTO(self->len, weft_fill(self->stream, 0));
+ *     self->data = weft_peek(self->stream, &self->len);
+ *     weft_write(self->stream, self->data, self->len);
+ *     weft_consume(self->stream, self->len);
+ *
+ * So a task needs no buffer of its own, and while it waits there is none at all: they are lent by
+ * the loop, and many connections share a few. When the stream ends before, the value is what is
+ * left, which is not more than `have`; 0 at the end.
+ *
+ * Thread:    loop.
+ * Ownership: returns one reference, never NULL. Takes nothing: what was filled stays for the next
+ *            read of any kind.
+ * Errors:    by the future: as weft_read().
+ * Since:     0.1
+ */
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_fill(weft_stream *stream, size_t have);
+
+/**
+ * The bytes that wait to be read, in one piece.
+ *
+ * Thread:    loop.
+ * Ownership: borrowed, until the next read, fill or consume of this stream, and until the task
+ *            awaits anything.
+ * Errors:    NULL and *ret_len 0: there are none.
+ * Since:     0.1
+ */
+WEFT_PUBLIC const char *weft_peek(const weft_stream *stream, size_t *ret_len);
+
+/**
+ * Take the first `len` bytes that wait to be read. The memory goes back when none are left.
+ *
+ * Thread:    loop.
+ * Ownership: nothing changes hands.
+ * Errors:    -EINVAL: there are not so many, and nothing is taken; -EBUSY: a read is under way.
+ * Since:     0.1
+ */
+WEFT_PUBLIC int weft_consume(weft_stream *stream, size_t len);
+
 /* ---- Writing ---- */
 
 /**
