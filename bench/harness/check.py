@@ -35,7 +35,8 @@ def expectations(results, before=None):
     """What to write down: these results, and what stood there of other workloads and peers."""
     expected = {table: dict(peers) for table, peers in (before or {}).items()}
     for place, each in ratios(results).items():
-        value = figures.expectation(each)
+        least = results["workloads"][place.workload]["noise"]
+        value = figures.expectation(each, least)
         rounded = {key: float(f"{number:.3g}") for key, number in value.items()}
         expected.setdefault(_table(place), {})[place.peer] = rounded
     return {table: dict(sorted(peers.items())) for table, peers in sorted(expected.items())}

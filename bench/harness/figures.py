@@ -2,9 +2,6 @@
 """The arithmetic: nothing here knows of programs or files."""
 import statistics
 
-# Ratios closer than this are never told apart, however quiet the rounds were.
-LEAST_NOISE = 0.10
-
 
 def median(values):
     return statistics.median(values)
@@ -32,9 +29,9 @@ def noise(values):
     return (max(values) - min(values)) / middle if middle > 0 else 0.0
 
 
-def expectation(ratios):
-    """What a later run is compared with."""
-    return {"ratio": median(ratios), "noise": max(noise(ratios), LEAST_NOISE)}
+def expectation(ratios, least_noise):
+    """What a later run is compared with. Few rounds may agree by chance."""
+    return {"ratio": median(ratios), "noise": max(noise(ratios), least_noise)}
 
 
 def limit(expected):

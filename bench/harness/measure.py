@@ -105,6 +105,7 @@ class Bench:
             "key": workload.key,
             "check": workload.checked,
             "columns": list(workload.columns),
+            "noise": workload.noise,
             "floor": workload.floor,
             "floors": [],
             "units": {},

@@ -18,7 +18,7 @@ def peer(family, *values, noisy=(), metric="ns_per_op"):
 
 
 def results(peers, key="ns_per_op", checked=None):
-    workload = {"title": "One after another", "key": key, "check": checked or key, "columns": [],
+    workload = {"title": "One after another", "key": key, "check": checked or key, "columns": [], "noise": 0.1,
                 "floors": [], "units": {key: "ns"}, "failed": {}, "cases": {"one": {"peers": peers}}}
     return {"workloads": {"chain": workload}}
 
@@ -42,8 +42,8 @@ class Figures(unittest.TestCase):
         self.assertAlmostEqual(figures.noise([9.0, 10.0, 12.0]), 0.3)
 
     def test_what_is_expected_allows_for_some_noise_in_any_case(self):
-        self.assertEqual(figures.expectation([2.0, 2.0, 2.0]),
-                         {"ratio": 2.0, "noise": figures.LEAST_NOISE})
+        self.assertEqual(figures.expectation([2.0, 2.0, 2.0], 0.1), {"ratio": 2.0, "noise": 0.1})
+        self.assertEqual(figures.expectation([1.0, 2.0, 3.0], 0.1), {"ratio": 2.0, "noise": 1.0})
 
     def test_only_what_is_worse_by_more_than_the_noise_is_worse(self):
         expected = {"ratio": 0.5, "noise": 0.2}
