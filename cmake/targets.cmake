@@ -1,5 +1,5 @@
 # How programs are declared: weft_add_suite, weft_add_parity, weft_add_example,
-# weft_add_fuzzer, weft_add_bench, weft_add_peer.
+# weft_add_fuzzer, weft_add_peer.
 set(WEFT_RUN ${PROJECT_SOURCE_DIR}/tests/support/run)
 
 # weft_add_suite(UNIT [SOURCE...]): tests/test_UNIT.c, a Criterion suite with private symbols, as
@@ -60,13 +60,6 @@ function(weft_add_fuzzer name)
       COMMAND ${WEFT_RUN} "--sanitize=${WEFT_SANITIZE}"
               $<TARGET_FILE:fuzz_${name}> ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${name})
   endif()
-endfunction()
-
-# weft_add_bench(NAME [LIBRARY...]): NAME.c, built as a user would.
-function(weft_add_bench name)
-  add_executable(${name} ${name}.c)
-  target_compile_definitions(${name} PRIVATE _GNU_SOURCE)
-  target_link_libraries(${name} PRIVATE weft_static weft_flags ${ARGN})
 endfunction()
 
 # weft_add_peer(FOLDER PEER [LIBRARY...]): bench/FOLDER/PEER.c or PEER.cpp as the program FOLDER_PEER.

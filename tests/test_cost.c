@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What tasks cost in memory; docs/design/memory.md says why. `./dev bench core` measures the rest. */
+/* What tasks cost in memory; docs/design/memory.md says why. `./dev bench sleeping` measures it. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <weft/weft.h>

@@ -24,9 +24,10 @@ def ratios_by_round(ours, theirs, higher=False):
 
 
 def noise(values):
-    """How far the values are spread, as a share of their median."""
+    """How far the values are from their median, as a share of it: three times the median of that, so
+    that an odd round says nothing and most of the others are within it."""
     middle = median(values)
-    return (max(values) - min(values)) / middle if middle > 0 else 0.0
+    return 3 * median(abs(value - middle) for value in values) / middle if middle > 0 else 0.0
 
 
 def expectation(ratios, least_noise):

@@ -33,6 +33,11 @@ measures one workload beside the peers in C and C++, `--quick` does it in a frac
 quiet machine; one during which others used the machine is repeated, and marked if it stays so.
 """
 
+ABOUT_README = """\
+Measured side by side on {machine} [docs/performance.md](docs/performance.md) has all of it, says why each figure is what it
+is, and how to repeat it.
+"""
+
 # README's table: what it says, the workload, its case (the first one, if empty), and whom to name.
 SUMMARY = (
     ("a job to a thread and back, one at a time", "round-trip", "", ("libuv", "asio", "go_locked")),
@@ -183,4 +188,4 @@ def write(results):
     lacking = peers.missing(peers.PLOTTER)
     drawn = {} if lacking else plot.draw(results, PLOTS)
     _write(PAGE, render(results, drawn))
-    _into_readme(f"On {_machine(results['machine'])}\n\n{summary(results)}")
+    _into_readme(f"{summary(results)}\n{ABOUT_README.format(machine=_machine(results['machine']))}")

@@ -7,7 +7,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "bench"))
 
-from harness import calls, check, figures, instructions, main, peers, plan, report  # noqa: E402
+from harness import calls, check, figures, instructions, main, page, peers, plan, plot, report  # noqa: E402
 
 
 def peer(family, *values, noisy=(), metric="ns_per_op"):
@@ -38,12 +38,14 @@ class Figures(unittest.TestCase):
         self.assertEqual(figures.noise([0.0, 0.0]), 0.0)
         self.assertEqual(figures.slope((100, 5), (100, 9)), 0.0)
 
-    def test_noise_is_the_spread_as_a_share_of_the_median(self):
+    def test_noise_is_how_far_rounds_are_from_the_median_but_for_odd_ones(self):
         self.assertAlmostEqual(figures.noise([9.0, 10.0, 12.0]), 0.3)
+        self.assertAlmostEqual(figures.noise([9.0, 10.0, 10.0, 11.0, 11.0, 500.0, 10.0]), 0.3)
+        self.assertEqual(figures.noise([7.0]), 0.0)
 
     def test_what_is_expected_allows_for_some_noise_in_any_case(self):
         self.assertEqual(figures.expectation([2.0, 2.0, 2.0], 0.1), {"ratio": 2.0, "noise": 0.1})
-        self.assertEqual(figures.expectation([1.0, 2.0, 3.0], 0.1), {"ratio": 2.0, "noise": 1.0})
+        self.assertEqual(figures.expectation([1.0, 2.0, 3.0], 0.1), {"ratio": 2.0, "noise": 1.5})
 
     def test_only_what_is_worse_by_more_than_the_noise_is_worse(self):
         expected = {"ratio": 0.5, "noise": 0.2}
@@ -145,6 +147,36 @@ class Plan(unittest.TestCase):
         self.assertLess({"weft", "go", "go_locked"}, chosen("go"))
         with self.assertRaises(plan.PlanError):
             plan.check_peers("libux", peers.FAMILIES)
+
+
+class Page(unittest.TestCase):
+    def test_every_explanation_is_of_a_workload(self):
+        names = {name.removesuffix(".md") for name in os.listdir(page.WHY)}
+        self.assertLessEqual(names - {"machine"}, set(plan.WORKLOADS))
+
+    def test_readme_has_a_place_for_the_table_and_workloads_that_there_are(self):
+        with open(page.README, encoding="utf-8") as file:
+            readme = file.read()
+        self.assertLess(0, readme.index(page.BEGIN))
+        self.assertLess(readme.index(page.BEGIN), readme.index(page.END))
+        self.assertLessEqual({name for _, name, *_ in page.SUMMARY}, set(plan.WORKLOADS))
+
+    def test_readme_names_weft_and_those_peers_that_were_there(self):
+        found = results({"weft": peer("weft", 10.0), "libuv_idle": peer("libuv", 20.0)})
+        self.assertIn("| 10.0 ns | libuv idle 20.0 | `chain` |", page.summary(found))
+
+    def test_a_table_of_the_page_stresses_weft(self):
+        found = results({"weft": peer("weft", 10.0), "libuv": peer("libuv", 20.0)})
+        lines = page.table(report.cells(found["workloads"]["chain"], "one")).splitlines()
+        self.assertEqual(lines[2], "| **weft** | **10.0** | **10.0 – 10.0** |  |")
+        self.assertEqual(lines[3], "| libuv | 20.0 | 20.0 – 20.0 | 2.00× better |")
+
+    def test_a_plot_has_a_point_for_each_peer_but_none_at_zero(self):
+        found = results({"weft": peer("weft", 10.0), "libuv": peer("libuv", 20.0), "go": peer("go", 0.0)})
+        script = plot.script(found["workloads"]["chain"], "chain.svg")
+        self.assertIn('"libuv" 0, "weft" 1', script)
+        self.assertNotIn("go", script.split("set ytics")[1].split(")")[0])
+        self.assertEqual(plot.script(results({"weft": peer("weft", 1.0)})["workloads"]["chain"], "x"), "")
 
 
 class Instructions(unittest.TestCase):
