@@ -243,7 +243,7 @@ TIMERS = Workload(
     "Timers inserted, and cancelled in random order; others that expire",
     (
         Case("1,000,000 timers", ("{n}",), 1000000, seconds=0),
-        Case("10,000 timers", ("{n}",), 10000, seconds=0),
+        Case("100,000 timers", ("{n}",), 100000, seconds=0),
     ),
     programs(
         "timers",
@@ -264,7 +264,7 @@ TIMERS = Workload(
     columns=("insert", "cancel", "expire"),
     floor="",
     calls=False,
-    quick_cases=("10,000 timers",),
+    quick_cases=("100,000 timers",),
 )
 
 GATHER = Workload(
