@@ -2,7 +2,7 @@
 /*
  * weft's jobs in the caller's memory: nothing is allocated, and `on_free` tells on the loop that
  * the memory is the caller's again, as libuv's after_work does. weft_await.c is what most users
- * write.
+ * write. MODE_=park: the loop does not spin before it sleeps.
  */
 #include <weft/weft.h>
 
@@ -54,9 +54,10 @@ int main(int argc, char **argv)
 {
     offload_args(argc, argv);
     unsigned threads = (unsigned)offload.threads;
+    struct weft_loop_options loop_options = {.spin = is_set("MODE_", "park") ? -1 : 0};
     struct weft_pool_options options = {.min_threads = threads, .max_threads = threads};
     weft_pool *pool = weft_pool_new(&options);
-    loop = weft_loop_new(NULL);
+    loop = weft_loop_new(&loop_options);
     must(loop && pool ? weft_loop_set_pool(loop, pool) : -errno, "a loop with a pool");
     jobs = allocate((size_t)offload.inflight, sizeof(*jobs));
     for (long i = 0; i < offload.inflight; i++)

@@ -69,8 +69,9 @@ int main(int argc, char **argv)
 {
     offload_args(argc, argv);
     unsigned threads = (unsigned)offload.threads;
+    struct weft_loop_options loop_options = {.spin = is_set("MODE_", "park") ? -1 : 0};
     struct weft_pool_options options = {.min_threads = threads, .max_threads = threads};
-    weft_loop *loop = weft_loop_new(NULL);
+    weft_loop *loop = weft_loop_new(&loop_options);
     weft_pool *pool = weft_pool_new(&options);
     int status = loop && pool ? weft_loop_set_pool(loop, pool) : -errno;
     if (status >= 0)
