@@ -53,9 +53,9 @@ struct event_base *weft_loop_base(weft_loop *loop)
     return loop->base;
 }
 
-static struct event *add_event(weft_loop *loop, int fd, event_callback_fn fn)
+static struct event *add_event(weft_loop *loop, int fd, short how, event_callback_fn fn)
 {
-    struct event *event = event_new(loop->base, fd, EV_READ | EV_PERSIST, fn, loop);
+    struct event *event = event_new(loop->base, fd, (short)(EV_READ | EV_PERSIST | how), fn, loop);
     if (event && event_add(event, NULL) < 0) {
         event_free(event);
         event = NULL;
@@ -121,8 +121,12 @@ static struct event_base *new_base(void)
 
 static bool add_events(weft_loop *loop)
 {
-    loop->wake_event = add_event(loop, weft__mailbox_fd(loop->mailbox), weft__loop_on_wake);
-    loop->timer_event = add_event(loop, loop->timer_fd, weft__loop_on_timer);
+    bool edges =
+        (event_base_get_features(loop->base) & EV_FEATURE_ET) && weft__mailbox_can_use_edges();
+    weft__mailbox_use_edges(loop->mailbox, edges);
+    loop->wake_event =
+        add_event(loop, weft__mailbox_fd(loop->mailbox), edges ? EV_ET : 0, weft__loop_on_wake);
+    loop->timer_event = add_event(loop, loop->timer_fd, 0, weft__loop_on_timer);
     return loop->wake_event && loop->timer_event;
 }
 

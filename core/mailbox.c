@@ -12,11 +12,16 @@
  *     ASLEEP     the loop polls, or is about to            loop, to AWAKE, after it polled or saw
  *                                                          an item; putter, to NOTIFIED: the
  *                                                          winner writes one byte
- *     NOTIFIED   a byte is in the pipe or will be soon     loop, to AWAKE, having read the byte
+ *     NOTIFIED   a byte is in the pipe or will be soon     loop, to AWAKE, having been told of it
  *
- * At most one byte in flight: only the putter that moves ASLEEP to NOTIFIED writes, ASLEEP comes
- * only from AWAKE, and NOTIFIED becomes AWAKE only by reading that byte. So there is one wakeup per
- * batch, and none while the loop is awake.
+ * Only the putter that moves ASLEEP to NOTIFIED writes, and ASLEEP comes only from AWAKE: there is
+ * one wakeup per batch, and none while the loop is awake. How the loop is told of a byte:
+ *
+ *   by level   The descriptor is readable until the byte was read; NOTIFIED becomes AWAKE only then.
+ *              So there is at most one byte in flight.
+ *   by edges   Each write is reported once, whatever is in the pipe already, and nothing is read: a
+ *              system call less for each wakeup. Bytes add up, so they are read all at once each
+ *              MOST_UNREAD times. See below.
  *
  * No wakeup is lost. All accesses to both atomics that matter are sequentially consistent, so they
  * have one total order. A putter (P) and the loop (L) do
@@ -27,8 +32,8 @@
  * Were the item left in the box with the loop asleep and no byte owed, L2 would have read an empty
  * head, hence L2 < P1, so L1 < L2 < P1 < P2, and P2 read ASLEEP or what came after it:
  *   - ASLEEP: P moves it to NOTIFIED and writes; or another was faster, which is the next case.
- *   - NOTIFIED: its putter's byte is in the pipe or will be, and it is this sleep's, since NOTIFIED
- *     lasts until the byte is read: the loop wakes.
+ *   - NOTIFIED: its putter's byte is in the pipe or will be, and the loop has not been told of it,
+ *     since NOTIFIED lasts until it is: the loop wakes.
  *   - AWAKE: the loop has left this sleep before P2. It takes the box after it said so, and if that
  *     take came before P1, the next sleep begins after P2 (its L1 overwrites what P2 read), so its
  *     L2 sees the item.
@@ -44,15 +49,26 @@
  * The fields of an item are published by the push and acquired by the exchange. Pushes are
  * read-modify-writes, so the exchange synchronizes with every push below the head it reads.
  *
+ * By edges a report need not belong to the byte of the putter that said NOTIFIED last: of two bytes that
+ * are written late, one report may tell. So the loop that is told says AWAKE whatever the state is. It
+ * runs then, and takes the box afterwards; a byte that still comes wakes it once more, in vain. What
+ * must not happen is that NOTIFIED stands while its byte has been read without having been
+ * reported: an empty pipe is not reported, whatever was written. So the loop reads only behind its AWAKE
+ * and before its next ASLEEP, when no state waits for a byte; a putter that finds the pipe full reads
+ * before it writes its own.
+ *
+ * Not every kernel reports a write to a pipe that is not empty (Linux 5.5 to 5.13 did not always): it is
+ * tried out, once in a process. Nor has every base of a host edges. Then it is by level.
+ *
  * Closing exchanges the head for a mark that no put can link to: an item is either among those
  * which the close returns, or refused. A putter may still be about to write its byte then, hence
  * the references: the descriptors are closed with the last one, and no late byte can hit a foreign
  * descriptor.
  *
- * When the write fails: EINTR, again. EAGAIN, somebody has filled the pipe: it is readable, all is
- * well. ENOMEM, the kernel has no page for the pipe's buffer just now: again, after a millisecond,
+ * When the write fails: EINTR, again. EAGAIN, somebody has filled the pipe: by level it is readable,
+ * all is well. ENOMEM, the kernel has no page for the pipe's buffer just now: again, after a millisecond,
  * as giving up would lose the wakeup. (The page is kept by the kernel after a first byte went
- * through, which weft__mailbox_new() sends.) Anything else means that the host closed our
+ * through, which weft__mailbox_new() sends; MOST_UNREAD bytes fit into it.) Anything else means that the host closed our
  * descriptor: the claim is handed back, so that each later put tries again.
  *
  * tests/model/mailbox.pml is this protocol for Spin; each of its mutants drops one of the lines.
@@ -66,6 +82,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "core/spin.h"
@@ -81,11 +98,15 @@ typedef char wakeup_byte;
 
 enum wake_state { AWAKE, ASLEEP, NOTIFIED };
 
+enum { MOST_UNREAD = 1000, ROOM_TO_READ = 4096 };
+
 struct weft__mailbox {
     _Atomic(weft__item *) head; /* [atomic] newest first; see above */
     atomic_int wake;            /* [atomic] enum wake_state; see above */
     struct weft__spin_wake latest;
     atomic_uint refs;         /* [atomic] the last decrement acquires what the others released */
+    bool by_edges;            /* [const] but in a new child: how the loop is told; see above */
+    unsigned unread;          /* [loop] reports since bytes were read */
     int read_fd, write_fd;    /* [const] the same one for an eventfd */
     unsigned generation;      /* [const] but in a new child: in which process it may be used */
     struct weft__blocks kept; /* [loop]; freed with the last reference, by whoever drops it */
@@ -127,6 +148,14 @@ static bool read_byte(weft__mailbox *mailbox)
     return got > 0;
 }
 
+/** Read all there is, or most of it. */
+static void read_bytes(weft__mailbox *mailbox)
+{
+    char bytes[ROOM_TO_READ];
+    while (weft__sys.read(mailbox->read_fd, bytes, sizeof(bytes)) < 0 && errno == EINTR)
+        ;
+}
+
 /** For the putter that moved the state to NOTIFIED. */
 static void write_byte(weft__mailbox *mailbox)
 {
@@ -134,8 +163,12 @@ static void write_byte(weft__mailbox *mailbox)
     while (weft__sys.write(mailbox->write_fd, &byte, sizeof(byte)) < 0) {
         if (errno == EINTR)
             continue;
-        if (errno == EAGAIN)
+        if (errno == EAGAIN && !mailbox->by_edges)
             return;
+        if (errno == EAGAIN) {
+            read_bytes(mailbox);
+            continue;
+        }
         if (errno != ENOMEM && errno != ENOBUFS) {
             int notified = NOTIFIED;
             atomic_compare_exchange_strong(&mailbox->wake, &notified, ASLEEP);
@@ -143,6 +176,46 @@ static void write_byte(weft__mailbox *mailbox)
         }
         poll(NULL, 0, 1);
     }
+}
+
+/* Is a write to what holds a byte already reported? */
+static bool reports_each_write(weft__mailbox *probe, int epoll)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, probe->read_fd, &event) < 0)
+        return false;
+    for (int i = 0; i < 3; i++) {
+        write_byte(probe);
+        if (epoll_wait(epoll, &event, 1, 0) != 1)
+            return false;
+    }
+    return epoll_wait(epoll, &event, 1, 0) == 0;
+}
+
+/* Without descriptors for it: not now, and it is tried again for the next one. */
+bool weft__mailbox_can_use_edges(void)
+{
+    enum { UNKNOWN, YES, NO };
+    static atomic_int known; /* [atomic] all who find out find the same: relaxed */
+    int answer = atomic_load_explicit(&known, memory_order_relaxed);
+    weft__mailbox probe = {0};
+    if (answer != UNKNOWN)
+        return answer == YES;
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (epoll >= 0 && open_wakeup(&probe) == 0) {
+        answer = reports_each_write(&probe, epoll) ? YES : NO;
+        atomic_store_explicit(&known, answer, memory_order_relaxed);
+        close_wakeup(&probe);
+    }
+    if (epoll >= 0)
+        close(epoll);
+    return answer == YES;
+}
+
+void weft__mailbox_use_edges(weft__mailbox *mailbox, bool use)
+{
+    mailbox->by_edges = use;
+    mailbox->unread = 0;
 }
 
 weft__mailbox *weft__mailbox_new(void)
@@ -234,12 +307,16 @@ int weft__mailbox_fd(const weft__mailbox *mailbox)
     return mailbox->read_fd;
 }
 
-/* With no byte there yet, NOTIFIED stays: its putter still owes it. */
+/* By level, with no byte there yet, NOTIFIED stays: its putter still owes it. */
 void weft__mailbox_woken(weft__mailbox *mailbox)
 {
     weft__spin_woken(&mailbox->latest);
-    if (read_byte(mailbox))
+    if (mailbox->by_edges || read_byte(mailbox))
         atomic_store(&mailbox->wake, AWAKE);
+    if (!mailbox->by_edges || ++mailbox->unread < MOST_UNREAD)
+        return;
+    mailbox->unread = 0;
+    read_bytes(mailbox);
 }
 
 bool weft__mailbox_is_empty(weft__mailbox *mailbox)

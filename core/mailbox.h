@@ -67,7 +67,14 @@ int weft__mailbox_reopen(weft__mailbox *mailbox);
 /** The descriptor that becomes readable when the loop sleeps and something was put. */
 int weft__mailbox_fd(const weft__mailbox *mailbox);
 
-/** The descriptor is readable: consume the byte. */
+/** True if this kernel reports each write to the descriptor by an edge of epoll. Thread: any. */
+bool weft__mailbox_can_use_edges(void);
+
+/** How the loop is told: by edges (EPOLLET), or by level, as at first. Before others know the mailbox,
+ * and behind weft__mailbox_reopen(). */
+void weft__mailbox_use_edges(weft__mailbox *mailbox, bool use);
+
+/** The descriptor is readable, or its edge was reported: consume the byte. */
 void weft__mailbox_woken(weft__mailbox *mailbox);
 
 /** Nothing was put since the last take, or it is closed. */

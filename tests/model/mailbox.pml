@@ -8,6 +8,10 @@
  * which it publishes ENDS values and nudges the loop. Before each it puts an item, which must be
  * taken no later than the value.
  *
+ * With EDGES the loop is told of each write by a report, which comes only while there are bytes; it
+ * reads them whenever it likes. The pipe has room for ROOM of them. Now and then a report comes that no
+ * write caused (SPURIOUS), so that one may tell of the next byte before it is there.
+ *
  * What is checked:
  *   - a lost wakeup is a loop that polls for ever: an invalid end state;
  *   - an item is lost or doubled: an assertion at the end;
@@ -31,6 +35,10 @@
  *   MUTANT 12 a ring's thread reads `wake` before it publishes: what a weaker order could do
  *   MUTANT 13 a ring's thread does not nudge
  *   MUTANT 14 the box is taken before the rings are collected
+ *   MUTANT 15 a putter takes a full pipe for a wakeup, by edges
+ *   MUTANT 16 woken() says AWAKE only behind NOTIFIED, by edges
+ *   MUTANT 17 a kernel that reports a write only when the pipe was empty
+ *   MUTANT 18 the loop reads bytes when it is about to sleep
  */
 #ifndef MUTANT
 #define MUTANT 0
@@ -47,6 +55,11 @@
 #ifndef ENDS
 #define ENDS 2
 #endif
+#ifndef EDGES
+#define EDGES 0
+#endif
+#define ROOM 2
+#define SPURIOUS 1
 #define ALL (PUTTERS * ITEMS + 2 * RINGS * ENDS)
 #define OTHER_EVENTS 2 /* how often something else ends a poll */
 
@@ -56,6 +69,7 @@ mtype wake = AWAKE;
 byte box = 0;       /* how many items hang on `head` */
 bool closed = false; /* `head` is the mark */
 byte bytes = 0;     /* in the pipe */
+bool report = false; /* a write has not been reported yet */
 
 byte accepted = 0, refused = 0, taken = 0;
 
@@ -65,6 +79,38 @@ byte before = 0;              /* of `box`, those that were put before a value of
 byte seen = 0;                /* of the values, those that were collected */
 byte taken_before = 0;        /* of the items that were put before them, those that were taken */
 #endif
+
+inline write_byte()
+{
+#if EDGES
+    if
+    :: bytes == ROOM ->
+#if MUTANT == 15
+        skip;
+#else
+        bytes = 0;
+#endif
+    :: else -> skip;
+    fi
+    atomic {
+        if
+        :: bytes < ROOM ->
+            bytes++;
+#if MUTANT == 17
+            report = report || bytes == 1;
+#else
+            report = true;
+#endif
+        :: else -> skip;
+        fi
+    }
+#else
+    atomic {
+        bytes++;
+        assert(bytes <= 1);
+    }
+#endif
+}
 
 /* Behind P2, which sets `state`. */
 inline nudge()
@@ -84,11 +130,7 @@ inline nudge()
         }
 #endif
         if
-        :: won ->
-            atomic {
-                bytes++;
-                assert(bytes <= 1);
-            }
+        :: won -> write_byte();
         :: else -> skip;
         fi
     :: else -> skip;
@@ -254,6 +296,51 @@ inline may_sleep()
     fi
 }
 
+#if EDGES
+inline woken()
+{
+#if MUTANT == 16
+    atomic {
+        if
+        :: wake == NOTIFIED -> wake = AWAKE;
+        :: else -> skip;
+        fi
+    }
+#else
+#if MUTANT != 9
+    wake = AWAKE;
+#endif
+#endif
+    if
+    :: bytes = 0; /* read them all */
+    :: skip;
+    fi
+}
+
+inline poll()
+{
+#if MUTANT == 18
+    if
+    :: bytes = 0;
+    :: skip;
+    fi
+#endif
+    do
+    :: report ->
+        atomic {
+            report = false;
+            told = bytes > 0;
+        }
+        if
+        :: told -> woken(); break;
+        :: else -> skip;
+        fi
+    :: spurious > 0 && bytes > 0 -> spurious--; woken(); break;
+    :: others > 0 -> others--; break;
+    :: !sleep -> break; /* a poll that does not block */
+    od
+}
+#else
 inline poll()
 {
     if
@@ -267,6 +354,7 @@ inline poll()
     :: !sleep -> skip; /* a poll that does not block */
     fi
 }
+#endif
 
 inline close()
 {
@@ -286,6 +374,10 @@ proctype loop()
 {
     byte others = OTHER_EVENTS;
     bool sleep, look;
+#if EDGES
+    byte spurious = SPURIOUS;
+    bool told;
+#endif
 
     do
     :: taken < ALL ->
