@@ -159,7 +159,7 @@ int weft_callback_post(weft_loop *loop, struct weft_callback *callback)
     struct callback *own = inside(callback);
     if (!loop || !own->fn)
         return -EINVAL;
-    if (!claim(own, at(loop->id, POSTED)))
+    if (!claim(own, at(loop->id_of_posts, POSTED)))
         return -EBUSY;
     if (weft__mailbox_put(loop->mailbox, &own->timer.item))
         return 0;

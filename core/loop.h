@@ -127,35 +127,38 @@ struct weft_loop {
     struct weft__shuffle *shuffle; /* [const] NULL: no seed */
     weft_ns virtual_now;
     struct weft__timers timers;
-    struct weft__slabs slabs;  /* where its futures and coroutines are */
-    struct event *timer_event; /* on timer_fd */
-    weft_ns armed;             /* the deadline that timer_fd is set to; WEFT_FOREVER: none */
-    struct event *tick_event;  /* attached only: runs a tick from the host's dispatch */
-    struct event *guard;       /* of a base of our own: core/nested.c */
-    weft_ns polled_at;         /* when the last poll ended */
-    weft_ns real_deadline; /* of a shutdown's phase, in real time even if the clock is virtual */
+    struct weft__slabs slabs; /* where its futures and coroutines are */
+    weft_ns armed;            /* the deadline that timer_fd is set to; WEFT_FOREVER: none */
+    weft_ns polled_at;        /* when the last poll ended */
+    weft_ns real_deadline;    /* of a shutdown's phase, in real time even if the clock is virtual */
     struct weft__deadline tasks_deadline, parts_deadline;
-    struct weft__mailbox *mailbox; /* [const]; shared with other threads */
-    struct event *wake_event;      /* on the mailbox's wakeup fd */
-    uint64_t io;                   /* events of descriptors that came, of weft's own */
-    struct weft__spin spin;        /* core/loop_spin.c */
-    weft_ns spin_wanted;           /* [const] the option */
-    int spin_status;               /* of the polls of this spin */
-    uint64_t spins, spins_paid;    /* since the beginning */
+    uint64_t io;                /* events of descriptors that came, of weft's own */
+    struct weft__spin spin;     /* core/loop_spin.c */
+    weft_ns spin_wanted;        /* [const] the option */
+    int spin_status;            /* of the polls of this spin */
+    uint64_t spins, spins_paid; /* since the beginning */
     size_t jobs; /* operations under way outside of the loop: virtual time stands still while there
                     are any */
     struct weft__part *parts;
     struct weft__part *mail_parts; /* of these, those that have mail; newest first */
     struct weft__plain *plain;     /* the pending futures of weft_future_new(); newest first */
     struct weft__sync *syncs;      /* locks, queues and their like; newest first */
-    struct weft_thread_task *thread_tasks; /* whose future is needed; newest first */
-    uint64_t random;                       /* see core/random.h; 0: not set yet */
-    weft_future *unseen;                   /* failures that nobody looked at yet; newest first */
+    struct weft_thread_task *thread_tasks;  /* whose future is needed; newest first */
+    uint64_t random;                        /* see core/random.h; 0: not set yet */
+    weft_future *unseen;                    /* failures that nobody looked at yet; newest first */
+    weft_future asleep, slept, interrupted; /* what sleeping coroutines wait for; core/sleep.c */
+
+    /* What seldom changes, last of all what other threads read: no item writes near to it. */
+    struct event *timer_event; /* on timer_fd */
+    struct event *tick_event;  /* attached only: runs a tick from the host's dispatch */
+    struct event *guard;       /* of a base of our own: core/nested.c */
+    struct event *wake_event;  /* on the mailbox's wakeup fd */
+    weft_future *enomem;       /* the future for "out of memory", allocated in advance */
     weft_error_fn *error_fn;
     void *error_arg;
-    weft_context *context; /* owned; the current one outside of tasks, callbacks and jobs */
-    weft_future asleep, slept, interrupted; /* what sleeping coroutines wait for; core/sleep.c */
-    weft_future *enomem; /* the future for "out of memory", allocated in advance */
+    weft_context *context;         /* owned; the current one outside of tasks, callbacks and jobs */
+    struct weft__mailbox *mailbox; /* [const]; shared with other threads */
+    uint32_t id_of_posts;          /* [const] the same as `id` */
 };
 
 /** True for a future of another loop than this thread's (or of one that was freed). */

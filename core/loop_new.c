@@ -189,7 +189,7 @@ static weft_loop *make(const struct weft_loop_options *options, struct event_bas
     weft__ready_init(&loop->urgent);
     weft__ready_init(&loop->found);
     weft__slabs_init(&loop->slabs);
-    loop->id = weft__new_loop_id();
+    loop->id = loop->id_of_posts = weft__new_loop_id();
     weft__sleeps_init(loop);
     loop->generation = weft__generation;
     loop->base = base;
