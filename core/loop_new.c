@@ -15,6 +15,7 @@
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/nested.h"
+#include "core/post.h"
 #include "core/sleep.h"
 #include "core/sys.h"
 
@@ -237,6 +238,7 @@ weft_loop *weft_loop_attach(struct event_base *base)
 
 void weft__loop_destroy(weft_loop *loop)
 {
+    weft__posts_leave();
     weft__thread_leave(loop);
     destroy(loop);
 }

@@ -8,6 +8,7 @@
 
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
+#include "tests/support/trace.h"
 
 TestSuite(post, .init = weft_test_loop_begin_real, .timeout = 60);
 
@@ -111,4 +112,56 @@ Test(post, works_from_the_loops_own_thread)
     cr_assert_eq(weft_loop_run(test_loop), 0);
     cr_assert_eq(left, 0);
     weft_test_loop_end();
+}
+
+/* ---- Memory ---- */
+
+static void *post_some(void *calls)
+{
+    for (int i = 0; i < 100; i++)
+        cr_assert_eq(weft_post(test_loop, count, calls), 0);
+    return NULL;
+}
+
+Test(post, of_a_thread_that_has_ended_is_called)
+{
+    int calls = 0;
+    for (int i = 0; i < 10; i++) {
+        pthread_t thread;
+        pthread_create(&thread, NULL, post_some, &calls);
+        pthread_join(thread, NULL);
+    }
+    cr_assert_eq(calls, 0);
+    weft_test_loop_end();
+    cr_assert_eq(calls, 1000);
+}
+
+Test(post, memory_of_many_is_asked_for_at_once_and_given_back)
+{
+    int calls = 0;
+    size_t before = weft_test_heap_live();
+    for (int i = 0; i < 10; i++)
+        post_some(&calls);
+    cr_assert_leq(weft_test_heap_live() - before, 20);
+    cr_assert_eq(weft_test_run(weft_sleep(1)), 0);
+    cr_assert_eq(calls, 1000);
+    cr_assert_leq(weft_test_heap_live() - before, 2); /* a sheet, and the timers' */
+    weft_test_loop_end();
+}
+
+static int posted_calls, accepted;
+
+static int post_one(void)
+{
+    int status = weft_post(test_loop, count, &posted_calls);
+    accepted += status == 0;
+    int ran = weft_test_run(weft_sleep(0));
+    return status < 0 ? status : ran;
+}
+
+Test(post, survives_every_lack_of_memory)
+{
+    weft_test_every_lack_of_memory(post_one);
+    weft_test_loop_end();
+    cr_assert_eq(posted_calls, accepted);
 }
