@@ -329,7 +329,7 @@ static int tick(weft_loop *loop)
     return status;
 }
 
-static bool can_jump(const weft_loop *loop)
+static bool can_jump(weft_loop *loop)
 {
     return loop->clock == WEFT_CLOCK_VIRTUAL && !loop->jobs &&
            weft__timers_next(&loop->timers) != WEFT_FOREVER;

@@ -190,6 +190,7 @@ static weft_loop *make(const struct weft_loop_options *options, struct event_bas
     weft__ready_init(&loop->urgent);
     weft__ready_init(&loop->found);
     weft__slabs_init(&loop->slabs);
+    weft__timers_init(&loop->timers);
     loop->id = loop->id_of_posts = weft__new_loop_id();
     weft__sleeps_init(loop);
     loop->generation = weft__generation;

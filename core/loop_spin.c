@@ -16,13 +16,13 @@
 #define TIME_PER_POLL WEFT_US(20)
 enum { ITEMS_PER_POLL = 256 };
 
-static bool must_poll(const weft_loop *loop, weft_ns now)
+static bool must_poll(weft_loop *loop, weft_ns now)
 {
     return now - loop->polled_at >= TIME_PER_POLL || loop->skipped >= ITEMS_PER_POLL ||
            now >= weft__timers_next(&loop->timers);
 }
 
-static bool has_enough(const weft_loop *loop)
+static bool has_enough(weft_loop *loop)
 {
     return loop->spin_status < 0 || loop->ready.head || loop->stop || weft__loop_is_forked(loop) ||
            loop->polled_at >= weft__timers_next(&loop->timers);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers: a 4-ary heap ordered by (deadline, order of creation). Adding allocates only when the
- * heap grows.
+ * Timers: a wheel of eleven levels that knows each deadline to the nanosecond. Adding allocates only
+ * when there are more timers than ever before. See core/timer.c.
  */
 #ifndef WEFT_CORE_TIMER_H
 #define WEFT_CORE_TIMER_H
@@ -17,22 +17,31 @@
 /** Embedded by whoever wants to be run at a time. The item is queued when the timer is due. */
 typedef struct weft__timer {
     weft__item item;
-    size_t slot; /* [loop] 1 + its place in the heap; 0: not armed */
+    size_t slot; /* [loop] its entry's place; 0: not armed */
 } weft__timer;
 
+enum { WEFT__WHEEL_LEVELS = 11 };
+
+/** A timer in the list of its slot of the wheel; or the head of such a list; or spare. */
 struct weft__timer_entry {
-    weft_ns deadline;
-    uint64_t order;
-    weft__timer *timer;
+    uint64_t key;        /* the deadline, as a number that is not signed */
+    uint32_t next, prev; /* in a ring with the slot's head; next: of the spare ones */
 };
 
 /** All [loop]. */
 struct weft__timers {
-    struct weft__timer_entry *heap;
-    size_t count, capacity;
-    uint64_t order; /* of the next one */
+    struct weft__timer_entry *entries; /* the heads first; NULL: no timer was armed yet */
+    weft__timer **timers;              /* of each entry, behind all of them */
+    size_t count;                      /* armed */
+    size_t used, capacity;             /* of `entries` */
+    uint32_t spare;                    /* first entry that is not in use, but was; 0: none */
+    uint64_t base;                     /* no deadline is before it */
+    uint64_t busy[WEFT__WHEEL_LEVELS]; /* a bit for each slot in which there is something */
+    uint64_t next;                     /* no deadline is before it; see weft__timers_next() */
+    bool stale;                        /* what that was the deadline of is gone */
 };
 
+void weft__timers_init(struct weft__timers *timers);
 void weft__timers_fini(struct weft__timers *timers);
 
 /** Arm a timer that is not armed. 0 or -ENOMEM. */
@@ -52,8 +61,11 @@ static inline bool weft__timer_is_armed(const weft__timer *timer)
 /** `duration` from now, at most WEFT_FOREVER. */
 weft_ns weft__deadline_after(weft_ns duration);
 
-/** The earliest deadline; WEFT_FOREVER when there is none. */
-weft_ns weft__timers_next(const struct weft__timers *timers);
+/**
+ * When to look at the timers next: at the earliest deadline, or before if that belongs to a crowd which is
+ * not sorted yet; WEFT_FOREVER when there is none.
+ */
+weft_ns weft__timers_next(struct weft__timers *timers);
 
 /** Cancel every operation that waits for a time: the loop ends. */
 void weft__timers_cancel_all(weft_loop *loop);
