@@ -7,7 +7,7 @@
  *     OPEN, CLOSING --the loop ends--> DEAD --weft_stream_free(), the loop is freed--> freed
  *
  * One persistent EV_READ event stays added from the beginning to the end of the input, but while
- * the buffer is full. EV_WRITE is a second event, added only after the kernel said EAGAIN. So a
+ * the buffer is full. EV_WRITE is a second event, made and added only after the kernel said EAGAIN. So a
  * request and its response cost one recv() and one sendmsg(), and no epoll_ctl(). The callbacks
  * move bytes and complete futures; what waits for those runs in the tick that follows.
  *
@@ -94,19 +94,21 @@ int weft_stream_set_limits(weft_stream *stream, const struct weft_stream_limits 
 
 /* ---- Making ---- */
 
-static weft_stream *make(struct weft__net *net, int fd, uint32_t flags)
+static weft_stream *make(struct weft__net *net, int fd, uint32_t flags,
+                         const struct weft__address *peer)
 {
-    weft_stream *stream = weft__calloc(1, sizeof(*stream));
+    size_t peer_size = offsetof(struct weft__address, u) + (peer ? peer->len : 0);
+    weft_stream *stream = weft__calloc(1, offsetof(weft_stream, peer) + peer_size);
     if (!stream)
         return NULL;
+    if (peer)
+        memcpy(&stream->peer, peer, peer_size);
     struct event_base *base = net->loop->base;
     stream->net = net;
     stream->fd = fd;
     stream->flags = flags;
     stream->read_size = WEFT__BUFFER_BASE;
     event_assign(&stream->read_event, base, fd, EV_READ | EV_PERSIST, weft__stream_on_readable,
-                 stream);
-    event_assign(&stream->write_event, base, fd, EV_WRITE | EV_PERSIST, weft__stream_on_writable,
                  stream);
     return stream;
 }
@@ -126,11 +128,9 @@ static int begin(weft_stream *stream)
 int weft__stream_open(struct weft__net *net, int fd, const struct weft_stream_limits *limits,
                       const struct weft__address *peer, weft_stream **ret)
 {
-    weft_stream *stream = make(net, fd, 0);
+    weft_stream *stream = make(net, fd, 0, peer);
     if (!stream)
         return -ENOMEM;
-    if (peer)
-        stream->peer = *peer;
     set_limits(stream, limits);
     int status = begin(stream);
     if (status == 0)
@@ -143,7 +143,7 @@ int weft__stream_open(struct weft__net *net, int fd, const struct weft_stream_li
 int weft__stream_open_pipe(struct weft__net *net, int fd, bool writes, weft_stream **ret)
 {
     weft_stream *stream =
-        make(net, fd, WEFT__STREAM_PIPE | (writes ? 0 : (uint32_t)WEFT__STREAM_EOF_ASKED));
+        make(net, fd, WEFT__STREAM_PIPE | (writes ? 0 : (uint32_t)WEFT__STREAM_EOF_ASKED), NULL);
     if (!stream)
         return -ENOMEM;
     set_limits(stream, NULL);
@@ -254,7 +254,8 @@ void weft__stream_op_complete(struct weft__stream_op *op, int status, weft_value
 void weft__stream_close_fd(weft_stream *stream)
 {
     event_del(&stream->read_event);
-    event_del(&stream->write_event);
+    if (stream->write_event)
+        event_del(stream->write_event);
     close(stream->fd);
     stream->fd = -1;
 }
@@ -290,6 +291,7 @@ void weft__stream_release(weft_stream *stream)
     struct weft__stream_op *ops[3];
     shut(stream, ops);
     weft__link_remove(&stream->link);
+    weft__free(stream->write_event);
     weft__free(stream->peer_text);
     weft__free(stream->local_text);
     weft__free(stream);

@@ -49,7 +49,8 @@ struct weft_stream {
     struct weft__net *net; /* [const] */
     int fd;                /* -1 when DEAD */
     uint32_t flags;
-    struct event read_event, write_event;
+    struct event read_event;
+    struct event *write_event; /* made when the kernel first says EAGAIN; owned */
     weft__buffer in, out;
     size_t read_high, write_high, write_low, write_limit;
     size_t read_size;   /* of an empty buffer; grows and shrinks with what comes at a time */
@@ -59,8 +60,9 @@ struct weft_stream {
     size_t since_pause; /* bytes written since a drain let others run */
     struct weft__stream_op *reader, *drainer, *closer; /* under way, or NULL */
     struct weft__connection *connection; /* a listener's record to tell of its end, or NULL */
-    struct weft__address peer;           /* len 0: not known */
     char *peer_text, *local_text;        /* made when asked for; owned */
+    struct weft__address
+        peer; /* last: only as much of it is allocated as it has; len 0: not known */
 };
 
 /* ---- For those who build a protocol on a stream. Thread: loop, all of them. ---- */

@@ -24,6 +24,7 @@
 #include <weft/time.h>
 
 #include "core/loop.h"
+#include "core/memory.h"
 #include "core/pipe.h"
 #include "core/sys.h"
 #include "net/net.h"
@@ -37,7 +38,7 @@ enum {
 static void disarm(weft_stream *stream)
 {
     if (stream->flags & WEFT__STREAM_WRITE_ARMED)
-        event_del(&stream->write_event);
+        event_del(stream->write_event);
     stream->flags &= ~(uint32_t)WEFT__STREAM_WRITE_ARMED;
 }
 
@@ -50,11 +51,24 @@ static int break_off(weft_stream *stream, int status)
     return status;
 }
 
+static struct event *make_event(weft_stream *stream)
+{
+    struct event *event = weft__malloc(sizeof(*event));
+    if (event)
+        event_assign(event, stream->net->loop->base, stream->fd, EV_WRITE | EV_PERSIST,
+                     weft__stream_on_writable, stream);
+    return event;
+}
+
 static int arm(weft_stream *stream)
 {
     if (stream->flags & WEFT__STREAM_WRITE_ARMED)
         return 0;
-    if (weft__sys.event_add(&stream->write_event, NULL) < 0)
+    if (!stream->write_event)
+        stream->write_event = make_event(stream);
+    if (!stream->write_event)
+        return break_off(stream, -ENOMEM);
+    if (weft__sys.event_add(stream->write_event, NULL) < 0)
         return break_off(stream, errno == ENOMEM ? -ENOMEM : -EIO);
     stream->flags |= WEFT__STREAM_WRITE_ARMED;
     return 0;
