@@ -1,34 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* weft's streams: a task and a buffer for each connection. */
+/* weft's streams: a task for each connection, which answers from the stream's own buffer. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <weft/listen.h>
 #include <weft/stream.h>
 #include <weft/weft.h>
-
-enum { BUFFER = 64 * 1024 };
 
 struct echo {
     WEFT_FRAME;
     weft_stream *stream;
     size_t len;
-    char *data; /* owned; too large for a frame */
 };
+
+static void answer(weft_stream *stream)
+{
+    size_t len;
+    const char *data = weft_peek(stream, &len);
+    weft_write(stream, data, len);
+    weft_consume(stream, len);
+}
 
 static WEFT_ASYNC(echo)
 {
     WEFT_BEGIN;
-    self->data = malloc(BUFFER);
-    if (!self->data)
-        WEFT_FAIL(-ENOMEM);
     do {
-        WEFT_AWAIT_INTO(self->len, weft_read(self->stream, self->data, BUFFER));
-        weft_write(self->stream, self->data, self->len);
+        WEFT_AWAIT_INTO(self->len, weft_fill(self->stream, 0));
+        answer(self->stream);
         WEFT_AWAIT(weft_drain(self->stream));
     } while (self->len > 0);
-    WEFT_FINALLY;
-    free(self->data);
     WEFT_END;
 }
 
