@@ -41,6 +41,32 @@ static inline union weft__second *weft__second(weft_future *future)
     return future->flags & WEFT__HAS_COLD ? &future->second.cold->second : &future->second;
 }
 
+/** Has it a value that nobody took? */
+static inline bool weft__has_value(const weft_future *future)
+{
+    return future->status >= 0 &&
+           (future->flags & (WEFT__COMPLETED | WEFT__TAKEN)) == WEFT__COMPLETED;
+}
+
+/** The destructor of a future's value; NULL: none, or it has no value, or that was taken. */
+static inline weft_destructor *weft__destructor(const weft_future *future)
+{
+    if (!weft__has_value(future))
+        return NULL;
+    const struct weft__cold *cold = weft__cold(future);
+    return cold ? cold->second.destructor : future->second.destructor;
+}
+
+/** weft__observe() for whoever goes on with it, not only passes it on: what it grants is his
+ * (core/grant.h). */
+static inline int weft__look(weft_future *future)
+{
+    int status = weft__observe(future);
+    if (weft__destructor(future))
+        weft__accept_value(future);
+    return status;
+}
+
 /** The cold part, made if there is none; NULL: out of memory. */
 struct weft__cold *weft__cold_make(weft_future *future);
 

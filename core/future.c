@@ -74,10 +74,7 @@ static _Thread_local weft_future elsewhere = WITHOUT_A_LOOP;
 void weft__future_init(weft_future *future, weft_loop *loop, const struct weft__future_ops *ops,
                        uint32_t refs)
 {
-    *future = (weft_future){.ops = ops,
-                            .loop_id = loop->id,
-                            .refs = refs,
-                            .flags = loop->reporting ? WEFT__OF_HANDLER : 0};
+    *future = weft__future_begin(loop, ops, refs, 0);
 }
 
 void *weft__future_room(weft_loop *loop, size_t size, uint32_t *ret_flags)
@@ -97,9 +94,8 @@ void *weft__future_alloc(weft_loop *loop, const struct weft__future_ops *ops, si
     weft_future *future = weft__future_room(loop, size, &flags);
     if (!future)
         return NULL;
-    memset(future, 0, size);
-    weft__future_init(future, loop, ops, refs);
-    future->flags |= flags & WEFT__ALL_FLAGS;
+    *future = weft__future_begin(loop, ops, refs, flags);
+    memset(future + 1, 0, size - sizeof(*future));
     return future;
 }
 
@@ -211,16 +207,9 @@ weft_future *weft_ref(weft_future *future)
     return future;
 }
 
-/* What is stuck was reported by the shutdown, which names the task. */
-static bool failed_unseen(const weft_future *future)
-{
-    return !weft__is_pending(future) && future->status < 0 && future->status != -ECANCELED &&
-           future->status != WEFT_ESTUCK && !(future->flags & WEFT__OBSERVED);
-}
-
 static void list_unseen(weft_future *future)
 {
-    if (future->flags & WEFT__PERMANENT || !failed_unseen(future))
+    if (future->flags & WEFT__PERMANENT || !weft__failed_unseen(future))
         return;
     weft_future **list = &weft__loop->unseen;
     future->first.next = *list;
@@ -230,21 +219,13 @@ static void list_unseen(weft_future *future)
     *list = future;
 }
 
-static void unlist_unseen(weft_future *future)
+void weft__unlist_unseen(weft_future *future)
 {
     weft_future *next = future->first.next;
     weft_future **at = weft__second(future)->at;
     *at = next;
     if (next)
         weft__second(next)->at = at;
-}
-
-int weft__observe(weft_future *future)
-{
-    if (failed_unseen(future) && !(future->flags & WEFT__PERMANENT))
-        unlist_unseen(future);
-    future->flags |= WEFT__OBSERVED;
-    return future->status;
 }
 
 void weft__report_unseen(weft_loop *loop)
@@ -260,27 +241,28 @@ void weft__report_unseen(weft_loop *loop)
     }
 }
 
-static void destroy(weft_future *future)
+static inline void destroy(weft_future *future)
 {
-    if (future->ops->unclaimed && !weft__is_pending(future) && future->status >= 0 &&
+    const struct weft__future_ops *ops = future->ops;
+    if (ops->unclaimed && !weft__is_pending(future) && future->status >= 0 &&
         !(future->flags & (WEFT__TAKEN | WEFT__OBSERVED)))
-        future->ops->unclaimed(future);
+        ops->unclaimed(future);
     weft_destructor *destructor = weft__destructor(future);
     if (destructor)
         destructor(future->first.value.ptr);
-    if (future->ops->dispose)
-        future->ops->dispose(future);
-    weft__cold_free(future);
-    if (future->ops->give_back)
-        future->ops->give_back(future);
+    if (ops->dispose)
+        ops->dispose(future);
+    if (future->flags & WEFT__HAS_COLD)
+        weft__cold_free(future);
+    if (ops->give_back)
+        ops->give_back(future);
     else
         weft__future_free(future);
 }
 
-/* The last reference goes, or one of a PERMANENT future. */
-static void drop(weft_future *future)
+void weft__drop_last(weft_future *future)
 {
-    if (failed_unseen(future)) {
+    if (weft__failed_unseen(future)) {
         weft__observe(future);
         weft__report_future(future, "failed, and nobody looked");
     }
@@ -294,15 +276,13 @@ void weft_unref(weft_future *future)
     if (!future || WEFT__ELSEWHERE(future->loop_id))
         return;
     assert(future->refs > 0);
-    if (future->refs > 1 && !(future->flags & WEFT__PERMANENT))
-        future->refs--;
-    else
-        drop(future);
+    weft__unref(future);
 }
 
 /* ---- Completion ---- */
 
-static void become_done(weft_future *future, int status)
+static inline void become_done(weft_future *future, int status, weft_value value,
+                               weft_destructor *destructor)
 {
     assert(weft__is_pending(future));
     if (future->ops == &plain_ops)
@@ -310,24 +290,22 @@ static void become_done(weft_future *future, int status)
     weft__waiter *first = future->first.waiters;
     future->flags |= WEFT__COMPLETED;
     future->status = status;
-    future->first.value = weft_value_i64(0);
-    weft__second(future)->destructor = NULL;
+    future->first.value = value;
+    weft__second(future)->destructor = destructor;
     if (first)
         weft__schedule_chain(weft__loop, &first->item, &first->prev->item, WEFT__FREE);
 }
 
 void weft__complete(weft_future *future, weft_value value, weft_destructor *destructor)
 {
-    become_done(future, 0);
+    become_done(future, 0, value, destructor);
     if (future->flags & WEFT__HAS_COLD)
         weft__cold_set_message(future, NULL);
-    future->first.value = value;
-    weft__second(future)->destructor = destructor;
 }
 
 void weft__complete_failed(weft_future *future, int status, char *message)
 {
-    become_done(future, status < 0 ? status : -EINVAL);
+    become_done(future, status < 0 ? status : -EINVAL, weft_value_i64(0), NULL);
     if (message || status != -ECANCELED)
         weft__cold_set_message(future, message);
     list_unseen(future);
@@ -433,24 +411,11 @@ int weft_future_status(weft_future *future)
     return weft__is_pending(future) ? -EINPROGRESS : weft__look(future);
 }
 
-static bool has_value(const weft_future *future)
-{
-    return !weft__is_pending(future) && future->status >= 0 && !(future->flags & WEFT__TAKEN);
-}
-
 weft_value weft_future_value(const weft_future *future)
 {
     if (WEFT__ELSEWHERE(future->loop_id))
         return weft_value_i64(0);
-    return has_value(future) ? future->first.value : weft_value_i64(0);
-}
-
-weft_destructor *weft__destructor(const weft_future *future)
-{
-    const struct weft__cold *cold = weft__cold(future);
-    if (!has_value(future))
-        return NULL;
-    return cold ? cold->second.destructor : future->second.destructor;
+    return weft__has_value(future) ? future->first.value : weft_value_i64(0);
 }
 
 /* Again, by one who took it before: the value is still there to be borrowed. */
@@ -467,7 +432,7 @@ static int take_again(weft_future *future, uintptr_t taker, weft_value *ret,
 int weft__take_for(weft_future *future, uintptr_t taker, weft_value *ret,
                    weft_destructor **ret_destructor)
 {
-    if (!has_value(future))
+    if (!weft__has_value(future))
         return take_again(future, taker, ret, ret_destructor);
     *ret = future->first.value;
     *ret_destructor = weft__destructor(future);
@@ -492,7 +457,7 @@ int weft_future_take(weft_future *future, weft_value *ret)
     return status < 0 ? status : weft__take(future, ret, &destructor);
 }
 
-static void accept_value(weft_future *future)
+void weft__accept_value(weft_future *future)
 {
     weft_destructor *destructor = weft__destructor(future);
     if (destructor == weft__give_back) {
@@ -505,14 +470,6 @@ static void accept_value(weft_future *future)
     } else if (destructor == weft__free_results) {
         weft__accept_results(future->first.value.ptr);
     }
-}
-
-int weft__look(weft_future *future)
-{
-    int status = weft__observe(future);
-    if (status >= 0)
-        accept_value(future);
-    return status;
 }
 
 const char *weft_message(const weft_future *future)

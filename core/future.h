@@ -16,9 +16,11 @@
 #ifndef WEFT_CORE_FUTURE_H
 #define WEFT_CORE_FUTURE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <weft/context.h>
+#include <weft/error.h>
 #include <weft/future.h>
 #include <weft/loop.h>
 
@@ -125,6 +127,18 @@ struct weft__timed {
     weft__timer timer;
 };
 
+/** Drop the last reference, or one of a PERMANENT future. */
+void weft__drop_last(weft_future *future);
+
+/** weft_unref() of one that is this thread's. */
+static inline void weft__unref(weft_future *future)
+{
+    if (future->refs > 1 && !(future->flags & WEFT__PERMANENT))
+        future->refs--;
+    else
+        weft__drop_last(future);
+}
+
 /** Initialize a pending future of the current loop with `refs` references. */
 void weft__future_init(weft_future *future, weft_loop *loop, const struct weft__future_ops *ops,
                        uint32_t refs);
@@ -164,13 +178,17 @@ static inline bool weft__is_pending(const weft_future *future)
     return !(future->flags & WEFT__COMPLETED);
 }
 
+/** Did it fail, and nobody looked? What is stuck was reported by the shutdown, which names the task. */
+static inline bool weft__failed_unseen(const weft_future *future)
+{
+    return future->status < 0 && !weft__is_pending(future) && future->status != -ECANCELED &&
+           future->status != WEFT_ESTUCK && !(future->flags & WEFT__OBSERVED);
+}
+
 static inline void weft__clear_flag(weft_future *future, enum weft__future_flags flag)
 {
     future->flags &= ~(uint32_t)flag & WEFT__ALL_FLAGS;
 }
-
-/** The destructor of a future's value; NULL: none, or it has no value, or that was taken. */
-weft_destructor *weft__destructor(const weft_future *future);
 
 /** Complete with success. Takes over the value. */
 void weft__complete(weft_future *future, weft_value value, weft_destructor *destructor);
@@ -231,11 +249,20 @@ void weft__drop(weft_future *future);
 /** Drop a future that cannot be waited for, and return the one that says why. */
 weft_future *weft__refuse(weft_future *future, weft_future *error);
 
-/** Status of a done future, marking it observed. */
-int weft__observe(weft_future *future);
+/** A failure that nobody looked at is not in the loop's list of these any more. */
+void weft__unlist_unseen(weft_future *future);
 
-/** The same for whoever goes on with it, not only passes it on: what it grants is his (core/grant.h). */
-int weft__look(weft_future *future);
+/** Status of a done future, marking it observed. */
+static inline int weft__observe(weft_future *future)
+{
+    if (weft__failed_unseen(future) && !(future->flags & WEFT__PERMANENT))
+        weft__unlist_unseen(future);
+    future->flags |= WEFT__OBSERVED;
+    return future->status;
+}
+
+/** What weft__look() does besides for a value that has a destructor. */
+void weft__accept_value(weft_future *future);
 
 /** weft_future_take() of a done future that succeeded, with the destructor. */
 int weft__take(weft_future *future, weft_value *ret, weft_destructor **ret_destructor);

@@ -87,6 +87,7 @@ bool weft__unschedule(weft_loop *loop, const weft__item *item)
     weft__item **link = weft__find_link(&loop->batch, item);
     if (*link) {
         *link = item->next;
+        loop->attend = true;
         return true;
     }
     if (weft__ready_remove(&loop->found, item))
@@ -206,25 +207,29 @@ static void note_run(weft_loop *loop, unsigned count)
 }
 
 /* Run what is ready; after each `stretch` of items ask for the length of the next one. */
-static inline void run_stretches(weft_loop *loop, unsigned stretch, unsigned (*next)(weft_loop *))
+static inline void run_stretches(weft_loop *loop, unsigned stretch,
+                                 unsigned (*next_stretch)(weft_loop *))
 {
-    weft__item *item;
+    weft__item *item, *next; /* what loop->batch is, as long as nobody says that it changed */
     unsigned left = stretch;
     weft_context **outer = weft__context_enter(NULL);
-    loop->batch = weft__ready_take(&loop->ready);
+    loop->batch = next = weft__ready_take(&loop->ready);
     for (;;) {
-        if (__builtin_expect(loop->attend, 0) && !attend(loop))
+        if (__builtin_expect(loop->attend, 0)) {
+            if (!attend(loop))
+                break;
+            next = loop->batch;
+        }
+        if (!(item = next))
             break;
-        if (!(item = loop->batch))
-            break;
-        loop->batch = item->next;
+        loop->batch = next = item->next;
         if (__builtin_expect(loop->debug != NULL, 0))
             weft__debug_run(loop, item);
         else
             item->run(item);
         if (__builtin_expect(--left == 0, 0)) {
             note_run(loop, stretch);
-            stretch = left = next(loop);
+            stretch = left = next_stretch(loop);
         }
     }
     note_run(loop, stretch - left);
@@ -302,7 +307,7 @@ static inline unsigned stretch_of(const weft_loop *loop)
     return loop->skipped < loop->next_check ? loop->next_check - loop->skipped : 1;
 }
 
-static unsigned next_stretch(weft_loop *loop)
+static unsigned look_up(weft_loop *loop)
 {
     if (!may_skip_poll(loop))
         poll_within(loop);
@@ -319,7 +324,7 @@ static int tick(weft_loop *loop)
     if (loop->attached || loop->shuffle)
         weft__run_ready(loop);
     else
-        run_stretches(loop, stretch_of(loop), next_stretch);
+        run_stretches(loop, stretch_of(loop), look_up);
     weft__ready_move(&loop->ready, &loop->found);
     weft__loop_flush(loop);
     loop->ticks++;

@@ -167,6 +167,16 @@ static inline bool weft__is_foreign(const weft_future *future)
     return future->loop_id != weft__loop_id && future->loop_id;
 }
 
+/** A pending future of this loop, with `refs` references and the flags of its memory. */
+static inline weft_future weft__future_begin(const weft_loop *loop,
+                                             const struct weft__future_ops *ops, uint32_t refs,
+                                             uint32_t flags)
+{
+    uint32_t origin = loop->reporting ? WEFT__OF_HANDLER : 0;
+    return (weft_future){
+        .ops = ops, .refs = refs, .loop_id = loop->id, .flags = (flags | origin) & WEFT__ALL_FLAGS};
+}
+
 /** weft__schedule_chain() where it takes more than to append. */
 void weft__schedule_specially(weft_loop *loop, weft__item *first, weft__item *last,
                               enum weft__order order);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <weft/task.h>
 
+#include "core/cold.h"
 #include "core/loop.h"
 #include "core/signal.h"
 #include "core/task.h"

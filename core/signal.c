@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <weft/signal.h>
 
+#include "core/cold.h"
 #include "core/future.h"
 #include "core/grant.h"
 #include "core/link.h"

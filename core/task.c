@@ -52,7 +52,8 @@ static void drop_awaited(weft__coro *coro)
 {
     weft_future *future = coro->waiter.future;
     coro->waiter.future = NULL;
-    weft_unref(future);
+    if (future)
+        weft__unref(future);
 }
 
 static weft_future *awaitable(const weft__coro *coro, weft_future *future)
@@ -134,8 +135,10 @@ int weft__await_end(struct weft_frame *frame, weft_value *ret)
         weft_destructor *destructor;
         status = weft__take(future, ret, &destructor);
     }
-    if (status >= 0)
-        drop_awaited(coro);
+    if (status >= 0) {
+        coro->waiter.future = NULL;
+        weft__unref(future);
+    }
     return status;
 }
 
@@ -261,11 +264,11 @@ static weft__coro *finish(weft_loop *loop, weft__coro *coro)
         weft__complete_failed(&coro->future, outcome.status, outcome.value.ptr);
     else
         weft__complete(&coro->future, outcome.value, outcome.destructor);
-    weft_unref(&coro->future);
-    if (caller)
+    weft__unref(&coro->future);
+    if (caller && weft__coro_has(caller, WEFT__ASKED_ON))
         weft__cancel_comes_back(caller);
     if (task)
-        weft_unref(&task->future);
+        weft__unref(&task->future);
     return caller;
 }
 
@@ -406,14 +409,13 @@ static weft__coro *new_coro(weft_loop *loop, const struct weft__future_ops *ops,
         weft__future_room(loop, offsetof(weft__coro, frame) + code->frame_size, &flags);
     if (!coro)
         return NULL;
-    memset(coro, 0, offsetof(weft__coro, frame));
-    memcpy(weft__frame_of(coro), frame, code->frame_size);
-    coro->frame = (struct weft_frame){0};
-    weft__future_init(&coro->future, loop, ops, 2);
-    coro->future.flags |= flags & WEFT__ALL_FLAGS;
-    coro->waiter.item.run = start;
-    coro->code = code;
-    coro->spawned_at = place;
+    *coro = (weft__coro){.future = weft__future_begin(loop, ops, 2, flags),
+                         .spawned_at = place,
+                         .code = code,
+                         .waiter.item.run = start};
+    if (code->frame_size > sizeof(struct weft_frame))
+        memcpy(weft__frame_of(coro) + 1, (const struct weft_frame *)frame + 1,
+               code->frame_size - sizeof(struct weft_frame));
     return coro;
 }
 
@@ -446,7 +448,7 @@ static weft__coro *new_call(weft_loop *loop, const weft_coroutine *code, const v
         return NULL;
     weft__coro_set(call, WEFT__CALL);
     call->as.task = weft__identity(loop->current);
-    weft_ref(&call->as.task->future);
+    call->as.task->future.refs++;
     link_coro(call);
     return call;
 }
@@ -542,7 +544,9 @@ static weft_context *context_of(const weft_future *future)
 
 static void dispose(weft_future *future)
 {
-    weft_context_unref(weft__coro_of(future)->as.context);
+    weft_context *context = WEFT__CONTAINER(future, weft__coro, future)->as.context;
+    if (context)
+        weft_context_unref(context);
 }
 
 static const struct weft__future_ops task_ops = {.name = "task",

@@ -40,6 +40,7 @@
 #include <string.h>
 
 #include "core/blocking.h"
+#include "core/cold.h"
 #include "core/cond.h"
 #include "core/context.h"
 #include "core/loop.h"

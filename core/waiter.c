@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "core/cold.h"
 #include "core/context.h"
 #include "core/loop.h"
 #include "core/memory.h"

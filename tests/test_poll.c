@@ -94,8 +94,10 @@ static void let_no_time_pass(void)
 
 static void look_timeless(void *arg)
 {
-    look_again(arg);
+    look();
     let_no_time_pass();
+    if (seen.left-- > 0)
+        weft_unref(weft_call_soon(look_timeless, arg));
 }
 
 Test(poll, is_left_out_for_256_items_while_little_time_passes)
