@@ -565,3 +565,32 @@ Test(callback, is_called_on_a_hosts_base)
     test_loop = NULL;
     event_base_free(base);
 }
+
+/* ---- Taken back by the one right before it ---- */
+
+static struct weft_callback right_behind;
+
+static void take_next_back(void *arg)
+{
+    cr_assert(weft_callback_cancel(&right_behind));
+    *(bool *)arg = true;
+}
+
+static void must_not_run(void *arg)
+{
+    (void)arg;
+    cr_assert_fail("it was taken back");
+}
+
+Test(callback, that_is_next_is_taken_back_by_the_one_that_runs)
+{
+    bool taken = false;
+    struct weft_callback first;
+    weft_callback_init(&first, take_next_back, &taken);
+    weft_callback_init(&right_behind, must_not_run, NULL);
+    cr_assert_eq(weft_callback_soon(&first), 0);
+    cr_assert_eq(weft_callback_soon(&right_behind), 0);
+    cr_assert_eq(weft_test_run(weft_sleep(0)), 0);
+    cr_assert(taken);
+    weft_test_loop_end();
+}
