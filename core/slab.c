@@ -6,7 +6,8 @@
  *     with room --full--> in no list --a block is freed--> with room --empty--> given back, or kept
  *
  * Blocks come from the list of those that were freed, the last one first since it is in the cache,
- * and else from the part of the slab that was never used, so that its pages are touched one by one.
+ * and else from the part of the slab that was never used, so that its pages are touched one by one; or
+ * all at once when there are many slabs already.
  *
  * An empty slab goes back to the kernel, but for the last one with room of its size, and one more
  * that is kept for the next need of any size: a task that comes and goes must not map one each time.
@@ -16,6 +17,7 @@
  */
 #include "core/slab.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <sys/mman.h>
 
@@ -32,6 +34,8 @@
 #ifndef FOR_A_SANITIZER
 #define FOR_A_SANITIZER false
 #endif
+
+enum { MANY = 16 }; /* slabs, from which on the next one will be needed as a whole */
 
 struct block {
     struct block *next; /* in the slab's list of freed ones */
@@ -74,6 +78,18 @@ static struct weft__slab *map_slab(void)
         munmap(at, before);
     munmap(at + before + WEFT__SLAB_SIZE, WEFT__SLAB_SIZE - before);
     return (struct weft__slab *)(void *)(at + before);
+}
+
+/* One fault for all of its pages. Where that cannot be had, each is touched when it is used. */
+static void touch_pages(struct weft__slab *slab)
+{
+#ifdef MADV_POPULATE_WRITE
+    int error = errno;
+    (void)madvise(slab, WEFT__SLAB_SIZE, MADV_POPULATE_WRITE);
+    errno = error;
+#else
+    (void)slab;
+#endif
 }
 
 static void unmap_slab(struct weft__slab *slab)
@@ -123,6 +139,8 @@ static struct weft__slab *new_slab(struct weft__slabs *slabs)
     slab = map_slab();
     if (!slab)
         return NULL;
+    if (slabs->count >= MANY)
+        touch_pages(slab);
     slab->owner = slabs;
     slab->next_all = slabs->all;
     slab->at_all = &slabs->all;
