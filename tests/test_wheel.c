@@ -163,3 +163,17 @@ Test(wheel, entries_are_used_again)
     cr_assert_leq(test_loop->timers.used, WEFT__WHEEL_LEVELS * 64 + 2);
     weft_test_loop_end();
 }
+
+Test(wheel, is_empty_when_a_crowd_has_been_disarmed)
+{
+    for (int i = 0; i < COUNT; i++) {
+        weft_callback_init(&probes[i].callback, nothing, NULL);
+        cr_assert_eq(weft_callback_at(&probes[i].callback, WEFT_MS(100) + i), 0);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        cr_assert(weft_callback_cancel(&probes[i].callback));
+        cr_assert_leq(weft__timers_next(&test_loop->timers), WEFT_FOREVER);
+    }
+    cr_assert_eq(weft__timers_next(&test_loop->timers), WEFT_FOREVER);
+    weft_test_loop_end();
+}
