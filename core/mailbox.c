@@ -376,3 +376,8 @@ weft__item *weft__mailbox_close(weft__mailbox *mailbox, weft__item **ret_last)
     assert(head != &closed);
     return reverse(head, ret_last);
 }
+
+bool weft__mailbox_is_closed(const weft__mailbox *mailbox)
+{
+    return atomic_load(&mailbox->head) == &closed;
+}

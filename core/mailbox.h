@@ -90,6 +90,9 @@ void weft__mailbox_awake(weft__mailbox *mailbox);
  * nothing. */
 weft__item *weft__mailbox_take(weft__mailbox *mailbox, weft__item **ret_last);
 
+/** True once it was closed. Thread: any. */
+bool weft__mailbox_is_closed(const weft__mailbox *mailbox);
+
 /** The loop ends: from now on weft__mailbox_put() refuses. Returns what was put before, as
  * weft__mailbox_take(). */
 weft__item *weft__mailbox_close(weft__mailbox *mailbox, weft__item **ret_last);

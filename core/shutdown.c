@@ -367,6 +367,7 @@ int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_options *opti
 /* The last one first: it may stand on those before. */
 static void free_parts(weft_loop *loop)
 {
+    loop->mail_parts = NULL;
     while (loop->parts) {
         struct weft__part **last = &loop->parts;
         while ((*last)->next)
