@@ -40,6 +40,8 @@ static void end(void)
         return;
     weft__mutex_lock(&pool->mu);
     weft__count_down(&pool->blocked);
+    if (weft__count_get(&pool->running) > weft__pool_slots(pool)) /* then some stop: see above */
+        weft__express_close_locked(pool);
     struct weft__call call =
         weft__call_worker_locked(pool); /* a watcher may have nothing to watch */
     weft__mutex_unlock(&pool->mu);

@@ -192,10 +192,29 @@ static void report_left(const struct weft__client *client)
     }
 }
 
+/* What comes home now is too late, and is not sent home: its worker has done with it. */
+static void leave_place(struct weft__client *client)
+{
+    weft__ready late;
+    weft__ready_init(&late);
+    if (!client->place)
+        return;
+    weft__home_leave(weft__express_home(client->place), &late);
+    weft__item *next;
+    for (weft__item *item = late.head; item; item = next) {
+        next = item->next;
+        weft__job_end_alone(WEFT__CONTAINER(item, struct weft__job, item));
+    }
+    weft__express_leave(client->place);
+    client->place = NULL;
+    client->asked_for_place = false;
+}
+
 static void free_client(struct weft__part *part)
 {
     struct weft__client *client = client_of_part(part);
     report_left(client);
+    leave_place(client);
     if (client->pool) {
         struct weft__job *next;
         for (struct weft__job *job = let_go(client); job; job = next) {
@@ -226,13 +245,42 @@ static void after_fork(struct weft__part *part)
         next = job->older;
         weft__job_lose(job);
     }
+    if (client->place) /* which stays behind */
+        weft__home_forget(weft__express_home(client->place));
+    client->place = NULL;
+    client->asked_for_place = false;
     weft_pool_unref(client->pool);
     client->pool = NULL;
+}
+
+static bool has_mail(struct weft__part *part)
+{
+    struct weft__home *home = weft__express_home(client_of_part(part)->place);
+    return home && weft__home_has_mail(home);
+}
+
+static void collect(struct weft__part *part, weft__ready *into)
+{
+    struct weft__home *home = weft__express_home(client_of_part(part)->place);
+    if (!home)
+        return;
+    if (weft__mailbox_is_closed(client_of_part(part)->loop->mailbox)) /* and so is the home */
+        weft__home_leave(home, into);
+    else
+        weft__home_collect(home, into);
+}
+
+static void flush(struct weft__part *part)
+{
+    weft__express_flush(client_of_part(part)->place);
 }
 
 static const struct weft__part_ops part_ops = {
     .name = "pool",
     .comes_in_any_order = weft__job_complete,
+    .has_mail = has_mail,
+    .collect = collect,
+    .flush = flush,
     .after_fork = after_fork,
     .settle = settle,
     .pending = pending,
@@ -288,6 +336,7 @@ int weft_loop_set_pool(weft_loop *loop, weft_pool *pool)
         return -EBUSY;
     if (pool && weft__pool_is_inherited(pool))
         return WEFT_EFORK;
+    leave_place(client);
     weft_pool *old = client->pool;
     client->pool = pool ? weft_pool_ref(pool) : NULL;
     weft_pool_unref(old);

@@ -15,6 +15,8 @@ struct weft__client {
     struct weft__part part;
     weft_loop *loop;                   /* [const] */
     weft_pool *pool;                   /* a reference; NULL: none yet */
+    struct weft__place *place;         /* its ring in that pool; NULL: none */
+    bool asked_for_place;              /* and there is none */
     struct weft__job *oldest, *newest; /* jobs that are queued or run */
     struct weft__job *left; /* jobs that were abandoned and have not come home; the newest */
     size_t count;           /* of these */

@@ -120,6 +120,7 @@ weft_result weft__continue(const struct weft_continue_options *options,
         return weft_err(status < 0 ? status : -ENOMEM);
     }
     expect(step, job, options->lane);
+    weft__job_named = true;
     step->next = job->chain.named;
     job->chain.named = step;
     return (weft_result){.value.ptr = step, .destructor = next_step};

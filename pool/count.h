@@ -21,6 +21,17 @@ static inline void weft__count_set(weft__count *count, uint64_t value)
     atomic_store_explicit(count, value, memory_order_relaxed);
 }
 
+/** One atomic step: of a number that no lock guards. Thread: any. */
+static inline void weft__count_add(weft__count *count, uint64_t by)
+{
+    atomic_fetch_add_explicit(count, by, memory_order_relaxed);
+}
+
+static inline void weft__count_take(weft__count *count, uint64_t by)
+{
+    atomic_fetch_sub_explicit(count, by, memory_order_relaxed);
+}
+
 /** Not one atomic step. */
 static inline void weft__count_up(weft__count *count)
 {

@@ -153,6 +153,7 @@ enum weft__answer weft__each_cancel(struct weft__job *round)
 static bool submit_locked(weft_pool *pool, struct weft__job *round) WEFT_REQUIRES(pool->mu)
 {
     struct each *each = each_of(round);
+    weft__express_close_locked(pool); /* so that all come by and look */
     each->left = pool->present;
     append(pool, round);
     if (end_if_done(pool, round))

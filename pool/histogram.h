@@ -19,7 +19,7 @@ enum {
     WEFT__BUCKETS = WEFT__LAST_BUCKET + 1 /* the last one for all that took longer */
 };
 
-/** All zero: empty. Written by one thread at a time, or by several: see the two ways to record. */
+/** All zero: empty. */
 struct weft__histogram {
     _Atomic uint64_t counts[WEFT__BUCKETS]; /* [atomic] release, pairs with the reader's acquire */
     _Atomic weft_ns max;                    /* [atomic] relaxed: ordered by `counts` */
@@ -39,17 +39,7 @@ static inline unsigned weft__bucket_of(weft_ns duration)
     return (shift << WEFT__SUB_BITS) + (unsigned)(ns >> shift);
 }
 
-/** Count a duration. Thread: any, one at a time (the pool's lock is held, say). */
-static inline void weft__histogram_record_alone(struct weft__histogram *histogram, weft_ns duration)
-{
-    _Atomic uint64_t *count = &histogram->counts[weft__bucket_of(duration)];
-    if (duration > atomic_load_explicit(&histogram->max, memory_order_relaxed))
-        atomic_store_explicit(&histogram->max, duration, memory_order_relaxed);
-    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + 1,
-                          memory_order_release);
-}
-
-/** Count a duration. Thread: any, several at once. Never together with the other way. */
+/** Count a duration. Thread: any. */
 void weft__histogram_record(struct weft__histogram *histogram, weft_ns duration);
 
 /** How many were counted, and their percentiles; all 0 if none was. Thread: any. */

@@ -39,6 +39,7 @@
 #include "pool/cancel.h"
 #include "pool/client.h"
 #include "pool/each.h"
+#include "pool/express.h"
 #include "pool/lane.h"
 #include "pool/own.h"
 #include "pool/pool.h"
@@ -46,6 +47,7 @@
 #include "pool/wake.h"
 
 _Thread_local struct weft__job *weft__current_job;
+_Thread_local bool weft__job_named;
 
 /* What the arguments own is not needed any more. */
 static void release(struct weft__job *job)
@@ -298,7 +300,6 @@ static void init(struct weft__job *job, struct weft__client *client, weft_lane *
     job->lane = lane;
     job->key = request->options->key;
     job->sticky = NULL;
-    job->queued_at = weft__pool_now();
     job->stage = WEFT__NOT_QUEUED;
     job->chain = (struct weft__chain){.step = NULL};
     job->run = request->run;
@@ -309,6 +310,7 @@ static void init(struct weft__job *job, struct weft__client *client, weft_lane *
     atomic_init(&job->progress.stream, NULL);
     atomic_init(&job->progress.refusal, 0);
     job->progress.bound = request->options->progress;
+    job->home = weft__express_home(client->place);
     job->item.run = weft__job_complete;
 }
 
@@ -389,8 +391,7 @@ void weft__result_destroy(weft_result *result)
     weft__free(result->message);
 }
 
-/* There is no loop any more to send it to. */
-static void end_alone(struct weft__job *job)
+void weft__job_end_alone(struct weft__job *job)
 {
     weft_pool *pool = job->pool;
     release(job);
@@ -409,7 +410,7 @@ void weft__job_send(struct weft__job *job)
 {
     weft__mailbox *mailbox = job->mailbox;
     if (!weft__mailbox_put(mailbox, &job->item))
-        end_alone(job);
+        weft__job_end_alone(job);
     weft__mailbox_unref(mailbox);
 }
 
@@ -461,6 +462,26 @@ void weft__job_run(struct weft__job *job)
     weft__current_job = outer_job;
     weft__context_leave(outer);
     weft_context_unref(context);
+}
+
+bool weft__job_run_plain(struct weft__job *job, weft_result (*run)(void *params), void *params,
+                         weft_result *ret)
+{
+    weft_context *context = NULL; /* the function may set one */
+    weft_context **outer = weft__context_enter(&context);
+    weft__job_named = false;
+    weft__current_job = job;
+    *ret = run(params);
+    bool plain = !ret->destructor && !ret->message && !weft__job_named;
+    if (!plain) {
+        job->ran = true;
+        job->result = *ret;
+        weft__chain_step(job, ret->destructor && weft__chain_goes_on(job));
+    }
+    weft__current_job = NULL;
+    weft__context_leave(outer);
+    weft_context_unref(context);
+    return plain;
 }
 
 enum weft_job_outcome weft_job_outcome(const weft_future *future)

@@ -36,7 +36,8 @@ struct weft__job {
     bool forced;                     /* [const] it is not dropped when the loop shuts down */
     bool elsewhere;                  /* [const] it runs on another thread (set) */
     bool left;                       /* [loop] it has been completed, and has not come home yet */
-    bool ran;                        /* [worker], then [loop]: its function was called */
+    bool ran;                        /* [worker], then [loop]: its function was called. Of a plain
+                                        one not set before it has come home */
     bool ended;                      /* [mu] its loop is gone, and the worker has done with it */
     bool let_go;                     /* [mu] its loop is gone, and has done with it */
     bool deserted;                   /* [mu] its thread is counted in pool->abandoned */
@@ -49,8 +50,9 @@ struct weft__job {
     struct weft__sticky *sticky;     /* [const] behind the control; NULL: it has no key */
     weft_ns queued_at;               /* [mu] weft__pool_now() when it was submitted */
     weft_ns started_at;              /* [mu] when it was taken (set) */
-    weft_ns charged;                 /* [mu] to its lane when it was taken; -1: it was free (set) */
-    enum weft__stage stage;          /* [mu] where it stands in the lane */
+    weft_ns charged;        /* [mu], [worker] to its lane when it was taken; INT64_MIN: it was
+                                      free (set) */
+    enum weft__stage stage; /* [mu] where it stands in the lane */
     struct weft__chain chain;
     weft_result (*run)(void *args); /* [const] the first one of a chain */
     void *params;                   /* [const], then [worker] its arguments: `args`, or of a later
@@ -59,6 +61,7 @@ struct weft__job {
     struct weft__control *control; /* [const] behind the arguments; NULL: nothing stops it */
     weft__mailbox *mailbox; /* [const] a reference; dropped by who takes the job out of its lane */
     struct weft__progress progress;
+    struct weft__home *home;                    /* [const] of its loop in the pool; NULL: none */
     weft__item item;                            /* [worker], then [loop] */
     weft_result result;                         /* [worker], then [loop] (set) */
     _Alignas(max_align_t) unsigned char args[]; /* [const], then [worker] */
@@ -95,6 +98,20 @@ void weft__job_discard(struct weft__job *job);
 
 /** Run the function of a job that was taken out of its lane. Thread: worker; no lock held. */
 void weft__job_run(struct weft__job *job);
+
+/**
+ * The same of a plain one, without a look at its memory if possible: then true, and its result is in
+ * *ret.
+ */
+bool weft__job_run_plain(struct weft__job *job, weft_result (*run)(void *params), void *params,
+                         weft_result *ret);
+
+/** The function that runs here has named another one. [worker] */
+extern _Thread_local bool weft__job_named;
+
+/** A job that was run has no loop any more to be sent to. It may be freed when this returns. Thread: any;
+ * no lock held. */
+void weft__job_end_alone(struct weft__job *job);
 
 /** Send home a job that was run; it may be freed by now when this returns. Thread: worker; no lock
  * held. */

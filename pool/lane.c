@@ -7,6 +7,8 @@
  *       |               | room
  *       +--no room--> NO_ROOM --removed--> NOT_QUEUED
  *
+ * (Or IN_RING, from where it gets here only if it is recalled: pool/express.c.)
+ *
  * Who sets a job's stage to NOT_QUEUED owns its start: a worker that runs it, a cancel, or the newer job
  * that drops it.
  *
@@ -22,6 +24,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "pool/express.h"
 #include "pool/job.h"
 #include "pool/schedule.h"
 
@@ -107,6 +110,7 @@ static void leave(weft_lane *lane, struct weft__job *job)
         take_out(&lane->line, job);
         break;
     case WEFT__NOT_QUEUED:
+    case WEFT__IN_RING:
         assert(false);
     }
     weft__lane_end_locked(lane, job);
@@ -176,6 +180,7 @@ int weft__lane_push_locked(weft_lane *lane, struct weft__job *job, enum weft_sub
 {
     int status = 0;
     *ret_dropped = NULL;
+    weft__express_close_locked(lane->pool);
     if (lane->closed)
         return -ESHUTDOWN;
     if (weft__lane_queued(lane) < lane->max_queued)
@@ -183,29 +188,38 @@ int weft__lane_push_locked(weft_lane *lane, struct weft__job *job, enum weft_sub
     else
         status = push_beyond(lane, job, submit, ret_dropped);
     if (status == 0)
-        weft__count_up(&lane->counts.submitted);
+        weft__count_add(&lane->counts.submitted, 1);
     weft__schedule_account_locked(lane);
     return status;
 }
 
 void weft__lane_stay_locked(weft_lane *lane, struct weft__job *job)
 {
+    weft__express_close_locked(lane->pool);
     job->seq = ++lane->last_seq;
     append(&lane->line, job, WEFT__IN_LINE);
-    weft__count_up(&lane->counts.submitted);
+    weft__count_add(&lane->counts.submitted, 1);
     weft__schedule_account_locked(lane);
 }
 
 void weft__lane_move_locked(weft_lane *lane, struct weft__job *job)
 {
+    weft__express_close_locked(lane->pool);
     enter(lane, job);
-    weft__count_up(&lane->counts.submitted);
+    weft__count_add(&lane->counts.submitted, 1);
     weft__schedule_account_locked(lane);
+}
+
+void weft__lane_recall_locked(weft_lane *lane, struct weft__job *job)
+{
+    enter(lane, job);
 }
 
 bool weft__lane_cancel_locked(weft_lane *lane, struct weft__job *job, int status)
 {
-    if (job->stage == WEFT__NOT_QUEUED)
+    if (job->stage == WEFT__IN_RING) /* until it is recalled, or else was claimed */
+        weft__express_empty_locked(job->pool);
+    if (job->stage == WEFT__NOT_QUEUED || job->stage == WEFT__IN_RING)
         return false;
     leave(lane, job);
     weft__count_up(status == -ECANCELED ? &lane->counts.cancelled_queued : &lane->counts.expired);

@@ -30,13 +30,16 @@ enum weft__stage {
     WEFT__IN_LINE,    /* it may run when its turn comes */
     WEFT__BEHIND,     /* another has its key, and is not done */
     WEFT__RELEASED,   /* it got its key late, and may run when its turn comes */
-    WEFT__NO_ROOM     /* it waits for room in the lane */
+    WEFT__NO_ROOM,    /* it waits for room in the lane */
+    WEFT__IN_RING     /* it went by a ring (pool/express.c), and may have been claimed since */
 };
 
-/** What happens in a lane, for statistics: written with the lock held, read without. */
+/** What happens in a lane, for statistics: written with the lock held but for what is changed by single
+ * steps, read without. What is completed is the count of `run_time`. */
 struct weft__lane_counts {
-    weft__count queued, running, waiting; /* now; kept by weft__schedule_account_locked() */
-    weft__count submitted, completed;     /* since it was made, as the rest */
+    weft__count queued, waiting; /* now, in its lists; kept by weft__schedule_account_locked() */
+    weft__count running;         /* now; by single steps, as the next one */
+    weft__count submitted;       /* since it was made, as the rest */
     weft__count rejected, dropped, expired;
     weft__count cancelled_queued, cancelled_cooperative, cancelled_interrupted, abandoned;
     weft__count unstarted;
@@ -117,6 +120,9 @@ int weft__lane_push_locked(weft_lane *lane, struct weft__job *job, enum weft_sub
 void weft__lane_stay_locked(weft_lane *lane, struct weft__job *job);
 void weft__lane_move_locked(weft_lane *lane, struct weft__job *job);
 
+/** Queue a job that was accepted before, and comes out of a ring. Does not tell the scheduler. */
+void weft__lane_recall_locked(weft_lane *lane, struct weft__job *job);
+
 /** The oldest of those that may run when their turn comes; NULL: there is none. */
 struct weft__job *weft__lane_oldest_locked(const weft_lane *lane);
 
@@ -154,8 +160,9 @@ void weft__lane_bury_locked(weft_lane *lane);
 /** The first, of a new pool: the built-in ones. */
 void weft__lanes_init(weft_pool *pool, size_t max_queued);
 
-/** How many jobs wait for a thread. Takes no lock that jobs take. Thread: any. */
+/** How many jobs wait for a thread; and run. Take no lock that jobs take. Thread: any. */
 size_t weft__lanes_queued(weft_pool *pool);
+size_t weft__lanes_running(weft_pool *pool);
 
 /** The same, and those that wait for room. Thread: any. */
 size_t weft__lanes_waiting(weft_pool *pool);

@@ -14,6 +14,7 @@
  */
 #include <stdio.h>
 
+#include "pool/express.h"
 #include "pool/lane.h"
 #include "pool/pool.h"
 
@@ -32,12 +33,11 @@ static void read_lane(const weft_lane *lane, struct weft_lane_stats *ret)
 {
     const struct weft__lane_counts *counts = &lane->counts;
     *ret = (struct weft_lane_stats){
-        .queued = weft__count_get(&counts->queued),
+        .queued = weft__count_get(&counts->queued) + weft__express_queued(lane->pool, lane),
         .running = weft__count_get(&counts->running),
         .waiting = weft__count_get(&counts->waiting),
         .abandoned_running = weft__count_get(&counts->abandoned_running),
         .submitted = weft__count_get(&counts->submitted),
-        .completed = weft__count_get(&counts->completed),
         .rejected = weft__count_get(&counts->rejected),
         .dropped = weft__count_get(&counts->dropped),
         .expired = weft__count_get(&counts->expired),
@@ -49,6 +49,7 @@ static void read_lane(const weft_lane *lane, struct weft_lane_stats *ret)
         .queue_wait = latency_of(&counts->queue_wait),
         .run_time = latency_of(&counts->run_time),
     };
+    ret->completed = ret->run_time.count;
     snprintf(ret->name, sizeof(ret->name), "%s", lane->name);
 }
 

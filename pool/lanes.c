@@ -21,6 +21,7 @@
 
 #include "core/memory.h"
 #include "pool/client.h"
+#include "pool/express.h"
 #include "pool/lane.h"
 #include "pool/pool.h"
 #include "pool/schedule.h"
@@ -149,6 +150,16 @@ size_t weft__lanes_queued(weft_pool *pool)
     weft__mutex_lock(&pool->lanes_mu);
     for (const weft_lane *lane = pool->lanes; lane; lane = lane->next)
         count += weft__count_get(&lane->counts.queued);
+    weft__mutex_unlock(&pool->lanes_mu);
+    return count + weft__express_queued(pool, NULL);
+}
+
+size_t weft__lanes_running(weft_pool *pool)
+{
+    size_t count = 0;
+    weft__mutex_lock(&pool->lanes_mu);
+    for (const weft_lane *lane = pool->lanes; lane; lane = lane->next)
+        count += weft__count_get(&lane->counts.running);
     weft__mutex_unlock(&pool->lanes_mu);
     return count;
 }
@@ -296,6 +307,7 @@ weft_lane *weft_lane_ref(weft_lane *lane)
 
 static void close_locked(weft_lane *lane)
 {
+    weft__express_empty_locked(lane->pool);
     lane->closed = true;
     lane->reserved = 0;
     weft__schedule_account_locked(lane);
@@ -347,6 +359,7 @@ static int configure_locked(const weft_pool *pool, weft_lane *lane,
 {
     if (lane->closed || !may_reserve_locked(pool, lane, options->reserved))
         return -EINVAL;
+    weft__express_empty_locked(lane->pool);
     set_options(lane, options);
     weft__lane_admit_locked(lane);
     weft__schedule_account_locked(lane);

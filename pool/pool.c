@@ -111,6 +111,7 @@ static weft_pool *allocate(const struct weft_pool_options *options)
     pool->thread_stop = options->thread_stop;
     pool->thread_arg = options->thread_arg;
     pool->keepalive = options->keepalive;
+    pool->spin = options->spin;
     pool->stack_size = options->stack_size;
     snprintf(pool->thread_name, sizeof(pool->thread_name), "%.9s", options->thread_name);
     return pool;
@@ -124,6 +125,7 @@ void weft__pool_destroy(weft_pool *pool)
     pthread_cond_destroy(&pool->left);
     pthread_mutex_destroy(&pool->mu.mutex);
     weft__lanes_destroy(pool);
+    weft__express_destroy(pool);
     weft__free(pool);
 }
 
@@ -159,8 +161,10 @@ bool weft__pool_is_inherited(const weft_pool *pool)
 /* The locks go with the memory: to destroy one that is held is not allowed. */
 static void unref_inherited(weft_pool *pool) WEFT_NO_THREAD_SAFETY_ANALYSIS
 {
-    if (--pool->refs == 0)
-        weft__free(pool);
+    if (--pool->refs > 0)
+        return;
+    weft__express_destroy(pool);
+    weft__free(pool);
 }
 
 static void ref_inherited(weft_pool *pool) WEFT_NO_THREAD_SAFETY_ANALYSIS
@@ -203,7 +207,7 @@ void weft_pool_get_stats(weft_pool *pool, struct weft_pool_stats *ret)
     ret->queued = weft__lanes_queued(pool);
     ret->threads = weft__count_get(&pool->threads);
     ret->idle = weft__count_get(&pool->idle_count);
-    ret->running = weft__count_get(&pool->running);
+    ret->running = weft__lanes_running(pool);
     ret->blocked = weft__count_get(&pool->blocked);
     ret->spares = ret->threads > pool->max_threads ? ret->threads - pool->max_threads : 0;
     if (ret->spares > ret->blocked) /* the rest are threads of the built-in lanes */
@@ -211,5 +215,9 @@ void weft_pool_get_stats(weft_pool *pool, struct weft_pool_stats *ret)
     ret->started = weft__count_get(&pool->started);
     ret->ended = weft__count_get(&pool->ended);
     ret->wakeups_sent = weft__count_get(&pool->wakeups_sent);
-    ret->wakeups_saved = weft__count_get(&pool->wakeups_saved);
+    for (unsigned i = 0; i < pool->places; i++) {
+        ret->spins += weft__count_get(&pool->workers[i].spins);
+        ret->spins_paid += weft__count_get(&pool->workers[i].spins_paid);
+    }
+    ret->wakeups_saved = weft__count_get(&pool->wakeups_saved) + weft__express_saved(pool);
 }

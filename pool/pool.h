@@ -9,7 +9,9 @@
 #include <weft/pool.h>
 
 #include "core/mutex.h"
+#include "core/spin.h"
 #include "pool/count.h"
+#include "pool/express.h"
 #include "pool/lane.h"
 
 /** A place for a thread. It outlives the thread, so that it can be signalled without the lock. */
@@ -18,12 +20,17 @@ struct weft__worker {
     pthread_cond_t roused;     /* to be waited on with the pool's lock */
     struct weft__worker *next; /* [mu] in the list of idle or of free ones */
     bool called;               /* [mu] off the idle list, to look for a job */
-    struct weft__job *job;     /* [mu] that it has taken and not noted as ended; NULL: none */
-    bool in_job;               /* [worker] its function runs */
-    bool in_round;             /* [worker] that of a round runs (pool/each.c) */
-    uint64_t round;            /* [mu] the number of the last one that it served */
-    unsigned blocking;         /* [worker] how many waits for others it is in, nested */
-    void *state;               /* [worker] the user's, from thread_start */
+    char apart[64];            /* what follows is written for each job */
+    _Atomic(uintptr_t) job; /* [atomic] that it has taken and not noted as ended, see running.c */
+    _Atomic weft_ns started_at; /* [atomic] when that was taken; relaxed: ordered by `job` */
+    _Atomic(struct weft__home *) posting; /* [atomic] where it sends something now, see home.c */
+    struct weft__spin spin;               /* [worker] */
+    weft__count spins, spins_paid;        /* [worker] */
+    bool in_job;                          /* [worker] its function runs */
+    bool in_round;                        /* [worker] that of a round runs (pool/each.c) */
+    uint64_t round;                       /* [mu] the number of the last one that it served */
+    unsigned blocking;                    /* [worker] how many waits for others it is in, nested */
+    void *state;                          /* [worker] the user's, from thread_start */
 };
 
 /** Pools without threads, for tests. */
@@ -45,13 +52,14 @@ struct weft_pool {
     struct weft__worker *free;    /* [mu] without a thread */
     weft__count threads;          /* [mu] that exist or are being started */
     weft__count idle_count;       /* [mu] of these, on the idle list */
-    weft__count running;          /* [mu] jobs taken out of their lane by a thread */
+    weft__count running;          /* [mu] threads that have taken a job out of its lane, or look for
+                                     the next one by themselves (pool/worker.c) */
     weft__count blocked;          /* [mu] of these, waiting for others */
     unsigned present;             /* [mu] of the threads, those that look for jobs or run one */
     struct weft__job *rounds;     /* [mu] that go on, oldest first */
     uint64_t last_round;          /* [mu] number of the newest */
     /* Lanes, see pool/lanes.c and pool/schedule.c. */
-    weft_lane *active, **last_active; /* [mu] those with something to start */
+    weft_lane *active, **last_active; /* [mu] those with something to start in their lists */
     size_t own, common, unused;       /* [mu] sums of what the lanes have of that name */
     uint64_t vtime;                   /* [mu] of the lane that was served last */
     uint64_t starts;                  /* [mu] jobs that were taken */
@@ -61,26 +69,28 @@ struct weft_pool {
     weft_lane *dead_lanes;            /* [mu] to be freed */
     uint64_t last_lane;               /* [mu] serial number of the newest */
     weft_lane default_lane, dns_lane, files_lane;
-    unsigned max_threads;       /* [const] */
-    unsigned max_spares;        /* [const] threads beyond max_threads while jobs are blocked */
-    unsigned quick_threads;     /* [const] so many jobs get a thread without having waited */
-    weft_ns patience;           /* [const] how long a job waits before the pool grows for it */
-    weft__count wakeups_sent;   /* [mu] */
-    weft__count wakeups_saved;  /* [mu] jobs that were queued without one */
-    weft__count started, ended; /* [mu] threads */
-    unsigned leaving;           /* [mu] threads that end, not among `threads` */
-    unsigned abandoned;         /* [mu] of the threads, running a job that its loop has let go */
-    unsigned refs;              /* [mu] the owners' and the loops' */
-    bool deserted;              /* [mu] the last thread frees the pool */
-    bool has_last_left;         /* [mu] last_left is to be joined */
-    pthread_t last_left;        /* [mu] the thread that left last */
-    pthread_cond_t left;        /* a thread left; waited on by the last unref */
-    unsigned generation;        /* [const] in which process it may be used */
-    int interrupt_signal;       /* [const] */
-    bool may_interrupt;         /* under the lock of pool/interrupt.c: it uses that */
-    unsigned min_threads;       /* [const] */
-    weft_ns keepalive;          /* [const] */
-    size_t stack_size;          /* [const] */
+    struct weft__express express; /* see pool/express.c */
+    unsigned max_threads;         /* [const] */
+    unsigned max_spares;          /* [const] threads beyond max_threads while jobs are blocked */
+    unsigned quick_threads;       /* [const] so many jobs get a thread without having waited */
+    weft_ns patience;             /* [const] how long a job waits before the pool grows for it */
+    weft__count wakeups_sent;     /* [mu] */
+    weft__count wakeups_saved;    /* [mu] jobs that were queued without one */
+    weft__count started, ended;   /* [mu] threads */
+    unsigned leaving;             /* [mu] threads that end, not among `threads` */
+    unsigned abandoned;           /* [mu] of the threads, running a job that its loop has let go */
+    unsigned refs;                /* [mu] the owners' and the loops' */
+    bool deserted;                /* [mu] the last thread frees the pool */
+    bool has_last_left;           /* [mu] last_left is to be joined */
+    pthread_t last_left;          /* [mu] the thread that left last */
+    pthread_cond_t left;          /* a thread left; waited on by the last unref */
+    unsigned generation;          /* [const] in which process it may be used */
+    int interrupt_signal;         /* [const] */
+    bool may_interrupt;           /* under the lock of pool/interrupt.c: it uses that */
+    unsigned min_threads;         /* [const] */
+    weft_ns keepalive;            /* [const] */
+    weft_ns spin;                 /* [const] as in the options */
+    size_t stack_size;            /* [const] */
     int (*thread_start)(void *arg, void **ret_state); /* [const] NULL: nothing to do */
     void (*thread_stop)(void *state);                 /* [const] NULL: nothing to do */
     void *thread_arg;                                 /* [const] */

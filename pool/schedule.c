@@ -36,6 +36,9 @@
 /* What a run counts for at least, so that no job is free. */
 #define SHORTEST WEFT_US(1)
 
+/* No real charge: those are of jobs of some seconds. */
+#define FREE INT64_MIN
+
 /* What is charged by the stride at most: the product fits in 63 bits. */
 #define LONG WEFT_S(500)
 
@@ -81,12 +84,13 @@ static void show(weft__count *count, uint64_t value)
 void weft__schedule_account_locked(weft_lane *lane)
 {
     weft_pool *pool = lane->pool;
+    if (weft__lane_ready(lane) > 0)
+        weft__express_close_locked(pool);
     size_t can = weft__least(weft__lane_ready(lane), weft__less(lane->max_running, lane->running));
     size_t unused = weft__less(lane->reserved, lane->running);
     size_t own = weft__least(can, unused), common = can - own;
     show(&lane->counts.queued, weft__lane_queued(lane));
     show(&lane->counts.waiting, lane->no_room.count);
-    show(&lane->counts.running, lane->running);
     if (common != lane->common) {
         pool->common += common - lane->common;
         lane->common = common;
@@ -136,7 +140,7 @@ static weft_lane *choose_locked(const weft_pool *pool, weft_ns now, bool *ret_ag
 
 weft_ns weft__schedule_oldest_locked(const weft_pool *pool)
 {
-    weft_ns oldest = WEFT_FOREVER;
+    weft_ns oldest = pool->active ? WEFT_FOREVER : weft__express_oldest_locked(pool);
     bool common = weft__schedule_common_locked(pool) > 0;
     for (const weft_lane *lane = pool->active; lane; lane = lane->next_active)
         if ((common || lane->own) && weft__lane_oldest_locked(lane)->queued_at < oldest)
@@ -153,24 +157,67 @@ static void charge(weft_lane *lane, weft_ns duration)
         lane->vtime += (uint64_t)(duration / (weft_ns)lane->weight * WEFT__USUAL_WEIGHT);
 }
 
+static weft_lane *express_lane(const weft_pool *pool)
+{
+    return atomic_load_explicit(&pool->express.lane, memory_order_relaxed);
+}
+
+/* What limits see. */
+static void add_account(weft_pool *pool, weft_lane *lane, int by) WEFT_REQUIRES(pool->mu)
+{
+    lane->running += (size_t)by;
+    weft__count_set(&pool->running, weft__count_get(&pool->running) + (uint64_t)by);
+}
+
+/* Before it is taken, so that nobody sees it nowhere; or it has ended. */
+static void add_running(weft_pool *pool, weft_lane *lane, int by) WEFT_REQUIRES(pool->mu)
+{
+    add_account(pool, lane, by);
+    weft__count_add(&lane->counts.running, (uint64_t)by);
+}
+
+static struct weft__job *pop_ring_locked(weft_pool *pool, weft_ns *ret_queued_at)
+{
+    struct weft__claim claim;
+    if (!weft__express_take_locked(pool, &claim))
+        return NULL;
+    *ret_queued_at = claim.queued_at;
+    return claim.job;
+}
+
+/* The oldest, in its lists or in rings. NULL: it was in a ring. */
+static struct weft__job *pop_locked(weft_lane *lane,
+                                    weft_ns *ret_queued_at) WEFT_NO_THREAD_SAFETY_ANALYSIS
+{
+    if (!lane->pool->active)
+        return pop_ring_locked(lane->pool, ret_queued_at);
+    struct weft__job *job = weft__lane_pop_locked(lane);
+    *ret_queued_at = job->queued_at;
+    return job;
+}
+
 struct weft__job *weft__schedule_take_locked(weft_pool *pool, weft_ns now)
 {
-    bool aged;
+    bool aged = false;
+    weft_ns queued_at;
     if (weft__schedule_eligible_locked(pool) == 0)
         return NULL;
-    weft_lane *lane = choose_locked(pool, now, &aged);
-    struct weft__job *job = weft__lane_pop_locked(lane);
+    weft_lane *lane = pool->active ? choose_locked(pool, now, &aged) : express_lane(pool);
+    add_running(pool, lane, 1);
+    struct weft__job *job = pop_locked(lane, &queued_at);
+    if (!job) { /* busy threads were faster */
+        add_running(pool, lane, -1);
+        return NULL;
+    }
     if (!aged && is_behind(pool->vtime, lane->vtime))
         pool->vtime = lane->vtime;
     job->started_at = now;
-    job->charged = aged ? -1 : lane->estimate;
+    job->charged = aged ? FREE : lane->estimate;
     if (!aged)
         charge(lane, job->charged);
     lane->served_at = now;
     lane->passed_from = ++pool->starts;
-    weft__histogram_record_alone(&lane->counts.queue_wait, now - job->queued_at);
-    lane->running++;
-    weft__count_up(&pool->running);
+    weft__histogram_record(&lane->counts.queue_wait, now - queued_at);
     weft__schedule_account_locked(lane);
     return job;
 }
@@ -179,28 +226,73 @@ void weft__schedule_ended_locked(weft_pool *pool, struct weft__job *job, weft_ns
 {
     weft_lane *lane = job->lane;
     weft_ns ran = now - job->started_at;
-    weft__histogram_record_alone(&lane->counts.run_time, ran);
+    weft__histogram_record(&lane->counts.run_time, ran);
     if (ran < SHORTEST)
         ran = SHORTEST;
-    if (job->charged >= 0)
+    if (job->charged != FREE)
         charge(lane, ran - job->charged);
     lane->estimate += (ran - lane->estimate) / SMOOTHING;
-    weft__count_up(&lane->counts.completed);
-    lane->running--;
     if (job->stage == WEFT__NOT_QUEUED) /* else it goes on in this lane, and keeps its key */
         weft__lane_end_locked(lane, job);
-    weft__count_down(&pool->running);
-    if (!lane->limited && !lane->closed && !job->key) { /* then no other may start for that */
-        weft__count_set(&lane->counts.running, lane->running);
+    add_running(pool, lane, -1);
+    if (!lane->limited && !lane->closed && !job->key) /* then no other may start for that */
         return;
-    }
     weft__schedule_account_locked(lane);
     weft__lane_bury_locked(lane);
+}
+
+void weft__schedule_rest(struct weft__span *span)
+{
+    weft_ns ran = weft__pool_now() - span->started_at;
+    weft__histogram_record(&span->lane->counts.run_time, ran);
+    if (span->charged != FREE)
+        span->charged -= ran;
+    weft__count_take(&span->lane->counts.running, 1);
+}
+
+bool weft__schedule_resume(weft_pool *pool, struct weft__span *span, struct weft__claim *ret)
+{
+    struct weft__lane_counts *counts = &span->lane->counts;
+    if (!weft__express_has(pool, span->lane))
+        return false;
+    weft__count_add(&counts->running, 1); /* first: see add_running() */
+    if (!weft__express_claim(pool, span->lane, ret)) {
+        weft__count_take(&counts->running, 1);
+        return false;
+    }
+    span->started_at = weft__pool_now();
+    weft__histogram_record(&counts->queue_wait, span->started_at - ret->queued_at);
+    return true;
+}
+
+void weft__schedule_leave_locked(weft_pool *pool, const struct weft__span *span)
+{
+    if (span->charged != FREE)
+        charge(span->lane, -span->charged);
+    add_account(pool, span->lane, -1);
+    weft__schedule_account_locked(span->lane);
+    weft__lane_bury_locked(span->lane);
+}
+
+/* The account stays: the lane is charged for both when the last one ends. */
+bool weft__schedule_go_on(weft_pool *pool, struct weft__span *span, struct weft__claim *ret)
+{
+    weft_lane *lane = span->lane;
+    if (!weft__express_claim(pool, lane, ret))
+        return false;
+    weft_ns now = weft__pool_now(), ran = now - span->started_at;
+    weft__histogram_record(&lane->counts.run_time, ran);
+    weft__histogram_record(&lane->counts.queue_wait, now - ret->queued_at);
+    span->started_at = now;
+    if (span->charged != FREE)
+        span->charged -= ran;
+    return true;
 }
 
 struct weft__job *weft__schedule_give_up_locked(weft_pool *pool, weft_ns now)
 {
     bool aged;
+    weft__express_close_locked(pool);
     if (weft__schedule_eligible_locked(pool) == 0)
         return NULL;
     weft_lane *lane = choose_locked(pool, now, &aged);

@@ -38,6 +38,29 @@ struct weft__job *weft__schedule_take_locked(weft_pool *pool, weft_ns now) WEFT_
 void weft__schedule_ended_locked(weft_pool *pool, struct weft__job *job, weft_ns now)
     WEFT_REQUIRES(pool->mu);
 
+/** The time of a job that runs, while it is not noted in the job; and the account of a worker that has
+ * none just now. */
+struct weft__span {
+    weft_lane *lane;
+    weft_ns started_at, charged; /* as a job's */
+};
+
+/**
+ * The function of a job that was taken has returned: end it, and take the next one of the lane, out of a
+ * ring, if nothing needs the lock for that; false: something does. Thread: the worker that ran it; no
+ * lock held.
+ */
+bool weft__schedule_go_on(weft_pool *pool, struct weft__span *span, struct weft__claim *ret);
+
+/**
+ * End a job without taking the next one; the worker keeps its account. If there is one, later, take it
+ * out of a ring; or give up the account. Thread: the same.
+ */
+void weft__schedule_rest(struct weft__span *span);
+bool weft__schedule_resume(weft_pool *pool, struct weft__span *span, struct weft__claim *ret);
+void weft__schedule_leave_locked(weft_pool *pool, const struct weft__span *span)
+    WEFT_REQUIRES(pool->mu);
+
 /** Take out of its lane the job that would run next, for good: there will be no thread for it. It counts
  * as unstarted, and no limit of its lane keeps back the one behind it. NULL: none may run. */
 struct weft__job *weft__schedule_give_up_locked(weft_pool *pool, weft_ns now)
@@ -66,17 +89,18 @@ static inline size_t weft__schedule_common_locked(const weft_pool *pool) WEFT_RE
 
 /**
  * How many jobs could be taken one after the other now, by as many threads as there may be. Exact:
- * if it is not 0, the next take returns a job. It rises when a job is queued, or ends, or when
+ * if it is not 0, the next take returns a job (but for those in rings, which others claim without the
+ * lock). It rises when a job is queued, or ends, or when
  * limits are changed: whoever does that calls weft__call_worker_locked().
  */
 static inline size_t weft__schedule_eligible_locked(const weft_pool *pool) WEFT_REQUIRES(pool->mu)
 {
     if (!pool->active)
-        return 0;
+        return weft__least(weft__express_ready_locked(pool), weft__schedule_common_locked(pool));
     return pool->own + weft__least(pool->common, weft__schedule_common_locked(pool));
 }
 
-/** When that one of the eligible jobs was queued which waits longest. There must be one. */
+/** When that one of the eligible jobs was queued which waits longest; WEFT_FOREVER: there is none. */
 weft_ns weft__schedule_oldest_locked(const weft_pool *pool) WEFT_REQUIRES(pool->mu);
 
 /**

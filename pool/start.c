@@ -187,6 +187,7 @@ void weft__end_workers(weft_pool *pool)
 {
     weft__mutex_lock(&pool->mu);
     pool->stopping = true;
+    weft__express_close_locked(pool);
     for (struct weft__worker *idle = pool->idle; idle; idle = idle->next)
         pthread_cond_signal(&idle->roused);
     if (pool->watcher)

@@ -42,11 +42,42 @@ static void run_inline(weft__item *item)
         run_inline_soon(client);
 }
 
+static void find_place(struct weft__client *client)
+{
+    if (client->asked_for_place || client->pool->by_hand)
+        return;
+    client->asked_for_place = true;
+    client->place = weft__express_join(client->pool, client->loop->mailbox);
+}
+
+/* By the ring, if the pool is open for the lane, or can be. */
+static bool submit_by_ring(struct weft__job *job)
+{
+    struct weft__client *client = job->client;
+    weft_pool *pool = job->pool;
+    bool keep = client->loop->in_tick;
+    if (job->key || !client->place)
+        return false;
+    if (weft__express_submit(client->place, job, keep))
+        return true;
+    weft__mutex_lock(&pool->mu);
+    bool opened = weft__express_open_locked(client->place, job->lane);
+    weft__mutex_unlock(&pool->mu);
+    return opened && weft__express_submit(client->place, job, keep);
+}
+
 static weft_future *submit_job(struct weft__job *job, enum weft_submit submit)
 {
     weft_pool *pool = job->pool;
     struct weft__job *dropped;
+    if (submit_by_ring(job)) {
+        weft__client_add(job);
+        return &job->future;
+    }
+    job->queued_at = weft__pool_now();
     weft__mutex_lock(&pool->mu);
+    if (job->client->place)
+        weft__express_catch_up_locked(job->client->place);
     int refused = weft__lane_push_locked(job->lane, job, submit, &dropped);
     struct weft__call call = weft__call_worker_locked(pool);
     if (refused == 0 && !call.worker)
@@ -97,6 +128,7 @@ static weft_future *submit_to(struct weft__client *client, const struct weft__re
     int status = interrupts ? weft__interrupt_acquire(client->pool) : 0;
     if (status < 0)
         return refuse(request, weft_future_failed(status, "%s: no signal", request->name));
+    find_place(client);
     struct weft__job *job = weft__job_new(client, lane, request);
     if (!job)
         return refuse(request, weft__future_enomem(client->loop));

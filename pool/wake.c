@@ -53,11 +53,29 @@ static bool may_start(const weft_pool *pool) WEFT_REQUIRES(pool->mu)
            weft__count_get(&pool->threads) < weft__schedule_threads_locked(pool);
 }
 
-bool weft__must_watch_locked(const weft_pool *pool)
+/* So many are busy that the pool would have to grow. */
+static bool must_grow(const weft_pool *pool) WEFT_REQUIRES(pool->mu)
 {
     uint64_t busy = weft__count_get(&pool->running) - weft__pool_excused(pool);
-    return busy >= pool->quick_threads && !pool->idle && may_start(pool) &&
-           weft__schedule_eligible_locked(pool);
+    return busy >= pool->quick_threads && !pool->idle && may_start(pool);
+}
+
+bool weft__must_watch_locked(const weft_pool *pool)
+{
+    return must_grow(pool) && weft__schedule_eligible_locked(pool);
+}
+
+/* Is there anybody for a job that comes now by a ring? Not if somebody will look by himself. */
+static bool is_callable(const weft_pool *pool) WEFT_REQUIRES(pool->mu)
+{
+    if (pool->waking || weft__schedule_common_locked(pool) == 0)
+        return false;
+    return pool->watcher ? !must_grow(pool) : pool->idle || may_start(pool);
+}
+
+void weft__note_callable_locked(weft_pool *pool)
+{
+    weft__express_note_locked(pool, is_callable(pool));
 }
 
 static struct weft__call call_thread(weft_pool *pool, struct weft__worker *worker)
@@ -69,7 +87,7 @@ static struct weft__call call_thread(weft_pool *pool, struct weft__worker *worke
     return (struct weft__call){worker, false};
 }
 
-struct weft__call weft__call_present_locked(weft_pool *pool)
+static struct weft__call call_present(weft_pool *pool) WEFT_REQUIRES(pool->mu)
 {
     struct weft__worker *watcher = pool->watcher;
     if (pool->waking || !weft__schedule_eligible_locked(pool) || (!watcher && !pool->idle))
@@ -84,14 +102,33 @@ struct weft__call weft__call_present_locked(weft_pool *pool)
     return call_thread(pool, weft__worker_pop(&pool->idle));
 }
 
-struct weft__call weft__call_worker_locked(weft_pool *pool)
+static struct weft__call call_any(weft_pool *pool) WEFT_REQUIRES(pool->mu)
 {
     if (pool->waking || pool->watcher || pool->idle || !may_start(pool) ||
         !weft__schedule_eligible_locked(pool))
-        return weft__call_present_locked(pool);
+        return call_present(pool);
     weft__count_up(&pool->threads);
     pool->waking = true;
     return (struct weft__call){weft__worker_pop(&pool->free), true};
+}
+
+/* The hint of pool/express.c is stored before the look at the rings. */
+struct weft__call weft__call_present_locked(weft_pool *pool)
+{
+    weft__note_callable_locked(pool);
+    struct weft__call call = call_present(pool);
+    if (call.worker)
+        weft__express_note_locked(pool, false);
+    return call;
+}
+
+struct weft__call weft__call_worker_locked(weft_pool *pool)
+{
+    weft__note_callable_locked(pool);
+    struct weft__call call = call_any(pool);
+    if (call.worker)
+        weft__express_note_locked(pool, false);
+    return call;
 }
 
 void weft__rouse(struct weft__call call)

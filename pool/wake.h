@@ -28,6 +28,9 @@ void weft__rouse(struct weft__call call);
  * waited for too long. */
 bool weft__must_watch_locked(const weft_pool *pool) WEFT_REQUIRES(pool->mu);
 
+/** What a call depends on has changed, or the pool was opened for a lane: see pool/express.c. */
+void weft__note_callable_locked(weft_pool *pool) WEFT_REQUIRES(pool->mu);
+
 static inline struct weft__worker *weft__worker_pop(struct weft__worker **list)
 {
     struct weft__worker *worker = *list;

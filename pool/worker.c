@@ -7,14 +7,19 @@
  *     IDLE --called--> LOOKING
  *     IDLE --keepalive is over, or the pool stops--> (none)
  *
+ *     RUNNING --it ended, and the pool is open for its lane--> SEARCHING --a job in a ring--> RUNNING
+ *     SEARCHING --none for a while, or the pool was closed--> LOOKING
+ *
  * Who calls whom, and when one watches, is in pool/wake.c; how a thread comes and goes in
- * pool/start.c. The lock is taken once a job: to note that the last one ended and to take the next.
+ * pool/start.c. The lock is taken once a job: to note that the last one ended and to take the next; or
+ * not at all while jobs of one lane come by rings (pool/express.c).
  */
 #include "pool/worker.h"
 
 #include <errno.h>
 #include <stdio.h>
 
+#include "core/spin.h"
 #include "pool/each.h"
 #include "pool/job.h"
 #include "pool/schedule.h"
@@ -59,8 +64,9 @@ static void watch(weft_pool *pool, struct weft__worker *self) WEFT_REQUIRES(pool
 {
     while (!pool->watcher && !pool->stopping && weft__must_watch_locked(pool) &&
            !weft__each_is_due_locked(pool, self)) {
-        weft_ns until = time_after(weft__schedule_oldest_locked(pool), pool->patience);
-        if (weft__pool_now() >= until)
+        weft_ns oldest = weft__schedule_oldest_locked(pool);
+        weft_ns until = time_after(oldest, pool->patience);
+        if (oldest == WEFT_FOREVER || weft__pool_now() >= until)
             return;
         pool->watcher = self;
         while (pool->watcher == self && !pool->stopping && wait_until(pool, self, until))
@@ -71,12 +77,121 @@ static void watch(weft_pool *pool, struct weft__worker *self) WEFT_REQUIRES(pool
     }
 }
 
-/* Run the function. */
-static void run_job(struct weft__worker *self, struct weft__job *job)
+/* Run the function of a job that was taken with the lock, or claimed (`run` is NULL unless it is plain). */
+static void call(struct weft__worker *self, weft_result (*run)(void *params), void *params,
+                 struct weft__return *out)
 {
     self->in_job = true;
-    weft__job_run(job);
+    if (run)
+        out->by_value = weft__job_run_plain(out->job, run, params, &out->result);
+    else
+        weft__job_run(out->job);
     self->in_job = false;
+}
+
+/* Does its end need the lock, whatever comes next? */
+static bool needs_lock(const struct weft__worker *self, const struct weft__return *out)
+{
+    return self->blocking > 0 || (!out->by_value && (out->job->key || out->job->chain.goes_on));
+}
+
+/* ---- Searching: looking for a job for a while, with the last one home ---- */
+
+struct search {
+    weft_pool *pool;
+    struct weft__span *span;
+    struct weft__claim *claim;
+};
+
+static enum weft__look look(void *arg, weft_ns now)
+{
+    struct search *search = arg;
+    (void)now;
+    if (weft__schedule_resume(search->pool, search->span, search->claim))
+        return WEFT__FOUND;
+    return weft__express_is_open(search->pool, search->span->lane) ? WEFT__NOTHING : WEFT__ENOUGH;
+}
+
+static bool search_for_next(struct weft__worker *self, struct weft__span *span,
+                            struct weft__claim *claim)
+{
+    weft_pool *pool = self->pool;
+    struct search search = {pool, span, claim};
+    weft__express_search_begin(pool);
+    enum weft__spun spun = weft__spin(&self->spin, pool->spin, look, &search);
+    weft__express_search_end(pool);
+    if (spun != WEFT__SPUN_NOT)
+        weft__count_up(&self->spins);
+    if (spun == WEFT__SPUN_PAID)
+        weft__count_up(&self->spins_paid);
+    if (spun == WEFT__SPUN_PAID)
+        weft__express_hand_on(pool, span->lane);
+    return spun == WEFT__SPUN_PAID;
+}
+
+/* ---- Running jobs ---- */
+
+/* Send home a job that has ended: the worker goes on with the next one, or rests. */
+static void let_go(struct weft__worker *self, const struct weft__job *next,
+                   const struct weft__span *span, struct weft__return *out)
+{
+    weft__running_goes_on(self, next, span->started_at);
+    weft__home_send(self, out);
+    out->job = NULL;
+}
+
+/* Go on with the next job without the lock; false: that is needed. If the job has been sent home already
+ * out->job is NULL. */
+static bool go_on(struct weft__worker *self, struct weft__span *span, struct weft__claim *claim,
+                  struct weft__return *out)
+{
+    if (needs_lock(self, out))
+        return false;
+    if (weft__schedule_go_on(self->pool, span, claim)) {
+        let_go(self, claim->job, span, out);
+        return true;
+    }
+    if (!weft__express_is_open(self->pool, span->lane))
+        return false;
+    weft__schedule_rest(span);
+    let_go(self, NULL, span, out);
+    if (!search_for_next(self, span, claim))
+        return false;
+    weft__running_goes_on(self, claim->job, span->started_at);
+    return true;
+}
+
+/*
+ * Run a job, and those that follow by the rings without the lock. *out: the last one, whose end is not
+ * noted; or none, and the worker has its account still.
+ */
+static void run_on(struct weft__worker *self, struct weft__job *job, struct weft__span *span,
+                   struct weft__return *out)
+{
+    *span = (struct weft__span){job->lane, job->started_at, job->charged};
+    struct weft__claim claim = {.run = NULL};
+    *out = (struct weft__return){.job = job, .home = job->home, .mailbox = job->mailbox};
+    for (;;) {
+        call(self, claim.run, claim.params, out);
+        if (!go_on(self, span, &claim, out))
+            break;
+        *out =
+            (struct weft__return){.job = claim.job, .home = claim.home, .mailbox = claim.mailbox};
+    }
+    if (!out->job)
+        return;
+    out->job->started_at = span->started_at;
+    out->job->charged = span->charged;
+}
+
+/* What the worker has been doing is over. True: it is to be sent home. */
+static bool end_locked(weft_pool *pool, const struct weft__span *span,
+                       const struct weft__return *out, weft_ns now) WEFT_REQUIRES(pool->mu)
+{
+    if (out->job)
+        return !weft__chain_ended_locked(pool, out->job, now);
+    weft__schedule_leave_locked(pool, span);
+    return false;
 }
 
 /*
@@ -86,28 +201,32 @@ static void run_job(struct weft__worker *self, struct weft__job *job)
  */
 static void run_jobs(weft_pool *pool, struct weft__worker *self) WEFT_REQUIRES(pool->mu)
 {
-    struct weft__job *ended = NULL;
+    struct weft__return ended = {.job = NULL};
+    struct weft__span span;
     weft_ns now = weft__pool_now();
     for (;;) {
         bool due = weft__each_is_due_locked(pool, self);
         struct weft__job *job = due ? NULL : weft__schedule_take_locked(pool, now);
-        if (!due && !job && !ended)
+        if (!due && !job && !ended.job)
             return;
         struct weft__call next = weft__call_worker_locked(pool);
-        self->job = job;
+        atomic_store_explicit(&self->started_at, now, memory_order_relaxed);
+        atomic_store(&self->job, (uintptr_t)job);
         weft__mutex_unlock(&pool->mu);
         weft__rouse(next);
-        if (ended)
-            weft__job_send(ended);
+        if (ended.job)
+            weft__home_send(self, &ended);
+        ended.job = NULL;
         if (job)
-            run_job(self, job);
+            run_on(self, job, &span, &ended);
         if (due)
             weft__each_serve(pool, self);
         now = weft__pool_now();
         weft__mutex_lock(&pool->mu);
-        self->job = NULL;
+        atomic_store(&self->job, 0);
         weft__worker_unblock_locked(pool, self);
-        ended = job && !weft__chain_ended_locked(pool, job, now) ? job : NULL;
+        if (job && !end_locked(pool, &span, &ended, now))
+            ended.job = NULL;
     }
 }
 
@@ -138,6 +257,11 @@ static bool park(weft_pool *pool, struct weft__worker *self) WEFT_REQUIRES(pool-
     bool over = false;
     weft__worker_push(&pool->idle, self);
     weft__count_up(&pool->idle_count);
+    weft__note_callable_locked(pool);
+    if (weft__schedule_eligible_locked(pool)) {
+        leave_idle(pool, self);
+        return true;
+    }
     while (!self->called && !pool->stopping && !over && !weft__each_is_due_locked(pool, self))
         over = wait_a_while(pool, self, until);
     if (!self->called)

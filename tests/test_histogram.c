@@ -36,7 +36,7 @@ Test(histogram, that_counted_nothing_tells_zeros)
 
 Test(histogram, one_duration_is_told_exactly)
 {
-    weft__histogram_record_alone(&histogram, WEFT_MS(1234));
+    weft__histogram_record(&histogram, WEFT_MS(1234));
     cr_assert_eq(read_it(), 1);
     for (int i = 0; i < WEFT__PERCENTILES; i++)
         cr_assert_eq(told[i], WEFT_MS(1234));
@@ -131,7 +131,7 @@ Test(histogram, a_percentile_is_never_too_small_and_less_than_a_16th_too_large)
         size_t count = 1 + next_random() % 5000;
         histogram = (struct weft__histogram){0};
         for (size_t i = 0; i < count; i++)
-            weft__histogram_record_alone(&histogram, durations[i] = random_duration());
+            weft__histogram_record(&histogram, durations[i] = random_duration());
         qsort(durations, count, sizeof(*durations), compare);
         cr_assert_eq(read_it(), count);
         for (int i = WEFT__P50; i < WEFT__MAX; i++) {
@@ -148,7 +148,7 @@ Test(histogram, a_percentile_is_never_too_small_and_less_than_a_16th_too_large)
 Test(histogram, a_negative_duration_is_none)
 {
     weft__histogram_record(&histogram, -1);
-    weft__histogram_record_alone(&histogram, INT64_MIN);
+    weft__histogram_record(&histogram, INT64_MIN);
     cr_assert_eq(read_it(), 2);
     cr_assert_eq(told[WEFT__P99], 0);
     cr_assert_eq(told[WEFT__MAX], 0);
@@ -224,7 +224,7 @@ static void *record_growing(void *arg)
 {
     (void)arg;
     for (weft_ns i = 1; i <= WRITERS * EACH; i++)
-        weft__histogram_record_alone(&histogram, i);
+        weft__histogram_record(&histogram, i);
     return NULL;
 }
 

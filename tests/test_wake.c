@@ -20,6 +20,8 @@ TestSuite(wake, .init = weft_test_loop_begin_real, .timeout = 20);
 
 static void set_max_running(weft_pool *pool, unsigned max_running) WEFT_REQUIRES(pool->mu)
 {
+    weft__express_close_locked(pool);
+    pool->default_lane.limited = true;
     pool->default_lane.max_running = max_running;
     weft__schedule_account_locked(&pool->default_lane);
 }

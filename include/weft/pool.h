@@ -49,6 +49,10 @@ struct weft_pool_options {
     int interrupt_signal; /* of WEFT_CANCEL_INTERRUPT; 0: SIGURG. While a pool that has had such a job
                              lasts it has a handler, which passes on what others send, but has no
                              SA_RESTART. None of those of faults, nor one that weft_signal() hears */
+    weft_ns
+        spin; /* how long a thread whose job has ended looks for the next one before it gets idle;
+                             0: about two wakes of a thread, as measured on this machine, at most 50
+                             us; negative: not at all */
 };
 
 /** A value of max_spares: a job that waits for others keeps its place. */
@@ -120,6 +124,9 @@ struct weft_pool_stats {
     uint64_t started, ended; /* threads, since the beginning */
     uint64_t wakeups_sent;   /* how often an idle thread was woken */
     uint64_t wakeups_saved;  /* how many jobs came without waking or starting a thread */
+    uint64_t spins,
+        spins_paid; /* how often a thread looked for the next job before it got idle, and
+                                   in how many of these there came one; see weft_loop_stats */
 };
 
 /**

@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: MIT */
+/* Jobs that go by rings, past the pool's lock: what is promised of jobs holds for them all the same. */
+#include <criterion/criterion.h>
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <weft/weft.h>
+
+#include "pool/pool.h"
+#include "tests/support/child.h"
+#include "tests/support/gate.h"
+#include "tests/support/heap.h"
+#include "tests/support/loop.h"
+#include "tests/support/pool.h"
+
+TestSuite(express, .init = weft_test_loop_begin_real, .timeout = 60);
+
+enum { MANY = 3 * WEFT__RING / 2 };
+
+/* A pool of one thread, which is in a job that waits for the gate: what comes now stays in the ring. */
+static struct scene {
+    struct gate gate;
+    weft_pool *pool;
+    weft_future *first;
+    int order[MANY], count;
+    int numbers[MANY];
+} scene;
+
+static weft_result note(void *number)
+{
+    scene.order[scene.count++] = *(int *)number;
+    return weft_ok(*(int *)number);
+}
+
+static weft_future *submit(weft_lane *lane, int number)
+{
+    scene.numbers[number] = number;
+    return weft_to_thread_fn(lane, note, &scene.numbers[number]);
+}
+
+static void begin(void)
+{
+    gate_init(&scene.gate);
+    scene.pool = use_pool(&(struct weft_pool_options){.max_threads = 1});
+    scene.first = weft_to_thread_fn(NULL, gate_pass, &scene.gate);
+    gate_wait_entered(&scene.gate);
+}
+
+static bool is_open(const weft_pool *pool)
+{
+    return atomic_load(&pool->express.lane) == &pool->default_lane;
+}
+
+static void go(void)
+{
+    gate_open(&scene.gate);
+    cr_assert_eq(weft_test_run(scene.first), 0);
+}
+
+static void expect_order(int count)
+{
+    cr_assert_eq(scene.count, count);
+    for (int i = 0; i < count; i++)
+        cr_assert_eq(scene.order[i], i);
+}
+
+static struct weft_lane_stats default_stats(void)
+{
+    struct weft_lane_stats stats;
+    weft_lane_get_stats(weft_pool_lane(scene.pool, "default"), &stats);
+    return stats;
+}
+
+Test(express, jobs_go_by_a_ring_while_nothing_speaks_against_it)
+{
+    begin();
+    weft_future *one = submit(NULL, 0), *other = submit(NULL, 1);
+    cr_assert(is_open(scene.pool));
+    cr_assert_eq(default_stats().queued, 2);
+    cr_assert_eq(stats_of(scene.pool).queued, 2);
+    cr_assert_eq(default_stats().submitted, 3);
+    go();
+    cr_assert_eq(weft_test_run(one), 0);
+    cr_assert_eq(weft_test_run(other), 0);
+    expect_order(2);
+    weft_test_loop_end();
+}
+
+Test(express, the_counts_are_exact_whenever_a_job_is_seen_complete)
+{
+    begin();
+    go();
+    for (uint64_t i = 1; i < 300; i++) {
+        cr_assert_eq(weft_test_run(submit(NULL, 0)), 0);
+        struct weft_lane_stats stats = default_stats();
+        cr_assert_eq(stats.queued + stats.running, 0);
+        cr_assert_eq(stats.submitted, i + 1);
+        cr_assert_eq(stats.completed, i + 1);
+        cr_assert_eq(stats.run_time.count, i + 1);
+        cr_assert_eq(stats.queue_wait.count, i + 1);
+        cr_assert_eq(stats_of(scene.pool).running, 0);
+        scene.count = 0;
+    }
+    weft_test_loop_end();
+}
+
+Test(express, a_job_of_another_lane_takes_no_place_of_those_before_it)
+{
+    begin();
+    weft_lane *lane = weft_lane_new(scene.pool, &(struct weft_lane_options){.name = "other"});
+    weft_future *jobs[3] = {submit(NULL, 0), submit(NULL, 1)};
+    jobs[2] = weft_to_thread_fn(lane, return_nothing, NULL);
+    cr_assert_not(is_open(scene.pool));
+    cr_assert_eq(default_stats().queued, 2);
+    go();
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(weft_test_run(jobs[i]), 0);
+    expect_order(2);
+    cr_assert_eq(weft_test_run(submit(NULL, 2)), 0);
+    cr_assert(is_open(scene.pool));
+    weft_lane_unref(lane);
+    weft_test_loop_end();
+}
+
+Test(express, one_with_a_key_keeps_its_place_among_the_others)
+{
+    begin();
+    weft_future *jobs[3] = {submit(NULL, 0)};
+    scene.numbers[1] = 1;
+    struct weft_job_options keyed = {.key = 5};
+    jobs[1] = weft_offload_fn(&keyed, note, &scene.numbers[1]);
+    jobs[2] = submit(NULL, 2);
+    go();
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(weft_test_run(jobs[i]), 0);
+    expect_order(3);
+    weft_test_loop_end();
+}
+
+Test(express, a_cancelled_one_never_runs_and_the_others_keep_their_order)
+{
+    begin();
+    weft_future *one = submit(NULL, 0), *cancelled = submit(NULL, 7), *other = submit(NULL, 1);
+    cr_assert(weft_cancel(cancelled));
+    cr_assert_eq(weft_test_run(weft_ref(cancelled)), -ECANCELED);
+    cr_assert_eq(weft_job_outcome(cancelled), WEFT_JOB_NOT_STARTED);
+    weft_unref(cancelled);
+    cr_assert_eq(default_stats().cancelled_queued, 1);
+    go();
+    cr_assert_eq(weft_test_run(one), 0);
+    cr_assert_eq(weft_test_run(other), 0);
+    expect_order(2);
+    weft_test_loop_end();
+}
+
+Test(express, one_that_was_claimed_is_not_cancelled_any_more)
+{
+    struct gate gate;
+    gate_init(&gate);
+    begin();
+    weft_future *claimed = weft_to_thread_fn(NULL, gate_pass, &gate);
+    go();
+    gate_wait_entered(&gate);
+    weft_cancel(claimed);
+    gate_open(&gate);
+    cr_assert_eq(weft_test_run(weft_ref(claimed)), 0);
+    cr_assert_eq(weft_job_outcome(claimed), WEFT_JOB_FINISHED);
+    cr_assert_eq(weft_future_value(claimed).i64, 7);
+    weft_unref(claimed);
+    weft_test_loop_end();
+}
+
+Test(express, a_lane_that_is_changed_holds_what_it_says_for_what_was_in_the_ring)
+{
+    struct gate gate;
+    weft_future *jobs[4];
+    gate_init(&gate);
+    gate_init(&scene.gate);
+    scene.pool = use_pool(&(struct weft_pool_options){.max_threads = 2, .min_threads = 2});
+    for (int i = 0; i < 4; i++)
+        jobs[i] = weft_to_thread_fn(NULL, gate_pass, &gate);
+    gate_wait_entered(&gate);
+    gate_wait_entered(&gate);
+    struct weft_lane_options one = {.max_running = 1};
+    cr_assert_eq(weft_lane_configure(weft_pool_lane(scene.pool, "default"), &one), 0);
+    cr_assert_not(is_open(scene.pool));
+    gate_open(&gate);
+    gate_open(&gate);
+    cr_assert_eq(weft_test_run(jobs[0]), 0);
+    cr_assert_eq(weft_test_run(jobs[1]), 0);
+    gate_wait_entered(&gate);
+    cr_assert_eq(default_stats().running, 1);
+    cr_assert_eq(default_stats().queued, 1);
+    gate_open(&gate);
+    gate_open(&gate);
+    cr_assert_eq(weft_test_run(jobs[2]), 0);
+    cr_assert_eq(weft_test_run(jobs[3]), 0);
+    weft_test_loop_end();
+}
+
+Test(express, a_lane_that_nobody_holds_runs_what_was_in_the_ring)
+{
+    gate_init(&scene.gate);
+    scene.pool = use_pool(&(struct weft_pool_options){.max_threads = 1});
+    weft_lane *lane = weft_lane_new(scene.pool, &(struct weft_lane_options){.name = "brief"});
+    scene.first = weft_to_thread_fn(lane, gate_pass, &scene.gate);
+    gate_wait_entered(&scene.gate);
+    weft_future *job = submit(lane, 0);
+    cr_assert_eq(atomic_load(&scene.pool->express.lane), lane);
+    weft_lane_unref(lane);
+    go();
+    cr_assert_eq(weft_test_run(job), 0);
+    cr_assert_null(weft_pool_lane(scene.pool, "brief"));
+    weft_test_loop_end();
+}
+
+Test(express, a_round_does_not_wait_for_what_is_in_the_ring)
+{
+    begin();
+    weft_future *job = submit(NULL, 1);
+    scene.numbers[0] = 0;
+    weft_future *round = weft_pool_run_on_each(scene.pool, note, &scene.numbers[0]);
+    cr_assert_not(is_open(scene.pool));
+    go();
+    cr_assert_eq(weft_test_run(round), 0);
+    cr_assert_eq(weft_test_run(job), 0);
+    expect_order(2);
+    weft_test_loop_end();
+}
+
+Test(express, a_shutdown_drops_what_is_in_the_ring)
+{
+    begin();
+    weft_future *job = submit(NULL, 0);
+    gate_open(&scene.gate);
+    cr_assert_eq(weft_test_run(scene.first), 0);
+    cr_assert_eq(weft_test_run(job), 0);
+    scene.first = weft_to_thread_fn(NULL, gate_pass, &scene.gate);
+    gate_wait_entered(&scene.gate);
+    job = submit(NULL, 1);
+    static const struct weft_shutdown_options soon = {.jobs_timeout = 1};
+    cr_assert_eq(weft_loop_shutdown(test_loop, &soon, NULL), WEFT_ESTUCK);
+    cr_assert_eq(weft_future_status(job), -ECANCELED);
+    weft_unref(job);
+    weft_unref(scene.first);
+    gate_open(&scene.gate);
+    wait_for_idle(scene.pool, 1);
+    cr_assert_eq(scene.count, 1);
+    weft_test_loop_end();
+}
+
+Test(express, more_jobs_than_a_ring_holds_run_in_their_order)
+{
+    static weft_future *jobs[MANY];
+    begin();
+    for (int i = 0; i < MANY; i++)
+        jobs[i] = submit(NULL, i);
+    cr_assert_eq(default_stats().queued, MANY);
+    go();
+    for (int i = 0; i < MANY; i++)
+        cr_assert_eq(weft_test_run(jobs[i]), 0);
+    expect_order(MANY);
+    weft_test_loop_end();
+}
+
+static int completed[MANY], completions;
+
+static void note_completion(void *number)
+{
+    completed[completions++] = *(int *)number;
+}
+
+Test(express, what_one_thread_has_run_completes_in_its_order)
+{
+    static struct weft_job jobs[WEFT__RING];
+    begin();
+    for (int i = 0; i < WEFT__RING; i++) {
+        scene.numbers[i] = i;
+        weft_job_init(&jobs[i], note, &scene.numbers[i], note_completion);
+        weft_unref(weft_job_submit(&jobs[i], NULL));
+    }
+    gate_open(&scene.gate);
+    while (default_stats().completed <= WEFT__RING)
+        ;
+    cr_assert_eq(weft_test_run(scene.first), 0);
+    while (completions < WEFT__RING)
+        cr_assert_eq(weft_test_run(weft_sleep(0)), 0);
+    for (int i = 0; i < WEFT__RING; i++)
+        cr_assert_eq(completed[i], i);
+    weft_test_loop_end();
+}
+
+Test(express, without_memory_for_a_ring_jobs_go_another_way)
+{
+    scene.pool = use_pool(&(struct weft_pool_options){.max_threads = 1});
+    for (size_t n = 1; n < 8; n++) {
+        weft_test_heap_fail_at(n);
+        int status = weft_test_run(submit(NULL, 0));
+        weft_test_heap_fail_at(0);
+        cr_assert(status == 0 || status == -ENOMEM);
+    }
+    weft_test_loop_end();
+}
+
+static void *use_a_loop(void *arg)
+{
+    weft_loop *loop = weft_loop_new(NULL);
+    cr_assert_eq(weft_loop_set_pool(loop, scene.pool), 0);
+    for (int i = 0; i < 50; i++)
+        cr_assert_eq(weft_loop_run_until(loop, weft_to_thread_fn(NULL, return_nothing, arg)), 0);
+    weft_loop_free(loop);
+    return NULL;
+}
+
+Test(express, a_ring_that_a_loop_has_left_is_used_by_the_next_one)
+{
+    scene.pool = use_pool(&(struct weft_pool_options){.max_threads = 2});
+    for (int i = 0; i < 2 * WEFT__PLACES; i++) {
+        pthread_t thread;
+        pthread_create(&thread, NULL, use_a_loop, NULL);
+        pthread_join(thread, NULL);
+    }
+    cr_assert_eq(atomic_load(&scene.pool->express.count), 1);
+    weft_test_loop_end();
+}
+
+Test(express, more_loops_than_there_are_rings_are_served)
+{
+    enum { LOOPS = WEFT__PLACES + 3 };
+    pthread_t threads[LOOPS];
+    scene.pool = use_pool(&(struct weft_pool_options){.max_threads = 2});
+    for (int i = 0; i < LOOPS; i++)
+        pthread_create(&threads[i], NULL, use_a_loop, NULL);
+    for (int i = 0; i < LOOPS; i++)
+        pthread_join(threads[i], NULL);
+    cr_assert_leq(atomic_load(&scene.pool->express.count), WEFT__PLACES);
+    weft_test_loop_end();
+}
+
+static struct gate stuck_gate;
+
+/* Ends while its job runs. */
+static void *leave_a_job(void *arg)
+{
+    static const struct weft_shutdown_options soon = {.jobs_timeout = 1};
+    weft_loop *loop = weft_loop_new(NULL);
+    cr_assert_eq(weft_loop_set_pool(loop, scene.pool), 0);
+    weft_unref(weft_to_thread_fn(NULL, gate_pass, &stuck_gate));
+    gate_wait_entered(&stuck_gate);
+    cr_assert_eq(weft_loop_shutdown(loop, &soon, NULL), WEFT_ESTUCK);
+    weft_loop_free(loop);
+    return arg;
+}
+
+Test(express, what_a_loop_has_left_does_not_come_home_to_another)
+{
+    pthread_t thread;
+    gate_init(&stuck_gate);
+    scene.pool = use_pool(&(struct weft_pool_options){.max_threads = 2, .min_threads = 2});
+    pthread_create(&thread, NULL, leave_a_job, NULL);
+    pthread_join(thread, NULL);
+    cr_assert_eq(weft_test_run(submit(NULL, 0)), 0);
+    cr_assert_eq(atomic_load(&scene.pool->express.count), 1);
+    gate_open(&stuck_gate);
+    while (count_abandoned(scene.pool) > 0)
+        ;
+    cr_assert_eq(weft_test_run(submit(NULL, 1)), 0);
+    expect_order(2);
+    weft_test_loop_end();
+}
+
+static weft_result fail_with_message(void *arg)
+{
+    return weft_errf(-EIO, "%s", (const char *)arg);
+}
+
+static weft_result allocate_value(void *arg)
+{
+    (void)arg;
+    return weft_ok(malloc(1), free);
+}
+
+struct second {
+    int number;
+};
+
+static WEFT_BLOCKING(second)
+{
+    return weft_ok(self->number + 1);
+}
+
+static weft_result name_second(void *arg)
+{
+    (void)arg;
+    return weft_continue(second, .number = 41);
+}
+
+static weft_result name_and_forget(void *arg)
+{
+    (void)arg;
+    weft_continue(second, .number = 41);
+    return weft_ok(3);
+}
+
+Test(express, results_of_every_kind_come_home)
+{
+    static char why[] = "why";
+    begin();
+    weft_future *failed = weft_to_thread_fn(NULL, fail_with_message, why);
+    weft_future *owned = weft_to_thread_fn(NULL, allocate_value, NULL);
+    weft_future *chain = weft_to_thread_fn(NULL, name_second, NULL);
+    weft_future *forgets = weft_to_thread_fn(NULL, name_and_forget, NULL);
+    go();
+    cr_assert_eq(weft_test_run(weft_ref(failed)), -EIO);
+    cr_assert_str_eq(weft_message(failed), "why");
+    cr_assert_eq(weft_test_run(weft_ref(chain)), 0);
+    cr_assert_eq(weft_future_value(chain).i64, 42);
+    cr_assert_eq(weft_test_run(weft_ref(forgets)), 0);
+    cr_assert_eq(weft_future_value(forgets).i64, 3);
+    cr_assert_eq(weft_test_run(owned), 0);
+    weft_unref(failed);
+    weft_unref(chain);
+    weft_unref(forgets);
+    weft_test_loop_end();
+}
+
+struct submitter {
+    WEFT_FRAME;
+    int from;
+    weft_future *jobs[3];
+};
+
+static WEFT_ASYNC(submitter)
+{
+    WEFT_BEGIN;
+    for (int i = 0; i < 3; i++)
+        self->jobs[i] = submit(NULL, self->from + i);
+    cr_assert_eq(default_stats().queued, (size_t)self->from + 3);
+    cr_assert(weft_cancel(self->jobs[2]));
+    gate_open(&scene.gate);
+    WEFT_AWAIT(weft_gather(self->jobs[0], self->jobs[1]));
+    weft_unref(self->jobs[2]);
+    WEFT_END;
+}
+
+Test(express, what_is_kept_back_in_a_tick_is_queued_for_all_that_it_matters_to)
+{
+    begin();
+    cr_assert_eq(weft_test_run(weft_spawn(submitter, .from = 0)), 0);
+    cr_assert_eq(weft_test_run(scene.first), 0);
+    expect_order(2);
+    weft_test_loop_end();
+}
+
+static void look_in_child(void *job)
+{
+    CHILD_EXPECT(weft_after_fork_child(test_loop) == 0);
+    CHILD_EXPECT(weft_future_status(job) == WEFT_EFORK);
+    weft_unref(job);
+    CHILD_EXPECT(weft_future_status(scene.first) == WEFT_EFORK);
+    weft_unref(scene.first);
+    int status = weft_loop_run_until(test_loop, weft_to_thread_fn(NULL, return_nothing, NULL));
+    CHILD_EXPECT(status == 0);
+    weft_loop_free(test_loop);
+}
+
+Test(express, in_a_forked_child_what_was_in_the_ring_fails)
+{
+    begin();
+    weft_future *job = submit(NULL, 0);
+    weft_test_in_child(look_in_child, job);
+    go();
+    cr_assert_eq(weft_test_run(job), 0);
+    weft_test_loop_end();
+}
+
+/* ---- Searching ---- */
+
+static uint64_t spins_with(weft_ns spin, unsigned cpus)
+{
+    weft__spin_pretend(cpus);
+    weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 1, .spin = spin});
+    for (int i = 0; i < 200; i++)
+        cr_assert_eq(weft_test_run(weft_to_thread_fn(NULL, return_nothing, NULL)), 0);
+    wait_for_idle(pool, 1);
+    uint64_t spins = stats_of(pool).spins;
+    cr_assert_leq(stats_of(pool).spins_paid, spins);
+    weft__spin_pretend(0);
+    return spins;
+}
+
+Test(express, a_thread_searches_before_it_gets_idle_unless_told_not_to)
+{
+    cr_assert_gt(spins_with(0, 2), 0);
+    cr_assert_eq(spins_with(-1, 2), 0);
+    weft_test_loop_end();
+}
+
+Test(express, nobody_searches_with_one_cpu)
+{
+    cr_assert_eq(spins_with(0, 1), 0);
+    weft_test_loop_end();
+}
+
+Test(express, a_thread_that_searches_lets_go_of_a_pool_that_ends)
+{
+    weft__spin_pretend(2);
+    use_pool(&(struct weft_pool_options){.max_threads = 1, .spin = WEFT_S(3600)});
+    cr_assert_eq(weft_test_run(weft_to_thread_fn(NULL, return_nothing, NULL)), 0);
+    weft_test_loop_end();
+    weft__spin_pretend(0);
+}
+
+Test(express, a_thread_that_searches_takes_a_job_of_another_lane)
+{
+    weft__spin_pretend(2);
+    weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 1, .spin = WEFT_S(3600)});
+    weft_lane *lane = weft_lane_new(pool, &(struct weft_lane_options){.name = "other"});
+    for (int i = 0; i < 10; i++) {
+        cr_assert_eq(weft_test_run(weft_to_thread_fn(NULL, return_nothing, NULL)), 0);
+        cr_assert_eq(weft_test_run(weft_to_thread_fn(lane, return_nothing, NULL)), 0);
+    }
+    cr_assert_eq(weft_test_run(weft_pool_run_on_each(pool, return_nothing, NULL)), 0);
+    weft_lane_unref(lane);
+    weft_test_loop_end();
+    weft__spin_pretend(0);
+}
