@@ -8,6 +8,10 @@ set_target_properties(weft_static PROPERTIES OUTPUT_NAME weft)
 if(WEFT_LTO AND CMAKE_C_COMPILER_ID STREQUAL GNU)
   set_target_properties(weft PROPERTIES
     INTERPROCEDURAL_OPTIMIZATION_RELEASE ON INTERPROCEDURAL_OPTIMIZATION_RELWITHDEBINFO ON)
+  # The static one has machine code only: what else is in the objects only this very compiler reads.
+  add_custom_command(TARGET weft_static POST_BUILD COMMAND
+    ${CMAKE_OBJCOPY} --wildcard --remove-section=.gnu.lto_* --strip-symbol=__gnu_lto_*
+    $<TARGET_FILE:weft_static> VERBATIM)
 endif()
 target_link_libraries(weft PRIVATE $<BUILD_INTERFACE:weft_flags>)
 foreach(library weft weft_static)
