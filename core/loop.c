@@ -7,7 +7,9 @@
  * poll does not block, and may be left out for a while: until 256 items were run or the clock, looked
  * at now and then, shows more than 50 µs. A tick of more than 256 items is polled in, too; what is
  * found there waits for the tick's end, so that the order is as if the poll had been behind it. So a
- * storm of ready tasks costs a poll per 256 of them, and cannot keep I/O waiting.
+ * storm of ready tasks costs a poll per 256 of them, and cannot keep I/O waiting. What a poll itself
+ * has brought is run first, some items for each event: until then all that it found would only be
+ * found again, and a thousand ready connections would be looked at over and over.
  *
  * Own base: run() alternates poll and tick. Attached: the host dispatches, and ticks run from
  * tick_event, a timer of 0 that is armed whenever something becomes ready outside of a tick
@@ -37,7 +39,7 @@
 #include "core/nested.h"
 #include "core/sleep.h"
 
-enum { ITEMS_PER_POLL = 256 };
+enum { ITEMS_PER_POLL = 256, ITEMS_PER_EVENT = 4 };
 #define TIME_PER_POLL WEFT_US(50)
 
 /* ---- Time ---- */
@@ -252,11 +254,13 @@ void weft__run_ready(weft_loop *loop)
 int weft__loop_poll(weft_loop *loop, int flags)
 {
     weft__guard_polls(loop);
+    uint64_t io = loop->io;
     int polled = event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | flags);
     weft__guard_polled(loop);
     loop->polls++;
     loop->skipped = 0;
-    loop->next_check = 1;
+    loop->brought = (unsigned)(loop->io - io) * ITEMS_PER_EVENT;
+    loop->next_check = loop->brought + 1;
     loop->polled_at = monotonic_now();
     loop->is_polled = true;
     return polled < 0 ? -EIO : 0;
@@ -266,13 +270,16 @@ int weft__loop_poll(weft_loop *loop, int flags)
  * the pace so far, in wary steps. */
 static bool may_run_on(weft_loop *loop)
 {
-    if (loop->skipped >= ITEMS_PER_POLL)
+    unsigned count = loop->skipped - loop->brought;
+    if (count >= ITEMS_PER_POLL)
         return false;
     weft_ns took = monotonic_now() - loop->polled_at;
     if (took >= TIME_PER_POLL)
         return false;
-    unsigned check = loop->skipped * (took < TIME_PER_POLL / 16 ? 8 : 2);
-    loop->next_check = check > ITEMS_PER_POLL ? ITEMS_PER_POLL : check ? check : 1;
+    unsigned check = count * (took < TIME_PER_POLL / 16 ? 8 : 2);
+    loop->next_check = loop->brought + (check > ITEMS_PER_POLL ? ITEMS_PER_POLL
+                                        : check                ? check
+                                                               : 1);
     return true;
 }
 

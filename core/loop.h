@@ -101,6 +101,7 @@ struct weft_loop {
     bool reporting;      /* the error handler is on the C stack */
     bool has_reason;     /* the cancel that is being asked for has one */
     unsigned skipped;    /* items run since the last poll */
+    unsigned brought;    /* so many of these are for what that poll has found */
     unsigned next_check; /* at how many of these to look at the clock */
 
     uint64_t ticks, polls, callbacks; /* since the beginning */

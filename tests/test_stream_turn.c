@@ -124,6 +124,47 @@ Test(stream_turn, is_for_the_one_who_waits_then)
     end(stream);
 }
 
+enum { CONNECTIONS = 100, POLLS = 6 }; /* libevent takes 32 events at first, then twice as many */
+
+static unsigned answered;
+
+static uint64_t polls(void)
+{
+    struct weft_loop_stats stats;
+    weft_loop_get_stats(test_loop, &stats);
+    return stats.polls;
+}
+
+static void note_answer(weft_future *future, void *arg)
+{
+    (void)future;
+    (void)arg;
+    if (++answered == CONNECTIONS)
+        weft_loop_stop(test_loop);
+}
+
+/* Else all that wait for their turn would be found again, and again. */
+Test(stream_turn, of_all_that_a_poll_has_found_comes_before_the_next_poll)
+{
+    static weft_stream *streams[CONNECTIONS];
+    static int peers[CONNECTIONS];
+    for (int i = 0; i < CONNECTIONS; i++) {
+        streams[i] = weft_test_stream(&peers[i]);
+        cr_assert_eq(weft_then(weft_spawn(answer, .stream = streams[i]), note_answer, NULL), 0);
+    }
+    weft_test_turn();
+    for (int i = 0; i < CONNECTIONS; i++)
+        weft_test_send_text(peers[i], "asked");
+    uint64_t before = polls();
+    cr_assert_eq(weft_loop_run(test_loop), 0);
+    cr_assert_leq(polls() - before, POLLS);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        weft_stream_free(streams[i]);
+        close(peers[i]);
+    }
+    weft_test_loop_end();
+}
+
 /* ---- Before it ---- */
 
 Test(stream_turn, cancel_before_it_gets_what_has_come)
