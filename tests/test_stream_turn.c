@@ -124,7 +124,7 @@ Test(stream_turn, is_for_the_one_who_waits_then)
     end(stream);
 }
 
-enum { CONNECTIONS = 100, POLLS = 6 }; /* libevent takes 32 events at first, then twice as many */
+enum { CONNECTIONS = 300, POLLS = 8 }; /* libevent takes 32 events at first, then twice as many */
 
 static unsigned answered;
 
