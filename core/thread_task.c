@@ -203,7 +203,7 @@ static void run_news(weft__item *item)
     weft__mutex_unlock(&task->mu);
     for (; asked > 0 && task->task; asked--)
         weft_cancel_because(task->task, "asked by a thread");
-    if (is_over && is_seen)
+    if (is_over && is_seen && task->task)
         weft__observe(task->task);
     if (is_over)
         let_go(task);

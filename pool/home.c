@@ -36,13 +36,13 @@
 #include "pool/job.h"
 #include "pool/pool.h"
 
-enum { LINE = 64, CHUNK = 62, IN_JOB = 1 };
+enum { LINE = 64, CHUNK = 62 };
 
-/* An entry is `job`, or with the bit IN_JOB if its result is in there. */
 struct entry {
-    uintptr_t job;
+    struct weft__job *job;
     weft_value value;
-    int64_t status;
+    int32_t status;
+    bool in_job; /* the result is there, not here */
 };
 
 struct chunk {
@@ -94,7 +94,8 @@ static bool push(struct weft__returns *returns, const struct weft__return *what)
     struct entry *entry = next_entry(returns, tail);
     if (!entry)
         return false;
-    entry->job = (uintptr_t)what->job | (what->by_value ? 0 : IN_JOB);
+    entry->job = what->job;
+    entry->in_job = !what->by_value;
     entry->value = what->result.value;
     entry->status = what->result.status;
     atomic_store(&returns->tail, tail + 1); /* W1 */
@@ -134,10 +135,10 @@ void weft__home_send(struct weft__worker *self, const struct weft__return *what)
 
 static struct weft__job *come_home(const struct entry *entry)
 {
-    struct weft__job *job = (struct weft__job *)(entry->job & ~(uintptr_t)IN_JOB);
-    if (!(entry->job & IN_JOB)) {
+    struct weft__job *job = entry->job;
+    if (!entry->in_job) {
         job->ran = true;
-        job->result = (weft_result){.status = (int)entry->status, .value = entry->value};
+        job->result = (weft_result){.status = entry->status, .value = entry->value};
     }
     weft__mailbox_unref(job->mailbox);
     return job;

@@ -17,7 +17,16 @@
 #include "pool/schedule.h"
 #include "pool/worker.h"
 
-enum { LOOKED_AT = 1 };
+/* Which byte of the job `worker->job` points to says whether it is looked at. */
+static char *looked_at(char *job)
+{
+    return job + 1;
+}
+
+static bool is_looked_at(const char *job)
+{
+    return (uintptr_t)job % 2 != 0;
+}
 
 static void describe_locked(const struct weft__job *job, weft_ns started_at,
                             struct weft_running_job *ret)
@@ -34,24 +43,24 @@ static void describe_locked(const struct weft__job *job, weft_ns started_at,
 static bool look(weft_pool *pool, struct weft__worker *worker, struct weft_running_job *ret)
 {
     weft__mutex_lock(&pool->mu);
-    uintptr_t job = atomic_load(&worker->job);
-    while (job && !atomic_compare_exchange_weak(&worker->job, &job, job | LOOKED_AT))
+    char *job = atomic_load(&worker->job);
+    while (job && !atomic_compare_exchange_weak(&worker->job, &job, looked_at(job)))
         ;
     if (job)
-        describe_locked((const struct weft__job *)job,
+        describe_locked((const struct weft__job *)(void *)job,
                         atomic_load_explicit(&worker->started_at, memory_order_relaxed), ret);
-    uintptr_t marked = job | LOOKED_AT;
+    char *marked = job ? looked_at(job) : NULL;
     if (job)
         atomic_compare_exchange_strong(&worker->job, &marked, job);
     weft__mutex_unlock(&pool->mu);
     return job;
 }
 
-void weft__running_goes_on(struct weft__worker *self, const struct weft__job *next, weft_ns now)
+void weft__running_goes_on(struct weft__worker *self, struct weft__job *next, weft_ns now)
 {
     atomic_store_explicit(&self->started_at, now, memory_order_relaxed);
-    uintptr_t before = atomic_exchange(&self->job, (uintptr_t)next);
-    if (!(before & LOOKED_AT))
+    const char *before = atomic_exchange(&self->job, (char *)next);
+    if (!is_looked_at(before))
         return;
     weft__mutex_lock(&self->pool->mu); /* who looks is done with it */
     weft__mutex_unlock(&self->pool->mu);

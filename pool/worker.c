@@ -132,7 +132,7 @@ static bool search_for_next(struct weft__worker *self, struct weft__span *span,
 /* ---- Running jobs ---- */
 
 /* Send home a job that has ended: the worker goes on with the next one, or rests. */
-static void let_go(struct weft__worker *self, const struct weft__job *next,
+static void let_go(struct weft__worker *self, struct weft__job *next,
                    const struct weft__span *span, struct weft__return *out)
 {
     weft__running_goes_on(self, next, span->started_at);
@@ -211,7 +211,7 @@ static void run_jobs(weft_pool *pool, struct weft__worker *self) WEFT_REQUIRES(p
             return;
         struct weft__call next = weft__call_worker_locked(pool);
         atomic_store_explicit(&self->started_at, now, memory_order_relaxed);
-        atomic_store(&self->job, (uintptr_t)job);
+        atomic_store(&self->job, (char *)job);
         weft__mutex_unlock(&pool->mu);
         weft__rouse(next);
         if (ended.job)
@@ -223,7 +223,7 @@ static void run_jobs(weft_pool *pool, struct weft__worker *self) WEFT_REQUIRES(p
             weft__each_serve(pool, self);
         now = weft__pool_now();
         weft__mutex_lock(&pool->mu);
-        atomic_store(&self->job, 0);
+        atomic_store(&self->job, NULL);
         weft__worker_unblock_locked(pool, self);
         if (job && !end_locked(pool, &span, &ended, now))
             ended.job = NULL;

@@ -22,6 +22,6 @@ void weft__worker_unblock_locked(weft_pool *pool, struct weft__worker *self)
 
 /** The job that it has noted has ended, and it goes on with this one; without the lock. See
  * pool/running.c. Thread: worker. */
-void weft__running_goes_on(struct weft__worker *self, const struct weft__job *next, weft_ns now);
+void weft__running_goes_on(struct weft__worker *self, struct weft__job *next, weft_ns now);
 
 #endif
