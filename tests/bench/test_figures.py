@@ -188,7 +188,7 @@ class Instructions(unittest.TestCase):
     def test_four_in_a_hundred_are_a_difference_and_half_an_instruction_is_none(self):
         self.assertFalse(instructions.differs(101.9, 100.0))
         self.assertTrue(instructions.differs(104.1, 100.0))
-        self.assertTrue(instructions.differs(97.9, 100.0))
+        self.assertTrue(instructions.differs(95.9, 100.0))
         self.assertFalse(instructions.differs(5.4, 5.0))
 
     def test_what_differs_and_what_nobody_expects_fails(self):
