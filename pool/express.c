@@ -223,6 +223,12 @@ static bool take(struct weft__place *place, uint64_t head, struct weft__claim *r
     return atomic_compare_exchange_strong(&place->head, &head, head + 1);
 }
 
+static void recall_locked(const struct weft__claim *claim)
+{
+    claim->job->queued_at = claim->queued_at;
+    weft__lane_recall_locked(claim->lane, claim->job);
+}
+
 static void recall_place_locked(struct weft__place *place)
 {
     weft_lane *lane = NULL;
@@ -232,18 +238,57 @@ static void recall_place_locked(struct weft__place *place)
         if (!take(place, head, &claim))
             continue;
         lane = claim.lane;
-        claim.job->queued_at = claim.queued_at;
-        weft__lane_recall_locked(lane, claim.job);
+        recall_locked(&claim);
     }
     if (lane)
         weft__schedule_account_locked(lane);
 }
 
+/* The place whose first job of the lane is the oldest; NULL: none has any. `staged`: also of what is kept
+ * back. `lane` is NULL for any. */
+static struct weft__place *oldest_place(const weft_pool *pool, const weft_lane *lane, bool staged,
+                                        uint64_t *ret_head)
+{
+    const struct weft__express *express = &pool->express;
+    struct weft__place *oldest = NULL;
+    weft_ns since = WEFT_FOREVER;
+    unsigned count = atomic_load_explicit(&express->count, memory_order_acquire);
+    for (unsigned i = 0; i < count; i++) {
+        struct weft__place *place = express->places[i];
+        uint64_t head = atomic_load(&place->head);
+        uint64_t end = staged ? end_of(place) : atomic_load(&place->tail);
+        if (between(head, end) == 0 ||
+            (lane && atomic_load_explicit(&place->lane, memory_order_relaxed) != lane))
+            continue;
+        weft_ns queued_at =
+            atomic_load_explicit(&slot_at(place, head)->queued_at, memory_order_relaxed);
+        if (oldest && queued_at >= since)
+            continue;
+        oldest = place;
+        since = queued_at;
+        *ret_head = head;
+    }
+    return oldest;
+}
+
+/* The oldest first, as one that came later must not get ahead by the place of its loop. */
 void weft__express_empty_locked(weft_pool *pool)
 {
+    weft_lane *lane = NULL;
+    struct weft__place *place;
+    struct weft__claim claim;
+    uint64_t head;
     atomic_store(&pool->express.lane, NULL); /* C1 */
-    for (unsigned i = 0; i < atomic_load(&pool->express.count); i++)
-        recall_place_locked(pool->express.places[i]);
+    while ((place = oldest_place(pool, NULL, true, &head))) { /* C2 */
+        if (!take(place, head, &claim))
+            continue;
+        if (lane && lane != claim.lane)
+            weft__schedule_account_locked(lane);
+        lane = claim.lane;
+        recall_locked(&claim);
+    }
+    if (lane)
+        weft__schedule_account_locked(lane);
 }
 
 void weft__express_close_locked(weft_pool *pool)
@@ -281,33 +326,6 @@ bool weft__express_open_locked(struct weft__place *place,
     atomic_store(&pool->express.lane, lane);
     weft__note_callable_locked(pool);
     return true;
-}
-
-/* The place whose first job of the lane is the oldest; NULL: none has any. `staged`: also of what is kept
- * back. */
-static struct weft__place *oldest_place(const weft_pool *pool, const weft_lane *lane, bool staged,
-                                        uint64_t *ret_head)
-{
-    const struct weft__express *express = &pool->express;
-    struct weft__place *oldest = NULL;
-    weft_ns since = WEFT_FOREVER;
-    unsigned count = atomic_load_explicit(&express->count, memory_order_acquire);
-    for (unsigned i = 0; i < count; i++) {
-        struct weft__place *place = express->places[i];
-        uint64_t head = atomic_load(&place->head);
-        uint64_t end = staged ? end_of(place) : atomic_load(&place->tail);
-        if (between(head, end) == 0 ||
-            atomic_load_explicit(&place->lane, memory_order_relaxed) != lane)
-            continue;
-        weft_ns queued_at =
-            atomic_load_explicit(&slot_at(place, head)->queued_at, memory_order_relaxed);
-        if (oldest && queued_at >= since)
-            continue;
-        oldest = place;
-        since = queued_at;
-        *ret_head = head;
-    }
-    return oldest;
 }
 
 bool weft__express_claim(weft_pool *pool, const weft_lane *lane, struct weft__claim *ret)

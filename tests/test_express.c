@@ -3,8 +3,11 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 #include <weft/weft.h>
 
 #include "pool/pool.h"
@@ -528,4 +531,39 @@ Test(express, a_thread_that_searches_takes_a_job_of_another_lane)
     weft_lane_unref(lane);
     weft_test_loop_end();
     weft__spin_pretend(0);
+}
+
+static sem_t came;
+
+static void *submit_elsewhere(void *arg)
+{
+    weft_loop *loop = weft_loop_new(NULL);
+    cr_assert_eq(weft_loop_set_pool(loop, scene.pool), 0);
+    weft_future *job = submit(NULL, 0);
+    sem_post(&came);
+    cr_assert_eq(weft_loop_run_until(loop, job), 0);
+    weft_loop_free(loop);
+    return arg;
+}
+
+Test(express, those_of_several_loops_are_recalled_in_the_order_in_which_they_came)
+{
+    pthread_t thread;
+    begin();
+    sem_init(&came, 0, 0);
+    weft_lane *lane = weft_lane_new(scene.pool, &(struct weft_lane_options){.name = "other"});
+    pthread_create(&thread, NULL, submit_elsewhere, NULL);
+    while (sem_wait(&came) < 0)
+        ;
+    weft_future *jobs[2] = {submit(NULL, 1)};
+    cr_assert(is_open(scene.pool));
+    jobs[1] = weft_to_thread_fn(lane, return_nothing, NULL);
+    cr_assert_not(is_open(scene.pool));
+    go();
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(weft_test_run(jobs[i]), 0);
+    pthread_join(thread, NULL);
+    expect_order(2);
+    weft_lane_unref(lane);
+    weft_test_loop_end();
 }
