@@ -274,11 +274,14 @@ static struct weft__place *oldest_place(const weft_pool *pool, const weft_lane *
 /* The oldest first, as one that came later must not get ahead by the place of its loop. */
 void weft__express_empty_locked(weft_pool *pool)
 {
+    weft_lane *was_open = atomic_load_explicit(&pool->express.lane, memory_order_relaxed);
     weft_lane *lane = NULL;
     struct weft__place *place;
     struct weft__claim claim;
     uint64_t head;
     atomic_store(&pool->express.lane, NULL); /* C1 */
+    if (was_open)
+        weft__schedule_close_locked(was_open);
     while ((place = oldest_place(pool, NULL, true, &head))) { /* C2 */
         if (!take(place, head, &claim))
             continue;

@@ -162,6 +162,36 @@ static weft_lane *express_lane(const weft_pool *pool)
     return atomic_load_explicit(&pool->express.lane, memory_order_relaxed);
 }
 
+/* What jobs have taken while the pool was open for their lane; `charged` counts for the next one, too. */
+static void spend(struct weft__span *span, weft_ns ran)
+{
+    if (span->charged == FREE)
+        span->charged = 0;
+    else
+        weft__count_add(&span->lane->spent, (uint64_t)ran);
+}
+
+static void charge_spent(weft_lane *lane)
+{
+    if (weft__count_get(&lane->spent) > 0)
+        charge(lane, (weft_ns)atomic_exchange_explicit(&lane->spent, 0, memory_order_relaxed));
+}
+
+/* It was alone: others begin where it is now. */
+void weft__schedule_close_locked(weft_lane *lane)
+{
+    charge_spent(lane);
+    if (is_behind(lane->pool->vtime, lane->vtime))
+        lane->pool->vtime = lane->vtime;
+}
+
+/* Of a worker that was on its way when the pool was closed. */
+static void charge_late(weft_pool *pool, weft_lane *lane)
+{
+    if (express_lane(pool) != lane)
+        charge_spent(lane);
+}
+
 /* What limits see. */
 static void add_account(weft_pool *pool, weft_lane *lane, int by) WEFT_REQUIRES(pool->mu)
 {
@@ -231,6 +261,7 @@ void weft__schedule_ended_locked(weft_pool *pool, struct weft__job *job, weft_ns
         ran = SHORTEST;
     if (job->charged != FREE)
         charge(lane, ran - job->charged);
+    charge_late(pool, lane);
     lane->estimate += (ran - lane->estimate) / SMOOTHING;
     if (job->stage == WEFT__NOT_QUEUED) /* else it goes on in this lane, and keeps its key */
         weft__lane_end_locked(lane, job);
@@ -245,8 +276,7 @@ void weft__schedule_rest(struct weft__span *span)
 {
     weft_ns ran = weft__pool_now() - span->started_at;
     weft__histogram_record(&span->lane->counts.run_time, ran);
-    if (span->charged != FREE)
-        span->charged -= ran;
+    spend(span, ran);
     weft__count_take(&span->lane->counts.running, 1);
 }
 
@@ -269,12 +299,13 @@ void weft__schedule_leave_locked(weft_pool *pool, const struct weft__span *span)
 {
     if (span->charged != FREE)
         charge(span->lane, -span->charged);
+    charge_late(pool, span->lane);
     add_account(pool, span->lane, -1);
     weft__schedule_account_locked(span->lane);
     weft__lane_bury_locked(span->lane);
 }
 
-/* The account stays: the lane is charged for both when the last one ends. */
+/* The account stays: the lane is charged for the one when the pool is closed. */
 bool weft__schedule_go_on(weft_pool *pool, struct weft__span *span, struct weft__claim *ret)
 {
     weft_lane *lane = span->lane;
@@ -284,8 +315,7 @@ bool weft__schedule_go_on(weft_pool *pool, struct weft__span *span, struct weft_
     weft__histogram_record(&lane->counts.run_time, ran);
     weft__histogram_record(&lane->counts.queue_wait, now - ret->queued_at);
     span->started_at = now;
-    if (span->charged != FREE)
-        span->charged -= ran;
+    spend(span, ran);
     return true;
 }
 

@@ -66,6 +66,9 @@ void weft__schedule_leave_locked(weft_pool *pool, const struct weft__span *span)
 struct weft__job *weft__schedule_give_up_locked(weft_pool *pool, weft_ns now)
     WEFT_REQUIRES(pool->mu);
 
+/** The pool, which was open for this lane, is closed (pool/express.c): before anything of it is recalled. */
+void weft__schedule_close_locked(weft_lane *lane);
+
 /** The lane, or what waits in it, was changed. */
 void weft__schedule_account_locked(weft_lane *lane);
 

@@ -567,3 +567,39 @@ Test(express, those_of_several_loops_are_recalled_in_the_order_in_which_they_cam
     weft_lane_unref(lane);
     weft_test_loop_end();
 }
+
+static weft_result note_slowly(void *number)
+{
+    nanosleep(&(struct timespec){.tv_nsec = WEFT_MS(1)}, NULL);
+    return note(number);
+}
+
+/* What a lane has taken while no other wanted anything is not held against it. */
+Test(express, a_lane_that_was_alone_still_has_its_share_when_another_comes)
+{
+    enum { ALONE = 50, BOTH = 50, FIRST = 40 };
+    static weft_future *jobs[ALONE + 2 * BOTH];
+    begin();
+    weft_lane *lane = weft_lane_new(scene.pool, &(struct weft_lane_options){.name = "other"});
+    for (int i = 0; i < ALONE + BOTH; i++) {
+        scene.numbers[i] = i;
+        jobs[i] = weft_to_thread_fn(NULL, note_slowly, &scene.numbers[i]);
+    }
+    cr_assert(is_open(scene.pool));
+    go();
+    cr_assert_eq(weft_test_run(weft_ref(jobs[ALONE - 1])), 0);
+    for (int i = ALONE + BOTH; i < ALONE + 2 * BOTH; i++) {
+        scene.numbers[i] = i;
+        jobs[i] = weft_to_thread_fn(lane, note_slowly, &scene.numbers[i]);
+    }
+    for (int i = 0; i < ALONE + 2 * BOTH; i++)
+        cr_assert_eq(weft_test_run(jobs[i]), 0);
+    int at = 0, of_other = 0;
+    while (scene.order[at] < ALONE + BOTH)
+        at++;
+    for (int i = at; i < at + FIRST; i++)
+        of_other += scene.order[i] >= ALONE + BOTH;
+    cr_assert(of_other >= FIRST / 4 && of_other <= FIRST * 3 / 4, "%d of %d", of_other, FIRST);
+    weft_lane_unref(lane);
+    weft_test_loop_end();
+}
