@@ -199,7 +199,7 @@ static void add_account(weft_pool *pool, weft_lane *lane, int by) WEFT_REQUIRES(
     weft__count_set(&pool->running, weft__count_get(&pool->running) + (uint64_t)by);
 }
 
-/* Before it is taken, so that nobody sees it nowhere; or it has ended. */
+/* Once it is taken: one that is not got would be seen after the job's end; or it has ended. */
 static void add_running(weft_pool *pool, weft_lane *lane, int by) WEFT_REQUIRES(pool->mu)
 {
     add_account(pool, lane, by);
@@ -233,12 +233,10 @@ struct weft__job *weft__schedule_take_locked(weft_pool *pool, weft_ns now)
     if (weft__schedule_eligible_locked(pool) == 0)
         return NULL;
     weft_lane *lane = pool->active ? choose_locked(pool, now, &aged) : express_lane(pool);
-    add_running(pool, lane, 1);
     struct weft__job *job = pop_locked(lane, &queued_at);
-    if (!job) { /* busy threads were faster */
-        add_running(pool, lane, -1);
+    if (!job) /* busy threads were faster */
         return NULL;
-    }
+    add_running(pool, lane, 1);
     if (!aged && is_behind(pool->vtime, lane->vtime))
         pool->vtime = lane->vtime;
     job->started_at = now;
@@ -283,13 +281,9 @@ void weft__schedule_rest(struct weft__span *span)
 bool weft__schedule_resume(weft_pool *pool, struct weft__span *span, struct weft__claim *ret)
 {
     struct weft__lane_counts *counts = &span->lane->counts;
-    if (!weft__express_has(pool, span->lane))
+    if (!weft__express_claim(pool, span->lane, ret))
         return false;
-    weft__count_add(&counts->running, 1); /* first: see add_running() */
-    if (!weft__express_claim(pool, span->lane, ret)) {
-        weft__count_take(&counts->running, 1);
-        return false;
-    }
+    weft__count_add(&counts->running, 1);
     span->started_at = weft__pool_now();
     weft__histogram_record(&counts->queue_wait, span->started_at - ret->queued_at);
     return true;

@@ -603,3 +603,22 @@ Test(express, a_lane_that_was_alone_still_has_its_share_when_another_comes)
     weft_lane_unref(lane);
     weft_test_loop_end();
 }
+
+/* Workers that look for the next job beside the one that gets it do not count as running. */
+Test(express, nothing_runs_once_the_only_job_is_seen_complete)
+{
+    scene.pool = use_pool(&(struct weft_pool_options){.max_threads = 4, .min_threads = 4, .spin = WEFT_MS(1)});
+    weft_future *jobs[4];
+    int wrong = 0;
+    for (int i = 0; i < 30000; i++) {
+        int n = i % 8 == 0 ? 4 : 1;
+        for (int k = 0; k < n; k++)
+            jobs[k] = weft_to_thread_fn(NULL, return_nothing, NULL);
+        for (int k = 0; k < n; k++)
+            cr_assert_eq(weft_test_run(jobs[k]), 0);
+        struct weft_lane_stats stats = default_stats();
+        wrong += stats.queued + stats.running != 0;
+    }
+    cr_assert_eq(wrong, 0, "%d", wrong);
+    weft_test_loop_end();
+}
