@@ -208,6 +208,18 @@ static void note_run(weft_loop *loop, unsigned count)
     loop->callbacks += count;
 }
 
+/* In a child that was forked off in this tick: what is left runs first once the loop goes on. */
+static void keep_rest(weft_loop *loop)
+{
+    weft__ready rest = {.head = loop->batch};
+    rest.tail = weft__find_link(&rest.head, NULL);
+    loop->batch = NULL;
+    weft__ready_move(&rest, &loop->ready);
+    weft__ready_move(&loop->ready, &rest);
+    if (loop->shuffle)
+        weft__shuffle_forget(loop->shuffle, &loop->ready);
+}
+
 /* Run what is ready; after each `stretch` of items ask for the length of the next one. */
 static inline void run_stretches(weft_loop *loop, unsigned stretch,
                                  unsigned (*next_stretch)(weft_loop *))
@@ -235,6 +247,8 @@ static inline void run_stretches(weft_loop *loop, unsigned stretch,
         }
     }
     note_run(loop, stretch - left);
+    if (__builtin_expect(loop->batch != NULL, 0))
+        keep_rest(loop);
     weft__context_leave(outer);
 }
 
