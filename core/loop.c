@@ -8,8 +8,8 @@
  * at now and then, shows more than 50 µs. A tick of more than 256 items is polled in, too; what is
  * found there waits for the tick's end, so that the order is as if the poll had been behind it. So a
  * storm of ready tasks costs a poll per 256 of them, and cannot keep I/O waiting. What a poll itself
- * has brought is run first, some items for each event: until then all that it found would only be
- * found again, and a thousand ready connections would be looked at over and over.
+ * has brought is run first, some items and microseconds for each event: until then all that it found
+ * would only be found again, and a thousand ready connections would be looked at over and over.
  *
  * Own base: run() alternates poll and tick. Attached: the host dispatches, and ticks run from
  * tick_event, a timer of 0 that is armed whenever something becomes ready outside of a tick
@@ -39,8 +39,9 @@
 #include "core/nested.h"
 #include "core/sleep.h"
 
-enum { ITEMS_PER_POLL = 256, ITEMS_PER_EVENT = 4 };
+enum { ITEMS_PER_POLL = 256, ITEMS_PER_EVENT = 4, ITEMS_PER_CHECK = 32 };
 #define TIME_PER_POLL WEFT_US(50)
+#define TIME_PER_EVENT WEFT_US(10) /* about ten times of what it costs to find one again */
 
 /* ---- Time ---- */
 
@@ -274,7 +275,7 @@ int weft__loop_poll(weft_loop *loop, int flags)
     loop->polls++;
     loop->skipped = 0;
     loop->brought = (unsigned)(loop->io - io) * ITEMS_PER_EVENT;
-    loop->next_check = loop->brought + 1;
+    loop->next_check = 1;
     loop->polled_at = monotonic_now();
     loop->is_polled = true;
     return polled < 0 ? -EIO : 0;
@@ -284,16 +285,17 @@ int weft__loop_poll(weft_loop *loop, int flags)
  * the pace so far, in wary steps. */
 static bool may_run_on(weft_loop *loop)
 {
-    unsigned count = loop->skipped - loop->brought;
-    if (count >= ITEMS_PER_POLL)
+    unsigned most = loop->brought + ITEMS_PER_POLL;
+    weft_ns limit = TIME_PER_POLL + loop->brought / ITEMS_PER_EVENT * TIME_PER_EVENT;
+    if (loop->skipped >= most)
         return false;
     weft_ns took = monotonic_now() - loop->polled_at;
-    if (took >= TIME_PER_POLL)
+    if (took >= limit)
         return false;
-    unsigned check = count * (took < TIME_PER_POLL / 16 ? 8 : 2);
-    loop->next_check = loop->brought + (check > ITEMS_PER_POLL ? ITEMS_PER_POLL
-                                        : check                ? check
-                                                               : 1);
+    unsigned check = loop->skipped * (took < limit / 16 ? 8 : 2);
+    if (loop->brought && check > loop->skipped + ITEMS_PER_CHECK) /* others are among them */
+        check = loop->skipped + ITEMS_PER_CHECK;
+    loop->next_check = check > most ? most : check ? check : 1;
     return true;
 }
 

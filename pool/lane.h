@@ -87,7 +87,8 @@ struct weft_lane {
     uint64_t passed_from; /* pool->starts when that was, or when it had something to start again */
     weft_lane *next_active, **at_active;
 
-    weft__count spent; /* what jobs have taken by rings, and is not in `vtime` yet; by single steps */
+    weft__count
+        spent; /* what jobs have taken by rings, and is not in `vtime` yet; by single steps */
     struct weft__lane_counts counts;
 };
 

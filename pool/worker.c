@@ -132,8 +132,8 @@ static bool search_for_next(struct weft__worker *self, struct weft__span *span,
 /* ---- Running jobs ---- */
 
 /* Send home a job that has ended: the worker goes on with the next one, or rests. */
-static void let_go(struct weft__worker *self, struct weft__job *next,
-                   const struct weft__span *span, struct weft__return *out)
+static void let_go(struct weft__worker *self, struct weft__job *next, const struct weft__span *span,
+                   struct weft__return *out)
 {
     weft__running_goes_on(self, next, span->started_at);
     weft__home_send(self, out);

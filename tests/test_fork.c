@@ -343,6 +343,46 @@ Test(fork, without_descriptors_it_fails_and_may_be_repeated)
     weft_test_loop_end();
 }
 
+/* ---- In the midst of a tick ---- */
+
+static pid_t child;
+
+static void fork_and_stop(void *arg)
+{
+    (void)arg;
+    child = fork();
+    if (child == 0)
+        weft_loop_stop(test_loop);
+}
+
+static void add_last(void *arg)
+{
+    add(arg);
+    weft_loop_stop(test_loop);
+}
+
+Test(fork, what_was_to_come_in_the_tick_that_forked_comes_in_the_child)
+{
+    struct weft_callback behind;
+    weft_callback_init(&behind, add, (void *)&one);
+    weft_unref(weft_call_soon(fork_and_stop, NULL));
+    cr_assert_eq(weft_callback_soon(&behind), 0);
+    weft_unref(weft_call_soon(add, (void *)&two));
+    cr_assert_eq(weft_post(test_loop, add_last, (void *)&three), 0);
+    int status = weft_loop_run(test_loop);
+    if (child == 0) {
+        CHILD_EXPECT(status == WEFT_EFORK);
+        CHILD_EXPECT(weft_after_fork_child(test_loop) == 0);
+        CHILD_EXPECT(weft_loop_run(test_loop) == 0);
+        CHILD_EXPECT(trace == 123);
+        weft_test_child_exit(0);
+    }
+    cr_assert_eq(status, 0);
+    cr_assert_eq(trace, 123);
+    weft_test_reap(child);
+    weft_test_loop_end();
+}
+
 /* ---- On a host's base ---- */
 
 static void on_the_hosts_base(void *base)

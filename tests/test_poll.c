@@ -112,6 +112,25 @@ Test(poll, is_left_out_for_256_items_while_little_time_passes)
     weft_test_loop_end();
 }
 
+static void look_late(void *arg)
+{
+    look();
+    test_loop->brought = ITEMS * 4;
+    test_loop->polled_at = 0;
+    if (seen.left-- > 0)
+        weft_unref(weft_call_soon(look_late, arg));
+}
+
+Test(poll, comes_in_time_however_much_the_last_one_has_brought)
+{
+    seen.left = ITEMS;
+    weft_unref(weft_call_soon(look_late, NULL));
+    while (seen.left <= ITEMS)
+        tick();
+    cr_assert_leq(seen.most, 33);
+    weft_test_loop_end();
+}
+
 /* ---- What is found within a tick ---- */
 
 static struct {
