@@ -198,7 +198,7 @@ bool weft__mailbox_can_use_edges(void)
     enum { UNKNOWN, YES, NO };
     static atomic_int known; /* [atomic] all who find out find the same: relaxed */
     int answer = atomic_load_explicit(&known, memory_order_relaxed);
-    weft__mailbox probe = {0};
+    weft__mailbox probe = {.generation = weft__generation};
     if (answer != UNKNOWN)
         return answer == YES;
     int epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -112,6 +112,11 @@ static bool take_place(unsigned cpus)
     return false;
 }
 
+unsigned weft__spin_places_taken(void)
+{
+    return atomic_load_explicit(&spinning, memory_order_relaxed);
+}
+
 static void leave_place(void)
 {
     atomic_fetch_sub_explicit(&spinning, 1, memory_order_relaxed);

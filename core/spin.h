@@ -60,6 +60,9 @@ void weft__spin_woken(struct weft__spin_wake *wake);
 /** In a new child: no other thread spins here. */
 void weft__spin_after_fork(void);
 
+/** For tests: how many threads hold a place now. Thread: any. */
+unsigned weft__spin_places_taken(void);
+
 /** For tests: as if there were so many CPUs; 0: as it is. Forgets what was learnt. */
 void weft__spin_pretend(unsigned cpus);
 

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <event2/event.h>
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 #include <weft/weft.h>
 
@@ -53,25 +54,47 @@ static void *post_stop(void *arg)
     return NULL;
 }
 
-/* Run until another thread posts. */
-static void run_until_posted(void)
+static void wait_for_spin(void)
+{
+    while (weft__spin_places_taken() == 0)
+        sched_yield();
+}
+
+static void *post_stop_in_spin(void *arg)
+{
+    wait_for_spin();
+    return post_stop(arg);
+}
+
+static void run_until(void *(*other_thread)(void *), void *arg)
 {
     pthread_t thread;
-    pthread_create(&thread, NULL, post_stop, NULL);
+    pthread_create(&thread, NULL, other_thread, arg);
     cr_assert_eq(weft_loop_run(test_loop), 0);
     pthread_join(thread, NULL);
 }
 
+/* Run until another thread posts. */
+static void run_until_posted(void)
+{
+    run_until(post_stop, NULL);
+}
+
+static void run_until_posted_in_spin(void)
+{
+    run_until(post_stop_in_spin, NULL);
+}
+
 static void stop_later(void)
 {
-    weft_unref(weft_call_later(WEFT_MS(1), stop, NULL));
+    weft_unref(weft_call_later(WEFT_MS(50), stop, NULL));
 }
 
 Test(loop_spin, takes_what_comes_while_it_looks)
 {
-    run_until_posted();
+    run_until_posted_in_spin();
     expect_spins(1, 1);
-    run_until_posted();
+    run_until_posted_in_spin();
     expect_spins(2, 2);
     end();
 }
@@ -102,7 +125,7 @@ Test(loop_spin, is_an_option)
     weft_loop_free(test_loop);
     test_loop = weft_loop_new(&(struct weft_loop_options){.spin = FOR_EVER});
     test_loop->jobs = 1;
-    run_until_posted();
+    run_until_posted_in_spin();
     expect_spins(1, 1);
     end();
 }
@@ -162,6 +185,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 static void *write_byte(void *fd)
 {
+    wait_for_spin();
     cr_assert_eq(write(*(int *)fd, "x", 1), 1);
     return NULL;
 }
@@ -169,13 +193,10 @@ static void *write_byte(void *fd)
 Test(loop_spin, looks_for_io_meanwhile)
 {
     int fds[2];
-    pthread_t thread;
     cr_assert_eq(pipe(fds), 0);
     struct event *event = event_new(test_loop->base, fds[0], EV_READ, on_readable, NULL);
     event_add(event, NULL);
-    pthread_create(&thread, NULL, write_byte, &fds[1]);
-    cr_assert_eq(weft_loop_run(test_loop), 0);
-    pthread_join(thread, NULL);
+    run_until(write_byte, &fds[1]);
     expect_spins(1, 0);
     event_free(event);
     close(fds[0]);
