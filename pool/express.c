@@ -483,6 +483,13 @@ static bool has_room(struct weft__place *place, weft_lane *lane)
     return used < WEFT__RING && (!changes || used == 0);
 }
 
+/* Then each job is published at once, with the time at which it came: those of other loops see in which
+ * order they are. */
+static bool has_several(const weft_pool *pool)
+{
+    return atomic_load_explicit(&pool->express.count, memory_order_relaxed) > 1;
+}
+
 bool weft__express_submit(struct weft__place *place, struct weft__job *job, bool keep)
 {
     struct weft__express *express = &place->pool->express;
@@ -491,7 +498,8 @@ bool weft__express_submit(struct weft__place *place, struct weft__job *job, bool
         !has_room(place, lane))
         return false;
     uint64_t staged = atomic_load_explicit(&place->staged, memory_order_relaxed);
-    if (staged == place->published)
+    bool alone = !has_several(place->pool);
+    if (staged == place->published || !alone)
         place->batch_at = weft__pool_now();
     struct slot *slot = slot_at(place, staged);
     job->stage = WEFT__IN_RING;
@@ -502,7 +510,7 @@ bool weft__express_submit(struct weft__place *place, struct weft__job *job, bool
     atomic_store_explicit(&slot->queued_at, place->batch_at, memory_order_relaxed);
     weft__count_add(&lane->counts.submitted, 1);
     atomic_store_explicit(&place->staged, staged + 1, memory_order_release);
-    if (!keep || staged + 1 - place->published >= BATCH || is_urgent(place))
+    if (!keep || !alone || staged + 1 - place->published >= BATCH || is_urgent(place))
         publish(place);
     return true;
 }

@@ -624,3 +624,41 @@ Test(express, nothing_runs_once_the_only_job_is_seen_complete)
     cr_assert_eq(wrong, 0, "%d", wrong);
     weft_test_loop_end();
 }
+
+static void *submit_one_elsewhere(void *arg)
+{
+    weft_loop *loop = weft_loop_new(NULL);
+    cr_assert_eq(weft_loop_set_pool(loop, scene.pool), 0);
+    weft_future *job = submit(NULL, 1);
+    sem_post(&came);
+    cr_assert_eq(weft_loop_run_until(loop, job), 0);
+    weft_loop_free(loop);
+    return arg;
+}
+
+static pthread_t elsewhere;
+static weft_future *of_here[2];
+
+/* In one tick, with one of another loop in between. */
+static void submit_around(void *arg)
+{
+    (void)arg;
+    of_here[0] = submit(NULL, 0);
+    pthread_create(&elsewhere, NULL, submit_one_elsewhere, NULL);
+    while (sem_wait(&came) < 0)
+        ;
+    of_here[1] = submit(NULL, 2);
+}
+
+Test(express, one_that_is_kept_back_overtakes_none_of_another_loop)
+{
+    begin();
+    sem_init(&came, 0, 0);
+    cr_assert_eq(weft_test_run(weft_call_soon(submit_around, NULL)), 0);
+    go();
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(weft_test_run(of_here[i]), 0);
+    pthread_join(elsewhere, NULL);
+    expect_order(3);
+    weft_test_loop_end();
+}
