@@ -8,7 +8,8 @@
  * Two phases run the same code, a warm-up and the measured one. In a phase INFLIGHT jobs are kept
  * outstanding until JOBS have completed; every submit and every completion is made on the loop
  * thread. The peer supplies peer_submit() and peer_stop(), runs offload_job() on a worker, and
- * calls offload_complete() on the loop thread.
+ * calls offload_complete() on the loop thread. What jobs read is not on a line of the cache on which the
+ * loop counts them: else each peer pays for that line as well, once a job.
  */
 #ifndef BENCH_COMMON_OFFLOAD_H
 #define BENCH_COMMON_OFFLOAD_H
@@ -19,9 +20,11 @@ static struct {
     const char *workload, *peer;
     int threads;
     long inflight, jobs, sleep_us;
+    char apart[128];
     long total, submitted, done; /* of this phase */
     int measuring;
     struct usage start;
+    char apart_too[128];
 } offload;
 
 static void peer_submit(long slot);
