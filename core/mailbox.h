@@ -28,8 +28,8 @@ typedef struct weft__mailbox weft__mailbox;
 weft__mailbox *weft__mailbox_new(void);
 
 /**
- * References: the loop holds one, and everybody who may put something later (a pool for each job,
- * say). The descriptors are closed with the last one. Thread: any.
+ * References: the loop holds one, and everybody who may put something later (a job that
+ * outlives its loop, say). The descriptors are closed with the last one. Thread: any.
  */
 weft__mailbox *weft__mailbox_ref(weft__mailbox *mailbox);
 void weft__mailbox_unref(weft__mailbox *mailbox);

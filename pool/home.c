@@ -24,7 +24,7 @@
  * then looks whether it is its loop's still; the loop takes its mailbox out, and then waits until nobody is
  * posting to it. So one of them sees the other: the mailbox is there as long as a worker may nudge it, and
  * what is in the queues after that is all that will ever come. A job that ends later goes by the mailbox,
- * which refuses it (pool/job.c). It has a reference to its mailbox, hence no other loop's can be taken for it.
+ * which refuses it (pool/job.c). Its mailbox lasts as long as it is out, hence no other loop's can be taken for it.
  *
  * Failure modes: no memory for a chunk: the job goes by the mailbox, and may overtake others.
  */
@@ -140,7 +140,6 @@ static struct weft__job *come_home(const struct entry *entry)
         job->ran = true;
         job->result = (weft_result){.status = entry->status, .value = entry->value};
     }
-    weft__mailbox_unref(job->mailbox);
     return job;
 }
 

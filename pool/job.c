@@ -22,6 +22,9 @@
  * (pool/client.c). Then two sides hold the memory, the loop's (whoever waits on the future) and the
  * worker's; whichever is done last frees it, which `let_go` and `ended` decide under the lock.
  *
+ * The mailbox is there as long as the job is out, though a job has no reference to it as a rule: the
+ * loop has one, and when it ends it gives one to each job that it lets go, under the lock.
+ *
  * Memory: the caller's (pool/own.c), or a block of a slab of the loop, as its futures have, or of the
  * allocator's; which of them it is, the future's operations tell.
  *
@@ -108,7 +111,6 @@ void weft__job_lose(struct weft__job *job)
     weft__progress_after_fork(job);
     if (weft__is_scheduled(loop, &job->item))
         return;
-    weft__mailbox_unref(job->mailbox);
     release(job);
     if (job->left) {
         weft__client_forget(job);
@@ -135,7 +137,6 @@ static bool drop_queued(struct weft__job *job, int status)
     weft__rouse(call);
     if (!dropped)
         return false;
-    weft__mailbox_unref(job->mailbox);
     come_home(job);
     weft__complete_failed(&job->future, status, NULL);
     weft_unref(&job->future);
@@ -306,7 +307,7 @@ static void init(struct weft__job *job, struct weft__client *client, weft_lane *
     job->params = request->own ? weft__own_arg(request->own) : job->args;
     job->release = request->options->release;
     job->control = NULL;
-    job->mailbox = weft__mailbox_ref(client->loop->mailbox);
+    job->mailbox = client->loop->mailbox;
     atomic_init(&job->progress.stream, NULL);
     atomic_init(&job->progress.refusal, 0);
     job->progress.bound = request->options->progress;
@@ -347,7 +348,6 @@ void weft__job_discard(struct weft__job *job)
 {
     weft__limits_disarm(job);
     release(job);
-    weft__mailbox_unref(job->mailbox);
     fini(job);
     if (job->own)
         weft__own_give_back(job->own, false);
@@ -372,12 +372,10 @@ bool weft__job_let_go_locked(struct weft__job *job)
 {
     if (job->ended)
         return false;
-    if (weft__lane_cancel_locked(job->lane, job,
-                                 -ECANCELED)) { /* it had named its next function meanwhile */
-        weft__mailbox_unref(job->mailbox);
-        return false;
-    }
+    if (weft__lane_cancel_locked(job->lane, job, -ECANCELED))
+        return false; /* it had named its next function meanwhile */
     job->let_go = true;
+    weft__mailbox_ref(job->mailbox);
     if (!job->deserted)
         job->pool->abandoned += weft__is_round(job) ? weft__each_threads_locked(job) : 1;
     job->deserted = true;
@@ -394,6 +392,7 @@ void weft__result_destroy(weft_result *result)
 void weft__job_end_alone(struct weft__job *job)
 {
     weft_pool *pool = job->pool;
+    weft__mailbox *mailbox = job->mailbox;
     release(job);
     weft__result_destroy(&job->result);
     weft__mutex_lock(&pool->mu);
@@ -402,13 +401,16 @@ void weft__job_end_alone(struct weft__job *job)
     if (job->deserted)
         pool->abandoned--;
     weft__mutex_unlock(&pool->mu);
-    if (let_go)
-        weft__job_free(job);
+    if (!let_go)
+        return;
+    weft__job_free(job);
+    weft__mailbox_unref(mailbox);
 }
 
 void weft__job_send(struct weft__job *job)
 {
-    weft__mailbox *mailbox = job->mailbox;
+    weft__mailbox *mailbox =
+        weft__mailbox_ref(job->mailbox); /* the loop may end once it has the job */
     if (!weft__mailbox_put(mailbox, &job->item))
         weft__job_end_alone(job);
     weft__mailbox_unref(mailbox);

@@ -59,7 +59,7 @@ struct weft__job {
                                     function */
     void (*release)(void *args); /* [loop], [worker] while it runs; NULL: none, or it was called */
     struct weft__control *control; /* [const] behind the arguments; NULL: nothing stops it */
-    weft__mailbox *mailbox; /* [const] a reference; dropped by who takes the job out of its lane */
+    weft__mailbox *mailbox; /* [const] of its loop; a reference once it is let go: see job.c */
     struct weft__progress progress;
     struct weft__home *home;                    /* [const] of its loop in the pool; NULL: none */
     weft__item item;                            /* [worker], then [loop] */
