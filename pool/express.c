@@ -82,6 +82,7 @@ struct slot {
 struct weft__place {
     weft_pool *pool;                        /* [const] */
     void *block;                            /* [const] what was allocated */
+    unsigned number;                        /* [const] among pool->express.places */
     bool taken;                             /* [mu] some loop has it */
     _Atomic(weft_lane *) lane;              /* [atomic] of what is in the ring; see above */
     struct weft__home home;                 /* the way back */
@@ -146,6 +147,7 @@ static bool add_locked(weft_pool *pool, struct weft__place *place) WEFT_REQUIRES
     unsigned count = atomic_load(&pool->express.count);
     if (count == WEFT__PLACES)
         return false;
+    place->number = count;
     pool->express.places[count] = place;
     atomic_store(&pool->express.count, count + 1);
     return true;
@@ -508,7 +510,7 @@ bool weft__express_submit(struct weft__place *place, struct weft__job *job, bool
     atomic_store_explicit(&slot->run, plain ? job->run : NULL, memory_order_relaxed);
     atomic_store_explicit(&slot->params, job->params, memory_order_relaxed);
     atomic_store_explicit(&slot->queued_at, place->batch_at, memory_order_relaxed);
-    weft__count_add(&lane->counts.submitted, 1);
+    weft__count_up(&lane->counts.by_ring[place->number]);
     atomic_store_explicit(&place->staged, staged + 1, memory_order_release);
     if (!keep || !alone || staged + 1 - place->published >= BATCH || is_urgent(place))
         publish(place);

@@ -11,8 +11,8 @@
 #include <weft/time.h>
 
 #include "core/annotations.h"
-
 #include "pool/home.h"
+#include "pool/lane.h"
 
 struct weft__place;
 
@@ -27,10 +27,7 @@ struct weft__claim {
     weft__mailbox *mailbox;
 };
 
-enum {
-    WEFT__PLACES = 8, /* loops that may have a ring in a pool at once */
-    WEFT__RING = 4096 /* jobs in a ring */
-};
+enum { WEFT__RING = 4096 }; /* jobs in a ring */
 
 /** In a pool. What is looked at for each job stands apart from what is written for each. */
 struct weft__express {

@@ -18,6 +18,8 @@
 
 struct weft__job;
 
+enum { WEFT__PLACES = 8 }; /* loops that may have a ring in a pool at once; see pool/express.c */
+
 /** Jobs, oldest first, linked by `prev` and `next`. */
 struct weft__line {
     struct weft__job *first, *last;
@@ -45,6 +47,10 @@ struct weft__lane_counts {
     weft__count unstarted;
     weft__count abandoned_running; /* of `running`, those that nobody waits for now */
     struct weft__histogram queue_wait, run_time;
+    char apart[64];                    /* from what workers write */
+    weft__count by_ring[WEFT__PLACES]; /* of what was submitted, but not among that: by which ring;
+                                          each written by one loop */
+    char apart_too[64];
 };
 
 /**

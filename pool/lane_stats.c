@@ -29,6 +29,14 @@ static struct weft_latency latency_of(const struct weft__histogram *histogram)
                                  .max = percentiles[WEFT__MAX]};
 }
 
+static uint64_t submitted(const struct weft__lane_counts *counts)
+{
+    uint64_t sum = weft__count_get(&counts->submitted);
+    for (unsigned i = 0; i < WEFT__PLACES; i++)
+        sum += weft__count_get(&counts->by_ring[i]);
+    return sum;
+}
+
 static void read_lane(const weft_lane *lane, struct weft_lane_stats *ret)
 {
     const struct weft__lane_counts *counts = &lane->counts;
@@ -37,7 +45,7 @@ static void read_lane(const weft_lane *lane, struct weft_lane_stats *ret)
         .running = weft__count_get(&counts->running),
         .waiting = weft__count_get(&counts->waiting),
         .abandoned_running = weft__count_get(&counts->abandoned_running),
-        .submitted = weft__count_get(&counts->submitted),
+        .submitted = submitted(counts),
         .rejected = weft__count_get(&counts->rejected),
         .dropped = weft__count_get(&counts->dropped),
         .expired = weft__count_get(&counts->expired),
