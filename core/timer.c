@@ -2,9 +2,8 @@
 /*
  * Timers: a wheel of eleven levels, by the digits of the deadline.
  *
- * A deadline is a number of eleven digits of six bits. `base` is a moment that has been, and no deadline
- * is before it. A timer is on the level of the first digit in which its deadline differs from the base,
- * in the slot of that digit. So
+ * A deadline is a number of eleven digits of six bits. `base` is a moment that has been. A timer is on the
+ * level of the first digit in which its deadline differs from the base, in the slot of that digit. So
  *
  *   - whatever is on a lower level is due before all of a higher one, and within a level slot by slot:
  *     the first timers are found by the bits of `busy`;
@@ -15,9 +14,11 @@
  * When the time has come to the first slot, its beginning becomes the base. Then its timers agree with
  * the base in one digit more, and go to lower levels, in the order in which they are. That happens to a
  * timer ten times at most, and to few ones at all: who is alone in its slot needs not be sorted, and in
- * a server most timers are disarmed long before. A deadline before the base (somebody asks for
- * what has passed) turns the base back: what is on lower levels than the digit in which they differ is
- * one slot then.
+ * a server most timers are disarmed long before.
+ *
+ * A deadline before the base (somebody asks for what has passed) goes to the base's own slot, which is
+ * the first one and due, hence is emptied before the base moves. It is put in order then: it is the
+ * only slot of level 0 in which deadlines differ.
  *
  * A slot is a ring of entries in one block of memory, linked by their numbers, with its head among them;
  * a timer knows its entry. The deadline stands in the entry, so that sorting touches no timer; whose it
@@ -97,7 +98,7 @@ static void insert(struct weft__timers *timers, uint32_t number)
     uint64_t key = timers->entries[number].key;
     uint32_t slot = NEVER;
     if (key != KEY_OF_FOREVER) {
-        slot = slot_of(timers->base, key);
+        slot = slot_of(timers->base, key < timers->base ? timers->base : key);
         timers->busy[slot / SLOTS] |= (uint64_t)1 << slot % SLOTS;
     }
     append(timers, slot, number);
@@ -137,15 +138,6 @@ static void sort(struct weft__timers *timers, uint32_t slot)
         next = timers->entries[number].next;
         insert(timers, number);
     }
-}
-
-static void turn_back(struct weft__timers *timers, uint64_t key)
-{
-    unsigned levels = level_of(timers->base, key);
-    timers->base = key;
-    for (unsigned level = 0; level < levels; level++)
-        while (timers->busy[level])
-            sort(timers, level * SLOTS + (uint32_t)__builtin_ctzll(timers->busy[level]));
 }
 
 /* The first slot in which there is a timer; NEVER: there is none. */
@@ -230,8 +222,7 @@ int weft__timer_start(weft_loop *loop, weft__timer *timer, weft_ns deadline)
     *timer_of(timers, number) = timer;
     timer->slot = number;
     timers->count++;
-    if (key < timers->base)
-        turn_back(timers, key);
+    timers->has_past |= key < timers->base;
     insert(timers, number);
     if (key < timers->next) {
         timers->next = key;
@@ -305,10 +296,46 @@ static void fire(weft_loop *loop, uint32_t number)
     weft__schedule_as(loop, &timer->item, WEFT__TIMERS);
 }
 
+/* Of two chains that are in order; they end with 0, which is no timer's number. */
+static uint32_t merge(struct weft__timer_entry *entries, uint32_t former, uint32_t latter)
+{
+    uint32_t first, *link = &first;
+    while (former && latter) {
+        uint32_t *from = entries[latter].key < entries[former].key ? &latter : &former;
+        *link = *from;
+        link = &entries[*from].next;
+        *from = *link;
+    }
+    *link = former ? former : latter;
+    return first;
+}
+
+/* The next `count` of a chain, by deadline, equal ones as they are; *chain goes on behind them. */
+static uint32_t put_in_order(struct weft__timer_entry *entries, uint32_t *chain, size_t count)
+{
+    if (count > 1) {
+        uint32_t former = put_in_order(entries, chain, count / 2);
+        return merge(entries, former, put_in_order(entries, chain, count - count / 2));
+    }
+    uint32_t only = *chain;
+    *chain = entries[only].next;
+    entries[only].next = 0;
+    return only;
+}
+
 static void fire_all(weft_loop *loop, uint32_t slot)
 {
     struct weft__timers *timers = &loop->timers;
-    for (uint32_t number = take_slot(timers, slot), next; number != slot; number = next) {
+    uint32_t number = take_slot(timers, slot), next, end = slot;
+    if (timers->has_past) {
+        size_t count = 0;
+        for (uint32_t each = number; each != end; each = timers->entries[each].next)
+            count++;
+        number = put_in_order(timers->entries, &number, count);
+        timers->has_past = false;
+        end = 0;
+    }
+    for (; number != end; number = next) {
         next = timers->entries[number].next;
         fire(loop, number);
     }

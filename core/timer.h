@@ -35,10 +35,11 @@ struct weft__timers {
     size_t count;                      /* armed */
     size_t used, capacity;             /* of `entries` */
     uint32_t spare;                    /* first entry that is not in use, but was; 0: none */
-    uint64_t base;                     /* no deadline is before it */
+    uint64_t base;                     /* a moment that has been */
     uint64_t busy[WEFT__WHEEL_LEVELS]; /* a bit for each slot in which there is something */
     uint64_t next;                     /* no deadline is before it; see weft__timers_next() */
     bool stale;                        /* what that was the deadline of is gone */
+    bool has_past;                     /* what is in the first slot may be before the base */
 };
 
 void weft__timers_init(struct weft__timers *timers);
