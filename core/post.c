@@ -10,7 +10,8 @@
  *
  * A post gives itself back before it calls, so that the function may do as it likes.
  *
- * Failure modes: a thread whose end nobody would tell us of (no memory for that) gets sheets of one. In a
+ * Failure modes: a thread whose end nobody would tell us of (no memory for that, or it is ending already:
+ * the destructors of its other keys may post until the very last of them) gets sheets of one. In a
  * forked child the sheets that other threads were filling are never full, and stay.
  */
 #include "core/post.h"
@@ -46,6 +47,7 @@ struct sheet {
 };
 
 static _Thread_local struct sheet *own __attribute__((tls_model("initial-exec"))); /* NULL: none */
+static _Thread_local bool ending __attribute__((tls_model("initial-exec"))); /* we were told */
 static pthread_key_t key; /* its value is `own`, for the end of the thread */
 static bool has_key;      /* [const] after `once` */
 
@@ -66,6 +68,7 @@ static void leave_sheet(struct sheet *sheet)
 static void thread_ends(void *unused)
 {
     (void)unused;
+    ending = true;
     weft__posts_leave();
 }
 
@@ -85,7 +88,7 @@ static struct sheet *new_sheet(void)
     atomic_init(&sheet->needed, POSTS);
     sheet->filled = 0;
     own = sheet;
-    if (!has_key || pthread_setspecific(key, sheet) != 0) {
+    if (!has_key || ending || pthread_setspecific(key, sheet) != 0) {
         sheet->filled = POSTS - 1;
         give_back(sheet, POSTS - 1);
     }

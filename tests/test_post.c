@@ -3,11 +3,13 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <weft/weft.h>
 
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
+#include "tests/support/sanitizer.h"
 #include "tests/support/trace.h"
 
 TestSuite(post, .init = weft_test_loop_begin_real, .timeout = 60);
@@ -147,6 +149,44 @@ Test(post, memory_of_many_is_asked_for_at_once_and_given_back)
     cr_assert_eq(calls, 1000);
     cr_assert_leq(weft_test_heap_live() - before, 2); /* a sheet, and the timers' */
     weft_test_loop_end();
+}
+
+#ifdef WEFT_TEST_NO_LAST_DESTRUCTORS
+enum { ROUNDS = PTHREAD_DESTRUCTOR_ITERATIONS - 1 };
+#else
+enum { ROUNDS = PTHREAD_DESTRUCTOR_ITERATIONS };
+#endif
+
+static pthread_key_t late;
+static int late_calls;
+
+static void post_late(void *arg)
+{
+    int *rounds = arg;
+    cr_assert_eq(weft_post(test_loop, count, &late_calls), 0);
+    if (--*rounds > 0)
+        cr_assert_eq(pthread_setspecific(late, rounds), 0);
+}
+
+static void *post_and_end(void *rounds)
+{
+    cr_assert_eq(weft_post(test_loop, count, &late_calls), 0);
+    cr_assert_eq(pthread_setspecific(late, rounds), 0);
+    return NULL;
+}
+
+/* A key that was made later than weft's, so that its destructor is behind that in each round. */
+Test(post, memory_of_a_thread_that_posts_until_its_last_destructor_is_given_back)
+{
+    int rounds = ROUNDS;
+    pthread_t thread;
+    cr_assert_eq(weft_post(test_loop, count, &late_calls), 0);
+    cr_assert_eq(pthread_key_create(&late, post_late), 0);
+    pthread_create(&thread, NULL, post_and_end, &rounds);
+    pthread_join(thread, NULL);
+    cr_assert_eq(rounds, 0);
+    weft_test_loop_end();
+    cr_assert_eq(late_calls, ROUNDS + 2);
 }
 
 static int posted_calls, accepted;
