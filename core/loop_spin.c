@@ -7,7 +7,8 @@
  *     must not depend on how fast the machine is.
  *   - I/O and timers wait no longer than in a busy tick: the base is polled, without blocking, when
  *     20 µs have passed since the last time, or a timer is due. What that brings ends the spin; it
- *     was in vain then, as a sleep would have brought it as well.
+ *     was in vain then, as a sleep would have brought it as well. So does that nothing is out any more,
+ *     though it leaves nothing to run (a process that was freed has ended): who drives the loop looks.
  *   - With mail the base is not polled: a fast exchange costs one poll every 20 µs. When there is some
  *     already, it is no spin.
  */
@@ -24,8 +25,8 @@ static bool must_poll(weft_loop *loop, weft_ns now)
 
 static bool has_enough(weft_loop *loop)
 {
-    return loop->spin_status < 0 || loop->ready.head || loop->stop || weft__loop_is_forked(loop) ||
-           loop->polled_at >= weft__timers_next(&loop->timers);
+    return loop->spin_status < 0 || loop->ready.head || !loop->jobs || loop->stop ||
+           weft__loop_is_forked(loop) || loop->polled_at >= weft__timers_next(&loop->timers);
 }
 
 static enum weft__look look(void *arg, weft_ns now)

@@ -204,6 +204,25 @@ Test(loop_spin, looks_for_io_meanwhile)
     end();
 }
 
+static void on_last_end(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    (void)arg;
+    test_loop->jobs = 0;
+}
+
+/* A shutdown waits for that, and would sleep until its deadline. */
+Test(loop_spin, ends_once_a_poll_has_found_that_nothing_is_out_any_more)
+{
+    struct event *event = event_new(test_loop->base, -1, 0, on_last_end, NULL);
+    event_active(event, EV_READ, 0);
+    cr_assert_eq(weft__loop_step(test_loop), 0);
+    expect_spins(1, 0);
+    event_free(event);
+    end();
+}
+
 /* A job that keeps all mail coming must not keep I/O out. */
 static void post_again(void *arg)
 {
