@@ -37,7 +37,7 @@ bool weft__http_equal(struct weft__http_slice a, const char *b, size_t b_len)
     if (a.len != b_len)
         return false;
     for (size_t i = 0; i < b_len; i++)
-        if (lower(a.data[i]) != lower(b[i]))
+        if (a.data[i] != b[i] && lower(a.data[i]) != lower(b[i]))
             return false;
     return true;
 }
@@ -85,17 +85,21 @@ bool weft__http_list_has(struct weft__http_slice list, const char *token)
     return false;
 }
 
+static bool is_escape(const char *at, const char *end)
+{
+    return end - at >= 3 && *at == '%' && weft__http_is(at[1], WEFT__HTTP_HEX) &&
+           weft__http_is(at[2], WEFT__HTTP_HEX) && (at[1] != '0' || at[2] != '0');
+}
+
 const char *weft__http_skip_escaped(const char *at, const char *end, int class_bits)
 {
-    while (at != end)
-        if (weft__http_is(*at, class_bits))
+    for (;;) {
+        while (at != end && weft__http_is(*at, class_bits))
             at++;
-        else if (*at == '%' && end - at >= 3 && weft__http_is(at[1], WEFT__HTTP_HEX) &&
-                 weft__http_is(at[2], WEFT__HTTP_HEX) && (at[1] != '0' || at[2] != '0'))
-            at += 3;
-        else
-            break;
-    return at;
+        if (!is_escape(at, end))
+            return at;
+        at += 3;
+    }
 }
 
 static bool is_ipv6(const char *text, size_t len)

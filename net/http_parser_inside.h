@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Between net/http_parser.c, which has the design comment, net/http_head.c and net/http_chunks.c.
+ */
+#ifndef WEFT_NET_HTTP_PARSER_INSIDE_H
+#define WEFT_NET_HTTP_PARSER_INSIDE_H
+
+#include "net/http_parser.h"
+
+enum weft__http_parser_state {
+    WEFT__AT_REQUEST_LINE,
+    WEFT__AT_FIELDS,
+    WEFT__AT_BODY_START,
+    WEFT__AT_SIZED_BODY,
+    WEFT__AT_CHUNK_SIZE,
+    WEFT__AT_CHUNK_EXTENSION,
+    WEFT__AT_CHUNK_LINE_LF,
+    WEFT__AT_CHUNK_DATA,
+    WEFT__AT_CHUNK_END_CR,
+    WEFT__AT_CHUNK_END_LF,
+    WEFT__AT_TRAILERS,
+    WEFT__AT_END,
+    WEFT__AT_FAILURE
+};
+
+/** Below a space, or DEL. */
+static inline bool weft__http_is_control(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+/** The request is refused. Always false. */
+bool weft__http_fail(struct weft__http_parser *parser, int status, const char *reason);
+
+/* ---- http_head.c: false: refused. A line holds no control character but tabs, and ends with a NUL. */
+
+bool weft__http_parse_request_line(struct weft__http_parser *parser, char *line, size_t len);
+bool weft__http_parse_header(struct weft__http_parser *parser, char *line, size_t len);
+bool weft__http_parse_trailer(struct weft__http_parser *parser, char *line, size_t len);
+
+/** All lines are there: how the body is framed, and what else they say together. */
+bool weft__http_judge_head(struct weft__http_parser *parser);
+
+/* ---- http_chunks.c ---- */
+
+/** A byte in one of the states from CHUNK_SIZE to CHUNK_END_LF, except CHUNK_DATA. False: refused. */
+bool weft__http_parse_frame_byte(struct weft__http_parser *parser, char c);
+
+#endif
