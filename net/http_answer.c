@@ -126,7 +126,7 @@ static bool must_close(const weft_http_request *request)
     const weft_http_server *server = request->server;
     size_t most = server->options.max_requests;
     return request->close || !request->parser.request.keep_alive || server->stopping ||
-           (most && request->served >= most) || too_much_is_unread(request);
+           (most && request->connection->served >= most) || too_much_is_unread(request);
 }
 
 static void add_connection(struct head *head, weft_http_request *request)
@@ -223,7 +223,7 @@ weft_future *weft__http_drain(weft_http_request *request)
         request->draining = weft_ref(future);
     }
     if (weft_write_pending(request->stream))
-        weft__http_limit_write(request);
+        weft__http_limit_write(request->connection);
     return future;
 }
 

@@ -115,17 +115,18 @@ weft_future *weft__http_body_wait(weft_http_request *request)
 {
     weft_ns now = weft_now();
     request->wait_began = now;
-    weft__http_unwatch(request);
+    weft__http_unwatch(request->connection);
     int status = send_continue(request);
     if (status < 0)
         return weft__net_refused(status);
     bool limited = request->patience < WEFT_FOREVER - now;
-    return weft__http_wait(request, 0, limited ? now + request->patience : WEFT_FOREVER);
+    return weft__http_wait(request->connection, 0,
+                           limited ? now + request->patience : WEFT_FOREVER);
 }
 
 int weft__http_body_waited(weft_http_request *request, int status)
 {
-    status = weft__http_waited(request, status);
+    status = weft__http_waited(request->connection, status);
     request->patience -= weft_now() - request->wait_began;
     if (request->patience < 0)
         request->patience = 0;
@@ -162,8 +163,8 @@ static weft_future *keep_reader(weft_http_request *request, weft_future *read)
 /* The read is over; the handler may wait for something else now. */
 static void end_read(weft_http_request *request)
 {
-    if (request->watched && request->stream && request->phase == WEFT__HTTP_HANDLING)
-        weft__http_watch(request);
+    if (request->watched && request->connection->phase == WEFT__HTTP_HANDLING)
+        weft__http_watch(request->connection);
 }
 
 static weft_future *refuse_read(const weft_http_request *request)

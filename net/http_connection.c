@@ -10,11 +10,12 @@
  *      v                      '-- refused ------> LEAVING --all sent, the client closed--> closed
  *    closed
  *
+ * Two objects: the connection, which is what an idle one holds, and the request that it is at, with its
+ * parser, head and answer. Requests go around between the connections of a server.
+ *
  * Happy path of a GET: one recv(), the parser copies the head, a route is found, the handler runs as a
  * call within this coroutine, weft_http_respond() makes one sendmsg(), the handler ends in its first
- * step. What that allocates is the handler's frame and the wait for the next request; everything else
- * is kept from the request before: see struct weft_http_request. Memory for heads goes around between
- * connections, so that an idle one holds none.
+ * step. What that allocates is the handler's frame and the wait for the next request.
  *
  * The next head is not looked at before this answer is written. A client that pipelines and does not
  * read is held by the drain that follows each answer.
@@ -49,25 +50,25 @@ enum { FAIR_SHARE = 32 /* requests that had not to wait, before others get their
 
 /* ---- The object ---- */
 
-static weft_http_request *new_request(weft_http_server *server, weft_stream *stream)
+static weft__http_connection *new_connection(weft_http_server *server, weft_stream *stream)
 {
-    weft_http_request *request = weft__calloc(1, sizeof(*request));
-    if (!request)
+    weft__http_connection *connection = weft__calloc(1, sizeof(*connection));
+    if (!connection)
         return NULL;
-    request->refs = 1;
-    request->server = server;
-    request->stream = stream;
-    request->read_deadline = request->write_deadline = WEFT_FOREVER;
-    weft__http_parser_init(&request->parser, &server->limits);
-    weft__link_add(&server->requests, &request->link);
+    connection->refs = 1;
+    connection->server = server;
+    connection->stream = stream;
+    connection->read_deadline = connection->write_deadline = WEFT_FOREVER;
+    weft_callback_init(&connection->timer, weft__http_on_time, connection);
+    weft__link_add(&server->connections, &connection->link);
     server->refs++;
-    return request;
+    return connection;
 }
 
-void weft__http_request_unref(weft_http_request *request)
+void weft__http_connection_unref(weft__http_connection *connection)
 {
-    if (--request->refs == 0)
-        weft__free(request);
+    if (--connection->refs == 0)
+        weft__free(connection);
 }
 
 static void drop(weft_future **future)
@@ -76,105 +77,109 @@ static void drop(weft_future **future)
     *future = NULL;
 }
 
-void weft__http_request_end(weft_http_request *request)
+/* Nothing of the request is needed any more. */
+static void end_request(weft__http_connection *connection)
 {
+    weft_http_request *request = connection->request;
     if (!request)
         return;
-    weft__http_unwatch(request);
-    weft__http_stop_timer(request);
-    drop(&request->waiting);
     drop(&request->handler);
     drop(&request->reader);
     drop(&request->draining);
-    request->stream = NULL;
-    weft__http_give_memory(request->server, request->memory);
-    request->memory = NULL;
-    weft__free(request->text);
-    weft__free(request->headers);
-    request->text = request->headers = NULL;
-    weft__link_remove(&request->link);
-    weft__http_server_unref(request->server);
-    weft__http_request_unref(request);
+    connection->request = NULL;
+    weft__http_request_free(request);
+}
+
+void weft__http_connection_end(weft__http_connection *connection)
+{
+    if (!connection)
+        return;
+    weft__http_unwatch(connection);
+    weft_callback_cancel(&connection->timer);
+    drop(&connection->waiting);
+    end_request(connection);
+    connection->stream = NULL;
+    weft__link_remove(&connection->link);
+    weft__http_server_unref(connection->server);
+    weft__http_connection_unref(connection);
 }
 
 /* ---- The head ---- */
 
 /* Counted from the last poll, which spares a look at the clock for each request. */
-static weft_ns after(const weft_http_request *request, weft_ns duration)
+static weft_ns after(const weft__http_connection *connection, weft_ns duration)
 {
-    const weft_loop *loop = request->server->loop;
+    const weft_loop *loop = connection->server->loop;
     weft_ns now = loop->clock == WEFT_CLOCK_MONOTONIC ? loop->polled_at : loop->virtual_now;
     return duration < WEFT_FOREVER - now ? now + duration : WEFT_FOREVER;
 }
 
 /* Bytes of a request are there: from now on it is one. */
-static enum next begin_request(weft_http_request *request)
+static bool begin_request(weft__http_connection *connection)
 {
-    request->memory = weft__http_take_memory(request->server, &request->parser);
-    weft__http_answer_begin(request);
-    if (!request->memory)
-        return RESET;
-    weft__http_parser_begin(&request->parser, request->memory);
-    request->phase = WEFT__HTTP_IN_HEAD;
-    if (request->served)
-        request->head_deadline = 0;
-    return SERVE;
+    connection->request = weft__http_request_new(connection);
+    if (!connection->request)
+        return false;
+    connection->phase = WEFT__HTTP_IN_HEAD;
+    if (connection->served)
+        connection->head_deadline = 0;
+    return true;
 }
 
 static enum next refuse(weft_http_request *request, int status, const char *reason)
 {
-    request->close = request->refused = true;
+    request->close = true;
     request->body = WEFT__HTTP_BODY_NONE;
     weft__http_refuse(request, status, reason);
     return LEAVE;
 }
 
 /* Feed the parser with what has arrived. WAIT, SERVE, LEAVE (refused) or RESET. */
-static enum next read_head(weft_http_request *request)
+static enum next read_head(weft__http_connection *connection)
 {
     size_t have, used;
-    const char *data = weft__stream_peek(request->stream, &have);
-    if (!have && request->server->stopping && request->phase == WEFT__HTTP_IDLE)
-        return LEAVE;
+    const char *data = weft__stream_peek(connection->stream, &have);
+    bool idle = connection->phase == WEFT__HTTP_IDLE;
     if (!have)
-        return WAIT;
-    if (request->phase == WEFT__HTTP_IDLE && begin_request(request) == RESET)
+        return idle && connection->server->stopping ? LEAVE : WAIT;
+    if (idle && !begin_request(connection))
         return RESET;
-    enum weft__http_event event = weft__http_parser_feed(&request->parser, data, have, &used);
-    weft__stream_consume(request->stream, used);
+    struct weft__http_parser *parser = &connection->request->parser;
+    enum weft__http_event event = weft__http_parser_feed(parser, data, have, &used);
+    weft__stream_consume(connection->stream, used);
     if (event == WEFT__HTTP_NEED_MORE)
         return WAIT;
     if (event == WEFT__HTTP_ERROR)
-        return refuse(request, request->parser.error_status, request->parser.error_reason);
+        return refuse(connection->request, parser->error_status, parser->error_reason);
     return SERVE;
 }
 
 /* When the head must be there: an absolute time, that of the first one being set by accept(). */
-static weft_future *wait_for_head(weft_http_request *request)
+static weft_future *wait_for_head(weft__http_connection *connection)
 {
-    const struct weft_http_server_options *options = &request->server->options;
+    const struct weft_http_server_options *options = &connection->server->options;
     weft_ns deadline;
-    if (request->phase == WEFT__HTTP_IDLE && request->served) {
-        deadline = after(request, options->idle_timeout);
+    if (connection->phase == WEFT__HTTP_IDLE && connection->served) {
+        deadline = after(connection, options->idle_timeout);
     } else {
-        if (!request->head_deadline)
-            request->head_deadline = after(request, options->head_timeout);
-        deadline = request->head_deadline;
+        if (!connection->head_deadline)
+            connection->head_deadline = after(connection, options->head_timeout);
+        deadline = connection->head_deadline;
     }
-    return weft__http_wait(request, 0, deadline);
+    return weft__http_wait(connection, 0, deadline);
 }
 
 /* The wait ended with a failure. */
-static enum next head_failed(weft_http_request *request, int status)
+static enum next head_failed(weft__http_connection *connection, int status)
 {
     if (weft_cancelling(weft_current_task()))
         return RESET;
-    if (request->phase == WEFT__HTTP_IDLE)
+    if (connection->phase == WEFT__HTTP_IDLE)
         return LEAVE;
     if (status == -ETIMEDOUT)
-        return refuse(request, 408, "the head took too long");
+        return refuse(connection->request, 408, "the head took too long");
     if (status == WEFT_EOF)
-        return refuse(request, 400, "the request was cut off");
+        return refuse(connection->request, 400, "the request was cut off");
     return RESET;
 }
 
@@ -201,13 +206,14 @@ static weft_future *answer_unrouted(weft_http_request *request, int status, cons
 }
 
 /* The whole head is there. The handler, running or done; NULL: the server has answered itself. */
-static weft_future *start_handler(weft_http_request *request)
+static weft_future *start_handler(weft__http_connection *connection)
 {
-    weft_http_server *server = request->server;
+    weft_http_request *request = connection->request;
+    weft_http_server *server = connection->server;
     struct weft__http_route *route;
     char allowed[256];
-    request->phase = WEFT__HTTP_HANDLING;
-    request->served++;
+    connection->phase = WEFT__HTTP_HANDLING;
+    connection->served++;
     request->gone = request->watched = false;
     weft__http_body_begin(request);
     int status = weft__http_request_decode(request);
@@ -230,7 +236,7 @@ static weft_future *start_handler(weft_http_request *request)
     weft_future *handler = weft__call(route->coroutine, route->frame, route->place);
     if (!weft_is_done(handler)) {
         request->handler = weft_ref(handler);
-        weft__http_watch(request);
+        weft__http_watch(connection);
     }
     return handler;
 }
@@ -301,7 +307,7 @@ static void conclude(weft_http_request *request, int status, const char *message
         request->answer == WEFT__HTTP_STARTED || request->answer == WEFT__HTTP_STREAMING;
     request->server->active--;
     request->watched = false;
-    weft__http_unwatch(request);
+    weft__http_unwatch(request->connection);
     if (status < 0 && !blames_client(request, status))
         report(request, "HTTP handler failed", status, message);
     if (status < 0 && !begun)
@@ -338,62 +344,58 @@ static int skip_body(weft_http_request *request)
     return weft__http_body_discard(request);
 }
 
-static enum next after_request(weft_http_request *request, int status)
+static enum next after_request(weft__http_connection *connection, int status)
 {
+    const weft_http_request *request = connection->request;
     enum next next = KEEP;
     if (is_lost(request) || weft__stream_write_error(request->stream))
         next = RESET;
     else if (request->close || status < 0)
         next = LEAVE;
-    drop(&request->handler);
-    drop(&request->reader);
-    drop(&request->draining);
-    request->write_deadline = WEFT_FOREVER;
+    connection->write_deadline = WEFT_FOREVER;
     if (next != KEEP)
         return next;
-    weft__http_request_forget(request);
-    weft__http_give_memory(request->server, request->memory);
-    request->memory = NULL;
-    request->phase = WEFT__HTTP_IDLE;
+    end_request(connection);
+    connection->phase = WEFT__HTTP_IDLE;
     return KEEP;
 }
 
 /* ---- Leaving ---- */
 
 /* May the client still be sending, so that closing now could destroy the answer? */
-static bool must_linger(const weft_http_request *request)
+static bool must_linger(const weft__http_connection *connection)
 {
     size_t have;
-    weft__stream_peek(request->stream, &have);
-    if (weft__stream_input_ended(request->stream) || request->phase == WEFT__HTTP_IDLE)
+    const weft_http_request *request = connection->request;
+    weft__stream_peek(connection->stream, &have);
+    if (weft__stream_input_ended(connection->stream) || !request)
         return false;
-    bool asked =
-        request->memory && !request->parser.error_status && !request->parser.request.keep_alive;
+    bool asked = !request->parser.error_status && !request->parser.request.keep_alive;
     return have || !asked || request->body != WEFT__HTTP_BODY_NONE;
 }
 
-static weft_future *begin_leaving(weft_http_request *request)
+static weft_future *begin_leaving(weft__http_connection *connection)
 {
-    weft_future *sent = weft__stream_flush(request->stream);
+    weft_future *sent = weft__stream_flush(connection->stream);
     if (!weft_is_done(sent))
-        weft__http_limit_write(request);
+        weft__http_limit_write(connection);
     return sent;
 }
 
 /* 0: the client has closed, or what has come is dropped and more is to be waited for: -EAGAIN. */
-static int linger(weft_http_request *request)
+static int linger(weft__http_connection *connection)
 {
     size_t have;
-    weft__stream_peek(request->stream, &have);
-    weft__stream_consume(request->stream, have);
-    return weft__stream_input_ended(request->stream) ? 0 : -EAGAIN;
+    weft__stream_peek(connection->stream, &have);
+    weft__stream_consume(connection->stream, have);
+    return weft__stream_input_ended(connection->stream) ? 0 : -EAGAIN;
 }
 
 /* After the last answer: send it all, then wait for the client to close. The value says how it ended.
  */
 struct http_leave {
     WEFT_FRAME;
-    weft_http_request *request;
+    weft__http_connection *connection;
     weft_ns until;
     int status;
 };
@@ -401,17 +403,17 @@ struct http_leave {
 static WEFT_ASYNC(http_leave)
 {
     WEFT_BEGIN;
-    WEFT_CATCH(self->status, begin_leaving(self->request));
-    self->request->write_deadline = WEFT_FOREVER;
+    WEFT_CATCH(self->status, begin_leaving(self->connection));
+    self->connection->write_deadline = WEFT_FOREVER;
     if (self->status < 0)
         WEFT_RETURN((int)RESET);
-    if (!must_linger(self->request))
+    if (!must_linger(self->connection))
         WEFT_RETURN((int)LEAVE);
-    weft_write_eof(self->request->stream);
-    self->until = after(self->request, self->request->server->options.linger_timeout);
-    while (linger(self->request) == -EAGAIN) {
-        WEFT_CATCH(self->status, weft__http_wait(self->request, 0, self->until));
-        self->status = weft__http_waited(self->request, self->status);
+    weft_write_eof(self->connection->stream);
+    self->until = after(self->connection, self->connection->server->options.linger_timeout);
+    while (linger(self->connection) == -EAGAIN) {
+        WEFT_CATCH(self->status, weft__http_wait(self->connection, 0, self->until));
+        self->status = weft__http_waited(self->connection, self->status);
         if (self->status < 0)
             break;
     }
@@ -423,58 +425,58 @@ struct http_connection {
     WEFT_FRAME;
     weft_stream *stream; /* argument; the listener's, while this runs */
     weft_http_server *server;
-    weft_http_request *request;
+    weft__http_connection *connection;
     weft_future *handler;
     int status;
-    int next;       /* enum next */
-    unsigned turns; /* requests served */
+    int next; /* enum next */
 };
 
 static WEFT_ASYNC(http_connection)
 {
     WEFT_BEGIN;
-    self->request = new_request(self->server, self->stream);
-    if (!self->request)
+    self->connection = new_connection(self->server, self->stream);
+    if (!self->connection)
         WEFT_FAIL(-ENOMEM);
     self->next = KEEP;
     while (self->next == KEEP) {
-        while ((self->next = (int)read_head(self->request)) == WAIT) {
-            WEFT_CATCH(self->status, wait_for_head(self->request));
-            self->status = weft__http_waited(self->request, self->status);
+        while ((self->next = (int)read_head(self->connection)) == WAIT) {
+            WEFT_CATCH(self->status, wait_for_head(self->connection));
+            self->status = weft__http_waited(self->connection, self->status);
             if (self->status < 0) {
-                self->next = (int)head_failed(self->request, self->status);
+                self->next = (int)head_failed(self->connection, self->status);
                 break;
             }
         }
         if (self->next != SERVE)
             break;
-        self->handler = start_handler(self->request);
+        self->handler = start_handler(self->connection);
         if (self->handler) {
             WEFT_CATCH(self->status, self->handler);
-            conclude(self->request, self->status, WEFT_CAUGHT_MESSAGE);
+            conclude(self->connection->request, self->status, WEFT_CAUGHT_MESSAGE);
         }
-        if (self->request->reader) {
-            weft_cancel(self->request->reader);
-            WEFT_CATCH(self->status, weft_ref(self->request->reader));
+        if (self->connection->request->reader) {
+            weft_cancel(self->connection->request->reader);
+            WEFT_CATCH(self->status, weft_ref(self->connection->request->reader));
         }
-        if (self->request->draining)
-            WEFT_CATCH(self->status, wait_for_drain(self->request));
-        while ((self->status = skip_body(self->request)) == -EAGAIN) {
-            WEFT_CATCH(self->status, weft__http_body_wait(self->request));
-            self->status = weft__http_body_waited(self->request, self->status);
+        if (self->connection->request->draining)
+            WEFT_CATCH(self->status, wait_for_drain(self->connection->request));
+        while ((self->status = skip_body(self->connection->request)) == -EAGAIN) {
+            WEFT_CATCH(self->status, weft__http_body_wait(self->connection->request));
+            self->status = weft__http_body_waited(self->connection->request, self->status);
             if (self->status < 0)
                 break;
         }
-        self->next = (int)after_request(self->request, self->status);
-        if (self->next == KEEP && ++self->turns % FAIR_SHARE == 0)
+        self->next = (int)after_request(self->connection, self->status);
+        if (self->next == KEEP && self->connection->served % FAIR_SHARE == 0)
             WEFT_YIELD;
     }
-    if (self->request->phase != WEFT__HTTP_IDLE)
-        self->request->phase = WEFT__HTTP_LEAVING;
+    if (self->connection->phase != WEFT__HTTP_IDLE)
+        self->connection->phase = WEFT__HTTP_LEAVING;
     if (self->next == LEAVE)
-        WEFT_CATCH_INTO(self->status, self->next, weft_call(http_leave, .request = self->request));
+        WEFT_CATCH_INTO(self->status, self->next,
+                        weft_call(http_leave, .connection = self->connection));
     WEFT_FINALLY;
-    weft__http_request_end(self->request);
+    weft__http_connection_end(self->connection);
     if (self->next == RESET)
         weft__stream_reset(self->stream);
     WEFT_END;

@@ -16,103 +16,87 @@
 
 #include "net/http_server.h"
 
-static void arm(weft_http_request *request);
-
-static void expire_read(weft_http_request *request)
+static void expire_read(weft__http_connection *connection)
 {
-    request->read_deadline = WEFT_FOREVER;
-    if (request->waiting && weft_cancel_because(request->waiting, "timed out"))
-        request->expired = true;
+    connection->read_deadline = WEFT_FOREVER;
+    if (connection->waiting && weft_cancel_because(connection->waiting, "timed out"))
+        connection->expired = true;
 }
 
 /*
  * How much has not reached the client, with what the kernel keeps: that alone shows the progress of a
  * slow client, since the kernel takes more only when a good part of its buffer is free.
  */
-static size_t unsent(const weft_http_request *request)
+static size_t unsent(const weft__http_connection *connection)
 {
     int queued = 0;
-    if (ioctl(request->stream->fd, SIOCOUTQ, &queued) < 0 || queued < 0)
+    if (ioctl(connection->stream->fd, SIOCOUTQ, &queued) < 0 || queued < 0)
         queued = 0;
-    return weft_write_pending(request->stream) + (size_t)queued;
-}
-
-static void expire_write(weft_http_request *request)
-{
-    request->write_deadline = WEFT_FOREVER;
-    if (!weft_write_pending(request->stream))
-        return;
-    if (unsent(request) >= request->unsent)
-        weft__stream_break(request->stream, -ETIMEDOUT);
-    else
-        weft__http_limit_write(request);
-}
-
-static void on_time(void *arg)
-{
-    weft_http_request *request = arg;
-    weft_ns now = weft_now();
-    weft_unref(request->timer);
-    request->timer = NULL;
-    if (request->read_deadline <= now)
-        expire_read(request);
-    if (request->write_deadline <= now)
-        expire_write(request);
-    arm(request);
-}
-
-void weft__http_stop_timer(weft_http_request *request)
-{
-    if (!request->timer)
-        return;
-    weft_cancel(request->timer);
-    weft_unref(request->timer);
-    request->timer = NULL;
+    return weft_write_pending(connection->stream) + (size_t)queued;
 }
 
 /* Without memory for a timer there is no limit; better than to end a connection that is well. */
-static void arm(weft_http_request *request)
+static void arm(weft__http_connection *connection)
 {
-    weft_ns first = request->read_deadline < request->write_deadline ? request->read_deadline
-                                                                     : request->write_deadline;
-    if (first == WEFT_FOREVER || (request->timer && request->armed <= first))
+    weft_ns first = connection->read_deadline < connection->write_deadline
+                        ? connection->read_deadline
+                        : connection->write_deadline;
+    bool pending = weft_callback_is_pending(&connection->timer);
+    if (first == WEFT_FOREVER || (pending && connection->armed <= first))
         return;
-    weft__http_stop_timer(request);
-    weft_future *timer = weft_call_at(first, on_time, request);
-    if (weft_is_done(timer)) {
-        weft__observe(timer);
-        weft_unref(timer);
-        return;
-    }
-    request->timer = timer;
-    request->armed = first;
+    if (pending)
+        weft_callback_cancel(&connection->timer);
+    if (weft_callback_at(&connection->timer, first) == 0)
+        connection->armed = first;
 }
 
-weft_future *weft__http_wait(weft_http_request *request, size_t have, weft_ns deadline)
+void weft__http_limit_write(weft__http_connection *connection)
 {
-    weft_future *future = weft__stream_wait(request->stream, have);
-    request->expired = false;
+    weft_ns timeout = connection->server->options.write_timeout;
+    weft_ns now = weft_now();
+    connection->unsent = unsent(connection);
+    connection->write_deadline = timeout < WEFT_FOREVER - now ? now + timeout : WEFT_FOREVER;
+    arm(connection);
+}
+
+static void expire_write(weft__http_connection *connection)
+{
+    connection->write_deadline = WEFT_FOREVER;
+    if (!weft_write_pending(connection->stream))
+        return;
+    if (unsent(connection) >= connection->unsent)
+        weft__stream_break(connection->stream, -ETIMEDOUT);
+    else
+        weft__http_limit_write(connection);
+}
+
+void weft__http_on_time(void *arg)
+{
+    weft__http_connection *connection = arg;
+    weft_ns now = weft_now();
+    if (connection->read_deadline <= now)
+        expire_read(connection);
+    if (connection->write_deadline <= now)
+        expire_write(connection);
+    arm(connection);
+}
+
+weft_future *weft__http_wait(weft__http_connection *connection, size_t have, weft_ns deadline)
+{
+    weft_future *future = weft__stream_wait(connection->stream, have);
+    connection->expired = false;
     if (weft_is_done(future))
         return future;
-    request->waiting = weft_ref(future);
-    request->read_deadline = deadline;
-    arm(request);
+    connection->waiting = weft_ref(future);
+    connection->read_deadline = deadline;
+    arm(connection);
     return future;
 }
 
-int weft__http_waited(weft_http_request *request, int status)
+int weft__http_waited(weft__http_connection *connection, int status)
 {
-    weft_unref(request->waiting);
-    request->waiting = NULL;
-    request->read_deadline = WEFT_FOREVER;
-    return status == -ECANCELED && request->expired ? -ETIMEDOUT : status;
-}
-
-void weft__http_limit_write(weft_http_request *request)
-{
-    weft_ns timeout = request->server->options.write_timeout;
-    weft_ns now = weft_now();
-    request->unsent = unsent(request);
-    request->write_deadline = timeout < WEFT_FOREVER - now ? now + timeout : WEFT_FOREVER;
-    arm(request);
+    weft_unref(connection->waiting);
+    connection->waiting = NULL;
+    connection->read_deadline = WEFT_FOREVER;
+    return status == -ECANCELED && connection->expired ? -ETIMEDOUT : status;
 }

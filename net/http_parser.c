@@ -305,12 +305,10 @@ size_t weft__http_parser_memory(const struct weft__http_parser *p)
 
 void weft__http_parser_begin(struct weft__http_parser *p, void *memory)
 {
-    struct weft__http_limits limits = p->limits;
-    memset(p, 0, sizeof *p);
-    p->limits = limits;
-    p->body_limit = limits.body_bytes;
+    memset(&p->request, 0, sizeof *p - offsetof(struct weft__http_parser, request));
+    p->body_limit = p->limits.body_bytes;
     p->fields = memory;
-    p->head = (char *)memory + limits.headers * sizeof *p->fields;
+    p->head = (char *)memory + p->limits.headers * sizeof *p->fields;
 }
 
 enum weft__http_event weft__http_parser_feed(struct weft__http_parser *p, const char *data,

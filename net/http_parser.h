@@ -92,13 +92,15 @@ struct weft__http_request {
  * Readers outside of the parser may look at `request`, `body`, `error_status` and `error_reason`.
  */
 struct weft__http_parser {
+    struct weft__http_limits limits; /* [const] the parser's own; defaults filled in */
+
+    /* From here on all is zero when a request begins. */
     struct weft__http_request request;
     struct weft__http_slice body; /* at BODY: this piece, inside the data just fed */
     int error_status;             /* at ERROR: the status to answer with; else 0 */
     const char *error_reason;     /* at ERROR: static text for logs and for the client */
 
     /* The rest is the parser's own. */
-    struct weft__http_limits limits; /* [const] defaults filled in */
     struct weft__http_header *fields;
     char *head;
     size_t head_len;    /* bytes of the head taken so far, line ends included */
@@ -145,7 +147,7 @@ size_t weft__http_parser_memory(const struct weft__http_parser *parser);
  * the first byte arrives and call this then.
  *
  * Thread:    any; one at a time.
- * Ownership: `memory` stays the caller's, is aligned like malloc's, and is borrowed until the
+ * Ownership: `memory` stays the caller's, is aligned for a pointer, and is borrowed until the
  *            request is over and no longer looked at.
  * Errors:    none.
  */

@@ -19,7 +19,7 @@
 #include "net/net.h"
 
 enum {
-    KEPT_MEMORIES = 64,
+    KEPT_REQUESTS = 64,
     MOST_HEAD = 16 << 20, /* what options may ask for: a head is one block of memory */
     MOST_HEADERS = 100000
 };
@@ -45,11 +45,8 @@ static void release(struct weft__part *part)
         server->refs++;
         if (!server->freed)
             weft_http_server_free(server);
-        while (server->requests) {
-            weft_http_request *request = (weft_http_request *)(void *)server->requests;
-            request->stream = NULL;
-            weft__http_request_end(request);
-        }
+        while (server->connections)
+            weft__http_connection_end((weft__http_connection *)(void *)server->connections);
         server->refs = 1;
         weft__http_server_unref(server);
     }
@@ -75,38 +72,66 @@ static struct part *get_part(weft_loop *loop, int *ret_status)
     return made;
 }
 
-/* ---- Memory for heads ---- */
+/* ---- Requests ---- */
 
-void *weft__http_take_memory(weft_http_server *server, const struct weft__http_parser *parser)
+static weft_http_request *make_request(const weft_http_server *server)
 {
-    void *memory = server->memories;
-    if (!memory)
-        return weft__malloc(weft__http_parser_memory(parser));
-    memcpy(&server->memories, memory, sizeof(void *));
-    server->memory_count--;
-    return memory;
+    struct weft__http_parser parser;
+    weft__http_parser_init(&parser, &server->limits);
+    weft_http_request *request = weft__malloc(sizeof(*request) + weft__http_parser_memory(&parser));
+    if (request)
+        *request = (weft_http_request){.parser = parser};
+    return request;
 }
 
-void weft__http_give_memory(weft_http_server *server, void *memory)
+static weft_http_request *take_spare(weft_http_server *server)
 {
-    if (!memory)
-        return;
-    if (server->memory_count == KEPT_MEMORIES) {
-        weft__free(memory);
-        return;
-    }
-    memcpy(memory, &server->memories, sizeof(void *));
-    server->memories = memory;
-    server->memory_count++;
+    weft_http_request *request = server->spare;
+    if (!request)
+        return NULL;
+    server->spare = request->next;
+    server->spare_count--;
+    return request;
 }
 
-static void free_memories(weft_http_server *server)
+weft_http_request *weft__http_request_new(weft__http_connection *connection)
 {
-    while (server->memories) {
-        void *memory = server->memories;
-        memcpy(&server->memories, memory, sizeof(void *));
-        weft__free(memory);
+    weft_http_server *server = connection->server;
+    weft_http_request *request = server->spare ? take_spare(server) : make_request(server);
+    if (!request)
+        return NULL;
+    request->connection = connection;
+    request->server = server;
+    request->stream = connection->stream;
+    weft__http_parser_begin(&request->parser, request + 1);
+    weft__http_answer_begin(request);
+    return request;
+}
+
+static void destroy_request(weft_http_request *request)
+{
+    weft__free(request->text);
+    weft__free(request->headers);
+    weft__free(request);
+}
+
+void weft__http_request_free(weft_http_request *request)
+{
+    weft_http_server *server = request->server;
+    if (server->spare_count == KEPT_REQUESTS) {
+        destroy_request(request);
+        return;
     }
+    weft__http_request_forget(request);
+    request->next = server->spare;
+    server->spare = request;
+    server->spare_count++;
+}
+
+static void free_spare(weft_http_server *server)
+{
+    while (server->spare)
+        destroy_request(take_spare(server));
 }
 
 /* ---- Options ---- */
@@ -186,7 +211,7 @@ static int set_options(weft_http_server *server, const struct weft_http_server_o
 static void destroy(weft_http_server *server)
 {
     weft__http_free_routes(server);
-    free_memories(server);
+    free_spare(server);
     weft__free(server->listeners);
     weft__free(server->server_line);
     weft__free(server);
@@ -319,10 +344,10 @@ void weft_http_server_stop(weft_http_server *server)
     server->stopping = true;
     for (size_t i = 0; i < server->listener_count; i++)
         weft_listener_stop(server->listeners[i]);
-    for (weft__link *link = server->requests; link; link = link->next) {
-        weft_http_request *request = (weft_http_request *)(void *)link;
-        if (request->phase == WEFT__HTTP_IDLE && request->waiting)
-            weft_cancel_because(request->waiting, "the server stops");
+    for (weft__link *link = server->connections; link; link = link->next) {
+        weft__http_connection *connection = (weft__http_connection *)(void *)link;
+        if (connection->phase == WEFT__HTTP_IDLE && connection->waiting)
+            weft_cancel_because(connection->waiting, "the server stops");
     }
 }
 

@@ -16,6 +16,7 @@
 #define WEFT_NET_HTTP_SERVER_H
 
 #include <time.h>
+#include <weft/callback.h>
 #include <weft/http_server.h>
 
 #include "core/future.h"
@@ -49,11 +50,11 @@ struct weft_http_server {
     int route_error; /* the first that weft_http_route() returned */
     weft_listener **listeners;
     size_t listener_count;
-    weft__link *requests; /* one for each connection */
+    weft__link *connections;
     size_t active;
     uint64_t served, refused;
-    void *memories; /* heads that are not in use; each begins with the address of the next */
-    size_t memory_count;
+    weft_http_request *spare; /* that are not in use */
+    size_t spare_count;
     time_t date_second; /* of `date` */
     char date[40];      /* "Date: …\r\n" */
     char *server_line;  /* "Server: …\r\n", or NULL; owned */
@@ -82,13 +83,13 @@ enum weft__http_answer_state {
     WEFT__HTTP_BROKEN /* it cannot be ended well */
 };
 
-/** A connection, and the request that it is at; used again for the next one. All fields are [loop].
- */
-struct weft_http_request {
-    weft__link link; /* first; in server->requests */
-    size_t refs;     /* the connection's, and one of each watch */
-    weft_http_server *server;
-    weft_stream *stream; /* NULL: closed */
+/** A connection: what is held for it while nothing is asked. All fields are [loop]. */
+typedef struct weft__http_connection {
+    weft__link link;            /* first; in server->connections */
+    weft_http_server *server;   /* [const] */
+    weft_stream *stream;        /* NULL: closed */
+    weft_http_request *request; /* the one that it is at; NULL when IDLE */
+    uint32_t refs;              /* its own, and one of each watch */
     enum weft__http_phase phase;
     size_t served; /* requests on this connection */
 
@@ -96,28 +97,37 @@ struct weft_http_request {
     weft_future *waiting;  /* for input; a reference; NULL: nothing */
     weft_ns head_deadline; /* 0: not set yet */
     weft_ns read_deadline, write_deadline;
-    weft_future *timer; /* the handle of a call at `armed`; NULL: none */
+    struct weft_callback timer; /* pending: a call at `armed` */
     weft_ns armed;
     size_t unsent; /* when write_deadline was set */
     bool expired;  /* `waiting` was cancelled by read_deadline */
 
     /* http_watch.c */
-    weft_future *handler;  /* while it runs; a reference */
     weft_future *watching; /* a reference; NULL: not */
-    bool watched;          /* the handler is to be watched when it does not read */
-    bool gone;             /* the client is: the handler was cancelled */
-    bool refused;          /* what came was no request */
+} weft__http_connection;
 
-    /* The request. */
+/**
+ * A request and its answer: one block of memory from the first byte to the end of the answer, with the
+ * parser's behind it. It goes around between connections, with the texts that it owns. All fields are
+ * [loop].
+ */
+struct weft_http_request {
+    weft_http_request *next; /* first; of those that are not in use */
+    weft__http_connection *connection;
+    weft_http_server *server; /* the connection's */
+    weft_stream *stream;      /* the connection's */
+
     struct weft__http_parser parser;
-    void *memory; /* of the head; NULL when IDLE */
     const char *path, *tail, *query;
     const char *parameters; /* name, NUL, value, NUL; again and again */
     size_t parameters_len;
-    char *text; /* where those that are not in `memory` lie; owned */
+    char *text; /* where those that are not in the head lie; owned */
     size_t text_size;
     const weft_coroutine *coroutine; /* of the handler */
     const char *place;
+    weft_future *handler; /* while it runs; a reference */
+    bool watched;         /* the handler is to be watched when it does not read */
+    bool gone;            /* the client is: the handler was cancelled */
 
     /* http_body.c */
     enum weft__http_body_state body;
@@ -147,9 +157,9 @@ struct weft_http_request {
 
 void weft__http_server_unref(weft_http_server *server);
 
-/** Memory for a head; NULL: out of memory. */
-void *weft__http_take_memory(weft_http_server *server, const struct weft__http_parser *parser);
-void weft__http_give_memory(weft_http_server *server, void *memory);
+/** For a connection whose next request has begun; NULL: out of memory. */
+weft_http_request *weft__http_request_new(weft__http_connection *connection);
+void weft__http_request_free(weft_http_request *request);
 
 /* ---- http_route.c ---- */
 
@@ -164,27 +174,29 @@ void weft__http_free_routes(weft_http_server *server);
 weft_listener *weft__http_listen(weft_http_server *server, const char *address,
                                  const struct weft_listen_options *options);
 
-void weft__http_request_unref(weft_http_request *request);
+void weft__http_connection_unref(weft__http_connection *connection);
 
-/** The connection ends: stop everything that would call back. */
-void weft__http_request_end(weft_http_request *request);
+/** It ends: stop everything that would call back. */
+void weft__http_connection_end(weft__http_connection *connection);
 
 /* ---- http_deadline.c ---- */
 
 /** Wait for more input than `have` bytes, until `deadline`. weft__http_waited() must follow. */
-weft_future *weft__http_wait(weft_http_request *request, size_t have, weft_ns deadline);
+weft_future *weft__http_wait(weft__http_connection *connection, size_t have, weft_ns deadline);
 
 /** After the wait: its status, but -ETIMEDOUT if the deadline had passed. */
-int weft__http_waited(weft_http_request *request, int status);
+int weft__http_waited(weft__http_connection *connection, int status);
 
 /** Something waits to be sent: it has write_timeout for each piece of progress. */
-void weft__http_limit_write(weft_http_request *request);
-void weft__http_stop_timer(weft_http_request *request);
+void weft__http_limit_write(weft__http_connection *connection);
+
+/** The timer's function. */
+void weft__http_on_time(void *connection);
 
 /* ---- http_watch.c ---- */
 
-void weft__http_watch(weft_http_request *request);
-void weft__http_unwatch(weft_http_request *request);
+void weft__http_watch(weft__http_connection *connection);
+void weft__http_unwatch(weft__http_connection *connection);
 
 /* ---- http_request.c ---- */
 

@@ -9,7 +9,7 @@
  * longer.
  *
  * A stream has one reader, so the watch gives way while the handler reads the body, and comes back
- * after. Its callback may come after its end, and holds a reference to the request for that.
+ * after. Its callback may come after its end, and holds a reference to the connection for that.
  */
 #include <errno.h>
 
@@ -17,8 +17,9 @@
 
 enum { WATCHED = 16 * 1024 };
 
-static void client_is_gone(weft_http_request *request)
+static void client_is_gone(weft__http_connection *connection)
 {
+    weft_http_request *request = connection->request;
     request->gone = true;
     if (request->handler && request->answer != WEFT__HTTP_ANSWERED)
         weft_cancel_because(request->handler, "client went away");
@@ -26,43 +27,43 @@ static void client_is_gone(weft_http_request *request)
 
 static void on_input(weft_future *future, void *arg)
 {
-    weft_http_request *request = arg;
+    weft__http_connection *connection = arg;
     int status = weft_future_status(future);
-    if (request->watching == future) {
-        weft_unref(request->watching);
-        request->watching = NULL;
+    if (connection->watching == future) {
+        weft_unref(connection->watching);
+        connection->watching = NULL;
         if (status == 0)
-            weft__http_watch(request);
-        else if (request->stream && weft__stream_input_ended(request->stream))
-            client_is_gone(request);
+            weft__http_watch(connection);
+        else if (connection->stream && weft__stream_input_ended(connection->stream))
+            client_is_gone(connection);
     }
-    weft__http_request_unref(request);
+    weft__http_connection_unref(connection);
 }
 
-void weft__http_watch(weft_http_request *request)
+void weft__http_watch(weft__http_connection *connection)
 {
     size_t have;
-    if (request->server->options.on_disconnect == WEFT_HTTP_KEEP_HANDLER)
+    if (connection->server->options.on_disconnect == WEFT_HTTP_KEEP_HANDLER)
         return;
-    request->watched = true;
-    weft__stream_peek(request->stream, &have);
-    if (request->watching || request->waiting || have >= WATCHED)
+    connection->request->watched = true;
+    weft__stream_peek(connection->stream, &have);
+    if (connection->watching || connection->waiting || have >= WATCHED)
         return;
-    weft_future *future = weft__stream_wait(request->stream, have);
-    request->watching = weft_ref(future);
-    request->refs++;
-    if (weft_then(future, on_input, request) < 0) {
-        weft__http_unwatch(request);
+    weft_future *future = weft__stream_wait(connection->stream, have);
+    connection->watching = weft_ref(future);
+    connection->refs++;
+    if (weft_then(future, on_input, connection) < 0) {
+        weft__http_unwatch(connection);
         weft__observe(future);
         weft_unref(future);
-        weft__http_request_unref(request);
+        weft__http_connection_unref(connection);
     }
 }
 
-void weft__http_unwatch(weft_http_request *request)
+void weft__http_unwatch(weft__http_connection *connection)
 {
-    weft_future *watching = request->watching;
-    request->watching = NULL;
+    weft_future *watching = connection->watching;
+    connection->watching = NULL;
     if (!watching)
         return;
     weft_cancel(watching);
