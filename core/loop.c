@@ -376,7 +376,11 @@ static bool await_jobs(weft_loop *loop, int *ret_status)
 {
     if (!loop->jobs || loop->clock == WEFT_CLOCK_VIRTUAL)
         return false;
-    return (may_skip_poll(loop) && weft__loop_has_mail(loop)) || weft__loop_spin(loop, ret_status);
+    bool found =
+        (may_skip_poll(loop) && weft__loop_has_mail(loop)) || weft__loop_spin(loop, ret_status);
+    if (found)
+        weft__loop_pace(loop);
+    return found;
 }
 
 /* Nothing is ready: sleep until something is, or with a virtual clock go on to the next deadline.

@@ -137,6 +137,7 @@ struct weft_loop {
     struct weft__spin spin;     /* core/loop_spin.c */
     weft_ns spin_wanted;        /* [const] the option */
     int spin_status;            /* of the polls of this spin */
+    weft_ns paced_at;           /* when it went on with what had come, with many jobs out */
     uint64_t spins, spins_paid; /* since the beginning */
     size_t jobs; /* operations under way outside of the loop: virtual time stands still while there
                     are any */
@@ -238,6 +239,9 @@ int weft__loop_settle(weft_loop *loop);
 
 /** Look for mail for a while; true: something came, do not sleep. The status is 0 or -EIO. */
 bool weft__loop_spin(weft_loop *loop, int *ret_status);
+
+/** Something came: with many jobs out, wait for a moment for more. */
+void weft__loop_pace(weft_loop *loop);
 
 /** Poll a base of our own, with flags of libevent. 0 or -EIO. */
 int weft__loop_poll(weft_loop *loop, int flags);

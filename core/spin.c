@@ -180,6 +180,14 @@ enum weft__spun weft__spin(struct weft__spin *spin, weft_ns wanted,
     return spun;
 }
 
+weft_ns weft__spin_until(weft_ns when)
+{
+    weft_ns now;
+    while ((now = real_now()) < when)
+        relax();
+    return now;
+}
+
 /* ---- How long ---- */
 
 weft_ns weft__spin_time(void)

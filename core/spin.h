@@ -40,6 +40,9 @@ enum weft__spun {
 enum weft__spun weft__spin(struct weft__spin *spin, weft_ns wanted,
                            enum weft__look (*look)(void *arg, weft_ns now), void *arg);
 
+/** Wait awake, for a moment. Returns the real time. Thread: any. */
+weft_ns weft__spin_until(weft_ns when);
+
 /** How long is right for this machine. Thread: any. */
 weft_ns weft__spin_time(void);
 

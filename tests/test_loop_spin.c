@@ -274,3 +274,24 @@ Test(loop_spin, ends_in_a_child_that_was_forked_off_by_a_callback)
     close(fds[1]);
     end();
 }
+
+static weft_ns run_with_jobs(size_t jobs)
+{
+    test_loop->jobs = jobs;
+    run_until_posted_in_spin();
+    return test_loop->paced_at;
+}
+
+Test(loop_spin, lets_more_come_with_many_jobs_out)
+{
+    weft_ns first = run_with_jobs(64), second = run_with_jobs(64);
+    cr_assert_gt(first, 0);
+    cr_assert_geq(second - first, WEFT_US(2));
+    end();
+}
+
+Test(loop_spin, does_not_let_a_few_jobs_wait)
+{
+    cr_assert_eq(run_with_jobs(63), 0);
+    end();
+}
