@@ -25,6 +25,7 @@ def arguments(argv):
     parser.add_argument("--rounds", type=int, default=0, metavar="N",
                         help="how many rounds (default: 5, of long workloads 3)")
     parser.add_argument("--quick", action="store_true", help="three short rounds of smaller runs")
+    parser.add_argument("--short", action="store_true", help="shorter runs, but of every size")
     parser.add_argument("--json", metavar="FILE",
                         help="write every run to FILE; other workloads that are in it stay")
     parser.add_argument("--page", action="store_true",
@@ -68,7 +69,7 @@ def prepare(options):
 
 
 def measure_all(ready, options, results, kept):
-    how = measure.Options(options.rounds, options.quick, options.patience, not options.no_calls)
+    how = measure.Options(options.rounds, options.quick, options.short, options.patience, not options.no_calls)
     for workload, found in ready:
         if not any(program.family == "weft" for program in found):
             say(f"{workload.name}: weft has no program for it yet")
@@ -84,7 +85,7 @@ def measure_all(ready, options, results, kept):
 def measure_again(ready, options, names):
     """Only these workloads, with the same peers."""
     results = {"workloads": {}}
-    how = measure.Options(options.rounds, options.quick, options.patience, False)
+    how = measure.Options(options.rounds, options.quick, options.short, options.patience, False)
     for workload, found in ready:
         if workload.name in names:
             results["workloads"][workload.name] = measure.Bench(workload, found, how).run_all()
@@ -120,7 +121,7 @@ def load_or_begin(options):
         results = report.load(path)
         results["machine"] = machine.describe() if not options.no_run else results["machine"]
         return results
-    return {"machine": machine.describe(), "workloads": {}, "left_out": {}, "quick": options.quick}
+    return {"machine": machine.describe(), "workloads": {}, "left_out": {}}
 
 
 def run(options):
@@ -130,7 +131,6 @@ def run(options):
         return None, None, 0
     kept = load_or_begin(options)
     kept["left_out"] |= left_out
-    kept["quick"] |= options.quick
     kept["machine"]["peers"] = kept["machine"].get("peers", {}) | peers.versions(
         {program.family for _, found in ready for program in found})
     results = {"workloads": {}}

@@ -18,7 +18,8 @@ TIMEOUT = 240
 @dataclasses.dataclass
 class Options:
     rounds: int = 0  # 0: as the workload says
-    quick: bool = False
+    quick: bool = False  # fewer rounds, and the smaller cases only
+    short: bool = False  # shorter runs
     patience: float = 30.0  # seconds to wait for a quiet machine, before each run
     calls: bool = True
 
@@ -106,6 +107,7 @@ class Bench:
             "check": workload.checked,
             "columns": list(workload.columns),
             "noise": workload.noise,
+            "quick": options.quick,
             "floor": workload.floor,
             "floors": [],
             "units": {},
@@ -119,6 +121,10 @@ class Bench:
         if self.options.quick and self.workload.quick_cases:
             return [case for case in self.workload.cases if case.name in self.workload.quick_cases]
         return self.workload.cases
+
+    @property
+    def is_short(self):
+        return self.options.quick or self.options.short
 
     @property
     def rounds(self):
@@ -180,7 +186,7 @@ class Bench:
     def _run_once(self, case, program):
         if not self.workload.client:
             return self._run_program(case, program, self._length(case, program))
-        metrics, error = serve.run(self.workload, case, program, self.options.quick)
+        metrics, error = serve.run(self.workload, case, program, self.is_short)
         return Outcome(metrics, error)
 
     def _argv(self, case, program, n):
@@ -205,7 +211,7 @@ class Bench:
         least = max(1, case.n // 200)
         outcome = self._run_program(case, program, least)
         each = outcome.metrics.get("ns_per_op", (0, ""))[0] * case.per
-        return figures.iterations(case.n, case.seconds * (0.25 if self.options.quick else 1.0), each,
+        return figures.iterations(case.n, case.seconds * (0.25 if self.is_short else 1.0), each,
                                   least)
 
     def _count_calls(self):
@@ -225,7 +231,7 @@ class Bench:
 
     def _calls_of(self, case, program, how):
         if self.workload.client:
-            return serve.count_calls(self.workload, case, program, self.options.quick)
+            return serve.count_calls(self.workload, case, program, self.is_short)
         n = max(2, min(self._length(case, program), 100000 // case.per))
         env = self._env(case, program)
         per = case.per * (1 + self.workload.warms_up)

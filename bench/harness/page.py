@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """docs/performance.md, and the figures in README, of the results of a full run."""
 import os
+import re
 
-from harness import figures, machine, peers, plan, plot, report
+from harness import figures, goals, machine, peers, plan, plot, report
 
 PAGE = os.path.join(machine.ROOT, "docs", "performance.md")
 PLOTS = os.path.join(machine.ROOT, "docs", "performance")
@@ -13,12 +14,26 @@ BEGIN, END = "<!-- ./dev bench --page writes this: -->", "<!-- so far -->"
 INTRODUCTION = """\
 # Performance
 
-What weft costs beside its peers, and why. This page is written by `./dev bench --page` from a run of every workload; only the
-paragraphs that explain are by hand (`bench/why`).
+What weft costs beside its peers, and why. `./dev bench --page` writes this page from a run of every workload; only the paragraphs that
+explain are by hand ([bench/why](../bench/why)).
+"""
 
-Everything ran interleaved, A B C A B C …, {rounds} rounds, on one machine; a figure is the median of its rounds. *weft is* compares round
-by round, and takes the median of that. *CPU* is the time of all threads of a process, *switches* are context switches, *calls* system calls,
-all for one operation. In the plots each point is a median, the line beside it goes from the least to the most; the scale is logarithmic.
+READING = """\
+## How to read it
+
+Each workload is a small program that does one thing over and over, once for each peer. They ran in turns, A B C A B C …, {rounds} rounds, on
+one machine with nothing else to do. A figure is the median of its rounds, and *min – max* are the least and the most of them.
+
+| column | |
+|---|---|
+| *weft is* | how weft compares, round by round; the median of that. A difference smaller than *min – max* is none. |
+| *CPU* | time of all threads of the process, for one operation |
+| *switches* | context switches, for one operation |
+| *calls* | system calls, for one operation; counted in a run of its own, since counting costs |
+| *(noisy)* | others used the machine in each run of that peer: not to be trusted |
+
+In the pictures a point is the median, with its figure; the line through it goes from the least to the most, and is often shorter than the point
+is wide. Where peers are far apart the scale is logarithmic: from one tick to the next it is a factor. weft is red.
 """
 
 REPEAT = """\
@@ -28,9 +43,10 @@ REPEAT = """\
 ./dev bench --json results.json --page
 ```
 
-installs the peers from Debian's packages, builds everything, measures for about {hours} and writes this page. `./dev bench chain --peers c`
-measures one workload beside the peers in C and C++, `--quick` does it in a fraction of the time, `--help` tells the rest. A run waits for a
-quiet machine; one during which others used the machine is repeated, and marked if it stays so.
+installs the peers from Debian's packages, builds everything, measures and writes this page; what is shown here took {hours}. `./dev bench
+chain --peers c` measures one workload beside the peers in C and C++, `--short` makes runs shorter, `--quick` their number and sizes, too,
+`--help` tells the rest. A run waits for a quiet machine; one during which others used the machine is repeated, and marked if it stays so.
+[bench/README.md](../bench/README.md) says how the yardstick is made.
 """
 
 ABOUT_README = """\
@@ -73,7 +89,7 @@ def table(rows):
     head, *body = [[plot.label(row[0]), *row[1:]] for row in rows]
     lines = ["| " + " | ".join(head) + " |", "|---|" + "--:|" * (len(head) - 1)]
     for row in body:
-        cells = [f"**{cell}**" if cell and row[0].startswith("weft") else cell for cell in row]
+        cells = [f"**{cell}**" if cell and plot.is_ours(row[0]) else cell for cell in row]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -84,23 +100,104 @@ def unit_of(result):
 
 
 def _section(name, result, drawn):
-    parts = [f"## {result['title']}\n", f"`./dev bench {name}`\n"]
+    parts = [f"## {heading(name, result)}\n", f"`./dev bench {name}`\n"]
+    why = _read(os.path.join(WHY, f"{name}.md"))
+    if result.get("quick"):
+        parts.append("A quick run: small sizes, and rough figures.\n")
     if name in drawn:
-        parts.append(f"![{result['title']}: the peers as points on a scale, the best on top]"
+        parts.append(f"![{result['title']}: a scale with a point for each peer, the best on top. The tables have the same figures.]"
                      f"(performance/{drawn[name]})\n")
+    parts.append(why)
     for case, found in result["cases"].items():
         if found["peers"]:
             parts.append(f"**{case[0].upper()}{case[1:]}**\n\n{table(report.cells(result, case))}")
     floor = report.floor_line(result)
     if floor:
-        parts.append(f"Physical limits, in each round: {plot.label(floor)}.\n")
+        parts.append(f"Limits of the machine, in each round: {floor}.\n")
     noisy, runs = report.noisy_runs(result)
     if noisy:
         parts.append(f"{noisy} of {runs} runs were disturbed by others and stayed so.\n")
-    for who, why in result["failed"].items():
-        parts.append(f"Failed: {plot.label(who)}: {why}.\n")
-    parts.append(_read(os.path.join(WHY, f"{name}.md")))
+    for who, reason in result["failed"].items():
+        parts.append(f"Failed: {plot.label(who)}: {reason}.\n")
     return "\n".join(part for part in parts if part)
+
+
+# ---- Where weft stands ----
+
+
+def heading(name, result):
+    return f"{name}: {result['title'][0].lower()}{result['title'][1:]}"
+
+
+def _link(name, result):
+    """A section's address, as GitHub and others make it of the heading."""
+    text = re.sub(r"[^\w\- ]", "", heading(name, result).lower()).replace(" ", "-")
+    return f"[{name}](#{text})"
+
+
+def is_other_protocol(name, peer):
+    """`idle` shows echo servers beside HTTP servers; weft's figure there is its HTTP server's."""
+    return name == "idle" and peer.endswith("_echo")
+
+
+def standings(results):
+    """[(name, case, [(peer, its cost as a multiple of weft's)], place)] where there are peers."""
+    found = []
+    for name in in_order(results):
+        result = results["workloads"][name]
+        for case, at in result["cases"].items():
+            others = {peer: report.ratio(result, case, peer) for peer, what in at["peers"].items()
+                      if what["family"] != "weft" and not is_other_protocol(name, peer)}
+            multiples = [(peer, 1 / figures.median(each)) for peer, each in others.items() if each]
+            if multiples:
+                place = 1 + sum(multiple < 1 for _, multiple in multiples)
+                found.append((name, case, multiples, place))
+    return found
+
+
+def overview_rows(results):
+    rows = []
+    for name, case, multiples, place in standings(results):
+        many = len(results["workloads"][name]["cases"]) > 1
+        rows.append((f"{name}, {case}" if many else name, multiples, f"{place} of {len(multiples) + 1}"))
+    return rows
+
+
+def _standings(results, drawn):
+    lines = ["## Where weft stands\n"]
+    if "overview" in drawn:
+        lines.append("![For each workload a row of points, one a peer, and a line for weft: what lies to the right of it costs more.]"
+                     f"(performance/{drawn['overview']})\n")
+    lines += ["| | | weft | the best of the others | weft is | place |", "|---|---|--:|--:|--:|--:|"]
+    for name, case, multiples, place in standings(results):
+        result = results["workloads"][name]
+        peers_there = result["cases"][case]["peers"]
+        best = min(multiples, key=lambda pair: pair[1])[0]
+        lines.append(f"| {_link(name, result)} | {case} | **{_figure(result, peers_there['weft'])} {unit_of(result)}** | "
+                     f"{plot.label(best)} {_figure(result, peers_there[best])} | "
+                     f"{report.times(report.ratio(result, case, best))} | {place} of {len(multiples) + 1} |")
+    return "\n".join(lines) + "\n"
+
+
+def _goals(results):
+    """The goals beside what was measured."""
+    judged = goals.judged(results)
+    if all(value is None for _, value in judged):
+        return ""
+    reached = sum(value is not None and goal.is_reached(value) for goal, value in judged)
+    lines = ["## The goals\n",
+             f"What weft was to reach, before it was written; {reached} of {len(judged)} are reached. Absolute figures were set on another kind "
+             "of machine (AMD EPYC), where an indirect call takes 1.6 ns. What limits one that is missed, and what was tried, stands under its "
+             "workload.\n",
+             "| workload | | goal | measured | |", "|---|---|---|--:|---|"]
+    for goal, value in judged:
+        result = results["workloads"].get(goal.workload)
+        measured, verdict = "–", "not measured"
+        if value is not None:
+            measured = f"{figures.text(value)}{goal.unit}"
+            verdict = "reached" if goal.is_reached(value) else "**missed**"
+        lines.append(f"| {_link(goal.workload, result) if result else goal.workload} | {goal.what} | {goal.wanted} | {measured} | {verdict} |")
+    return "\n".join(lines) + "\n"
 
 
 def _machine(about):
@@ -144,11 +241,14 @@ def _hours(results):
 
 
 def render(results, drawn):
-    quick = "" if not results.get("quick") else "\n**This was a quick run: the figures are rough.**\n"
-    parts = [INTRODUCTION.format(rounds=_rounds(results)) + quick,
-             "## The machine\n\n" + _machine(results["machine"]) + "\n" + _versions(results["machine"])
-             + _left_out(results),
+    parts = [INTRODUCTION,
+             _standings(results, drawn),
+             _goals(results),
+             READING.format(rounds=_rounds(results)),
+             "## The machine\n\n" + _machine(results["machine"]) + "\n",
              _read(os.path.join(WHY, "machine.md")),
+             "## The peers\n\n" + _read(os.path.join(WHY, "peers.md")) + _versions(results["machine"])
+             + _left_out(results),
              REPEAT.format(hours=_hours(results))]
     parts += [_section(name, results["workloads"][name], drawn) for name in in_order(results)]
     return "\n".join(part for part in parts if part)
@@ -186,6 +286,6 @@ def _into_readme(text):
 def write(results):
     peers.install(peers.PLOTTER)
     lacking = peers.missing(peers.PLOTTER)
-    drawn = {} if lacking else plot.draw(results, PLOTS)
+    drawn = {} if lacking else plot.draw(results, PLOTS, overview_rows(results))
     _write(PAGE, render(results, drawn))
     _into_readme(f"{summary(results)}\n{ABOUT_README.format(machine=_machine(results['machine']))}")

@@ -19,6 +19,41 @@ NAMES = {
 }
 
 
+# The key of a workload, as the scale of a picture calls it.
+AXES = {
+    "ns_per_op": "nanoseconds each",
+    "cpu_ns_per_op": "CPU nanoseconds each",
+    "wall": "milliseconds",
+    "server_cpu": "CPU microseconds of the server each",
+    "bytes_per_task": "bytes of memory each",
+    "bytes_per_connection": "bytes of memory each",
+    "pair": "nanoseconds for one inserted and cancelled",
+    "fast_p99": "microseconds that 99 of 100 quick requests do not exceed",
+    "req_per_s": "requests a second",
+    "read": "microseconds each",
+    "times_as_long": "times as long as alone",
+}
+
+# What floor/floor.c calls the limits of the machine.
+FLOORS = {
+    "cacheline_rt_2core": "a cache line to the other CPU and back",
+    "indirect_call": "an indirect call",
+    "malloc_free_64": "malloc and free of 64 bytes",
+}
+
+
+def axis(result):
+    return AXES.get(result["key"]) or heading(result, result["key"])
+
+
+def floor_of(result):
+    """(nanoseconds, name): the limit that the workload was measured beside; None without."""
+    each = [found[result["floor"]] for found in result["floors"] if result.get("floor") in found]
+    if not each or result["units"].get(result["key"]) != "ns":
+        return None
+    return figures.median(each), FLOORS.get(result["floor"], result["floor"])
+
+
 def values(peer, metric):
     """{round: value} of the runs that nobody disturbed, of all if none was quiet."""
     found = {run["round"]: run for run in peer["runs"] if metric in run["metrics"]}
@@ -82,10 +117,12 @@ def cells(result, case):
 
 
 def times(ratios):
-    """How weft stands beside a peer: `2.10× better` or `1.05× worse`."""
+    """How weft stands beside a peer: `2.10× better`, `1.05× worse` or `level`."""
     if not ratios:
         return ""
     value = figures.median(ratios)
+    if 0.995 <= value < 1.005:
+        return "level"
     if 0 < value < 1:
         return f"{figures.text(1 / value)}× better"
     return f"{figures.text(value)}× worse"
@@ -97,7 +134,7 @@ def floor_line(result):
     parts = []
     for name in names:
         each = [found[name] for found in result["floors"] if name in found]
-        parts.append(f"{name} " + ", ".join(figures.text(value) for value in each) + " ns")
+        parts.append(f"{FLOORS.get(name, name)} " + ", ".join(map(figures.text, each)) + " ns")
     return "; ".join(parts)
 
 

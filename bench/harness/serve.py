@@ -6,7 +6,7 @@ import subprocess
 from harness import build, calls, machine, network
 
 # How long a client asks, without its warm-up.
-SECONDS, QUICK_SECONDS = 5, 2
+SECONDS, SHORT_SECONDS = 5, 2
 
 
 def _client(name):
@@ -40,27 +40,27 @@ def _server(case, program):
     return network.Server(build.command(program), pool, env, "", cpus)
 
 
-def _ask(workload, case, server, quick):
-    seconds = QUICK_SECONDS if quick else SECONDS
+def _ask(workload, case, server, short):
+    seconds = SHORT_SECONDS if short else SECONDS
     return CLIENTS[workload.client](server, seconds, *case.args)
 
 
-def run(workload, case, program, quick):
+def run(workload, case, program, short):
     """One run: ({metric: (value, unit)}, error)."""
     try:
         with _server(case, program) as server:
-            return _ask(workload, case, server, quick), ""
+            return _ask(workload, case, server, short), ""
     except (network.Failed, OSError, subprocess.TimeoutExpired) as error:
         return {}, str(error)
 
 
-def count_calls(workload, case, program, quick):
+def count_calls(workload, case, program, short):
     """System calls of the server for each operation; None where they cannot be counted."""
     if calls.counter() != "perf":
         return None
     try:
         with _server(case, program) as server, calls.Beside(network.family(server.pid)) as counted:
-            found = _ask(workload, case, server, quick)
+            found = _ask(workload, case, server, short)
             counted.stop()
     except (network.Failed, OSError, subprocess.TimeoutExpired):
         return None

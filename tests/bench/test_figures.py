@@ -7,7 +7,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "bench"))
 
-from harness import calls, check, figures, instructions, main, page, peers, plan, plot, report  # noqa: E402
+from harness import calls, check, figures, goals, instructions, main, page, peers, plan, plot, report  # noqa: E402
 
 
 def peer(family, *values, noisy=(), metric="ns_per_op"):
@@ -152,7 +152,7 @@ class Plan(unittest.TestCase):
 class Page(unittest.TestCase):
     def test_every_explanation_is_of_a_workload(self):
         names = {name.removesuffix(".md") for name in os.listdir(page.WHY)}
-        self.assertLessEqual(names - {"machine"}, set(plan.WORKLOADS))
+        self.assertLessEqual(names - {"machine", "peers"}, set(plan.WORKLOADS))
 
     def test_readme_has_a_place_for_the_table_and_workloads_that_there_are(self):
         with open(page.README, encoding="utf-8") as file:
@@ -174,9 +174,66 @@ class Page(unittest.TestCase):
     def test_a_plot_has_a_point_for_each_peer_but_none_at_zero(self):
         found = results({"weft": peer("weft", 10.0), "libuv": peer("libuv", 20.0), "go": peer("go", 0.0)})
         script = plot.script(found["workloads"]["chain"], "chain.svg")
-        self.assertIn('"libuv" 0, "weft" 1', script)
-        self.assertNotIn("go", script.split("set ytics")[1].split(")")[0])
+        self.assertIn('set label "libuv" at graph -0.012, first 0', script)
+        self.assertIn('set label "weft" at graph -0.012, first 1', script)
+        self.assertNotIn('"go"', script)
         self.assertEqual(plot.script(results({"weft": peer("weft", 1.0)})["workloads"]["chain"], "x"), "")
+
+
+    def test_a_scale_is_logarithmic_where_peers_are_far_apart(self):
+        self.assertEqual(plot.scale(10, 35)[:2], (False, 0))
+        is_log, begin, end, ticks = plot.scale(10, 20000)
+        self.assertTrue(is_log and begin < 10 and end > 20000)
+        self.assertEqual(ticks, [10.0, 100.0, 1000.0, 10000.0])
+
+    def test_a_section_is_found_by_its_link(self):
+        found = results({"weft": peer("weft", 10.0), "libuv": peer("libuv", 20.0)})
+        found |= {"machine": dict.fromkeys(("cpu", "cpus", "memory_gib", "virtual", "system", "kernel", "compiler",
+                                            "libc", "weft", "when"), "x"), "left_out": {}}
+        text = page.render(found, {"chain": "chain.svg", "overview": "overview.svg"})
+        self.assertIn("[chain](#chain-one-after-another)", text)
+        self.assertIn("\n## chain: one after another\n", text)
+        self.assertIn("| one | **10.0 ns** | libuv 20.0 | 2.00× better | 1 of 2 |", text)
+        self.assertIn("| a step | at most 5 ns, polled at least every 256 steps | 10.0 ns | **missed** |", text)
+
+    def test_a_peers_cost_stands_beside_wefts(self):
+        found = results({"weft": peer("weft", 10.0, 10.0), "libuv": peer("libuv", 40.0, 40.0), "go": peer("go", 5.0)})
+        self.assertEqual(page.standings(found), [("chain", "one", [("libuv", 4.0), ("go", 0.5)], 2)])
+        script = plot.overview(page.overview_rows(found), "x.svg")
+        self.assertIn("2 of 3", script)
+
+
+class Goals(unittest.TestCase):
+    def setUp(self):
+        self.result = results({"weft": peer("weft", 10.0, 12.0), "libuv": peer("libuv", 20.0, 6.0),
+                               "go": peer("go", 4.0, 4.0)})["workloads"]["chain"]
+        self.run_of = goals.Run(self.result)
+
+    def test_a_goal_is_judged_by_the_median_or_round_by_round(self):
+        self.assertEqual(self.run_of.median(), 11.0)
+        self.assertEqual(self.run_of.most(), 12.0)
+        self.assertEqual(self.run_of.times("weft", "libuv"), 1.25)
+        self.assertEqual(self.run_of.times_best(), 2.75)
+        self.assertEqual(self.run_of.times_best(without=("go",)), 1.25)
+
+    def test_a_floor_is_that_of_the_same_round(self):
+        self.result |= {"floor": "line", "floors": [{"line": 5.0}, {"line": 3.0}]}
+        self.assertEqual(self.run_of.times(), 3.0)
+
+    def test_what_a_run_does_not_have_is_not_judged(self):
+        with self.assertRaises(goals.Lacks):
+            self.run_of.median("tokio")
+        with self.assertRaises(goals.Lacks):
+            self.run_of.calls("weft")
+        self.assertTrue(all(value is None for _, value in goals.judged({"workloads": {}})))
+
+    def test_every_goal_is_of_a_workload_and_its_cases(self):
+        self.assertLessEqual({goal.workload for goal in goals.GOALS}, set(plan.WORKLOADS))
+
+    def test_more_is_better_where_a_goal_says_at_least(self):
+        goal = goals.Goal("chain", "", "", None, 1.8, at_least=True)
+        self.assertTrue(goal.is_reached(1.8))
+        self.assertFalse(goal.is_reached(1.7))
 
 
 class Instructions(unittest.TestCase):
