@@ -29,7 +29,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -203,12 +202,6 @@ static bool attend(weft_loop *loop)
     return true;
 }
 
-static void note_run(weft_loop *loop, unsigned count)
-{
-    loop->skipped += count;
-    loop->callbacks += count;
-}
-
 /* In a child that was forked off in this tick: what is left runs first once the loop goes on. */
 static void keep_rest(weft_loop *loop)
 {
@@ -221,50 +214,14 @@ static void keep_rest(weft_loop *loop)
         weft__shuffle_forget(loop->shuffle, &loop->ready);
 }
 
-/* Run what is ready; after each `stretch` of items ask for the length of the next one. */
-static inline void run_stretches(weft_loop *loop, unsigned stretch,
-                                 unsigned (*next_stretch)(weft_loop *))
-{
-    weft__item *item, *next; /* what loop->batch is, as long as nobody says that it changed */
-    unsigned left = stretch;
-    weft_context **outer = weft__context_enter(NULL);
-    loop->batch = next = weft__ready_take(&loop->ready);
-    for (;;) {
-        if (__builtin_expect(loop->attend, 0)) {
-            if (!attend(loop))
-                break;
-            next = loop->batch;
-        }
-        if (!(item = next))
-            break;
-        loop->batch = next = item->next;
-        if (__builtin_expect(loop->debug != NULL, 0))
-            weft__debug_run(loop, item);
-        else
-            item->run(item);
-        if (__builtin_expect(--left == 0, 0)) {
-            note_run(loop, stretch);
-            stretch = left = next_stretch(loop);
-        }
-    }
-    note_run(loop, stretch - left);
-    if (__builtin_expect(loop->batch != NULL, 0))
-        keep_rest(loop);
-    weft__context_leave(outer);
-}
-
-static unsigned no_end(weft_loop *loop)
-{
-    (void)loop;
-    return UINT_MAX;
-}
-
-void weft__run_ready(weft_loop *loop)
-{
-    run_stretches(loop, UINT_MAX, no_end);
-}
-
 /* ---- Driving a base of one's own ---- */
+
+/* Look at the clock, or poll, when so many more items were run. */
+static void look_after(weft_loop *loop, uint64_t items)
+{
+    loop->look_at = weft__loop_callbacks(loop) + items;
+    loop->left = (int64_t)items;
+}
 
 int weft__loop_poll(weft_loop *loop, int flags)
 {
@@ -273,11 +230,11 @@ int weft__loop_poll(weft_loop *loop, int flags)
     int polled = event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | flags);
     weft__guard_polled(loop);
     loop->polls++;
-    loop->skipped = 0;
-    loop->brought = (unsigned)(loop->io - io) * ITEMS_PER_EVENT;
-    loop->next_check = 1;
+    loop->run_before_poll = weft__loop_callbacks(loop);
+    loop->brought = loop->io - io;
+    look_after(loop, 1);
     loop->polled_at = monotonic_now();
-    loop->is_polled = true;
+    loop->is_polled = loop->pause = true;
     return polled < 0 ? -EIO : 0;
 }
 
@@ -285,23 +242,24 @@ int weft__loop_poll(weft_loop *loop, int flags)
  * the pace so far, in wary steps. */
 static bool may_run_on(weft_loop *loop)
 {
-    unsigned most = loop->brought + ITEMS_PER_POLL;
-    weft_ns limit = TIME_PER_POLL + loop->brought / ITEMS_PER_EVENT * TIME_PER_EVENT;
-    if (loop->skipped >= most)
+    uint64_t run = weft__loop_skipped(loop);
+    uint64_t most = ITEMS_PER_POLL + loop->brought * ITEMS_PER_EVENT;
+    weft_ns limit = TIME_PER_POLL + (weft_ns)loop->brought * TIME_PER_EVENT;
+    if (run >= most)
         return false;
     weft_ns took = monotonic_now() - loop->polled_at;
     if (took >= limit)
         return false;
-    unsigned check = loop->skipped * (took < limit / 16 ? 8 : 2);
-    if (loop->brought && check > loop->skipped + ITEMS_PER_CHECK) /* others are among them */
-        check = loop->skipped + ITEMS_PER_CHECK;
-    loop->next_check = check > most ? most : check ? check : 1;
+    uint64_t next = run ? run * (took < limit / 16 ? 7 : 1) : 1;
+    if (loop->brought && next > ITEMS_PER_CHECK) /* others are among them */
+        next = ITEMS_PER_CHECK;
+    look_after(loop, next < most - run ? next : most - run);
     return true;
 }
 
 static inline bool may_skip_poll(weft_loop *loop)
 {
-    return loop->skipped < loop->next_check || may_run_on(loop);
+    return loop->left > 0 || may_run_on(loop);
 }
 
 static void swap(weft__ready *a, weft__ready *b)
@@ -324,30 +282,64 @@ static void poll_within(weft_loop *loop)
         loop->poll_error = status;
 }
 
-/* How many items to run until the next look. */
-static inline unsigned stretch_of(const weft_loop *loop)
+static void look_up(weft_loop *loop)
 {
-    return loop->skipped < loop->next_check ? loop->next_check - loop->skipped : 1;
+    bool may_poll = !loop->polls_around && !weft__loop_is_forked(loop);
+    if (may_poll && !may_run_on(loop))
+        poll_within(loop);
 }
 
-static unsigned look_up(weft_loop *loop)
+/* The tick, and the next ones as long as nothing comes between two of them. */
+static void run_ready(weft_loop *loop)
 {
-    if (!may_skip_poll(loop))
-        poll_within(loop);
-    return stretch_of(loop);
+    weft__item *next =
+        weft__ready_take(&loop->ready); /* what is left of the tick, as loop->batch */
+    weft_context **outer = weft__context_enter(NULL);
+    loop->batch = next;
+    assert(loop->left > 0 || loop->polls_around);
+    for (;;) {
+        if (__builtin_expect(loop->attend, 0)) {
+            if (!attend(loop))
+                break;
+            next = loop->batch;
+        }
+        if (!next) {
+            next = loop->ready.head;
+            if (loop->pause || !next)
+                break;
+            weft__ready_init(&loop->ready);
+            loop->ticks++;
+        }
+        weft__item *item = next;
+        loop->batch = next = item->next;
+        if (__builtin_expect(loop->debug != NULL, 0))
+            weft__debug_run(loop, item);
+        else
+            item->run(item);
+        if (__builtin_expect(--loop->left == 0, 0))
+            look_up(loop);
+    }
+    if (__builtin_expect(loop->batch != NULL, 0))
+        keep_rest(loop);
+    weft__context_leave(outer);
+}
+
+void weft__run_out(weft_loop *loop)
+{
+    look_after(loop, INT64_MAX);
+    run_ready(loop);
 }
 
 static int tick(weft_loop *loop)
 {
     loop->in_tick = true;
+    loop->pause = loop->stop || loop->polls_around || loop->clock == WEFT_CLOCK_VIRTUAL ||
+                  loop->phase != WEFT__OPEN;
     if (loop->is_polled) {
         loop->is_polled = false;
         collect(loop);
     }
-    if (loop->attached || loop->shuffle)
-        weft__run_ready(loop);
-    else
-        run_stretches(loop, stretch_of(loop), look_up);
+    run_ready(loop);
     weft__ready_move(&loop->ready, &loop->found);
     weft__loop_flush(loop);
     loop->ticks++;
@@ -435,12 +427,12 @@ int weft__loop_settle(weft_loop *loop)
     while (status == 0 && !loop->stop && in_vain < 2) {
         if (weft__loop_is_forked(loop))
             return WEFT_EFORK;
-        uint64_t before = loop->callbacks + loop->io;
+        uint64_t before = weft__loop_callbacks(loop) + loop->io;
         bool only_jobs_are_left = in_vain && loop->jobs;
         status = only_jobs_are_left ? await_mail(loop) : weft__loop_poll(loop, EVLOOP_NONBLOCK);
         int found = tick(loop);
         status = status < 0 ? status : found;
-        in_vain = loop->callbacks + loop->io == before ? in_vain + 1 : 0;
+        in_vain = weft__loop_callbacks(loop) + loop->io == before ? in_vain + 1 : 0;
         if (in_vain && loop->jobs)
             in_vain = 1;
     }
@@ -506,7 +498,7 @@ void weft_loop_stop(weft_loop *loop)
 {
     if (WEFT__ELSEWHERE(loop->id))
         return;
-    loop->stop = true;
+    loop->stop = loop->pause = true;
 }
 
 struct stopper {

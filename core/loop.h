@@ -57,8 +57,8 @@ struct weft__part_ops {
     bool (*has_mail)(struct weft__part *part);
     /* Append items for what has come: they are run behind what the mailbox holds. */
     void (*collect)(struct weft__part *part, weft__ready *into);
-    /* A tick ends: publish for other threads what was kept back in it. Nothing may be kept back
-     * while loop->in_tick is false; not called in a child that was forked off in the tick. */
+    /* A tick ends: publish for other threads what was kept back in it. Nothing may be kept back but
+     * when weft__loop_flushes(); not called in a child that was forked off in the tick. */
     void (*flush)(struct weft__part *part);
     /* The loop goes on in a forked child: what is shared with the parent, or was left there, is
      * replaced or fails. NULL: there is no such thing. */
@@ -89,22 +89,25 @@ struct weft_loop {
     weft__item *batch;          /* what is left to run of this tick */
     struct weft__coro *current; /* the coroutine that runs now */
     struct weft__debug *debug;  /* [const] NULL: debug mode is off */
+    int64_t left;               /* items to run until `look_at` */
+    uint64_t ticks;             /* since the beginning */
     uint32_t id;                /* [const] unique in the process */
     bool attend;                /* something comes before the next item: attend() */
+    bool pause;                 /* something comes before the next tick */
     bool schedules_specially;   /* [const] there is a seed, or a host to ask for a tick */
     bool in_tick;               /* a tick is on the C stack */
     bool running; /* weft_loop_run(), _run_until(), _shutdown() or _free() is on the C stack */
     bool stop;
-    bool attached;       /* [const] the base is the host's */
-    bool is_polled;      /* there was a poll, and timers and mailbox were not looked at since */
-    bool tick_pending;   /* tick_event is armed */
-    bool reporting;      /* the error handler is on the C stack */
-    bool has_reason;     /* the cancel that is being asked for has one */
-    unsigned skipped;    /* items run since the last poll */
-    unsigned brought;    /* so many of these are for what that poll has found */
-    unsigned next_check; /* at how many of these to look at the clock */
-
-    uint64_t ticks, polls, callbacks; /* since the beginning */
+    bool attached;     /* [const] the base is the host's */
+    bool polls_around; /* [const] not within a tick: there is a seed, or a host */
+    bool is_polled;    /* there was a poll, and timers and mailbox were not looked at since */
+    bool tick_pending; /* tick_event is armed */
+    bool reporting;    /* the error handler is on the C stack */
+    bool has_reason;   /* the cancel that is being asked for has one */
+    uint64_t look_at;  /* when `callbacks` is this, look at the clock, or poll */
+    uint64_t run_before_poll; /* `callbacks` at the last poll */
+    uint64_t brought;         /* events that it found */
+    uint64_t polls;           /* since the beginning */
     enum weft__phase phase;
     enum weft_clock clock;                /* [const] */
     struct weft__first_step *first_steps; /* on the C stack, innermost first */
@@ -210,6 +213,18 @@ bool weft__unschedule(weft_loop *loop, const weft__item *item);
 /** Is it queued? A search. */
 bool weft__is_scheduled(const weft_loop *loop, const weft__item *item);
 
+/** Items run since the beginning. */
+static inline uint64_t weft__loop_callbacks(const weft_loop *loop)
+{
+    return loop->look_at - (uint64_t)loop->left;
+}
+
+/** Items run since the last poll. */
+static inline uint64_t weft__loop_skipped(const weft_loop *loop)
+{
+    return weft__loop_callbacks(loop) - loop->run_before_poll;
+}
+
 /** True in a run, in a tick, and outside of both in a coroutine or the error handler: the loop can
  * neither be run nor be ended now. */
 static inline bool weft__loop_is_busy(const weft_loop *loop)
@@ -246,7 +261,8 @@ void weft__loop_pace(weft_loop *loop);
 /** Poll a base of our own, with flags of libevent. 0 or -EIO. */
 int weft__loop_poll(weft_loop *loop, int flags);
 
-/** Poll (which may block) and run one tick. 0 or -EIO. */
+/** Poll (which may block) and run one tick; in weft_loop_run() more, if nothing is to be done between
+ * them. 0 or -EIO. */
 int weft__loop_step(weft_loop *loop);
 
 /** Queue what was taken out of the mailbox: the chain first … last, or NULL. */
@@ -261,8 +277,8 @@ bool weft__loop_has_mail(const weft_loop *loop);
 /** About to sleep. False: something has come, do not sleep. */
 bool weft__loop_may_sleep(weft_loop *loop);
 
-/** Run what is ready now, and no more. */
-void weft__run_ready(weft_loop *loop);
+/** At the loop's end: run what is ready now, without a poll. */
+void weft__run_out(weft_loop *loop);
 
 /** In a forked child: replace the descriptors that the loop shares with its parent. 0 or an error;
  * then it may be tried again. */
@@ -280,6 +296,13 @@ void weft__loop_destroy(weft_loop *loop);
 
 /** Hand a report to the error handler. */
 void weft__report(weft_loop *loop, const struct weft_error_report *report);
+
+/** The tick that runs now ends with flush(), for what a part keeps back; false: none does. */
+static inline bool weft__loop_flushes(weft_loop *loop)
+{
+    loop->pause = true;
+    return loop->in_tick;
+}
 
 void weft__parts_flush(weft_loop *loop);
 

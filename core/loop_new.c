@@ -34,7 +34,7 @@ void weft_loop_get_stats(const weft_loop *loop, struct weft_loop_stats *ret)
         .jobs = loop->jobs,
         .ticks = loop->ticks,
         .polls = loop->attached ? loop->ticks : loop->polls,
-        .callbacks = loop->callbacks,
+        .callbacks = weft__loop_callbacks(loop),
         .spins = loop->spins,
         .spins_paid = loop->spins_paid,
     };
@@ -207,7 +207,7 @@ static weft_loop *make(const struct weft_loop_options *options, struct event_bas
         return NULL;
     }
     weft__thread_enter(loop);
-    loop->schedules_specially = loop->attached || loop->shuffle;
+    loop->schedules_specially = loop->polls_around = loop->attached || loop->shuffle;
     if (loop->attached)
         weft__loop_hand_back(loop);
     return loop;

@@ -25,7 +25,7 @@ enum { ITEMS_PER_POLL = 256, MANY_JOBS = 64 };
 
 static bool must_poll(weft_loop *loop, weft_ns now)
 {
-    return now - loop->polled_at >= TIME_PER_POLL || loop->skipped >= ITEMS_PER_POLL ||
+    return now - loop->polled_at >= TIME_PER_POLL || weft__loop_skipped(loop) >= ITEMS_PER_POLL ||
            now >= weft__timers_next(&loop->timers);
 }
 

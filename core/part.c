@@ -11,7 +11,8 @@
  *              some: weft__loop_may_sleep(). core/mailbox.c argues that no wakeup is lost
  *     tick     collect(), then the mailbox is taken. What came by the mailbox is queued first. So
  *              what a thread put there before it published something here is run before it
- *     its end  flush(): the part publishes what it has kept back for other threads
+ *     its end  flush(): the part publishes what it has kept back for other threads. It asked
+ *              weft__loop_flushes() before, so that nothing is asked between most ticks
  */
 #include "core/loop.h"
 

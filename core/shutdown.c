@@ -293,7 +293,7 @@ static void run_out(weft_loop *loop)
     weft__loop_take_mail(loop);
     weft__callbacks_end(loop);
     while (loop->ready.head && !weft__loop_is_forked(loop))
-        weft__run_ready(loop);
+        weft__run_out(loop);
 }
 
 static void end_leftover(weft_loop *loop)

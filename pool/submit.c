@@ -55,7 +55,7 @@ static bool submit_by_ring(struct weft__job *job)
 {
     struct weft__client *client = job->client;
     weft_pool *pool = job->pool;
-    bool keep = client->loop->in_tick;
+    bool keep = weft__loop_flushes(client->loop);
     if (job->key || !client->place)
         return false;
     if (weft__express_submit(client->place, job, keep))
