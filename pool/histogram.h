@@ -25,6 +25,12 @@ struct weft__histogram {
     _Atomic weft_ns max;                    /* [atomic] relaxed: ordered by `counts` */
 };
 
+/** What several have counted. */
+struct weft__sum {
+    uint64_t counts[WEFT__BUCKETS];
+    weft_ns max;
+};
+
 /** What the percentiles of weft__histogram_read() are, in their order. */
 enum { WEFT__P50, WEFT__P90, WEFT__P99, WEFT__MAX, WEFT__PERCENTILES };
 
@@ -41,6 +47,26 @@ static inline unsigned weft__bucket_of(weft_ns duration)
 
 /** Count a duration. Thread: any. */
 void weft__histogram_record(struct weft__histogram *histogram, weft_ns duration);
+
+/** The same, by the only thread that writes to it: without a locked addition. */
+static inline void weft__histogram_note(struct weft__histogram *histogram, weft_ns duration)
+{
+    _Atomic uint64_t *count = &histogram->counts[weft__bucket_of(duration)];
+    if (duration > atomic_load_explicit(&histogram->max, memory_order_relaxed))
+        atomic_store_explicit(&histogram->max, duration, memory_order_relaxed);
+    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + 1,
+                          memory_order_release);
+}
+
+/** What `from` has counted is counted in `to` (NULL: nowhere), and it is empty. Nobody else writes to
+ * either. */
+void weft__histogram_move(struct weft__histogram *from, struct weft__histogram *to);
+
+/** Add what was counted. Thread: any. */
+void weft__histogram_add(const struct weft__histogram *histogram, struct weft__sum *sum);
+
+/** As weft__histogram_read(). */
+uint64_t weft__sum_tell(const struct weft__sum *sum, weft_ns ret_percentiles[WEFT__PERCENTILES]);
 
 /** How many were counted, and their percentiles; all 0 if none was. Thread: any. */
 uint64_t weft__histogram_read(const struct weft__histogram *histogram,

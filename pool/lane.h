@@ -14,7 +14,7 @@
 
 #include "core/annotations.h"
 #include "pool/count.h"
-#include "pool/histogram.h"
+#include "pool/tally.h"
 
 struct weft__job;
 
@@ -37,7 +37,7 @@ enum weft__stage {
 };
 
 /** What happens in a lane, for statistics: written with the lock held but for what is changed by single
- * steps, read without. What is completed is the count of `run_time`. */
+ * steps, read without. What is completed is the count of the run times. */
 struct weft__lane_counts {
     weft__count queued, waiting; /* now, in its lists; kept by weft__schedule_account_locked() */
     weft__count running;         /* now; by single steps, as the next one */
@@ -46,7 +46,7 @@ struct weft__lane_counts {
     weft__count cancelled_queued, cancelled_cooperative, cancelled_interrupted, abandoned;
     weft__count unstarted;
     weft__count abandoned_running; /* of `running`, those that nobody waits for now */
-    struct weft__histogram queue_wait, run_time;
+    struct weft__histogram times[WEFT__TIMES]; /* but for what stands in tallies */
     char apart[64];                    /* from what workers write */
     weft__count by_ring[WEFT__PLACES]; /* of what was submitted, but not among that: by which ring;
                                           each written by one loop */

@@ -4,7 +4,7 @@
  *
  * Jobs keep the numbers, with the lock that they hold anyway, by plain relaxed loads and stores (see
  * pool/count.h); the scheduler those of what is queued and runs, and the two histograms, with the time
- * that it was told. Somebody who reads is never in the way of a job. He may see a job that has been
+ * that it was told; workers have their own of these (pool/tally.c). Somebody who reads is never in the way of a job. He may see a job that has been
  * counted in one number and not yet in another.
  *
  * The list of lanes is the exception: it changes with both pool->mu and pool->lanes_mu held, so either
@@ -18,10 +18,10 @@
 #include "pool/lane.h"
 #include "pool/pool.h"
 
-static struct weft_latency latency_of(const struct weft__histogram *histogram)
+static struct weft_latency latency_of(const weft_lane *lane, enum weft__times which)
 {
     weft_ns percentiles[WEFT__PERCENTILES];
-    uint64_t count = weft__histogram_read(histogram, percentiles);
+    uint64_t count = weft__tally_read(lane, which, percentiles);
     return (struct weft_latency){.count = count,
                                  .p50 = percentiles[WEFT__P50],
                                  .p90 = percentiles[WEFT__P90],
@@ -54,8 +54,8 @@ static void read_lane(const weft_lane *lane, struct weft_lane_stats *ret)
         .cancelled_cooperative = weft__count_get(&counts->cancelled_cooperative),
         .cancelled_interrupted = weft__count_get(&counts->cancelled_interrupted),
         .abandoned = weft__count_get(&counts->abandoned),
-        .queue_wait = latency_of(&counts->queue_wait),
-        .run_time = latency_of(&counts->run_time),
+        .queue_wait = latency_of(lane, WEFT__QUEUE_WAIT),
+        .run_time = latency_of(lane, WEFT__RUN_TIME),
     };
     ret->completed = ret->run_time.count;
     snprintf(ret->name, sizeof(ret->name), "%s", lane->name);

@@ -122,6 +122,7 @@ void weft__lane_bury_locked(weft_lane *lane)
     if (!lane->closed || has_jobs(lane))
         return;
     take_out_locked(lane);
+    weft__tally_forget_locked(lane->pool, lane);
     lane->next = lane->pool->dead_lanes;
     lane->pool->dead_lanes = lane;
 }

@@ -92,7 +92,8 @@ static int make_places(weft_pool *pool)
 static weft_pool *allocate(const struct weft_pool_options *options)
 {
     size_t places = (size_t)options->max_threads + options->max_spares + WEFT__LANES_THREADS;
-    weft_pool *pool = weft__calloc(1, sizeof(*pool) + places * sizeof(pool->workers[0]));
+    size_t size = sizeof(weft_pool) + places * sizeof(struct weft__worker);
+    weft_pool *pool = weft__calloc(1, size + places * sizeof(struct weft__tally));
     if (!pool)
         return NULL;
     pool->generation = weft__generation;
@@ -101,6 +102,7 @@ static weft_pool *allocate(const struct weft_pool_options *options)
     pool->max_threads = options->max_threads;
     pool->max_spares = options->max_spares;
     pool->places = (unsigned)places;
+    pool->tallies = (void *)&pool->workers[places];
     weft__lanes_init(pool, options->max_queued);
     pool->quick_threads = weft__cpus();
     if (pool->quick_threads < pool->min_threads)

@@ -97,6 +97,8 @@ struct weft_pool {
     char thread_name[10];                             /* [const] */
     unsigned places;                                  /* [const] workers */
     unsigned made;                                    /* [const] of these, with a `roused` */
+    struct weft__tally *tallies;                      /* [const] of workers, behind them */
+    weft__count moves; /* [atomic] odd while something moves from a tally; see pool/tally.c */
     struct weft__worker workers[];
 };
 

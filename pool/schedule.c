@@ -39,6 +39,9 @@
 /* No real charge: those are of jobs of some seconds. */
 #define FREE INT64_MIN
 
+/* What a worker has to tell its lane of what it has spent. */
+#define SETTLED WEFT_US(20)
+
 /* What is charged by the stride at most: the product fits in 63 bits. */
 #define LONG WEFT_S(500)
 
@@ -162,13 +165,22 @@ static weft_lane *express_lane(const weft_pool *pool)
     return atomic_load_explicit(&pool->express.lane, memory_order_relaxed);
 }
 
+void weft__schedule_settle(struct weft__span *span)
+{
+    if (span->unsettled > 0)
+        weft__count_add(&span->lane->spent, (uint64_t)span->unsettled);
+    span->unsettled = 0;
+}
+
 /* What jobs have taken while the pool was open for their lane; `charged` counts for the next one, too. */
 static void spend(struct weft__span *span, weft_ns ran)
 {
     if (span->charged == FREE)
         span->charged = 0;
     else
-        weft__count_add(&span->lane->spent, (uint64_t)ran);
+        span->unsettled += ran;
+    if (span->unsettled >= SETTLED)
+        weft__schedule_settle(span);
 }
 
 static void charge_spent(weft_lane *lane)
@@ -245,7 +257,7 @@ struct weft__job *weft__schedule_take_locked(weft_pool *pool, weft_ns now)
         charge(lane, job->charged);
     lane->served_at = now;
     lane->passed_from = ++pool->starts;
-    weft__histogram_record(&lane->counts.queue_wait, now - queued_at);
+    weft__histogram_record(&lane->counts.times[WEFT__QUEUE_WAIT], now - queued_at);
     weft__schedule_account_locked(lane);
     return job;
 }
@@ -254,7 +266,7 @@ void weft__schedule_ended_locked(weft_pool *pool, struct weft__job *job, weft_ns
 {
     weft_lane *lane = job->lane;
     weft_ns ran = now - job->started_at;
-    weft__histogram_record(&lane->counts.run_time, ran);
+    weft__histogram_record(&lane->counts.times[WEFT__RUN_TIME], ran);
     if (ran < SHORTEST)
         ran = SHORTEST;
     if (job->charged != FREE)
@@ -273,19 +285,18 @@ void weft__schedule_ended_locked(weft_pool *pool, struct weft__job *job, weft_ns
 void weft__schedule_rest(struct weft__span *span)
 {
     weft_ns ran = weft__pool_now() - span->started_at;
-    weft__histogram_record(&span->lane->counts.run_time, ran);
+    weft__histogram_note(&span->tally->times[WEFT__RUN_TIME], ran);
     spend(span, ran);
     weft__count_take(&span->lane->counts.running, 1);
 }
 
 bool weft__schedule_resume(weft_pool *pool, struct weft__span *span, struct weft__claim *ret)
 {
-    struct weft__lane_counts *counts = &span->lane->counts;
     if (!weft__express_claim(pool, span->lane, ret))
         return false;
-    weft__count_add(&counts->running, 1);
+    weft__count_add(&span->lane->counts.running, 1);
     span->started_at = weft__pool_now();
-    weft__histogram_record(&counts->queue_wait, span->started_at - ret->queued_at);
+    weft__histogram_note(&span->tally->times[WEFT__QUEUE_WAIT], span->started_at - ret->queued_at);
     return true;
 }
 
@@ -302,12 +313,11 @@ void weft__schedule_leave_locked(weft_pool *pool, const struct weft__span *span)
 /* The account stays: the lane is charged for the one when the pool is closed. */
 bool weft__schedule_go_on(weft_pool *pool, struct weft__span *span, struct weft__claim *ret)
 {
-    weft_lane *lane = span->lane;
-    if (!weft__express_claim(pool, lane, ret))
+    if (!weft__express_claim(pool, span->lane, ret))
         return false;
     weft_ns now = weft__pool_now(), ran = now - span->started_at;
-    weft__histogram_record(&lane->counts.run_time, ran);
-    weft__histogram_record(&lane->counts.queue_wait, now - ret->queued_at);
+    weft__histogram_note(&span->tally->times[WEFT__RUN_TIME], ran);
+    weft__histogram_note(&span->tally->times[WEFT__QUEUE_WAIT], now - ret->queued_at);
     span->started_at = now;
     spend(span, ran);
     return true;

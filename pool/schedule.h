@@ -43,6 +43,8 @@ void weft__schedule_ended_locked(weft_pool *pool, struct weft__job *job, weft_ns
 struct weft__span {
     weft_lane *lane;
     weft_ns started_at, charged; /* as a job's */
+    weft_ns unsettled;           /* what its jobs have taken by rings, and the lane does not know */
+    struct weft__tally *tally;   /* the worker's */
 };
 
 /**
@@ -60,6 +62,9 @@ void weft__schedule_rest(struct weft__span *span);
 bool weft__schedule_resume(weft_pool *pool, struct weft__span *span, struct weft__claim *ret);
 void weft__schedule_leave_locked(weft_pool *pool, const struct weft__span *span)
     WEFT_REQUIRES(pool->mu);
+
+/** Tell the lane what was taken: when the worker goes back to the lock. Thread: the same. */
+void weft__schedule_settle(struct weft__span *span);
 
 /** Take out of its lane the job that would run next, for good: there will be no thread for it. It counts
  * as unstarted, and no limit of its lane keeps back the one behind it. NULL: none may run. */

@@ -168,7 +168,10 @@ static bool go_on(struct weft__worker *self, struct weft__span *span, struct wef
 static void run_on(struct weft__worker *self, struct weft__job *job, struct weft__span *span,
                    struct weft__return *out)
 {
-    *span = (struct weft__span){job->lane, job->started_at, job->charged};
+    *span = (struct weft__span){.lane = job->lane,
+                                .started_at = job->started_at,
+                                .charged = job->charged,
+                                .tally = &self->pool->tallies[self - self->pool->workers]};
     struct weft__claim claim = {.run = NULL};
     *out = (struct weft__return){.job = job, .home = job->home, .mailbox = job->mailbox};
     for (;;) {
@@ -178,6 +181,7 @@ static void run_on(struct weft__worker *self, struct weft__job *job, struct weft
         *out =
             (struct weft__return){.job = claim.job, .home = claim.home, .mailbox = claim.mailbox};
     }
+    weft__schedule_settle(span);
     if (!out->job)
         return;
     out->job->started_at = span->started_at;
@@ -212,6 +216,8 @@ static void run_jobs(weft_pool *pool, struct weft__worker *self) WEFT_REQUIRES(p
         struct weft__call next = weft__call_worker_locked(pool);
         atomic_store_explicit(&self->started_at, now, memory_order_relaxed);
         atomic_store(&self->job, (char *)job);
+        if (job)
+            weft__tally_bind_locked(pool, &pool->tallies[self - pool->workers], job->lane);
         weft__mutex_unlock(&pool->mu);
         weft__rouse(next);
         if (ended.job)
