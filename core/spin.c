@@ -146,8 +146,7 @@ static enum weft__spun look_for(struct weft__spin *spin, weft_ns time,
     weft_ns yields_at = start + GLANCE;
     while (!no_place && seen == WEFT__NOTHING && now - start < time) {
         seen = look_some_times(look, arg, now);
-        now = real_now();
-        if (seen != WEFT__NOTHING || now < yields_at)
+        if (seen != WEFT__NOTHING || (now = real_now()) < yields_at)
             continue;
         has_place = has_place || take_place(cpus);
         no_place = !has_place;
