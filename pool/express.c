@@ -379,6 +379,12 @@ weft_ns weft__express_oldest_locked(const weft_pool *pool)
                  : WEFT_FOREVER;
 }
 
+void weft__express_look_locked(weft_pool *pool, bool looks)
+{
+    for (unsigned i = 0; i < atomic_load(&pool->express.count); i++)
+        weft__home_look_locked(&pool->express.places[i]->home, looks);
+}
+
 /* ---- Searching ---- */
 
 bool weft__express_has(const weft_pool *pool, const weft_lane *lane)

@@ -93,6 +93,9 @@ bool weft__express_take_locked(weft_pool *pool, struct weft__claim *ret);
  * worker that runs a job of the lane. */
 bool weft__express_claim(weft_pool *pool, const weft_lane *lane, struct weft__claim *ret);
 
+/** Somebody looks at jobs that run, or has done with that: see pool/running.c. */
+void weft__express_look_locked(weft_pool *pool, bool looks);
+
 /** Is there one, perhaps; may there be? Thread: the same. */
 bool weft__express_has(const weft_pool *pool, const weft_lane *lane);
 bool weft__express_is_open(const weft_pool *pool, const weft_lane *lane);

@@ -4,19 +4,25 @@
  *
  * Every worker has a queue of its own in the home of each loop for which it works: chunks of entries, which
  * it fills and the loop empties, and gives back. Two are there from the beginning, so that as a rule nothing
- * is allocated. So workers never contend with each other on that way, a result without a
- * destructor travels by value, and the loop finds several of them in one line of the cache. Whether
- * anything has come at all is one flag for all of them, `arrived`.
+ * is allocated. So workers never contend with each other on that way, and a result without a
+ * destructor travels by value.
  *
- * No wakeup is lost, by the argument of core/mailbox.c, with weft__home_has_mail() for its look. All
- * of these are sequentially consistent:
+ * An entry says itself whether it is there: by its number in the queue, which is written last. The loop looks
+ * at the next entry of each queue, so a result is one line of the cache that goes from the worker
+ * to the loop, of half of them not even that. It knows in which queues to look: a worker
+ * that sends something for the first time says so, with the lock (`senders`). To look into many costs more
+ * than that; so all but the first SCANNED have one flag in common, `arrived`, and are looked at when it is set.
  *
- *     worker   W1  tail: publish the entry        loop   L1  arrived = false
- *              W2  arrived: read; if it is                L2  tails: read, take what is there
+ * No wakeup is lost, by the argument of core/mailbox.c, with weft__home_has_mail() for its look at the
+ * queues. A late sender's needs one step more. All of these are sequentially consistent:
+ *
+ *     worker   W1  its number: publish the entry      loop   L1  arrived = false
+ *              W2  arrived: read; if it is                   L2  entries: read, take what is there
  *                  false, set it
  *
  * If L2 does not see the entry then W1 is after it, so W2 is after L1, and sets `arrived` again. Then
- * the worker nudges the mailbox.
+ * the worker nudges the mailbox. A sender, or a chunk, that the loop does not know yet was not there
+ * before W1 either: both are stored so before it.
  *
  * Order. What one worker sends comes in its order, and after what the job has put in the mailbox (core/part.c).
  *
@@ -35,10 +41,13 @@
 #include "core/memory.h"
 #include "pool/job.h"
 #include "pool/pool.h"
+#include "pool/worker.h"
 
-enum { LINE = 64, CHUNK = 62 };
+enum { LINE = 64, CHUNK = 64, SCANNED = 16 };
 
+/* Two in a line of the cache. */
 struct entry {
+    _Atomic uint64_t number; /* [atomic] in its queue, from 1: then the rest is there */
     struct weft__job *job;
     weft_value value;
     int32_t status;
@@ -46,23 +55,34 @@ struct entry {
 };
 
 struct chunk {
-    struct chunk *next; /* [worker] until `tail` has passed the end, then [loop] */
+    _Alignas(sizeof(struct entry)) _Atomic(struct chunk *) next; /* [atomic] in a queue or among
+                                                                    the spares; NULL: none yet */
     struct entry entries[CHUNK];
 };
 
 struct weft__returns {
-    _Alignas(LINE) _Atomic uint64_t tail;          /* [atomic] how many were sent */
+    _Alignas(LINE) uint64_t sent;                  /* [worker] */
     struct chunk *last;                            /* [worker] */
+    unsigned sender;                               /* [worker] its place among them, from 1 */
     _Alignas(LINE) _Atomic(struct chunk *) spares; /* [atomic] empty ones; the loop pushes, the
                                                       worker pops: acquire and release */
     struct chunk *first;                           /* [loop] */
-    uint64_t head;                                 /* [loop] how many were taken */
-    struct chunk own[2];
+    unsigned at;                                   /* [loop] the next entry in there */
+    uint64_t taken;                                /* [loop] how many were */
+    _Alignas(LINE) struct chunk own[2];
 };
+
+/* A chunk lasts until the pool goes, so a number never comes twice in it, but by accident of 2^64. */
+_Static_assert(sizeof(struct entry) == LINE / 2, "an entry is half a line");
 
 size_t weft__home_size(const weft_pool *pool)
 {
-    return pool->places * sizeof(struct weft__returns);
+    return pool->places * (sizeof(struct weft__returns) + sizeof(struct weft__returns *));
+}
+
+void weft__home_look_locked(struct weft__home *home, bool looks)
+{
+    atomic_exchange(&home->looked, looks);
 }
 
 /* ---- The worker's side ---- */
@@ -70,36 +90,48 @@ size_t weft__home_size(const weft_pool *pool)
 static struct chunk *pop_spare(struct weft__returns *returns)
 {
     struct chunk *chunk = atomic_load_explicit(&returns->spares, memory_order_acquire);
-    while (chunk && !atomic_compare_exchange_weak(&returns->spares, &chunk, chunk->next))
+    while (chunk &&
+           !atomic_compare_exchange_weak(&returns->spares, &chunk,
+                                         atomic_load_explicit(&chunk->next, memory_order_relaxed)))
         ;
     return chunk;
 }
 
 /* Where the next entry goes; NULL: out of memory. */
-static struct entry *next_entry(struct weft__returns *returns, uint64_t tail)
+static struct entry *next_entry(struct weft__returns *returns)
 {
-    if (tail % CHUNK == 0 && tail > 0) {
+    if (returns->sent % CHUNK == 0 && returns->sent > 0) {
         struct chunk *chunk = pop_spare(returns);
-        if (!chunk && !(chunk = weft__malloc(sizeof(*chunk))))
+        if (!chunk && !(chunk = weft__calloc(1, sizeof(*chunk))))
             return NULL;
-        returns->last->next = chunk;
+        atomic_store_explicit(&chunk->next, NULL, memory_order_relaxed);
+        atomic_store(&returns->last->next, chunk);
         returns->last = chunk;
     }
-    return &returns->last->entries[tail % CHUNK];
+    return &returns->last->entries[returns->sent % CHUNK];
 }
 
 static bool push(struct weft__returns *returns, const struct weft__return *what)
 {
-    uint64_t tail = atomic_load_explicit(&returns->tail, memory_order_relaxed);
-    struct entry *entry = next_entry(returns, tail);
+    struct entry *entry = next_entry(returns);
     if (!entry)
         return false;
     entry->job = what->job;
     entry->in_job = !what->by_value;
     entry->value = what->result.value;
     entry->status = what->result.status;
-    atomic_store(&returns->tail, tail + 1); /* W1 */
+    atomic_store(&entry->number, ++returns->sent); /* W1 */
     return true;
+}
+
+static void become_sender(struct weft__home *home, struct weft__returns *returns)
+{
+    weft__mutex_lock(&home->pool->mu);
+    unsigned count = atomic_load_explicit(&home->count, memory_order_relaxed);
+    home->senders[count] = returns;
+    atomic_store(&home->count, count + 1);
+    returns->sender = count + 1;
+    weft__mutex_unlock(&home->pool->mu);
 }
 
 static bool post(struct weft__worker *self, const struct weft__return *what)
@@ -107,9 +139,12 @@ static bool post(struct weft__worker *self, const struct weft__return *what)
     struct weft__home *home = what->home;
     if (!what->mailbox || atomic_load(&home->mailbox) != what->mailbox)
         return false;
-    if (!push(&home->returns[self - self->pool->workers], what))
+    struct weft__returns *returns = &home->returns[self - self->pool->workers];
+    if (!returns->sender)
+        become_sender(home, returns);
+    if (!push(returns, what))
         return false;
-    if (!atomic_load(&home->arrived)) /* W2 */
+    if (returns->sender > SCANNED && !atomic_load(&home->arrived)) /* W2 */
         atomic_store(&home->arrived, true);
     weft__mailbox_nudge(what->mailbox);
     return true;
@@ -124,6 +159,7 @@ void weft__home_send(struct weft__worker *self, const struct weft__return *what)
         if (posted)
             return;
     }
+    weft__running_wait(self->pool);
     if (what->by_value) {
         what->job->ran = true;
         what->job->result = what->result;
@@ -145,46 +181,73 @@ static struct weft__job *come_home(const struct entry *entry)
 
 static void push_spare(struct weft__returns *returns, struct chunk *chunk)
 {
-    chunk->next = atomic_load_explicit(&returns->spares, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak(&returns->spares, &chunk->next, chunk))
-        ;
+    struct chunk *spare = atomic_load_explicit(&returns->spares, memory_order_relaxed);
+    do
+        atomic_store_explicit(&chunk->next, spare, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak(&returns->spares, &spare, chunk));
 }
 
-/* The loop has emptied the first one, and there is another. */
-static void drop_first(struct weft__returns *returns)
+/* The loop has emptied the first one: is there another? */
+static bool drop_first(struct weft__returns *returns)
 {
-    struct chunk *empty = returns->first;
-    returns->first = empty->next;
+    struct chunk *empty = returns->first, *next = atomic_load(&empty->next);
+    if (!next)
+        return false;
+    returns->first = next;
+    returns->at = 0;
     push_spare(returns, empty);
+    return true;
 }
 
-static void take(struct weft__returns *returns, weft__ready *into)
+/* The next one that has come; NULL: none has. */
+static const struct entry *peek(struct weft__returns *returns)
 {
-    uint64_t tail = atomic_load(&returns->tail); /* L2 */
-    for (; returns->head != tail; returns->head++) {
-        if (returns->head % CHUNK == 0 && returns->head > 0)
-            drop_first(returns);
-        weft__ready_push(into, &come_home(&returns->first->entries[returns->head % CHUNK])->item);
-    }
+    if (returns->at == CHUNK && !drop_first(returns))
+        return NULL;
+    const struct entry *entry = &returns->first->entries[returns->at];
+    return atomic_load(&entry->number) == returns->taken + 1 ? entry : NULL;
 }
 
-static void take_all(struct weft__home *home, weft__ready *into)
+/* It ends: the loop is faster than the worker, or all its jobs have come. */
+static bool take(struct weft__returns *returns, weft__ready *into)
 {
-    for (unsigned i = 0; i < home->pool->places; i++)
-        take(&home->returns[i], into);
+    const struct entry *entry;
+    uint64_t before = returns->taken;
+    for (; (entry = peek(returns)); returns->at++, returns->taken++)
+        weft__ready_push(into, &come_home(entry)->item);
+    return returns->taken != before;
+}
+
+static void take_all(struct weft__home *home, unsigned senders, weft__ready *into)
+{
+    bool any = false;
+    for (unsigned i = 0; i < senders; i++)
+        any = take(home->senders[i], into) || any;
+    if (any)
+        weft__running_is_over(home);
+}
+
+static unsigned scanned(unsigned count)
+{
+    return count < SCANNED ? count : SCANNED;
 }
 
 bool weft__home_has_mail(struct weft__home *home)
 {
-    return atomic_load(&home->arrived);
+    unsigned count = atomic_load(&home->count);
+    for (unsigned i = 0; i < scanned(count); i++)
+        if (peek(home->senders[i]))
+            return true;
+    return count > SCANNED && atomic_load(&home->arrived);
 }
 
 void weft__home_collect(struct weft__home *home, weft__ready *into)
 {
-    if (!atomic_load_explicit(&home->arrived, memory_order_relaxed))
-        return;
-    atomic_store(&home->arrived, false); /* L1 */
-    take_all(home, into);
+    unsigned count = atomic_load(&home->count);
+    bool all = count > SCANNED && atomic_load_explicit(&home->arrived, memory_order_relaxed);
+    if (all)
+        atomic_store(&home->arrived, false);            /* L1 */
+    take_all(home, all ? count : scanned(count), into); /* L2 */
 }
 
 void weft__home_enter(struct weft__home *home, weft__mailbox *mailbox)
@@ -200,7 +263,7 @@ void weft__home_leave(struct weft__home *home, weft__ready *into)
     for (unsigned i = 0; i < home->pool->places; i++)
         while (atomic_load(&home->pool->workers[i].posting) == home)
             sched_yield();
-    take_all(home, into);
+    take_all(home, atomic_load(&home->count), into);
     weft__mailbox_unref(mailbox);
 }
 
@@ -213,6 +276,7 @@ void weft__home_init(struct weft__home *home, weft_pool *pool, void *room)
 {
     home->pool = pool;
     home->returns = room;
+    home->senders = (void *)(home->returns + pool->places);
     for (unsigned i = 0; i < pool->places; i++) {
         struct weft__returns *returns = &home->returns[i];
         returns->first = returns->last = &returns->own[0];
@@ -224,7 +288,7 @@ static void free_chunks(const struct weft__returns *returns, struct chunk *first
                         const struct chunk *last)
 {
     for (struct chunk *next; first; first = next) {
-        next = first == last ? NULL : first->next;
+        next = first == last ? NULL : atomic_load(&first->next);
         if (first != &returns->own[0] && first != &returns->own[1])
             weft__free(first);
     }

@@ -20,10 +20,15 @@ struct weft__worker;
 struct weft__home {
     weft_pool *pool;                  /* [const] */
     _Atomic(weft__mailbox *) mailbox; /* [atomic] the loop's, a reference; NULL: no loop has it */
+    struct weft__returns *returns;    /* [const] one for each worker */
+    struct weft__returns *
+        *senders;      /* [const] those that are counted, in the order of their first job */
+    atomic_uint count; /* [atomic] of `senders`, written with the lock: they never go */
     char apart[64];
-    atomic_bool arrived; /* [atomic] something came since the loop looked */
+    atomic_bool arrived; /* [atomic] something came from a late sender since the loop looked */
     char apart_too[64];
-    struct weft__returns *returns; /* [const] one for each worker */
+    atomic_uint looked; /* [atomic] somebody looks at jobs that run: see pool/running.c */
+    char apart_again[64];
 };
 
 /** What a worker has to send home. */
@@ -51,6 +56,9 @@ void weft__home_forget(struct weft__home *home);
 
 /** Send a job home; it may be freed by now when this returns. Thread: worker; no lock held. */
 void weft__home_send(struct weft__worker *self, const struct weft__return *what);
+
+/** Somebody looks at jobs that run, or has done with that. The pool's lock is held. */
+void weft__home_look_locked(struct weft__home *home, bool looks);
 
 /** Has something come? A sequentially consistent look. Thread: loop. */
 bool weft__home_has_mail(struct weft__home *home);

@@ -45,9 +45,9 @@ struct weft__lane_counts {
     weft__count rejected, dropped, expired;
     weft__count cancelled_queued, cancelled_cooperative, cancelled_interrupted, abandoned;
     weft__count unstarted;
-    weft__count abandoned_running; /* of `running`, those that nobody waits for now */
+    weft__count abandoned_running;             /* of `running`, those that nobody waits for now */
     struct weft__histogram times[WEFT__TIMES]; /* but for what stands in tallies */
-    char apart[64];                    /* from what workers write */
+    char apart[64];                            /* from what workers write */
     weft__count by_ring[WEFT__PLACES]; /* of what was submitted, but not among that: by which ring;
                                           each written by one loop */
     char apart_too[64];

@@ -21,7 +21,8 @@ struct weft__worker {
     struct weft__worker *next; /* [mu] in the list of idle or of free ones */
     bool called;               /* [mu] off the idle list, to look for a job */
     char apart[64];            /* what follows is written for each job */
-    _Atomic(char *) job; /* [atomic] that it has taken and not noted as ended, see running.c */
+    _Atomic(struct weft__job *)
+        job; /* [atomic] that it has taken and not noted as ended, see running.c */
     _Atomic weft_ns started_at; /* [atomic] when that was taken; relaxed: ordered by `job` */
     _Atomic(struct weft__home *) posting; /* [atomic] where it sends something now, see home.c */
     struct weft__spin spin;               /* [worker] */

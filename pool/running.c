@@ -3,9 +3,23 @@
  * What the threads of a pool are at, for a look from outside.
  *
  * Each worker notes which job it has taken, and forgets it when the function has returned, before the
- * job is sent home: so what is noted has not been freed. Who looks holds the pool's lock, and so do workers
- * as a rule. One that goes on with the next job without it (pool/express.c) exchanges what it has noted.
- * Who looks marks that by its lowest bit first; a worker that finds the mark waits for the lock.
+ * job is sent home. Who looks holds the pool's lock, and so do workers as a rule, when they note something.
+ * One that goes on with the next job without it (pool/express.c) does not even look whether somebody is
+ * looking: that would be a full barrier for each job. It is the loop that waits, before it may free what
+ * has come home:
+ *
+ *     worker   K1  forgets the job                 who looks  E1  looked: set it
+ *              K2  publishes it (pool/home.c)                 E2  reads what is noted, and in that job
+ *     loop     F1  takes it, having seen K2                   E3  looked: take it back
+ *              F2  looked: read and write it; if
+ *                  it is set, wait for the lock
+ *              F3  frees it
+ *
+ * F2 and E1 are atomic steps of one variable. If F2 is first then E1 reads what it wrote, and with that
+ * K1, K2, F1 and F2 are before E2, which does not find the job noted. If E1 is first then F2 finds it
+ * set, and waits until the lock is free; or E3 came before, and with that E2.
+ * A job that goes home by the mailbox waits for the lock itself, on the worker.
+ *
  * The user's function is called with no lock held, on a copy.
  */
 #include <stdio.h>
@@ -16,17 +30,6 @@
 #include "pool/pool.h"
 #include "pool/schedule.h"
 #include "pool/worker.h"
-
-/* Which byte of the job `worker->job` points to says whether it is looked at. */
-static char *looked_at(char *job)
-{
-    return job + 1;
-}
-
-static bool is_looked_at(const char *job)
-{
-    return (uintptr_t)job % 2 != 0;
-}
 
 static void describe_locked(const struct weft__job *job, weft_ns started_at,
                             struct weft_running_job *ret)
@@ -43,15 +46,11 @@ static void describe_locked(const struct weft__job *job, weft_ns started_at,
 static bool look(weft_pool *pool, struct weft__worker *worker, struct weft_running_job *ret)
 {
     weft__mutex_lock(&pool->mu);
-    char *job = atomic_load(&worker->job);
-    while (job && !atomic_compare_exchange_weak(&worker->job, &job, looked_at(job)))
-        ;
+    weft__express_look_locked(pool, true); /* E1 */
+    const struct weft__job *job = atomic_load(&worker->job);
     if (job)
-        describe_locked((const struct weft__job *)(void *)job,
-                        atomic_load_explicit(&worker->started_at, memory_order_relaxed), ret);
-    char *marked = job ? looked_at(job) : NULL;
-    if (job)
-        atomic_compare_exchange_strong(&worker->job, &marked, job);
+        describe_locked(job, atomic_load_explicit(&worker->started_at, memory_order_relaxed), ret);
+    weft__express_look_locked(pool, false); /* E3 */
     weft__mutex_unlock(&pool->mu);
     return job;
 }
@@ -59,11 +58,19 @@ static bool look(weft_pool *pool, struct weft__worker *worker, struct weft_runni
 void weft__running_goes_on(struct weft__worker *self, struct weft__job *next, weft_ns now)
 {
     atomic_store_explicit(&self->started_at, now, memory_order_relaxed);
-    const char *before = atomic_exchange(&self->job, (char *)next);
-    if (!is_looked_at(before))
-        return;
-    weft__mutex_lock(&self->pool->mu); /* who looks is done with it */
-    weft__mutex_unlock(&self->pool->mu);
+    atomic_store_explicit(&self->job, next, memory_order_release); /* K1 */
+}
+
+void weft__running_wait(weft_pool *pool)
+{
+    weft__mutex_lock(&pool->mu);
+    weft__mutex_unlock(&pool->mu);
+}
+
+void weft__running_is_over(struct weft__home *home)
+{
+    if (atomic_fetch_add(&home->looked, 0)) /* F2 */
+        weft__running_wait(home->pool);
 }
 
 void weft_pool_each_running(weft_pool *pool,

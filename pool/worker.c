@@ -215,7 +215,7 @@ static void run_jobs(weft_pool *pool, struct weft__worker *self) WEFT_REQUIRES(p
             return;
         struct weft__call next = weft__call_worker_locked(pool);
         atomic_store_explicit(&self->started_at, now, memory_order_relaxed);
-        atomic_store(&self->job, (char *)job);
+        atomic_store(&self->job, job);
         if (job)
             weft__tally_bind_locked(pool, &pool->tallies[self - pool->workers], job->lane);
         weft__mutex_unlock(&pool->mu);

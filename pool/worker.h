@@ -24,4 +24,11 @@ void weft__worker_unblock_locked(weft_pool *pool, struct weft__worker *self)
  * pool/running.c. Thread: worker. */
 void weft__running_goes_on(struct weft__worker *self, struct weft__job *next, weft_ns now);
 
+/** Nobody looks at a job any more that the worker has forgotten before: it may go. Thread: worker; no
+ * lock held. */
+void weft__running_wait(weft_pool *pool);
+
+/** The same of all that has come home. Thread: loop. */
+void weft__running_is_over(struct weft__home *home);
+
 #endif
