@@ -86,24 +86,30 @@ static void add_number(struct head *head, uint64_t number)
 
 /* ---- What a head says ---- */
 
-enum { DATE_LINE = sizeof("Date: Fri, 20 Nov 2026 11:40:15 GMT\r\n") - 1 };
+#define OK_LINE "HTTP/1.1 200 OK\r\n"
 
-static const char *date_line(weft_http_server *server)
+enum {
+    OK_LEN = sizeof(OK_LINE) - 1,
+    DATE_LEN = sizeof("Date: Fri, 20 Nov 2026 11:40:15 GMT\r\n") - 1
+};
+
+/* The line of a success and that of the date, which is behind it in memory. */
+static const char *ok_and_date(weft_http_server *server)
 {
     static const char days[] = "SunMonTueWedThuFriSat";
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     time_t now = time(NULL);
     if (now == server->date_second)
-        return server->date;
+        return server->ok_and_date;
     struct tm tm;
     gmtime_r(&now, &tm);
-    snprintf(server->date, sizeof(server->date),
-             "Date: %.3s, %02u %.3s %04u %02u:%02u:%02u GMT\r\n", days + (tm.tm_wday % 7) * 3,
-             (unsigned)tm.tm_mday % 100, months + (tm.tm_mon % 12) * 3,
+    snprintf(server->ok_and_date, sizeof(server->ok_and_date),
+             OK_LINE "Date: %.3s, %02u %.3s %04u %02u:%02u:%02u GMT\r\n",
+             days + (tm.tm_wday % 7) * 3, (unsigned)tm.tm_mday % 100, months + (tm.tm_mon % 12) * 3,
              ((unsigned)tm.tm_year + 1900) % 10000, (unsigned)tm.tm_hour % 100,
              (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100);
     server->date_second = now;
-    return server->date;
+    return server->ok_and_date;
 }
 
 static bool is_bodiless(const weft_http_request *request, int status)
@@ -151,20 +157,25 @@ static void add_framing(struct head *head, weft_http_request *request)
     }
 }
 
+static void add_status(struct head *head, int status)
+{
+    ADD(head, "HTTP/1.1 ");
+    add_number(head, (uint64_t)status);
+    ADD(head, " ");
+    add_text(head, weft__http_status_text(status));
+    ADD(head, "\r\n");
+}
+
 static void add_head(struct head *head, weft_http_request *request, const char *content_type)
 {
     weft_http_server *server = request->server;
-    if (request->status == 200) {
-        ADD(head, "HTTP/1.1 200 OK\r\n");
+    const char *first = ok_and_date(server);
+    if (request->status == 200 && !request->has_date) {
+        add(head, first, OK_LEN + DATE_LEN);
     } else {
-        ADD(head, "HTTP/1.1 ");
-        add_number(head, (uint64_t)request->status);
-        ADD(head, " ");
-        add_text(head, weft__http_status_text(request->status));
-        ADD(head, "\r\n");
+        add_status(head, request->status);
+        add(head, first + OK_LEN, request->has_date ? 0 : DATE_LEN);
     }
-    if (!request->has_date)
-        add(head, date_line(server), DATE_LINE);
     if (server->server_line && !request->has_server)
         add_text(head, server->server_line);
     if (content_type) {
@@ -248,10 +259,7 @@ weft_future *weft_http_drain(weft_http_request *request)
 
 static bool has_control(const char *text)
 {
-    for (; *text; text++)
-        if (((unsigned char)*text < ' ' && *text != '\t') || *text == 0x7f)
-            return true;
-    return false;
+    return weft__http_has_control(text, strlen(text));
 }
 
 static bool is_token(const char *text)

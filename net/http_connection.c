@@ -197,50 +197,6 @@ static void report(const weft_http_request *request, const char *what, int statu
                                         });
 }
 
-static weft_future *answer_unrouted(weft_http_request *request, int status, const char *allowed)
-{
-    if (status == 405)
-        weft_http_add_header(request, "Allow", allowed);
-    weft__http_refuse(request, status, NULL);
-    return NULL;
-}
-
-/* The whole head is there. The handler, running or done; NULL: the server has answered itself. */
-static weft_future *start_handler(weft__http_connection *connection)
-{
-    weft_http_request *request = connection->request;
-    weft_http_server *server = connection->server;
-    struct weft__http_route *route;
-    char allowed[256];
-    connection->phase = WEFT__HTTP_HANDLING;
-    connection->served++;
-    request->gone = request->watched = false;
-    weft__http_body_begin(request);
-    int status = weft__http_request_decode(request);
-    if (status < 0) {
-        request->close = true;
-        weft__http_refuse(request, status == -ENOMEM ? 503 : 400,
-                          status == -ENOMEM ? NULL : "malformed path");
-        return NULL;
-    }
-    status = weft__http_find_route(server, request, &route, allowed, sizeof(allowed));
-    if (status)
-        return answer_unrouted(request, status, allowed);
-    if (route->below)
-        request->tail = request->path + route->path_len;
-    request->coroutine = route->coroutine;
-    request->place = route->place;
-    server->served++;
-    server->active++;
-    memcpy(route->frame + route->request_offset, &request, sizeof(request));
-    weft_future *handler = weft__call(route->coroutine, route->frame, route->place);
-    if (!weft_is_done(handler)) {
-        request->handler = weft_ref(handler);
-        weft__http_watch(connection);
-    }
-    return handler;
-}
-
 /* Did the handler fail because of its client? Then that is no news to anybody. */
 static bool blames_client(const weft_http_request *request, int status)
 {
@@ -320,6 +276,53 @@ static void conclude(weft_http_request *request, int status, const char *message
         answer_nothing(request);
 }
 
+static weft_future *answer_unrouted(weft_http_request *request, int status, const char *allowed)
+{
+    if (status == 405)
+        weft_http_add_header(request, "Allow", allowed);
+    weft__http_refuse(request, status, NULL);
+    return NULL;
+}
+
+/* The whole head is there. The handler if it is not done: then conclude() is to follow. */
+static weft_future *start_handler(weft__http_connection *connection)
+{
+    weft_http_request *request = connection->request;
+    weft_http_server *server = connection->server;
+    struct weft__http_route *route;
+    char allowed[256];
+    connection->phase = WEFT__HTTP_HANDLING;
+    connection->served++;
+    request->gone = request->watched = false;
+    weft__http_body_begin(request);
+    int status = weft__http_request_decode(request);
+    if (status < 0) {
+        request->close = true;
+        weft__http_refuse(request, status == -ENOMEM ? 503 : 400,
+                          status == -ENOMEM ? NULL : "malformed path");
+        return NULL;
+    }
+    status = weft__http_find_route(server, request, &route, allowed, sizeof(allowed));
+    if (status)
+        return answer_unrouted(request, status, allowed);
+    if (route->below)
+        request->tail = request->path + route->path_len;
+    request->coroutine = route->coroutine;
+    request->place = route->place;
+    server->served++;
+    server->active++;
+    memcpy(route->frame + route->request_offset, &request, sizeof(request));
+    weft_future *handler = weft__call(route->coroutine, route->frame, route->place);
+    if (weft_is_done(handler)) {
+        conclude(request, weft__observe(handler), weft_message(handler));
+        weft_unref(handler);
+        return NULL;
+    }
+    request->handler = weft_ref(handler);
+    weft__http_watch(connection);
+    return handler;
+}
+
 /* ---- What comes after ---- */
 
 /* The connection will be reset: nothing more is worth waiting for. */
@@ -339,7 +342,7 @@ static weft_future *wait_for_drain(weft_http_request *request)
 /* Does a rest of the body stand between this request and the next one? Then -EAGAIN or a failure. */
 static int skip_body(weft_http_request *request)
 {
-    if (is_lost(request) || request->close)
+    if (request->body == WEFT__HTTP_BODY_NONE || is_lost(request) || request->close)
         return 0;
     return weft__http_body_discard(request);
 }

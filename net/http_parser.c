@@ -32,34 +32,18 @@
 #include "net/http_parser_inside.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <string.h>
 
 /* A step's result if there is no event yet. */
 enum { GO_ON = -1 };
-
-/*
- * Which of the eight bytes hold a control character: the top bit of the first one that does is set, and
- * none before it. (What is subtracted may borrow from the bytes behind.)
- */
-static uint64_t controls(uint64_t word)
-{
-    const uint64_t ones = UINT64_MAX / 255;
-    const uint64_t tops = ones * 0x80;
-    uint64_t below_space = (word - ones * 0x20) & ~word;
-    uint64_t del = word ^ (ones * 0x7f);
-    return (below_space | ((del - ones) & ~del)) & tops;
-}
 
 /* Copy up to the first control character or `end`, and maybe more of what is before `end`; returns where
  * it stopped. */
 static const char *copy_text(char *to, const char *at, const char *end)
 {
     for (; end - at >= 8; to += 8, at += 8) {
-        uint64_t word;
-        memcpy(&word, at, sizeof word);
-        memcpy(to, &word, sizeof word);
-        uint64_t found = controls(le64toh(word));
+        memcpy(to, at, 8);
+        uint64_t found = weft__http_controls(at);
         if (found)
             return at + __builtin_ctzll(found) / 8;
     }

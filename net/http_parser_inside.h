@@ -23,12 +23,6 @@ enum weft__http_parser_state {
     WEFT__AT_FAILURE
 };
 
-/** Below a space, or DEL. */
-static inline bool weft__http_is_control(char c)
-{
-    return (unsigned char)c < 0x20 || c == 0x7f;
-}
-
 /** The request is refused. Always false. */
 bool weft__http_fail(struct weft__http_parser *parser, int status, const char *reason);
 

@@ -55,9 +55,9 @@ struct weft_http_server {
     uint64_t served, refused;
     weft_http_request *spare; /* that are not in use */
     size_t spare_count;
-    time_t date_second; /* of `date` */
-    char date[40];      /* "Date: …\r\n" */
-    char *server_line;  /* "Server: …\r\n", or NULL; owned */
+    time_t date_second;   /* of the date in the next field */
+    char ok_and_date[56]; /* "HTTP/1.1 200 OK\r\nDate: …\r\n" */
+    char *server_line;    /* "Server: …\r\n", or NULL; owned */
 };
 
 enum weft__http_phase {

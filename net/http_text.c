@@ -32,6 +32,16 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
+bool weft__http_has_control(const char *text, size_t len)
+{
+    for (; len >= 8 && !weft__http_controls(text); len -= 8)
+        text += 8;
+    for (; len > 0; text++, len--)
+        if (weft__http_is_control(*text) && *text != '\t')
+            return true;
+    return false;
+}
+
 bool weft__http_equal(struct weft__http_slice a, const char *b, size_t b_len)
 {
     if (a.len != b_len)
@@ -136,9 +146,10 @@ bool weft__http_is_authority(struct weft__http_slice text)
         return false;
     unsigned port = 0;
     for (; at != end; at++) {
-        if (*at < '0' || *at > '9')
+        unsigned digit = (unsigned)(*at - '0'); /* huge if below '0' */
+        if (digit > 9)
             return false;
-        port = port * 10 + (unsigned)(*at - '0');
+        port = port * 10 + digit;
     }
     return port <= 65535;
 }
@@ -194,8 +205,14 @@ enum weft__http_method weft__http_method_id(const char *name)
         [WEFT__HTTP_METHOD_DELETE] = "DELETE", [WEFT__HTTP_METHOD_OPTIONS] = "OPTIONS",
         [WEFT__HTTP_METHOD_PATCH] = "PATCH",   [WEFT__HTTP_METHOD_TRACE] = "TRACE",
     };
+    char padded[8] = "";
+    for (int i = 0; name[i]; i++) {
+        if (i == sizeof padded - 1)
+            return WEFT__HTTP_METHOD_OTHER;
+        padded[i] = name[i];
+    }
     for (int i = WEFT__HTTP_METHOD_GET; i <= WEFT__HTTP_METHOD_TRACE; i++)
-        if (strcmp(name, methods[i]) == 0)
+        if (memcmp(padded, methods[i], sizeof padded) == 0)
             return (enum weft__http_method)i;
     return WEFT__HTTP_METHOD_OTHER;
 }

@@ -9,9 +9,11 @@
  * unless its owner says so. Everything here may be called on any thread.
  */
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /** A piece of somebody else's bytes. `data` may be NULL only if `len` is 0. */
 struct weft__http_slice {
@@ -62,6 +64,35 @@ static inline bool weft__http_is(char c, int class_bits)
 {
     return (weft__http_class[(unsigned char)c] & class_bits) != 0;
 }
+
+/** Below a space, or DEL. */
+static inline bool weft__http_is_control(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+/**
+ * Which of eight bytes are control characters: of the first one the top bit is set, of none before it.
+ * (What is subtracted may borrow from the bytes behind.)
+ */
+static inline uint64_t weft__http_controls(const char *eight)
+{
+    const uint64_t ones = UINT64_MAX / 255;
+    const uint64_t tops = ones * 0x80;
+    uint64_t word;
+    memcpy(&word, eight, sizeof word);
+    word = le64toh(word);
+    uint64_t below_space = (word - ones * 0x20) & ~word;
+    uint64_t del = word ^ (ones * 0x7f);
+    return (below_space | ((del - ones) & ~del)) & tops;
+}
+
+/**
+ * Is there a control character that is no tab?
+ *
+ * Thread: any. Ownership: borrows. Errors: none.
+ */
+bool weft__http_has_control(const char *text, size_t len);
 
 /**
  * Are the two texts equal, ASCII letters compared without case?
