@@ -361,22 +361,31 @@ static bool cancel_read(weft_future *future)
 
 static const struct weft__future_ops read_ops = {.name = "read", .cancel = cancel_read};
 
-static weft_future *begin(weft_stream *stream, const struct read_op *like, const void *separator)
+/* What is to be read until. */
+struct separator {
+    const void *data;
+    size_t len;
+};
+
+static const struct separator none = {0};
+
+static weft_future *begin(weft_stream *stream, enum read_kind kind, void *buffer, size_t size,
+                          const struct separator *separator)
 {
     if (stream->reader)
         return weft_future_failed(-EBUSY, "another read of this stream is under way");
-    struct read_op *read = weft__stream_op_new(stream, &stream->reader, &read_ops,
-                                               sizeof(*read) + like->separator_len);
+    struct read_op *read =
+        weft__stream_op_new(stream, &stream->reader, &read_ops, sizeof(*read) + separator->len);
     if (!read)
         return weft__future_enomem(stream->net->loop);
     weft_future *future = &read->op.future;
     read->item.run = take_turn;
-    read->kind = like->kind;
-    read->buffer = like->buffer;
-    read->size = like->size;
-    read->separator_len = like->separator_len;
-    if (like->separator_len)
-        memcpy(read->separator, separator, like->separator_len);
+    read->kind = kind;
+    read->buffer = buffer;
+    read->size = size;
+    read->separator_len = separator->len;
+    if (separator->len)
+        memcpy(read->separator, separator->data, separator->len);
 
     struct outcome outcome = try_read(stream, read);
     if (outcome.status == -EINPROGRESS)
@@ -397,31 +406,27 @@ weft_future *weft_read(weft_stream *stream, void *buffer, size_t size)
         return weft__future_elsewhere();
     if (!size)
         return weft_future_failed(-EINVAL, "a read of no bytes");
-    return begin(stream, &(struct read_op){.kind = READ_SOME, .buffer = buffer, .size = size},
-                 NULL);
+    return begin(stream, READ_SOME, buffer, size, &none);
 }
 
 weft_future *weft_read_exactly(weft_stream *stream, void *buffer, size_t size)
 {
     if (WEFT__ELSEWHERE(stream->net->loop->id))
         return weft__future_elsewhere();
-    return begin(stream, &(struct read_op){.kind = READ_EXACTLY, .buffer = buffer, .size = size},
-                 NULL);
+    return begin(stream, READ_EXACTLY, buffer, size, &none);
 }
 
-static weft_future *read_up_to(weft_stream *stream, enum read_kind kind, const void *separator,
-                               size_t len, size_t limit)
+static weft_future *read_up_to(weft_stream *stream, enum read_kind kind, size_t limit,
+                               struct separator separator)
 {
-    struct read_op like = {
-        .kind = kind, .size = limit ? limit : DEFAULT_LINE_LIMIT, .separator_len = len};
-    return begin(stream, &like, separator);
+    return begin(stream, kind, NULL, limit ? limit : DEFAULT_LINE_LIMIT, &separator);
 }
 
 weft_future *weft_read_line(weft_stream *stream, size_t limit)
 {
     if (WEFT__ELSEWHERE(stream->net->loop->id))
         return weft__future_elsewhere();
-    return read_up_to(stream, READ_LINE, "\n", 1, limit);
+    return read_up_to(stream, READ_LINE, limit, (struct separator){"\n", 1});
 }
 
 weft_future *weft_read_until(weft_stream *stream, const void *separator, size_t separator_len,
@@ -431,7 +436,7 @@ weft_future *weft_read_until(weft_stream *stream, const void *separator, size_t 
         return weft__future_elsewhere();
     if (!separator_len)
         return weft_future_failed(-EINVAL, "an empty separator");
-    return read_up_to(stream, READ_UNTIL, separator, separator_len, limit);
+    return read_up_to(stream, READ_UNTIL, limit, (struct separator){separator, separator_len});
 }
 
 bool weft_at_eof(const weft_stream *stream)
@@ -447,7 +452,7 @@ weft_future *weft_fill(weft_stream *stream, size_t have)
 {
     if (WEFT__ELSEWHERE(stream->net->loop->id))
         return weft__future_elsewhere();
-    return begin(stream, &(struct read_op){.kind = READ_FILL, .size = have}, NULL);
+    return begin(stream, READ_FILL, NULL, have, &none);
 }
 
 const char *weft_peek(const weft_stream *stream, size_t *ret_len)
@@ -485,5 +490,5 @@ void weft__stream_consume(weft_stream *stream, size_t len)
 
 weft_future *weft__stream_wait(weft_stream *stream, size_t have)
 {
-    return begin(stream, &(struct read_op){.kind = READ_WAIT, .size = have}, NULL);
+    return begin(stream, READ_WAIT, NULL, have, &none);
 }
