@@ -40,7 +40,7 @@ static void send(int number)
 
 static void send_block(void)
 {
-    cr_assert_eq(weft_broadcast_send(channel, weft_value_ptr(malloc(1)), destroy), 0);
+    cr_assert_eq(weft_broadcast_send(channel, weft_value_ptr(calloc(1, 1)), destroy), 0);
 }
 
 static int next_of(weft_receiver *receiver)
@@ -206,7 +206,7 @@ static void free_receiver(void *ptr)
 Test(broadcast, destructor_may_free_a_receiver_that_waits)
 {
     weft_receiver *receiver = weft_receiver_new(channel);
-    cr_assert_eq(weft_broadcast_send(channel, weft_value_ptr(malloc(1)), free_receiver), 0);
+    cr_assert_eq(weft_broadcast_send(channel, weft_value_ptr(calloc(1, 1)), free_receiver), 0);
     cr_assert_eq(weft_test_run(weft_receiver_next(receiver)), 0);
     freed = weft_receiver_new(channel);
     send(1);

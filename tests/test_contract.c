@@ -41,7 +41,7 @@ struct make {
 
 static WEFT_BLOCKING(make)
 {
-    char *value = malloc(1);
+    char *value = calloc(1, 1);
     if (!self->status && value)
         return weft_ok(value, count_destroyed);
     free(value);
@@ -59,7 +59,7 @@ static WEFT_ASYNC(maker)
     WEFT_YIELD;
     if (self->status)
         WEFT_FAIL(self->status, "made to fail");
-    WEFT_RETURN(malloc(1), count_destroyed);
+    WEFT_RETURN(calloc(1, 1), count_destroyed);
     WEFT_END;
 }
 

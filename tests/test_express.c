@@ -265,7 +265,7 @@ static weft_result fail_with_message(void *arg)
 static weft_result allocate_value(void *arg)
 {
     (void)arg;
-    return weft_ok(malloc(1), free);
+    return weft_ok(calloc(1, 1), free);
 }
 
 struct second {

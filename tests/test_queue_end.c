@@ -57,7 +57,7 @@ static weft_future *put_later(int number)
 /* A value with a destructor. */
 static weft_future *put_block(void)
 {
-    return weft_queue_put(queue, weft_value_ptr(malloc(1)), destroy);
+    return weft_queue_put(queue, weft_value_ptr(calloc(1, 1)), destroy);
 }
 
 static int end_of(weft_future *future)
@@ -135,7 +135,7 @@ Test(queue_end, destroys_the_value_of_a_put_that_is_cancelled_or_refused)
     cr_assert(weft_cancel(called));
     cr_assert_eq(weft_test_run(called), -ECANCELED);
     cr_assert_eq(destroyed, 2);
-    weft_future *null = weft_queue_put(NULL, weft_value_ptr(malloc(1)), destroy);
+    weft_future *null = weft_queue_put(NULL, weft_value_ptr(calloc(1, 1)), destroy);
     cr_assert_eq(destroyed, 3);
     cr_assert_eq(weft_test_run(null), -EINVAL);
     cr_assert_eq(weft_queue_shutdown(queue, WEFT_QUEUE_DRAIN), 0);

@@ -111,9 +111,9 @@ Test(watch, that_has_changed_is_not_waited_for)
 
 Test(watch, destroys_the_value_before_and_the_last)
 {
-    cr_assert_eq(weft_watch_set(watch, weft_value_ptr(malloc(1)), destroy), 0);
+    cr_assert_eq(weft_watch_set(watch, weft_value_ptr(calloc(1, 1)), destroy), 0);
     cr_assert_eq(destroyed, 0);
-    cr_assert_eq(weft_watch_set(watch, weft_value_ptr(malloc(1)), destroy), 0);
+    cr_assert_eq(weft_watch_set(watch, weft_value_ptr(calloc(1, 1)), destroy), 0);
     cr_assert_eq(destroyed, 1);
     weft_watch_free(watch);
     cr_assert_eq(destroyed, 2);
