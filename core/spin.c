@@ -36,6 +36,7 @@
 #include <time.h>
 
 #include "core/cpus.h"
+#include "core/thread.h"
 
 enum { LOOKS_PER_CLOCK = 4, LONGEST_PAUSE = 64, WAKES = 8, USED_WAKE = 5 };
 
@@ -117,9 +118,11 @@ unsigned weft__spin_places_taken(void)
     return atomic_load_explicit(&spinning, memory_order_relaxed);
 }
 
-static void leave_place(void)
+/* In a child that was forked off by what the spin has looked at, its place is gone already. */
+static void leave_place(unsigned generation)
 {
-    atomic_fetch_sub_explicit(&spinning, 1, memory_order_relaxed);
+    if (generation == weft__generation)
+        atomic_fetch_sub_explicit(&spinning, 1, memory_order_relaxed);
 }
 
 /* ---- Spinning ---- */
@@ -140,7 +143,7 @@ static enum weft__spun look_for(struct weft__spin *spin, weft_ns time,
                                 enum weft__look (*look)(void *arg, weft_ns now), void *arg)
 {
     weft_ns start = real_now(), now = start;
-    unsigned cpus = cpus_of(spin, now);
+    unsigned cpus = cpus_of(spin, now), generation = weft__generation;
     bool has_place = false, no_place = cpus < 2;
     enum weft__look seen = WEFT__NOTHING;
     weft_ns yields_at = start + GLANCE;
@@ -155,7 +158,7 @@ static enum weft__spun look_for(struct weft__spin *spin, weft_ns time,
         yields_at = now + (now - start);
     }
     if (has_place)
-        leave_place();
+        leave_place(generation);
     if (no_place)
         return WEFT__SPUN_NOT;
     return seen == WEFT__FOUND ? WEFT__SPUN_PAID : WEFT__SPUN_IN_VAIN;

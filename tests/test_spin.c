@@ -171,6 +171,38 @@ Test(spin, is_made_by_one_thread_less_than_there_are_cpus)
     cr_assert_eq(spin_for(FOR_EVER), WEFT__SPUN_PAID);
 }
 
+static pthread_barrier_t together;
+
+static enum weft__look look_in_vain(void *arg, weft_ns now)
+{
+    (void)arg;
+    (void)now;
+    return WEFT__NOTHING;
+}
+
+static void *spin_with_others(void *arg)
+{
+    for (int i = 0; i < 300; i++) {
+        struct weft__spin own = {0};
+        pthread_barrier_wait(&together);
+        (void)weft__spin(&own, WEFT_US(20), look_in_vain, NULL);
+    }
+    return arg;
+}
+
+Test(spin, leaves_no_place_taken_when_many_come_at_once)
+{
+    pthread_t threads[SPINNERS];
+    weft__spin_pretend(CPUS);
+    pthread_barrier_init(&together, NULL, SPINNERS);
+    for (int i = 0; i < SPINNERS; i++)
+        pthread_create(&threads[i], NULL, spin_with_others, NULL);
+    for (int i = 0; i < SPINNERS; i++)
+        pthread_join(threads[i], NULL);
+    cr_assert_eq(weft__spin_places_taken(), 0);
+    pthread_barrier_destroy(&together);
+}
+
 static void spin_in_child(void *arg)
 {
     (void)arg;
@@ -195,6 +227,33 @@ Test(spin, finds_the_places_free_in_a_child)
     weft_ns first = 0;
     weft_loop *loop = weft_loop_new(NULL); /* forks are noticed from the first one on */
     cr_assert_eq(weft__spin(&spin, FOR_EVER, look_until_placed, &first), WEFT__SPUN_PAID);
+    weft_loop_free(loop);
+}
+
+static pid_t forked;
+
+static enum weft__look fork_once_placed(void *arg, weft_ns now)
+{
+    weft_ns *first = arg;
+    if (!*first)
+        *first = now;
+    if (now - *first <= WEFT_MS(1))
+        return WEFT__NOTHING;
+    forked = fork();
+    return WEFT__FOUND;
+}
+
+Test(spin, that_has_forked_gives_its_place_back_once_in_each_process)
+{
+    weft_ns first = 0;
+    weft_loop *loop = weft_loop_new(NULL);
+    cr_assert_eq(weft__spin(&spin, FOR_EVER, fork_once_placed, &first), WEFT__SPUN_PAID);
+    if (forked == 0) {
+        CHILD_EXPECT(weft__spin_places_taken() == 0);
+        weft_test_child_exit(0);
+    }
+    weft_test_reap(forked);
+    cr_assert_eq(weft__spin_places_taken(), 0);
     weft_loop_free(loop);
 }
 
@@ -241,6 +300,23 @@ Test(spin, lasts_for_two_of_the_longer_ones_of_eight_wakes)
     weft_ns time = weft__spin_time();
     wake_after(-FOR_EVER, 8);
     cr_assert_eq(weft__spin_time(), time, "it was learnt again");
+}
+
+static void *learn(void *arg)
+{
+    wake_after(-FOR_EVER, 8);
+    return arg;
+}
+
+Test(spin, is_learnt_by_several_threads)
+{
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        pthread_create(&threads[i], NULL, learn, NULL);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    wake_after(-FOR_EVER, 8); /* what was under way in two of them is learnt by one */
+    cr_assert_eq(weft__spin_time(), WEFT_US(5));
 }
 
 Test(spin, learns_nothing_from_a_wake_on_the_same_cpu)
