@@ -40,7 +40,8 @@
  * pool is open, and then swaps: had it been closed in between, the job would have been taken out, and
  * `head` be another. So no job that comes late into a ring is started before those that were taken out of
  * it. A recalled job goes to the end of its lane's line; the line is empty, but for older ones of a loop
- * that came late.
+ * that came late. Those of several loops are claimed and recalled the oldest first, so none of them is kept
+ * back; and when the second loop comes the pool is closed, for what the first one has kept back until then.
  *
  * None is run in the wrong lane. A place is for one lane at a time (`lane`), which its loop changes only
  * while the ring is empty. A claimer reads `tail`, then `lane`, then swaps `head`: the slot that it got was
@@ -147,6 +148,8 @@ static bool add_locked(weft_pool *pool, struct weft__place *place) WEFT_REQUIRES
     unsigned count = atomic_load(&pool->express.count);
     if (count == WEFT__PLACES)
         return false;
+    if (count == 1)
+        weft__express_empty_locked(pool);
     place->number = count;
     pool->express.places[count] = place;
     atomic_store(&pool->express.count, count + 1);
