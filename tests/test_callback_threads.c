@@ -108,6 +108,41 @@ Test(callback_threads, busy_means_that_the_call_to_come_sees_what_came_before)
     weft_test_loop_end();
 }
 
+static int written;              /* what orders it is the callback alone */
+static atomic_bool has_returned; /* relaxed */
+
+static void *post_what_is_pending(void *arg)
+{
+    written = 7;
+    int status = weft_callback_post(test_loop, &shared);
+    atomic_store_explicit(&has_returned, true, memory_order_relaxed);
+    return status == -EBUSY ? arg : NULL;
+}
+
+static void read_it(void *ret_read)
+{
+    *(int *)ret_read = written;
+    weft_loop_stop(test_loop);
+}
+
+/* ThreadSanitizer sees when it does not. */
+Test(callback_threads, a_post_that_finds_it_pending_shows_the_call_what_came_before)
+{
+    pthread_t thread;
+    int seen = 0;
+    void *was_busy;
+    weft_callback_init(&shared, read_it, &seen);
+    cr_assert_eq(weft_callback_post(test_loop, &shared), 0);
+    pthread_create(&thread, NULL, post_what_is_pending, &shared);
+    while (!atomic_load_explicit(&has_returned, memory_order_relaxed))
+        sched_yield();
+    cr_assert_eq(weft_loop_run(test_loop), 0);
+    cr_assert_eq(seen, 7);
+    pthread_join(thread, &was_busy);
+    cr_assert_not_null(was_busy);
+    weft_test_loop_end();
+}
+
 /* ---- Cancelling meanwhile ---- */
 
 static unsigned cancelled; /* [loop] */

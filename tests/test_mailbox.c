@@ -178,6 +178,29 @@ Test(mailbox, is_not_fooled_by_being_woken_before_the_byte_is_there)
     cr_assert_eq(take_count(), 1);
 }
 
+/* The loop is told, by whatever, when the byte is not there yet; it runs, and sleeps again. */
+static ssize_t late_write(int fd, const void *bytes, size_t count)
+{
+    static struct entry entry;
+    weft__sys.write = counted_write;
+    weft__mailbox_woken(box);
+    cr_assert_eq(take_count(), 1);
+    cr_assert(weft__mailbox_may_sleep(box));
+    cr_assert(weft__mailbox_put(box, &entry.item));
+    return counted_write(fd, bytes, count);
+}
+
+Test(mailbox, still_waits_for_the_byte_when_it_is_told_before_that_is_written)
+{
+    struct entry entry;
+    weft__sys.write = late_write;
+    cr_assert(weft__mailbox_may_sleep(box));
+    cr_assert(weft__mailbox_put(box, &entry.item));
+    cr_assert_eq(writes, 1);
+    weft__mailbox_woken(box);
+    cr_assert_eq(take_count(), 1);
+}
+
 /* ---- Descriptors, closing, failures ---- */
 
 Test(mailbox, has_descriptors_that_neither_block_nor_outlive_an_exec)
@@ -322,6 +345,32 @@ Test(mailbox, takes_a_put_from_a_signal_handler)
     cr_assert(is_readable());
     weft__mailbox_woken(box);
     cr_assert_eq(take_count(), 1);
+}
+
+static atomic_bool has_left; /* relaxed: what orders it is the mailbox alone */
+
+static void *put_and_leave(void *arg)
+{
+    static struct entry entry;
+    weft__mailbox *other = arg;
+    bool was_put = weft__mailbox_put(other, &entry.item);
+    weft__mailbox_unref(other);
+    atomic_store_explicit(&has_left, true, memory_order_relaxed);
+    return was_put ? arg : NULL;
+}
+
+/* ThreadSanitizer sees when it does not. */
+Test(mailbox, the_last_reference_sees_what_the_others_did)
+{
+    weft__mailbox *other = weft__mailbox_new();
+    pthread_t thread;
+    void *was_put;
+    pthread_create(&thread, NULL, put_and_leave, weft__mailbox_ref(other));
+    while (!atomic_load_explicit(&has_left, memory_order_relaxed))
+        sched_yield();
+    weft__mailbox_unref(other);
+    pthread_join(thread, &was_put);
+    cr_assert_not_null(was_put);
 }
 
 /* ---- Stress ---- */

@@ -305,6 +305,41 @@ Test(own_job, that_a_loop_has_given_up_is_its_callers_when_the_function_has_retu
         sched_yield();
 }
 
+static weft_result change_number(void *arg)
+{
+    struct request *request = arg;
+    gate_pass(request->gate);
+    request->number = 8;
+    return weft_ok(0);
+}
+
+/* What orders that is the job alone. ThreadSanitizer sees when it does not. */
+Test(own_job, that_is_seen_idle_shows_what_was_done_with_it)
+{
+    struct request request;
+    struct gate gate;
+    gate_init(&gate);
+    init(&request, 3);
+    weft_job_init(&request.job, change_number, &request, note_free);
+    request.gate = &gate;
+    weft_pool *pool = weft_pool_ref(use_pool(NULL));
+    struct weft_shutdown_options options = {.jobs_timeout = 1};
+    weft_unref(weft_job_submit(&request.job, NULL));
+    gate_wait_entered(&gate);
+    cr_assert_eq(weft_loop_shutdown(test_loop, &options, NULL), WEFT_ESTUCK);
+    weft_loop_free(test_loop);
+    gate_open(&gate);
+    while (!weft_job_is_idle(&request.job))
+        sched_yield();
+    cr_assert_eq(request.number, 8);
+    memset(&request.job, 0, sizeof(request.job));
+    while (atomic_load(&request.freed) == 0)
+        sched_yield();
+    weft_pool_unref(pool);
+    while (weft_test_heap_live() > 0)
+        sched_yield();
+}
+
 Test(own_job, that_is_abandoned_is_its_callers_when_the_function_has_returned)
 {
     struct request request;
@@ -454,6 +489,49 @@ static void *run_hammer(void *arg)
     }
     hammer->wrong += freed != submitted;
     return NULL;
+}
+
+/* Of two loops that submit the same job again and again. */
+struct rival {
+    pthread_t thread;
+    weft_pool *pool;
+    struct request *request;
+    int submitted, wrong;
+};
+
+static void *compete(void *arg)
+{
+    struct rival *rival = arg;
+    weft_loop *loop = weft_loop_new(NULL);
+    rival->wrong += weft_loop_set_pool(loop, rival->pool) != 0;
+    for (int i = 0; i < 1000; i++) {
+        int status = weft_loop_run_until(loop, weft_job_submit(&rival->request->job, NULL));
+        rival->submitted += status == 0;
+        rival->wrong += status != 0 && status != -EBUSY;
+    }
+    weft_loop_free(loop);
+    return NULL;
+}
+
+Test(own_job, that_several_loops_submit_is_under_way_once_at_a_time)
+{
+    struct rival rivals[LOOPS];
+    struct request request;
+    int submitted = 0;
+    init(&request, 1);
+    weft_pool *pool = weft_pool_new(&(struct weft_pool_options){.max_threads = 2});
+    for (int i = 0; i < LOOPS; i++) {
+        rivals[i] = (struct rival){.pool = pool, .request = &request};
+        cr_assert_eq(pthread_create(&rivals[i].thread, NULL, compete, &rivals[i]), 0);
+    }
+    for (int i = 0; i < LOOPS; i++) {
+        pthread_join(rivals[i].thread, NULL);
+        cr_assert_eq(rivals[i].wrong, 0);
+        submitted += rivals[i].submitted;
+    }
+    cr_assert_eq(atomic_load(&request.freed), submitted);
+    weft_pool_unref(pool);
+    weft_test_loop_end();
 }
 
 Test(own_job, many_that_are_submitted_again_and_cancelled_at_random_are_all_given_back)

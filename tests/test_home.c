@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The protocol of pool/home.c, line by line: results that come home while the loop looks, sleeps, or ends. One
+ * that is lost shows as a time-out. tests/mutation breaks each line.
+ */
+#include <criterion/criterion.h>
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <weft/weft.h>
+
+#include "core/loop.h"
+#include "tests/support/loop.h"
+#include "tests/support/pool.h"
+
+TestSuite(home, .init = weft_test_loop_begin_real, .timeout = 60);
+
+enum { THREADS = 3, MANY = 24 };
+
+static weft_result echo(void *number)
+{
+    return weft_ok(*(int *)number);
+}
+
+/* The loop looks while results come, and sleeps now and then. */
+Test(home, results_come_whenever_they_are_sent)
+{
+    int numbers[THREADS];
+    use_pool(&(struct weft_pool_options){.max_threads = THREADS, .min_threads = THREADS});
+    for (int i = 0; i < 10000; i++) {
+        weft_future *jobs[THREADS];
+        for (int k = 0; k < THREADS; k++) {
+            numbers[k] = i + k;
+            jobs[k] = weft_to_thread_fn(NULL, echo, &numbers[k]);
+        }
+        for (int k = 0; k < THREADS; k++) {
+            cr_assert_eq(weft_test_run(weft_ref(jobs[k])), 0);
+            cr_assert_eq(weft_future_value(jobs[k]).i64, i + k);
+            weft_unref(jobs[k]);
+        }
+    }
+    weft_test_loop_end();
+}
+
+static weft_result meet(void *barrier)
+{
+    pthread_barrier_wait(barrier);
+    return weft_ok(7);
+}
+
+/* Each of many threads sends one. */
+static void let_all_meet(int threads, int times)
+{
+    pthread_barrier_t barrier;
+    weft_future *jobs[MANY];
+    pthread_barrier_init(&barrier, NULL, (unsigned)threads);
+    for (int i = 0; i < times; i++) {
+        for (int k = 0; k < threads; k++)
+            jobs[k] = weft_to_thread_fn(NULL, meet, &barrier);
+        for (int k = 0; k < threads; k++) {
+            cr_assert_eq(weft_test_run(weft_ref(jobs[k])), 0);
+            cr_assert_eq(weft_future_value(jobs[k]).i64, 7);
+            weft_unref(jobs[k]);
+        }
+    }
+    pthread_barrier_destroy(&barrier);
+}
+
+Test(home, results_of_more_threads_than_it_looks_at_come)
+{
+    use_pool(&(struct weft_pool_options){.max_threads = MANY, .min_threads = MANY});
+    let_all_meet(MANY, 300);
+    weft_test_loop_end();
+}
+
+Test(home, a_loop_that_has_taken_all_has_no_mail)
+{
+    use_pool(&(struct weft_pool_options){.max_threads = MANY, .min_threads = MANY});
+    for (int threads = 1; threads <= MANY; threads++) {
+        let_all_meet(threads, 1);
+        cr_assert_eq(weft_test_run(weft_sleep(1)), 0);
+        cr_assert_not(weft__loop_has_mail(test_loop));
+    }
+    weft_test_loop_end();
+}
+
+/* So many at once that the loop is behind, and gives back what it has emptied. */
+Test(home, its_chunks_are_used_again)
+{
+    enum { AT_ONCE = 300 };
+    static int numbers[AT_ONCE];
+    weft_future *jobs[AT_ONCE];
+    use_pool(&(struct weft_pool_options){.max_threads = 2});
+    for (int i = 0; i < 30; i++) {
+        for (int k = 0; k < AT_ONCE; k++) {
+            numbers[k] = i * k;
+            jobs[k] = weft_to_thread_fn(NULL, echo, &numbers[k]);
+        }
+        for (int k = 0; k < AT_ONCE; k++) {
+            cr_assert_eq(weft_test_run(weft_ref(jobs[k])), 0);
+            cr_assert_eq(weft_future_value(jobs[k]).i64, i * k);
+            weft_unref(jobs[k]);
+        }
+    }
+    weft_test_loop_end();
+}
+
+/* ---- Looked at ---- */
+
+static atomic_bool has_seen_enough;
+
+static void see(void *count, const struct weft_running_job *job)
+{
+    *(int *)count += job->name[0] == 'e';
+}
+
+static void *look_all_the_time(void *pool)
+{
+    static int seen;
+    while (!atomic_load_explicit(&has_seen_enough, memory_order_relaxed))
+        weft_pool_each_running(pool, see, &seen);
+    return NULL;
+}
+
+/* Their memory is that of the next ones. ThreadSanitizer sees when they are. */
+Test(home, jobs_that_have_come_home_are_not_looked_at_any_more)
+{
+    pthread_t thread;
+    int number = 1;
+    weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 2});
+    pthread_create(&thread, NULL, look_all_the_time, pool);
+    for (int i = 0; i < 5000; i++) {
+        weft_future *jobs[4];
+        for (int k = 0; k < 4; k++)
+            jobs[k] = weft_to_thread_fn(NULL, echo, &number);
+        for (int k = 0; k < 4; k++)
+            cr_assert_eq(weft_test_run(jobs[k]), 0);
+    }
+    atomic_store(&has_seen_enough, true);
+    pthread_join(thread, NULL);
+    weft_test_loop_end();
+}
+
+/* ---- Loops that end ---- */
+
+enum { LOOPS = 600 };
+
+struct stuck {
+    atomic_bool entered, may_return;
+    int delay;
+};
+
+static void spend_time(int turns)
+{
+    for (volatile int left = turns * 64; left > 0; left--)
+        ;
+}
+
+static weft_result return_when_told(void *arg)
+{
+    struct stuck *stuck = arg;
+    atomic_store(&stuck->entered, true);
+    while (!atomic_load(&stuck->may_return))
+        sched_yield();
+    spend_time(stuck->delay);
+    return weft_ok(0);
+}
+
+/* The job returns at about the moment in which the loop is freed. */
+static void *end_loops(void *pool)
+{
+    static const struct weft_shutdown_options soon = {.jobs_timeout = 1};
+    struct stuck *all = calloc(LOOPS, sizeof(*all));
+    for (int i = 0; i < LOOPS; i++) {
+        weft_loop *loop = weft_loop_new(NULL);
+        all[i].delay = i % 8 * (i / 8 % 64);
+        cr_assert_eq(weft_loop_set_pool(loop, pool), 0);
+        weft_unref(weft_to_thread_fn(NULL, return_when_told, &all[i]));
+        while (!atomic_load(&all[i].entered))
+            sched_yield();
+        cr_assert_eq(weft_loop_shutdown(loop, &soon, NULL), WEFT_ESTUCK);
+        atomic_store(&all[i].may_return, true);
+        spend_time(i % 7);
+        weft_loop_free(loop);
+    }
+    return all;
+}
+
+Test(home, results_that_are_sent_while_their_loop_ends_go_nowhere)
+{
+    pthread_t threads[2];
+    void *all[2];
+    weft_pool *pool = weft_pool_new(&(struct weft_pool_options){.max_threads = THREADS});
+    for (int i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, end_loops, pool);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], &all[i]);
+    while (count_abandoned(pool) > 0)
+        sched_yield();
+    weft_pool_unref(pool);
+    free(all[0]);
+    free(all[1]);
+    weft_test_loop_end();
+}
