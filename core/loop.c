@@ -27,7 +27,6 @@
  */
 #include "core/loop.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -282,10 +281,15 @@ static void poll_within(weft_loop *loop)
         loop->poll_error = status;
 }
 
+/* What runs right behind an item is a part of it; and when nothing is left to run, the tick's end will
+ * look. So a message that comes alone takes no look at the clock. */
 static void look_up(weft_loop *loop)
 {
-    bool may_poll = !loop->polls_around && !weft__loop_is_forked(loop);
-    if (may_poll && !may_run_on(loop))
+    if (loop->urgent.head)
+        look_after(loop, 1);
+    else if (!loop->batch && !loop->ready.head)
+        return;
+    else if (!loop->polls_around && !weft__loop_is_forked(loop) && !may_run_on(loop))
         poll_within(loop);
 }
 
@@ -296,7 +300,6 @@ static void run_ready(weft_loop *loop)
         weft__ready_take(&loop->ready); /* what is left of the tick, as loop->batch */
     weft_context **outer = weft__context_enter(NULL);
     loop->batch = next;
-    assert(loop->left > 0 || loop->polls_around);
     for (;;) {
         if (__builtin_expect(loop->attend, 0)) {
             if (!attend(loop))
@@ -339,6 +342,8 @@ static int tick(weft_loop *loop)
         loop->is_polled = false;
         collect(loop);
     }
+    if (loop->left <= 0)
+        look_after(loop, 1);
     run_ready(loop);
     weft__ready_move(&loop->ready, &loop->found);
     weft__loop_flush(loop);
