@@ -55,7 +55,8 @@ static bool submit_by_ring(struct weft__job *job)
 {
     struct weft__client *client = job->client;
     weft_pool *pool = job->pool;
-    bool keep = client->elsewhere > 0 && weft__loop_flushes(client->loop); /* else all wait for it */
+    bool keep =
+        client->elsewhere > 0 && weft__loop_flushes(client->loop); /* else all wait for it */
     if (job->key || !client->place)
         return false;
     if (weft__express_submit(client->place, job, keep))
