@@ -384,6 +384,27 @@ Test(http_server, an_idle_connection_holds_no_head)
     test_http_end(server);
 }
 
+/* The memory of a request is the next one's, of any connection. */
+Test(http_server, a_request_finds_nothing_of_another_ones)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    struct test_client first = test_http_connect(), second = test_http_connect();
+    for (int i = 0; i < 3; i++) {
+        test_http_say(&first, "PUT /describe?a=1&q=x HTTP/1.1\r\nX-Test: v\r\n"
+                              "Content-Length: 2\r\n" HOST "xy");
+        test_http_say(&first, "GET /headers HTTP/1.1\r\n" HOST);
+        test_http_say(&second, "GET /describe HTTP/1.1\r\n" HOST);
+        test_http_say(&second, "GET /hello HTTP/1.1\r\n" HOST);
+    }
+    const char *nothing = "GET /describe|/describe||(none)|(none)|(none)|HTTP/1.1|0";
+    cr_assert_eq(test_http_count(second.received, nothing), 3);
+    cr_assert_eq(test_http_count(second.received, "X-One"), 0);
+    cr_assert_eq(test_http_count(first.received, "X-One: 1\r\n"), 3);
+    test_http_close(&first);
+    test_http_close(&second);
+    test_http_end(server);
+}
+
 Test(http_server, a_server_that_nobody_frees_goes_with_its_loop)
 {
     test_http_begin(NULL);

@@ -51,6 +51,36 @@ Test(http_text, hex_digits_have_values)
     }
 }
 
+Test(http_text, control_characters_are_found_wherever_they_are)
+{
+    char text[20];
+    for (int c = 0; c < 256; c++) {
+        bool expected = (c < 0x20 && c != '\t') || c == 0x7f;
+        for (size_t len = 1; len <= sizeof text; len++) {
+            for (size_t at = 0; at < len; at++) {
+                memset(text, at % 2 ? '\t' : 0x80, sizeof text);
+                text[at] = (char)c;
+                cr_assert_eq(weft__http_has_control(text, len), expected, "byte %d at %zu of %zu",
+                             c, at, len);
+            }
+        }
+    }
+    cr_assert_not(weft__http_has_control("", 0));
+}
+
+Test(http_text, the_first_control_character_of_eight_is_marked)
+{
+    for (int c = 0; c < 256; c++) {
+        for (int first = 0; first < 8; first++) {
+            char text[8];
+            memset(text, c, sizeof text); /* what is behind the first one is not to matter */
+            memset(text, 0x80, (size_t)first);
+            text[first] = '\n';
+            cr_assert_eq(__builtin_ctzll(weft__http_controls(text)) / 8, first);
+        }
+    }
+}
+
 Test(http_text, texts_are_equal_whatever_their_case)
 {
     cr_assert(weft__http_equal(slice("Content-LENGTH"), "content-length", 14));
