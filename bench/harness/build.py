@@ -133,13 +133,18 @@ def _is_newer(path, sources):
 
 
 def build_go(program):
+    """Go wants all files of a program in one folder."""
     output = command(program)[0]
-    source = os.path.join(BENCH, program.source)
-    if _is_newer(output, [source]):
+    sources = [os.path.join(BENCH, program.source), os.path.join(BENCH, "common", "bench.go")]
+    if _is_newer(output, sources):
         return ""
+    folder = os.path.join(OTHERS, "go_sources", target(program))
+    os.makedirs(folder, exist_ok=True)
+    for source in sources:
+        shutil.copy(source, folder)
     environment = dict(os.environ, GO111MODULE="off", GOFLAGS="-mod=mod", GOPROXY="off",
                        GOCACHE=os.path.join(OTHERS, "go"))
-    return _logged(target(program), ["go", "build", "-o", output, source], env=environment)
+    return _logged(target(program), ["go", "build", "-o", output, "."], cwd=folder, env=environment)
 
 
 def build_addon(program):

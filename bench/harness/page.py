@@ -56,7 +56,7 @@ is, and how to repeat it.
 
 # README's table: what it says, the workload, its case (the first one, if empty), and whom to name.
 SUMMARY = (
-    ("a job to a thread and back, one at a time", "round-trip", "", ("libuv", "asio", "go_locked")),
+    ("a job to a thread and back, one at a time", "round-trip", "", ("libuv", "asio", "go_locked", "go")),
     ("the same, 1,024 in flight", "throughput", "", ("libuv", "asio", "tokio", "go")),
     ("a callback posted by another thread", "posts", "", ("libuv", "libevent", "asio")),
     ("a callback that schedules the next", "chain", "", ("libuv_idle", "tokio", "asyncio")),

@@ -6,31 +6,10 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"runtime"
-	"strconv"
 	"syscall"
-	"time"
 )
-
-func number(text string) int64 {
-	value, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		panic(err)
-	}
-	return value
-}
-
-type usage struct{ wall, cpu, switches int64 }
-
-var began = time.Now()
-
-func usageNow() usage {
-	var used syscall.Rusage
-	syscall.Getrusage(0, &used)
-	return usage{int64(time.Since(began)), used.Utime.Nano() + used.Stime.Nano(), used.Nvcsw + used.Nivcsw}
-}
 
 func job(sleepUs int64) {
 	if sleepUs > 0 {
@@ -89,7 +68,6 @@ func (p *pool) phase(inFlight, total int64) {
 }
 
 func main() {
-	workload, peer := os.Args[1], os.Args[2]
 	threads, inFlight := number(os.Args[3]), number(os.Args[4])
 	jobs, sleepUs := number(os.Args[5]), number(os.Args[6])
 	mode := os.Getenv("MODE")
@@ -109,14 +87,5 @@ func main() {
 	}
 	start := usageNow()
 	p.phase(inFlight, jobs)
-	end := usageNow()
-	count, wall := float64(jobs), float64(end.wall-start.wall)
-	emit := func(metric string, value float64, unit string) {
-		fmt.Printf("%s %s %s %.6g %s\n", workload, peer, metric, value, unit)
-	}
-	emit("ns_per_op", wall/count, "ns")
-	emit("ops_per_s", count*1e9/wall, "1/s")
-	emit("cpu_ns_per_op", float64(end.cpu-start.cpu)/count, "ns")
-	emit("ctxsw_per_op", float64(end.switches-start.switches)/count, "1")
-	emit("wall", wall/1e6, "ms")
+	emitOps(jobs, start, usageNow())
 }

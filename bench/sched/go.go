@@ -5,28 +5,10 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"runtime"
-	"strconv"
 	"sync"
-	"syscall"
-	"time"
 )
-
-func number(text string) int64 {
-	value, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		panic(err)
-	}
-	return value
-}
-
-func cpuAndSwitches() (int64, int64) {
-	var used syscall.Rusage
-	syscall.Getrusage(0, &used)
-	return used.Utime.Nano() + used.Stime.Nano(), used.Nvcsw + used.Nivcsw
-}
 
 func step(left int64, done chan struct{}) {
 	if left == 0 {
@@ -76,9 +58,8 @@ func spawn(count int64) {
 }
 
 func main() {
-	workload, peer, mode, total := os.Args[1], os.Args[2], os.Args[3], number(os.Args[4])
-	cpu, switches := cpuAndSwitches()
-	start := time.Now()
+	mode, total := os.Args[3], number(os.Args[4])
+	start := usageNow()
 	switch {
 	case mode == "chain":
 		chain(total)
@@ -91,15 +72,5 @@ func main() {
 	default:
 		call(total)
 	}
-	wall := float64(time.Since(start))
-	cpuEnd, switchesEnd := cpuAndSwitches()
-	count := float64(total)
-	emit := func(metric string, value float64, unit string) {
-		fmt.Printf("%s %s %s %.6g %s\n", workload, peer, metric, value, unit)
-	}
-	emit("ns_per_op", wall/count, "ns")
-	emit("ops_per_s", count*1e9/wall, "1/s")
-	emit("cpu_ns_per_op", float64(cpuEnd-cpu)/count, "ns")
-	emit("ctxsw_per_op", float64(switchesEnd-switches)/count, "1")
-	emit("wall", wall/1e6, "ms")
+	emitOps(total, start, usageNow())
 }

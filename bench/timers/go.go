@@ -5,19 +5,13 @@
 package main
 
 import (
-	"fmt"
 	"math/rand"
 	"os"
-	"strconv"
 	"time"
 )
 
 func main() {
-	workload, peer := os.Args[1], os.Args[2]
-	count, err := strconv.Atoi(os.Args[3])
-	if err != nil {
-		panic(err)
-	}
+	count := int(number(os.Args[3]))
 	random := rand.New(rand.NewSource(7))
 	times := make([]time.Duration, count)
 	for i := range times {
@@ -35,10 +29,8 @@ func main() {
 		timers[i].Stop()
 	}
 	cancelled := time.Now()
-	emit := func(metric string, from, to time.Time) {
-		fmt.Printf("%s %s %s %.6g ns\n", workload, peer, metric, float64(to.Sub(from))/float64(count))
-	}
-	emit("insert", start, inserted)
-	emit("cancel", inserted, cancelled)
-	emit("pair", start, cancelled)
+	each := func(from, to time.Time) float64 { return float64(to.Sub(from)) / float64(count) }
+	emit("insert", each(start, inserted), "ns")
+	emit("cancel", each(inserted, cancelled), "ns")
+	emit("pair", each(start, cancelled), "ns")
 }
