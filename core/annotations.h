@@ -3,6 +3,8 @@
 #define WEFT_CORE_ANNOTATIONS_H
 
 /*
+ * What is said of functions and fields to the compiler.
+ *
  * Who may touch what, said so that Clang's -Wthread-safety checks it; empty for other compilers.
  *
  * POSIX mutexes carry no annotations, so a lock that is to be checked is wrapped in a struct
@@ -34,5 +36,8 @@
 
 /* On the body of a lock's own functions, which the analysis cannot follow. */
 #define WEFT_NO_THREAD_SAFETY_ANALYSIS WEFT_TS_ATTRIBUTE(no_thread_safety_analysis)
+
+/* On a function for the rare case: it is not put into who calls it, who saves no registers for it. */
+#define WEFT_APART __attribute__((noinline))
 
 #endif

@@ -57,6 +57,13 @@ static inline weft_destructor *weft__destructor(const weft_future *future)
     return cold ? cold->second.destructor : future->second.destructor;
 }
 
+/** Has it succeeded with a value that all may read, and nothing else that one would have to see to? */
+static inline bool weft__is_plain(const weft_future *future)
+{
+    return (future->flags & (WEFT__COMPLETED | WEFT__TAKEN | WEFT__HAS_COLD)) == WEFT__COMPLETED &&
+           future->status >= 0 && !future->second.destructor;
+}
+
 /** weft__observe() for whoever goes on with it, not only passes it on: what it grants is his
  * (core/grant.h). */
 static inline int weft__look(weft_future *future)

@@ -24,6 +24,7 @@
 
 #include <weft/task.h>
 
+#include "core/annotations.h"
 #include "core/cancel.h"
 #include "core/cold.h"
 #include "core/grant.h"
@@ -74,17 +75,14 @@ static _Thread_local weft_future elsewhere = WITHOUT_A_LOOP;
 void weft__future_init(weft_future *future, weft_loop *loop, const struct weft__future_ops *ops,
                        uint32_t refs)
 {
-    *future = weft__future_begin(loop, ops, refs, 0);
+    weft__future_begin(future, loop, ops, refs, 0);
 }
 
-void *weft__future_room(weft_loop *loop, size_t size, uint32_t *ret_flags)
+WEFT_APART void *weft__future_shifted(size_t size, uint32_t *ret_flags)
 {
-    void *block = weft__slab_alloc(&loop->slabs, size);
-    *ret_flags = block ? WEFT__IN_SLAB : WEFT__SHIFTED;
-    if (block || size > SIZE_MAX - WEFT__SHIFT)
-        return block;
-    char *shifted = weft__malloc(WEFT__SHIFT + size);
-    return shifted ? shifted + WEFT__SHIFT : NULL;
+    char *block = size > SIZE_MAX - WEFT__SHIFT ? NULL : weft__malloc(WEFT__SHIFT + size);
+    *ret_flags = WEFT__SHIFTED;
+    return block ? block + WEFT__SHIFT : NULL;
 }
 
 void *weft__future_alloc(weft_loop *loop, const struct weft__future_ops *ops, size_t size,
@@ -94,7 +92,7 @@ void *weft__future_alloc(weft_loop *loop, const struct weft__future_ops *ops, si
     weft_future *future = weft__future_room(loop, size, &flags);
     if (!future)
         return NULL;
-    *future = weft__future_begin(loop, ops, refs, flags);
+    weft__future_begin(future, loop, ops, refs, flags);
     memset(future + 1, 0, size - sizeof(*future));
     return future;
 }
@@ -260,9 +258,24 @@ static inline void destroy(weft_future *future)
         weft__future_free(future);
 }
 
+void weft__drop_plain(weft_future *future)
+{
+    const struct weft__future_ops *ops = future->ops;
+    assert(future->refs == 1 && !(future->flags & WEFT__PERMANENT));
+    if (ops->keep && ops->keep(future))
+        return;
+    future->refs = 0;
+    if (ops->dispose)
+        ops->dispose(future);
+    if (ops->give_back)
+        ops->give_back(future);
+    else
+        weft__future_free(future);
+}
+
 void weft__drop_last(weft_future *future)
 {
-    if (weft__failed_unseen(future)) {
+    if (future->status < 0 && weft__failed_unseen(future)) {
         weft__observe(future);
         weft__report_future(future, "failed, and nobody looked");
     }

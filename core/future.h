@@ -66,6 +66,9 @@ struct weft__future_ops {
     /* The memory is not weft's: it is given back instead of being freed, as the last thing that happens.
      * May be NULL. */
     void (*give_back)(weft_future *future);
+    /* It is plain (core/cold.h), its loop is there, and the last reference is gone, taken by who was given
+     * its value: true if its memory was kept for another one. May be NULL. */
+    bool (*keep)(weft_future *future);
     /* The name and the place ("file:line") of this very operation, for reports. May be NULL: then it
      * is named `name`, and has no place. */
     void (*describe)(const weft_future *future, const char **ret_name, const char **ret_place);
@@ -130,6 +133,9 @@ struct weft__timed {
 /** Drop the last reference, or one of a PERMANENT future. */
 void weft__drop_last(weft_future *future);
 
+/** weft__drop_last() of one that is weft__is_plain() (core/cold.h), and was looked at. */
+void weft__drop_plain(weft_future *future);
+
 /** weft_unref() of one that is this thread's. */
 static inline void weft__unref(weft_future *future)
 {
@@ -159,11 +165,8 @@ weft_future *weft__future_enomem(weft_loop *loop);
 weft_future *weft__future_enoloop(void);
 weft_future *weft__future_elsewhere(void); /* see core/thread.h */
 
-/**
- * Memory for a future, 8 bytes before a multiple of 16, and the flags that say how it is freed; NULL:
- * out of memory. Never where weft__free() would be right, so that tests notice one.
- */
-void *weft__future_room(weft_loop *loop, size_t size, uint32_t *ret_flags);
+/** weft__future_room() where slabs have none. */
+void *weft__future_shifted(size_t size, uint32_t *ret_flags);
 
 /** Give back the memory of a future that came to nothing, from weft__future_alloc(); no one else has
  * heard of it. NULL is nothing. */

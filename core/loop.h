@@ -76,6 +76,8 @@ struct weft__deadline {
     bool passed;
 };
 
+enum { WEFT__SPARE_CALLS = 8 };
+
 enum weft__phase {
     WEFT__OPEN,    /* takes everything */
     WEFT__CLOSING, /* weft_loop_shutdown() is at work */
@@ -117,6 +119,7 @@ struct weft_loop {
     struct weft__coro *tasks;             /* every task that has not ended, newest first */
     struct weft__coro *calls;             /* every call that has not ended, newest first */
     size_t task_count;
+    struct weft__coro *spare_calls[WEFT__SPARE_CALLS]; /* see new_call() in core/task.c */
     weft__ready urgent;    /* runs right behind the item that runs now: weft__continue_at_once() */
     weft__ready found;     /* what a poll within this tick has found */
     int poll_error;        /* of such a poll */
@@ -172,14 +175,30 @@ static inline bool weft__is_foreign(const weft_future *future)
     return future->loop_id != weft__loop_id && future->loop_id;
 }
 
-/** A pending future of this loop, with `refs` references and the flags of its memory. */
-static inline weft_future weft__future_begin(const weft_loop *loop,
-                                             const struct weft__future_ops *ops, uint32_t refs,
-                                             uint32_t flags)
+/**
+ * Memory for a future, 8 bytes before a multiple of 16, and the flags that say how it is freed; NULL:
+ * out of memory. Never where weft__free() would be right, so that tests notice one.
+ */
+static inline void *weft__future_room(weft_loop *loop, size_t size, uint32_t *ret_flags)
 {
-    uint32_t origin = loop->reporting ? WEFT__OF_HANDLER : 0;
-    return (weft_future){
-        .ops = ops, .refs = refs, .loop_id = loop->id, .flags = (flags | origin) & WEFT__ALL_FLAGS};
+    void *block = weft__slab_alloc(&loop->slabs, size);
+    *ret_flags = WEFT__IN_SLAB;
+    return block ? block : weft__future_shifted(size, ret_flags);
+}
+
+/** Write a pending future of this loop, with `refs` references and the flags of its memory. */
+static inline void weft__future_begin(weft_future *future, const weft_loop *loop,
+                                      const struct weft__future_ops *ops, uint32_t refs,
+                                      uint32_t flags)
+{
+    future->ops = ops;
+    future->refs = refs;
+    future->status = 0;
+    future->loop_id = loop->id;
+    future->flags = (flags | (loop->reporting ? WEFT__OF_HANDLER : 0)) & WEFT__ALL_FLAGS;
+    future->requests = 0;
+    future->first.waiters = NULL;
+    future->second.destructor = NULL;
 }
 
 /** weft__schedule_chain() where it takes more than to append. */

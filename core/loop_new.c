@@ -18,6 +18,7 @@
 #include "core/post.h"
 #include "core/sleep.h"
 #include "core/sys.h"
+#include "core/task.h"
 
 /* A base: epoll, and a pair for signals; the loop: timer, and a pipe. */
 enum { DESCRIPTORS_OF_A_BASE = 3, DESCRIPTORS_OF_A_LOOP = 6 };
@@ -87,6 +88,7 @@ static void destroy(weft_loop *loop)
     weft__free(loop->shuffle);
     weft__free(loop->debug);
     weft__future_free(loop->enomem);
+    weft__free_spare_calls(loop);
     struct weft__slab *kept = weft__slabs_fini(&loop->slabs);
     if (kept)
         weft__mailbox_kept(loop->mailbox)->slabs = kept;

@@ -137,9 +137,14 @@ bool weft__settle(struct weft_frame *frame)
     return false;
 }
 
-void weft__leave_body(struct weft_frame *frame)
+/* By a failure it is entered anew, and all is noted already. */
+void weft__enter_finally(struct weft_frame *frame, weft_step ending)
 {
-    weft__coro_set(weft__coro_of_frame(frame), WEFT__IN_FINALLY);
+    weft__coro *coro = weft__coro_of_frame(frame);
+    if (weft__coro_has(coro, WEFT__IN_FINALLY))
+        return;
+    weft__leave(coro);
+    weft__loop->outcome.value = ending.weft_returned;
 }
 
 static const char *base_name(const char *path)
@@ -150,9 +155,7 @@ static const char *base_name(const char *path)
 
 weft_step weft__no_such_state(struct weft_frame *frame)
 {
-    weft__coro *coro = weft__coro_of_frame(frame);
-    if (frame->weft_state == WEFT__STATE_FINALLY)
-        return WEFT__STEP(WEFT__DONE); /* the body has no WEFT_FINALLY */
+    const weft__coro *coro = weft__coro_of_frame(frame);
     return weft__failf(
         frame, WEFT_EAWAIT,
         "%s at %s:%d: an await inside a switch of its own, or a break outside a loop",

@@ -21,6 +21,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
+#include "core/annotations.h"
 #include "core/memory.h"
 
 #if defined(__has_feature)
@@ -104,7 +105,7 @@ static struct weft__slab **list_of(const struct weft__slab *slab)
     return &slab->owner->with_room[slab->size / WEFT__SLAB_STEP - 1];
 }
 
-static void link_slab(struct weft__slab *slab)
+WEFT_APART static void link_slab(struct weft__slab *slab)
 {
     struct weft__slab **list = list_of(slab);
     slab->next = *list;
@@ -114,7 +115,7 @@ static void link_slab(struct weft__slab *slab)
     *list = slab;
 }
 
-static void unlink_slab(struct weft__slab *slab)
+WEFT_APART static void unlink_slab(struct weft__slab *slab)
 {
     *slab->at = slab->next;
     if (slab->next)
@@ -174,7 +175,7 @@ static struct weft__slab *add_slab(struct weft__slabs *slabs, size_t size)
 }
 
 /* The only one with room stays: a task that comes and goes alone costs nothing here. */
-static void slab_is_empty(struct weft__slab *slab)
+WEFT_APART static void slab_is_empty(struct weft__slab *slab)
 {
     bool first = slab->at == list_of(slab);
     if (first && !slab->next)
@@ -188,40 +189,55 @@ static void slab_is_empty(struct weft__slab *slab)
 
 /* ---- Blocks ---- */
 
-void *weft__slab_alloc(struct weft__slabs *slabs, size_t size)
+/* From the part that was never used; NULL: there is none, nor a new slab. */
+WEFT_APART static void *fresh_block(struct weft__slabs *slabs, struct weft__slab *slab,
+                                    size_t index)
 {
-    size_t index = (size + WEFT__SLAB_STEP - 1) / WEFT__SLAB_STEP - 1;
-    if (index >= WEFT__SLAB_CLASSES || !slabs->on || weft__memory_is_watched())
+    if (!slab && (!slabs->on || !(slab = add_slab(slabs, (index + 1) * WEFT__SLAB_STEP))))
         return NULL;
-    struct weft__slab *slab = slabs->with_room[index];
-    if (!slab && !(slab = add_slab(slabs, (index + 1) * WEFT__SLAB_STEP)))
-        return NULL;
-    struct block *block = slab->freed;
-    if (block) {
-        slab->freed = block->next;
-    } else {
-        block = (struct block *)(void *)((char *)slab + slab->fresh);
-        slab->fresh += slab->size;
-    }
+    char *block = (char *)slab + slab->fresh;
+    slab->fresh += slab->size;
     slab->used++;
     if (is_full(slab))
         unlink_slab(slab);
     return block;
 }
 
+void *weft__slab_alloc(struct weft__slabs *slabs, size_t size)
+{
+    size_t index = (size + WEFT__SLAB_STEP - 1) / WEFT__SLAB_STEP - 1;
+    if (index >= WEFT__SLAB_CLASSES || weft__memory_is_watched())
+        return NULL;
+    struct weft__slab *slab = slabs->with_room[index];
+    if (!slab || !slab->freed)
+        return fresh_block(slabs, slab, index);
+    struct block *block = slab->freed;
+    slab->freed = block->next;
+    slab->used++;
+    if (is_full(slab))
+        unlink_slab(slab);
+    return block;
+}
+
+/* The loop is gone, or its blocks are to stay. */
+WEFT_APART static void free_late(struct weft__slab *slab)
+{
+    if (slab->owner)
+        return;
+    slab->used--;
+    if (slab->used == 0)
+        unmap_slab(slab);
+}
+
 void weft__slab_free(void *ptr)
 {
     struct block *block = ptr;
     struct weft__slab *slab = (void *)((char *)ptr - (uintptr_t)ptr % WEFT__SLAB_SIZE);
-    struct weft__slabs *slabs = slab->owner;
-    if (slabs && slabs->deferred)
-        return;
-    slab->used--;
-    if (!slabs) {
-        if (slab->used == 0)
-            unmap_slab(slab);
+    if (!slab->owner || slab->owner->deferred) {
+        free_late(slab);
         return;
     }
+    slab->used--;
     block->next = slab->freed;
     slab->freed = block;
     if (!slab->at)

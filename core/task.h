@@ -10,9 +10,13 @@
 #include "core/outcome.h"
 
 enum weft__coro_flags {
-    WEFT__CALL = 1,              /* [const] a call within a task, else a task */
-    WEFT__MUST_CANCEL = 2,       /* a request was made and not delivered yet */
-    WEFT__IN_FINALLY = 8,        /* the outcome is set; what is left is the clean-up */
+    WEFT__CALL = 1,        /* [const] a call within a task, else a task */
+    WEFT__MUST_CANCEL = 2, /* a request was made and not delivered yet */
+    WEFT__FLEETING =
+        4, /* its first step was begun at once, and it has not suspended yet: it is a call
+                           in no list, and the only reference is that which its caller gets */
+    WEFT__IN_FINALLY =
+        WEFT__FRAME_IN_FINALLY,  /* the outcome is set; what is left is the clean-up */
     WEFT__IN_CANCEL = 16,        /* a request is passing through it */
     WEFT__SEEN_BY_SHUTDOWN = 32, /* which has cancelled it */
     WEFT__SHIELDED = 64,         /* it is in a clean-up block: see core/cleanup.c */
@@ -30,11 +34,12 @@ enum weft__coro_flags {
 typedef struct weft__coro {
     weft_future future;     /* its status is the outcome's while that waits in WEFT_FINALLY */
     const char *spawned_at; /* [const] "file:line", static */
-    struct weft__coro *prev, *next; /* in loop->tasks or loop->calls */
+    struct weft__coro *prev, *next; /* in loop->tasks or loop->calls, but for a FLEETING one */
     uint32_t id, parent; /* [const] of a task: from 1; of the task that spawned it, 0: none */
     union {
         weft_context *context;   /* of a task: owned; the current one while it runs */
-        struct weft__coro *task; /* [const] of a call: the task it runs as, a reference */
+        struct weft__coro *task; /* [const] of a call: the task it runs as, a reference; a FLEETING
+                                    one borrows its caller's */
     } as;
     /* What a step touches is together: */
     const weft_coroutine *code; /* [const] */
@@ -80,6 +85,33 @@ static inline weft__coro *weft__identity(const weft__coro *coro)
 
 /** The coroutine behind a future, or NULL. */
 weft__coro *weft__coro_of(const weft_future *future);
+
+/* ---- Objects: core/coro.c ---- */
+
+/** A task that is in no list yet; NULL: out of memory. Its frame is copied, `context` is referenced. */
+weft__coro *weft__new_task(weft_loop *loop, const weft_coroutine *code, const void *frame,
+                           const char *place, weft_context *context);
+
+/** A FLEETING call of the coroutine that runs now; NULL: out of memory. */
+weft__coro *weft__new_call(weft_loop *loop, const weft_coroutine *code, const void *frame,
+                           const char *place);
+
+/** The loop ends: calls that have ended are not kept for the next ones any more. */
+void weft__free_spare_calls(weft_loop *loop);
+
+/* ---- Awaiting: core/await.c ---- */
+
+/** It has nothing more to say. */
+static inline void weft__drop_awaited(weft__coro *coro)
+{
+    weft_future *future = coro->waiter.future;
+    coro->waiter.future = NULL;
+    if (future)
+        weft__unref(future);
+}
+
+/** A yield is over. True: by a request to cancel, which is answered now. */
+bool weft__yield_is_cancelled(weft__coro *coro);
 
 /* ---- Ending: core/outcome.c ---- */
 
@@ -201,8 +233,6 @@ static inline void weft__drop_request(weft__coro *coro)
 struct weft__first_step {
     weft__coro *started, *caller;   /* `caller` NULL: a callback */
     struct weft__first_step *outer; /* around the caller's step */
-    struct weft__outcome outcome;   /* the caller's */
-    weft_context **context;         /* what was current: weft__context_at */
 };
 
 /** Is a step of the coroutine on the C stack? */

@@ -46,12 +46,18 @@ struct weft_frame {
 
 enum { WEFT__STATE_FINALLY = -1, WEFT__STATE_DONE = -2 };
 
+enum { WEFT__FRAME_IN_FINALLY = 8 }; /* in weft_flags */
+
+/* What weft__await_value() returns if it is not 0: suspend; it is done, for weft__await_end(). */
+enum { WEFT__NOT_YET = 1, WEFT__LOOK = 2 };
+
 /**
  * What a body tells its runner: it waits; it waits for its next turn; it is to be entered again; it has
- * ended. A struct, so that a plain `return 0;` does not compile.
+ * ended; it has ended with a value. A struct, so that a plain `return 0;` does not compile.
  */
 typedef struct weft_step {
-    enum { WEFT__SUSPEND, WEFT__YIELDS, WEFT__AGAIN, WEFT__DONE } weft_code;
+    enum { WEFT__SUSPEND, WEFT__YIELDS, WEFT__AGAIN, WEFT__DONE, WEFT__RETURNS } weft_code;
+    weft_value weft_returned; /* with WEFT__RETURNS */
 } weft_step;
 
 /** What is known of a coroutine when it is compiled. */
@@ -91,8 +97,11 @@ typedef struct weft_coroutine {
     static weft_step weft__body_##name(struct name *self)
 
 /** First statement of a coroutine's body. */
-#define WEFT_BEGIN                         \
-    switch (self->weft_frame.weft_state) { \
+#define WEFT_BEGIN                                   \
+    int32_t weft__at = self->weft_frame.weft_state;  \
+    weft_step weft__ending = WEFT__STEP(WEFT__DONE); \
+    weft__enter:                                     \
+    switch (weft__at) {                              \
     case 0: {
 
 /**
@@ -101,60 +110,73 @@ typedef struct weft_coroutine {
  * first step: there was no body to clean up after. It is a block of its own: local variables of the
  * body are not seen here.
  */
-#define WEFT_FINALLY                     \
-    weft__leave_body(&self->weft_frame); \
-    }                                    \
-    WEFT_FALLTHROUGH;                    \
-    case WEFT__STATE_FINALLY: {
+#define WEFT_FINALLY                                          \
+    }                                                         \
+    WEFT_FALLTHROUGH;                                         \
+    case WEFT__STATE_FINALLY:                                 \
+        weft__enter_finally(&self->weft_frame, weft__ending); \
+        {
 
 /** In WEFT_FINALLY: how the body ended, 0 or the error. In the body it is 0. */
 #define WEFT_OUTCOME weft__outcome(&self->weft_frame)
 
 /** Last statement of a coroutine's body; reached, it returns success without a value. */
-#define WEFT_END                     \
-    return WEFT__STEP(WEFT__DONE);   \
-    }                                \
-    default:                         \
-        break;                       \
-        }                            \
-        WEFT__REFUSE_LOST_LOCALS_END \
-        return weft__no_such_state(&self->weft_frame)
+#define WEFT_END                                                                           \
+    return WEFT__STEP(WEFT__DONE);                                                         \
+    }                                                                                      \
+    default:                                                                               \
+        break;                                                                             \
+        }                                                                                  \
+        WEFT__REFUSE_LOST_LOCALS_END                                                       \
+        if (weft__at == WEFT__STATE_FINALLY) /* the body has no WEFT_FINALLY */            \
+            return weft__ending;                                                           \
+        if (weft__ending.weft_code != WEFT__RETURNS) /* which leads to the label itself */ \
+            return weft__no_such_state(&self->weft_frame);                                 \
+        goto weft__leave;                                                                  \
+    weft__leave:                                                                           \
+        if (self->weft_frame.weft_flags & WEFT__FRAME_IN_FINALLY)                          \
+            return weft__return(&self->weft_frame, weft__ending.weft_returned, NULL);      \
+        weft__at = WEFT__STATE_FINALLY;                                                    \
+        goto weft__enter
 
 /** Wait for a future (consumed); if it failed, this coroutine fails with the same error and
  * message. */
 #define WEFT_AWAIT(future)                                   \
     do {                                                     \
-        WEFT__WAIT(future);                                  \
-        if (weft__await_end(&self->weft_frame, NULL) < 0)    \
+        int weft__status;                                    \
+        WEFT__TAKE(weft__status, future, NULL);              \
+        if (weft__status < 0)                                \
             return weft__fail_as_awaited(&self->weft_frame); \
     } while (0)
 
 /** The same, and take its value into `lvalue`: a pointer, an integer or a floating-point object. */
-#define WEFT_AWAIT_INTO(lvalue, future)                           \
-    do {                                                          \
-        WEFT__WAIT(future);                                       \
-        weft_value weft__value;                                   \
-        if (weft__await_end(&self->weft_frame, &weft__value) < 0) \
-            return weft__fail_as_awaited(&self->weft_frame);      \
-        WEFT__STORE(lvalue, weft__value);                         \
+#define WEFT_AWAIT_INTO(lvalue, future)                      \
+    do {                                                     \
+        int weft__status;                                    \
+        weft_value weft__value;                              \
+        WEFT__TAKE(weft__status, future, &weft__value);      \
+        if (weft__status < 0)                                \
+            return weft__fail_as_awaited(&self->weft_frame); \
+        WEFT__STORE(lvalue, weft__value);                    \
     } while (0)
 
 /** Wait for a future (consumed) without failing with it: `status` becomes 0 or the error. */
-#define WEFT_CATCH(status, future)                           \
-    do {                                                     \
-        WEFT__WAIT(future);                                  \
-        (status) = weft__await_end(&self->weft_frame, NULL); \
+#define WEFT_CATCH(status, future)              \
+    do {                                        \
+        int weft__status;                       \
+        WEFT__TAKE(weft__status, future, NULL); \
+        (status) = weft__status;                \
     } while (0)
 
 /** WEFT_CATCH, and take the value into `lvalue` if there is one; else `lvalue` is untouched. */
-#define WEFT_CATCH_INTO(status, lvalue, future)                              \
-    do {                                                                     \
-        WEFT__WAIT(future);                                                  \
-        weft_value weft__value;                                              \
-        int weft__status = weft__await_end(&self->weft_frame, &weft__value); \
-        (status) = weft__status;                                             \
-        if (weft__status >= 0)                                               \
-            WEFT__STORE(lvalue, weft__value);                                \
+#define WEFT_CATCH_INTO(status, lvalue, future)         \
+    do {                                                \
+        int weft__status;                               \
+        weft_value weft__value;                         \
+        WEFT__TAKE(weft__status, future, &weft__value); \
+        (status) = weft__status;                        \
+        if (weft__status >= 0)                          \
+            WEFT__STORE(lvalue, weft__value);           \
     } while (0)
 
 /** Message of the failure that the last WEFT_CATCH caught, or NULL; borrowed until the next await.
@@ -345,6 +367,8 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft__call(const weft_coroutine *corout
 WEFT_PUBLIC int weft__run(const weft_coroutine *coroutine, const void *frame, const char *place);
 
 WEFT_PUBLIC bool weft__await(struct weft_frame *frame, weft_future *future, int line);
+WEFT_PUBLIC int weft__await_value(struct weft_frame *frame, weft_future *future, int line,
+                                  weft_value *ret);
 WEFT_PUBLIC int weft__await_end(struct weft_frame *frame, weft_value *ret);
 WEFT_PUBLIC weft_step weft__fail_as_awaited(struct weft_frame *frame);
 WEFT_PUBLIC const char *weft__caught_message(struct weft_frame *frame);
@@ -353,12 +377,12 @@ WEFT_PUBLIC weft_step weft__return(struct weft_frame *frame, weft_value value,
 WEFT_PUBLIC weft_step weft__fail_bare(struct weft_frame *frame, int status);
 WEFT_PUBLIC weft_step weft__failf(struct weft_frame *frame, int status, const char *format, ...)
     WEFT_PRINTF(3, 4);
-WEFT_PUBLIC void weft__leave_body(struct weft_frame *frame);
+WEFT_PUBLIC void weft__enter_finally(struct weft_frame *frame, weft_step ending);
 WEFT_PUBLIC bool weft__settle(struct weft_frame *frame);
 WEFT_PUBLIC int weft__outcome(struct weft_frame *frame);
 WEFT_PUBLIC weft_step weft__no_such_state(struct weft_frame *frame);
 
-#define WEFT__STEP(code) ((weft_step){code})
+#define WEFT__STEP(code) ((weft_step){(code), {0}})
 
 #ifdef __cplusplus
 #define WEFT__STATIC_ASSERT static_assert
@@ -379,8 +403,27 @@ WEFT_PUBLIC weft_step weft__no_such_state(struct weft_frame *frame);
     WEFT_FALLTHROUGH;                                       \
     case __LINE__:
 
-#define WEFT__RETURN(value, destructor, ...) \
-    return weft__return(&self->weft_frame, weft_value_of(value), (destructor))
+/* The same, and take the value, of a future that has one already in one call. */
+#define WEFT__TAKE(status, future, ret)                                         \
+    (status) = weft__await_value(&self->weft_frame, (future), __LINE__, (ret)); \
+    if ((status) == WEFT__NOT_YET)                                              \
+        return WEFT__STEP(WEFT__SUSPEND);                                       \
+    if ((status) == WEFT__LOOK) {                                               \
+        WEFT_FALLTHROUGH;                                                       \
+    case __LINE__:                                                              \
+        (status) = weft__await_end(&self->weft_frame, (ret));                   \
+    }
+
+/* A value that needs no destructor stays in a register; it is for WEFT_FINALLY, if there is one. */
+#define WEFT__RETURN(value, destructor, ...)                                                    \
+    do {                                                                                        \
+        weft__ending.weft_returned = weft_value_of(value);                                      \
+        weft_destructor *weft__destroys = (destructor);                                         \
+        if (weft__destroys)                                                                     \
+            return weft__return(&self->weft_frame, weft__ending.weft_returned, weft__destroys); \
+        weft__ending.weft_code = WEFT__RETURNS;                                                 \
+        goto weft__leave;                                                                       \
+    } while (0)
 
 #define WEFT__PICK(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, which, \
                    ...)                                                                          \
