@@ -23,39 +23,6 @@
 
 /* ---- The list ---- */
 
-void weft__client_add(struct weft__job *job)
-{
-    struct weft__client *client = job->client;
-    job->older = client->newest;
-    job->newer = NULL;
-    if (client->newest)
-        client->newest->newer = job;
-    else
-        client->oldest = job;
-    client->newest = job;
-    client->count++;
-    job->elsewhere = !client->pool->by_hand;
-    client->elsewhere += job->elsewhere;
-    client->loop->jobs += job->elsewhere;
-}
-
-void weft__client_remove(struct weft__job *job)
-{
-    struct weft__client *client = job->client;
-    if (job->older)
-        job->older->newer = job->newer;
-    else
-        client->oldest = job->newer;
-    if (job->newer)
-        job->newer->older = job->older;
-    else
-        client->newest = job->older;
-    job->client = NULL;
-    client->count--;
-    client->elsewhere -= job->elsewhere;
-    client->loop->jobs -= job->elsewhere;
-}
-
 void weft__client_leave(struct weft__job *job)
 {
     struct weft__client *client = job->client;
@@ -199,7 +166,7 @@ static void leave_place(struct weft__client *client)
     weft__ready_init(&late);
     if (!client->place)
         return;
-    weft__home_leave(weft__express_home(client->place), &late);
+    weft__home_leave(client->home, &late);
     weft__item *next;
     for (weft__item *item = late.head; item; item = next) {
         next = item->next;
@@ -207,6 +174,7 @@ static void leave_place(struct weft__client *client)
     }
     weft__express_leave(client->place);
     client->place = NULL;
+    client->home = NULL;
     client->asked_for_place = false;
 }
 
@@ -215,6 +183,8 @@ static void free_client(struct weft__part *part)
     struct weft__client *client = client_of_part(part);
     report_left(client);
     leave_place(client);
+    for (const struct weft__job *job = client->oldest; job; job = job->newer)
+        client->loop->jobs -= job->elsewhere;
     if (client->pool) {
         struct weft__job *next;
         for (struct weft__job *job = let_go(client); job; job = next) {
@@ -222,7 +192,6 @@ static void free_client(struct weft__part *part)
             weft__job_free(job);
         }
     }
-    client->loop->jobs -= client->elsewhere;
     weft_pool_unref(client->pool);
     weft__free(client);
 }
@@ -246,8 +215,9 @@ static void after_fork(struct weft__part *part)
         weft__job_lose(job);
     }
     if (client->place) /* which stays behind */
-        weft__home_forget(weft__express_home(client->place));
+        weft__home_forget(client->home);
     client->place = NULL;
+    client->home = NULL;
     client->asked_for_place = false;
     weft_pool_unref(client->pool);
     client->pool = NULL;
@@ -255,13 +225,13 @@ static void after_fork(struct weft__part *part)
 
 static bool has_mail(struct weft__part *part)
 {
-    struct weft__home *home = weft__express_home(client_of_part(part)->place);
+    struct weft__home *home = client_of_part(part)->home;
     return home && weft__home_has_mail(home);
 }
 
 static void collect(struct weft__part *part, weft__ready *into)
 {
-    struct weft__home *home = weft__express_home(client_of_part(part)->place);
+    struct weft__home *home = client_of_part(part)->home;
     if (!home)
         return;
     if (weft__mailbox_is_closed(client_of_part(part)->loop->mailbox)) /* and so is the home */

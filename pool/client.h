@@ -9,6 +9,7 @@
 
 #include "core/loop.h"
 #include "pool/job.h"
+#include "pool/pool.h"
 
 /** All fields are [loop]. */
 struct weft__client {
@@ -16,11 +17,11 @@ struct weft__client {
     weft_loop *loop;                   /* [const] */
     weft_pool *pool;                   /* a reference; NULL: none yet */
     struct weft__place *place;         /* its ring in that pool; NULL: none */
+    struct weft__home *home;           /* of that; NULL: none */
     bool asked_for_place;              /* and there is none */
     struct weft__job *oldest, *newest; /* jobs that are queued or run */
     struct weft__job *left; /* jobs that were abandoned and have not come home; the newest */
     size_t count;           /* of these */
-    size_t elsewhere;       /* of these, on other threads */
     weft__item run_inline;  /* queued while jobs wait in an inline pool */
     bool inline_is_queued;
     bool settled; /* takes no new ones */
@@ -39,10 +40,30 @@ weft_pool *weft__client_pool(weft_loop *loop, struct weft__client **ret);
 bool weft__client_is_closed(const weft_loop *loop, const struct weft__client *client);
 
 /** The job is under way now. */
-void weft__client_add(struct weft__job *job);
+static inline void weft__client_add(struct weft__job *job)
+{
+    struct weft__client *client = job->client;
+    struct weft__job *older = client->newest;
+    job->older = older;
+    job->newer = NULL;
+    *(older ? &older->newer : &client->oldest) = job;
+    client->newest = job;
+    client->count++;
+    job->elsewhere = !client->pool->by_hand;
+    client->loop->jobs += job->elsewhere;
+}
 
 /** The job is not under way any more. */
-void weft__client_remove(struct weft__job *job);
+static inline void weft__client_remove(struct weft__job *job)
+{
+    struct weft__client *client = job->client;
+    struct weft__job *older = job->older, *newer = job->newer;
+    *(older ? &older->newer : &client->oldest) = newer;
+    *(newer ? &newer->older : &client->newest) = older;
+    job->client = NULL;
+    client->count--;
+    client->loop->jobs -= job->elsewhere;
+}
 
 /** The job is not under way any more, but will come home later. */
 void weft__client_leave(struct weft__job *job);

@@ -65,7 +65,7 @@ struct weft__limits *weft__limits_find(const struct weft_job_options *options, w
 {
     const weft_loop *loop = weft__loop;
     weft_ns around = deadline_here(loop);
-    weft_ns lane_wait = atomic_load_explicit(&lane->max_wait, memory_order_relaxed);
+    weft_ns lane_wait = weft__lane_max_wait(lane);
     if (around == WEFT_FOREVER && !options->deadline && !options->max_wait && !options->max_run &&
         !lane_wait)
         return NULL;

@@ -52,6 +52,18 @@
 _Thread_local struct weft__job *weft__current_job;
 _Thread_local bool weft__job_named;
 
+static inline void fini(struct weft__job *job);
+
+/* The last reference is gone, and all that its result holds. */
+static inline void go(struct weft__job *job)
+{
+    fini(job);
+    if (job->future.ops->give_back)
+        job->future.ops->give_back(&job->future);
+    else
+        weft__future_free(&job->future);
+}
+
 /* What the arguments own is not needed any more. */
 static void release(struct weft__job *job)
 {
@@ -62,7 +74,7 @@ static void release(struct weft__job *job)
 }
 
 /* No worker has the job, nor will. */
-static void come_home(struct weft__job *job)
+static inline void come_home(struct weft__job *job)
 {
     if (job->control)
         weft__limits_disarm(job);
@@ -85,17 +97,36 @@ static void answer_requests(struct weft__job *job)
         job->result.status = job->control->limits.why;
 }
 
+/* Nobody else knows it, and it has nothing to tell: no destructor is called, no failure reported. */
+static bool is_for_nobody(const struct weft__job *job)
+{
+    return job->future.refs == 1 && !(job->future.flags & WEFT__HAS_COLD) &&
+           job->result.status >= 0 && !job->result.destructor && !job->result.message;
+}
+
+static void complete(struct weft__job *job)
+{
+    answer_requests(job);
+    if (job->result.status < 0 || job->result.message)
+        weft__complete_result(&job->future, job->result);
+    else
+        weft__complete(&job->future, job->result.value, job->result.destructor);
+    weft__unref(&job->future);
+}
+
 void weft__job_complete(weft__item *item)
 {
     struct weft__job *job = WEFT__CONTAINER(item, struct weft__job, item);
-    if (job->left) {
+    if (__builtin_expect(job->left, 0)) {
         weft__client_forget(job);
-    } else {
-        come_home(job);
-        answer_requests(job);
-        weft__complete_result(&job->future, job->result);
+        weft__unref(&job->future);
+        return;
     }
-    weft_unref(&job->future);
+    come_home(job);
+    if (is_for_nobody(job))
+        go(job);
+    else
+        complete(job);
 }
 
 /* One that has come home completes as ever, but its lane is no more. */
@@ -210,13 +241,16 @@ static weft_context *context_of(const weft_future *future)
     return WEFT__CONTAINER(future, struct weft__job, future)->context;
 }
 
-static void fini(struct weft__job *job)
+static inline void fini(struct weft__job *job)
 {
     if (job->control)
         weft__control_fini(job);
-    weft__progress_release(job);
-    weft__chain_fini(job);
-    weft_context_unref(job->context);
+    if (weft__progress_is_used(&job->progress))
+        weft__progress_release(job);
+    if (job->chain.step)
+        weft__chain_fini(job);
+    if (job->context)
+        weft_context_unref(job->context);
 }
 
 static void dispose(weft_future *future)
@@ -286,8 +320,8 @@ static struct weft__job *room(weft_loop *loop, struct weft__own *own, bool contr
 }
 
 /* All but what is written before it is read: see pool/job.h. */
-static void init(struct weft__job *job, struct weft__client *client, weft_lane *lane,
-                 const struct weft__request *request, const struct weft__future_ops *its_ops)
+static inline void init(struct weft__job *job, struct weft__client *client, weft_lane *lane,
+                        const struct weft__request *request, const struct weft__future_ops *its_ops)
 {
     weft__future_init(&job->future, client->loop, its_ops, 2);
     job->client = client;
@@ -311,37 +345,60 @@ static void init(struct weft__job *job, struct weft__client *client, weft_lane *
     atomic_init(&job->progress.stream, NULL);
     atomic_init(&job->progress.refusal, 0);
     job->progress.bound = request->options->progress;
-    job->home = weft__express_home(client->place);
+    job->home = client->home;
     job->item.run = weft__job_complete;
+}
+
+/* With `more` bytes behind its arguments. */
+static inline struct weft__job *new_job(struct weft__client *client, weft_lane *lane,
+                                        const struct weft__request *request, bool controlled,
+                                        size_t more)
+{
+    const struct weft__future_ops *its_ops;
+    struct weft__job *job = NULL;
+    if (request->size <= SIZE_MAX / 2)
+        job = room(client->loop, request->own, controlled, sizeof(*job) + request->size + more,
+                   &its_ops);
+    if (!job)
+        return NULL;
+    init(job, client, lane, request, its_ops);
+    if (request->size > 0)
+        memcpy(job->args, request->args, request->size);
+    return job;
+}
+
+static struct weft__job *new_unusual(struct weft__client *client, weft_lane *lane,
+                                     const struct weft__request *request,
+                                     const struct weft__limits *limits)
+{
+    const struct weft_job_options *options = request->options;
+    bool controlled = limits || options->on_cancel != WEFT_CANCEL_WAIT;
+    size_t padding = -request->size % _Alignof(max_align_t);
+    size_t control = controlled ? sizeof(struct weft__control) : 0;
+    size_t sticky = options->key ? sizeof(struct weft__sticky) : 0;
+    struct weft__job *job = new_job(client, lane, request, controlled, padding + control + sticky);
+    if (!job)
+        return NULL;
+    unsigned char *behind = job->args + request->size + padding;
+    if (sticky)
+        job->sticky = (void *)(behind + control);
+    if (!controlled)
+        return job;
+    job->control = (void *)behind;
+    weft__control_init(job->control, options, limits, client->pool->interrupt_signal);
+    return job;
 }
 
 struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
                                 const struct weft__request *request)
 {
     const struct weft_job_options *options = request->options;
-    struct weft__limits room_for_limits, *limits;
-    limits = weft__limits_find(options, lane, &room_for_limits);
-    bool controlled = limits || options->on_cancel != WEFT_CANCEL_WAIT;
-    size_t padding = controlled || options->key ? -request->size % _Alignof(max_align_t) : 0;
-    size_t control = padding + request->size;
-    size_t sticky = control + (controlled ? sizeof(struct weft__control) : 0);
-    size_t end = sticky + (options->key ? sizeof(struct weft__sticky) : 0);
-    const struct weft__future_ops *its_ops;
-    struct weft__job *job = NULL;
-    if (request->size <= SIZE_MAX / 2)
-        job = room(client->loop, request->own, controlled, sizeof(*job) + end, &its_ops);
-    if (!job)
-        return NULL;
-    init(job, client, lane, request, its_ops);
-    if (request->size > 0)
-        memcpy(job->args, request->args, request->size);
-    if (options->key)
-        job->sticky = (void *)(job->args + sticky);
-    if (controlled) {
-        job->control = (void *)(job->args + control);
-        weft__control_init(job->control, options, limits, client->pool->interrupt_signal);
-    }
-    return job;
+    struct weft__limits room_for_limits, *limits = NULL;
+    if (!weft__is_usual(options) || weft__loop->current || weft__lane_max_wait(lane))
+        limits = weft__limits_find(options, lane, &room_for_limits);
+    if (limits || options->on_cancel != WEFT_CANCEL_WAIT || options->key)
+        return new_unusual(client, lane, request, limits);
+    return new_job(client, lane, request, false, 0);
 }
 
 void weft__job_discard(struct weft__job *job)

@@ -23,47 +23,48 @@ struct weft__own;
 
 /**
  * One block of memory: the future, the job, a copy of its arguments, its control and what its key needs,
- * if it has them. [mu] is the pool's lock. What the loop alone uses stands before what goes back and
- * forth. Those marked (set) are not cleared in a new job: they are written before they are read.
+ * if it has them. [mu] is the pool's lock. What its end touches stands together, at the beginning; then
+ * what is only written as a rule, and what only unusual jobs need. Those marked (set) are not cleared in
+ * a new job: they are written before they are read.
  */
 struct weft__job {
     weft_future future;              /* [loop] */
     struct weft__client *client;     /* [loop] NULL once the job is not under way any more */
     struct weft__job *older, *newer; /* [loop] in the client's list (set) */
-    const char *name, *place;        /* [const] */
-    weft_context *context;           /* [const] owned by the job's memory */
-    struct weft__own *own;           /* [const] whose memory it is in; NULL: its own */
-    bool forced;                     /* [const] it is not dropped when the loop shuts down */
-    bool elsewhere;                  /* [const] it runs on another thread (set) */
+    weft__item item;                 /* [worker], then [loop] */
+    weft_result result;              /* [worker], then [loop] (set) */
     bool left;                       /* [loop] it has been completed, and has not come home yet */
     bool ran;                        /* [worker], then [loop]: its function was called. Of a plain
                                         one not set before it has come home */
     bool ended;                      /* [mu] its loop is gone, and the worker has done with it */
     bool let_go;                     /* [mu] its loop is gone, and has done with it */
     bool deserted;                   /* [mu] its thread is counted in pool->abandoned */
-    weft_pool *pool;                 /* [const] */
-    weft_lane *lane;                 /* [const]; NULL: left behind by a fork. Gone once the job has
-                                      ended */
-    struct weft__job *prev, *next;   /* [mu] in the lane (set) */
-    uint64_t key;                    /* [const] 0: none */
-    uint64_t seq;                    /* [mu] its number in the lane (set) */
-    struct weft__sticky *sticky;     /* [const] behind the control; NULL: it has no key */
-    weft_ns queued_at;               /* [mu] weft__pool_now() when it was submitted */
-    weft_ns started_at;              /* [mu] when it was taken (set) */
-    weft_ns charged;        /* [mu], [worker] to its lane when it was taken; INT64_MIN: it was
-                                      free (set) */
-    enum weft__stage stage; /* [mu] where it stands in the lane */
+    bool forced;                     /* [const] it is not dropped when the loop shuts down */
+    bool elsewhere;                  /* [const] it runs on another thread (set) */
+    struct weft__own *own;           /* [const] whose memory it is in; NULL: its own */
+    struct weft__control *control;   /* [const] behind the arguments; NULL: nothing stops it */
+    void (*release)(void *args); /* [loop], [worker] while it runs; NULL: none, or it was called */
+    weft_context *context;       /* [const] owned by the job's memory */
+    struct weft__progress progress;
     struct weft__chain chain;
+    weft_pool *pool;                /* [const] */
+    weft_lane *lane;                /* [const]; NULL: left behind by a fork. Gone once the job has
+                                      ended */
     weft_result (*run)(void *args); /* [const] the first one of a chain */
     void *params;                   /* [const], then [worker] its arguments: `args`, or of a later
-                                    function */
-    void (*release)(void *args); /* [loop], [worker] while it runs; NULL: none, or it was called */
-    struct weft__control *control; /* [const] behind the arguments; NULL: nothing stops it */
-    weft__mailbox *mailbox; /* [const] of its loop; a reference once it is let go: see job.c */
-    struct weft__progress progress;
-    struct weft__home *home;                    /* [const] of its loop in the pool; NULL: none */
-    weft__item item;                            /* [worker], then [loop] */
-    weft_result result;                         /* [worker], then [loop] (set) */
+                                      function */
+    weft__mailbox *mailbox;      /* [const] of its loop; a reference once it is let go: see job.c */
+    struct weft__home *home;     /* [const] of its loop in the pool; NULL: none */
+    const char *name, *place;    /* [const] */
+    uint64_t key;                /* [const] 0: none */
+    struct weft__sticky *sticky; /* [const] behind the control; NULL: it has no key */
+    enum weft__stage stage;      /* [mu] where it stands in the lane */
+    struct weft__job *prev, *next; /* [mu] in the lane (set) */
+    uint64_t seq;                  /* [mu] its number in the lane (set) */
+    weft_ns queued_at;             /* [mu] weft__pool_now() when it was submitted (set) */
+    weft_ns started_at;            /* [mu] when it was taken (set) */
+    weft_ns charged; /* [mu], [worker] to its lane when it was taken; INT64_MIN: it was
+                                      free (set) */
     _Alignas(max_align_t) unsigned char args[]; /* [const], then [worker] */
 };
 
@@ -73,12 +74,28 @@ struct weft__request {
     weft_result (*run)(void *args);
     const void *args; /* `size` bytes, copied */
     size_t size;
-    const char *name, *place; /* static, or as long as the job lasts */
-    struct weft__own *own;    /* where the job is made; NULL: in memory of its own */
+    const char *name;      /* static, or as long as the job lasts, as `place` */
+    struct weft__own *own; /* where the job is made; NULL: in memory of its own */
+    const char *place;
 };
 
+/** All zero: those of a job for which nobody said anything. */
+extern const struct weft_job_options weft__usual_options;
+
+/** Nothing was said, so that there is nothing to look at. */
+static inline bool weft__is_usual(const struct weft_job_options *options)
+{
+    return options == &weft__usual_options;
+}
+
 /** The caller's options, or the default ones for NULL; NULL: they are of another version. */
-const struct weft_job_options *weft__job_options(const struct weft_job_options *options);
+static inline const struct weft_job_options *
+weft__job_options(const struct weft_job_options *options)
+{
+    if (!options)
+        return &weft__usual_options;
+    return options->size == 0 || options->size == sizeof(*options) ? options : NULL;
+}
 
 /** Start a job; what weft_offload() returns. Thread: loop. */
 weft_future *weft__submit(const struct weft__request *request);

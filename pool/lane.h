@@ -98,6 +98,12 @@ struct weft_lane {
     struct weft__lane_counts counts;
 };
 
+/** How long its jobs may be queued; 0: no limit. Thread: any. */
+static inline weft_ns weft__lane_max_wait(const weft_lane *lane)
+{
+    return atomic_load_explicit(&lane->max_wait, memory_order_relaxed);
+}
+
 /** A lane of the usual weight is charged with what its jobs take. */
 enum { WEFT__USUAL_WEIGHT = 100, WEFT__STRIDE_BITS = 16 };
 

@@ -19,6 +19,8 @@
 #include "pool/schedule.h"
 #include "pool/wake.h"
 
+const struct weft_job_options weft__usual_options;
+
 static void run_inline(weft__item *item);
 
 static void run_inline_soon(struct weft__client *client)
@@ -42,12 +44,13 @@ static void run_inline(weft__item *item)
         run_inline_soon(client);
 }
 
-static void find_place(struct weft__client *client)
+static inline void find_place(struct weft__client *client)
 {
     if (client->asked_for_place || client->pool->by_hand)
         return;
     client->asked_for_place = true;
     client->place = weft__express_join(client->pool, client->loop->mailbox);
+    client->home = weft__express_home(client->place);
 }
 
 /* By the ring, if the pool is open for the lane, or can be. */
@@ -55,8 +58,7 @@ static bool submit_by_ring(struct weft__job *job)
 {
     struct weft__client *client = job->client;
     weft_pool *pool = job->pool;
-    bool keep =
-        client->elsewhere > 0 && weft__loop_flushes(client->loop); /* else all wait for it */
+    bool keep = client->count > 0 && weft__loop_flushes(client->loop); /* else all wait for it */
     if (job->key || !client->place)
         return false;
     if (weft__express_submit(client->place, job, keep))
@@ -115,25 +117,31 @@ static bool make_sense(const struct weft_job_options *options)
            options->max_wait >= 0 && options->max_run >= 0;
 }
 
+/* What was said of it can be done: NULL; else the failure. */
+static weft_future *check(struct weft__client *client, const struct weft__request *request)
+{
+    const struct weft_job_options *options = request->options;
+    if (options->lane && options->lane->pool != client->pool)
+        return weft_future_failed(-EINVAL, "%s: the lane belongs to another pool", request->name);
+    if (!make_sense(options))
+        return weft_future_failed(-EINVAL, "%s: options that make no sense", request->name);
+    bool interrupts = options->on_cancel == WEFT_CANCEL_INTERRUPT;
+    int status = interrupts ? weft__interrupt_acquire(client->pool) : 0;
+    return status < 0 ? weft_future_failed(status, "%s: no signal", request->name) : NULL;
+}
+
 static weft_future *submit_to(struct weft__client *client, const struct weft__request *request)
 {
     const struct weft_job_options *options = request->options;
     weft_lane *lane = options->lane ? options->lane : &client->pool->default_lane;
-    if (lane->pool != client->pool)
-        return refuse(request, weft_future_failed(-EINVAL, "%s: the lane belongs to another pool",
-                                                  request->name));
-    if (!make_sense(options))
-        return refuse(request,
-                      weft_future_failed(-EINVAL, "%s: options that make no sense", request->name));
-    bool interrupts = options->on_cancel == WEFT_CANCEL_INTERRUPT;
-    int status = interrupts ? weft__interrupt_acquire(client->pool) : 0;
-    if (status < 0)
-        return refuse(request, weft_future_failed(status, "%s: no signal", request->name));
+    weft_future *error = weft__is_usual(options) ? NULL : check(client, request);
+    if (error)
+        return refuse(request, error);
     find_place(client);
     struct weft__job *job = weft__job_new(client, lane, request);
     if (!job)
         return refuse(request, weft__future_enomem(client->loop));
-    status = weft__limits_arm(job);
+    int status = job->control ? weft__limits_arm(job) : 0;
     if (status == 0)
         return submit_job(job, options->submit);
     weft__job_discard(job);
@@ -154,14 +162,6 @@ weft_future *weft__submit(const struct weft__request *request)
     if ((client && client->pool) || weft__client_pool(loop, &client))
         return submit_to(client, request);
     return refuse(request, weft__future_enomem(loop));
-}
-
-const struct weft_job_options *weft__job_options(const struct weft_job_options *options)
-{
-    static const struct weft_job_options usual;
-    if (!options)
-        return &usual;
-    return options->size == 0 || options->size == sizeof(*options) ? options : NULL;
 }
 
 weft_future *weft__offload(const struct weft_job_options *options, const weft_blocking *blocking,
