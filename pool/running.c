@@ -18,7 +18,8 @@
  * F2 and E1 are atomic steps of one variable. If F2 is first then E1 reads what it wrote, and with that
  * K1, K2, F1 and F2 are before E2, which does not find the job noted. If E1 is first then F2 finds it
  * set, and waits until the lock is free; or E3 came before, and with that E2.
- * A job that goes home by the mailbox waits for the lock itself, on the worker.
+ * A job that goes home by the mailbox waits for the lock itself, on the worker. In a forked child nobody
+ * looks, though `looked` may be set, and nobody gives back the lock.
  *
  * The user's function is called with no lock held, on a copy.
  */
@@ -69,7 +70,7 @@ void weft__running_wait(weft_pool *pool)
 
 void weft__running_is_over(struct weft__home *home)
 {
-    if (atomic_fetch_add(&home->looked, 0)) /* F2 */
+    if (atomic_fetch_add(&home->looked, 0) /* F2 */ && !weft__pool_is_inherited(home->pool))
         weft__running_wait(home->pool);
 }
 
