@@ -51,7 +51,9 @@
  * No call is lost. `callable` is a hint that somebody could be called. Who changes under the lock
  * what it depends on stores it (pool/wake.c), and then looks at the rings; the loop publishes, and then
  * looks at it. One of the two sees the other. False: nobody is idle, and nobody may be started, or one
- * is on his way and will look; or the last one watches and will look in time.
+ * is on his way and will look; or the last one watches and will look in time. A job that may be kept back is
+ * not published yet, and asks in no order (is_urgent()): it may miss one who gets idle at that moment and does
+ * not see it. Then he is called when the tick ends.
  *
  * Searching. A worker that has found the rings empty may look for a while before it gets idle
  * (pool/worker.c). While one does nobody is called: it says so before it begins (`searching`), and when

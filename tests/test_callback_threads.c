@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <weft/weft.h>
@@ -195,6 +196,79 @@ Test(callback_threads, each_post_is_either_called_or_cancelled)
     cr_assert(weft_callback_cancel(&canceller));
     cr_assert_not(weft_callback_is_pending(&shared));
     cr_assert_eq(called + cancelled, atomic_load(&posted));
+    weft_test_loop_end();
+}
+
+/* ---- Two loops ---- */
+
+static weft_loop *loops[2];
+static atomic_uint calls;
+static sem_t is_there;
+
+static void count_any(void *arg)
+{
+    (void)arg;
+    atomic_fetch_add(&calls, 1);
+}
+
+static void *run_other_loop(void *arg)
+{
+    loops[1] = weft_loop_new(NULL);
+    sem_post(&is_there);
+    int status = weft_loop_run(loops[1]);
+    weft_loop_free(loops[1]);
+    return status == 0 ? arg : NULL;
+}
+
+static void *post_to_both(void *arg)
+{
+    for (unsigned i = 0; i < COUNT; i++)
+        if (weft_callback_post(loops[i % 2], &shared) == 0)
+            atomic_fetch_add(&posted, 1);
+        else
+            sched_yield();
+    atomic_fetch_sub(&running, 1);
+    return arg;
+}
+
+static void stop_at_the_end(void *arg)
+{
+    if (!atomic_load(&running))
+        weft_loop_stop(test_loop);
+    cr_assert_eq(weft_callback_soon(arg), 0);
+}
+
+static void stop_other(void *arg)
+{
+    weft_loop_stop(arg);
+}
+
+Test(callback_threads, one_that_is_posted_to_two_loops_is_called_once_for_each_post)
+{
+    struct weft_callback stopper;
+    pthread_t threads[THREADS], other;
+    sem_init(&is_there, 0, 0);
+    loops[0] = test_loop;
+    pthread_create(&other, NULL, run_other_loop, loops);
+    while (sem_wait(&is_there) < 0)
+        ;
+    weft_callback_init(&shared, count_any, NULL);
+    weft_callback_init(&stopper, stop_at_the_end, &stopper);
+    cr_assert_eq(weft_callback_soon(&stopper), 0);
+    atomic_store(&running, THREADS);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_create(&threads[i], NULL, post_to_both, NULL);
+    cr_assert_eq(weft_loop_run(test_loop), 0);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    cr_assert_eq(weft_post(loops[1], stop_other, loops[1]), 0);
+    void *ended;
+    pthread_join(other, &ended);
+    cr_assert_not_null(ended);
+    cr_assert(weft_callback_cancel(&stopper));
+    while (weft_callback_is_pending(&shared))
+        cr_assert_eq(weft_test_run(weft_sleep(0)), 0);
+    cr_assert_eq(atomic_load(&calls), atomic_load(&posted));
     weft_test_loop_end();
 }
 

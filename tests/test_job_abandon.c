@@ -116,6 +116,39 @@ Test(job_abandon, completes_at_once_and_is_cleaned_up_by_its_worker)
     weft_test_loop_end();
 }
 
+static atomic_bool runs, has_read; /* relaxed: what orders it is the cancel alone */
+static int written;
+
+static weft_result wait_until_left(void *ret_read)
+{
+    atomic_store_explicit(&runs, true, memory_order_relaxed);
+    while (!weft_job_cancelled())
+        sched_yield();
+    *(int *)ret_read = written;
+    atomic_store(&has_read, true);
+    return weft_ok(0);
+}
+
+/* ThreadSanitizer sees when it does not. */
+Test(job_abandon, shows_the_job_what_was_done_before)
+{
+    int seen = 0;
+    weft_pool *pool = use_pool(NULL);
+    weft_future *job = weft_offload_fn(&(struct weft_job_options){.on_cancel = WEFT_CANCEL_ABANDON},
+                                       wait_until_left, &seen);
+    while (!atomic_load_explicit(&runs, memory_order_relaxed))
+        sched_yield();
+    written = 7;
+    cr_assert(weft_cancel(job));
+    while (!atomic_load(&has_read))
+        sched_yield();
+    cr_assert_eq(seen, 7);
+    cr_assert_eq(weft_test_run(job), -ECANCELED);
+    while (count_abandoned(pool) > 0)
+        sched_yield();
+    weft_test_loop_end();
+}
+
 Test(job_abandon, keeps_its_place_in_the_lane_until_it_returns)
 {
     struct gate gate, next;

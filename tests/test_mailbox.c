@@ -237,6 +237,19 @@ Test(mailbox, keeps_its_descriptors_until_the_last_reference_is_gone)
     cr_assert_eq(weft_test_fd_count(), open);
 }
 
+/* A byte that was owed by way of the old ones never comes. */
+Test(mailbox, is_awake_when_it_was_opened_again)
+{
+    struct entry entries[2];
+    cr_assert(weft__mailbox_may_sleep(box));
+    cr_assert(weft__mailbox_put(box, &entries[0].item));
+    cr_assert_eq(weft__mailbox_reopen(box), 0);
+    cr_assert_eq(take_count(), 1);
+    cr_assert(weft__mailbox_may_sleep(box));
+    cr_assert(weft__mailbox_put(box, &entries[1].item));
+    cr_assert(is_readable());
+}
+
 static void *no_memory(size_t size)
 {
     (void)size;
