@@ -224,6 +224,7 @@ static void look_after(weft_loop *loop, uint64_t items)
 
 int weft__loop_poll(weft_loop *loop, int flags)
 {
+    bool was_quick = !loop->brought && weft__loop_skipped(loop) >= ITEMS_PER_POLL;
     weft__guard_polls(loop);
     uint64_t io = loop->io;
     int polled = event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | flags);
@@ -231,7 +232,7 @@ int weft__loop_poll(weft_loop *loop, int flags)
     loop->polls++;
     loop->run_before_poll = weft__loop_callbacks(loop);
     loop->brought = loop->io - io;
-    look_after(loop, 1);
+    look_after(loop, was_quick ? ITEMS_PER_CHECK : 1);
     loop->polled_at = monotonic_now();
     loop->is_polled = loop->pause = true;
     return polled < 0 ? -EIO : 0;
