@@ -227,7 +227,7 @@ static void fork_slowly(void *arg)
     (void)arg;
     polls_before = test_loop->polls;
     child = fork();
-    usleep(1000);
+    usleep(1000); /* on purpose: more than between two polls */
     weft_loop_stop(test_loop);
 }
 
