@@ -203,7 +203,7 @@ Test(callback_threads, each_post_is_either_called_or_cancelled)
 
 static weft_loop *loops[2];
 static atomic_uint calls;
-static sem_t is_there;
+static sem_t is_there, is_unused;
 
 static void count_any(void *arg)
 {
@@ -216,6 +216,8 @@ static void *run_other_loop(void *arg)
     loops[1] = weft_loop_new(NULL);
     sem_post(&is_there);
     int status = weft_loop_run(loops[1]);
+    while (sem_wait(&is_unused) < 0)
+        ;
     weft_loop_free(loops[1]);
     return status == 0 ? arg : NULL;
 }
@@ -248,6 +250,7 @@ Test(callback_threads, one_that_is_posted_to_two_loops_is_called_once_for_each_p
     struct weft_callback stopper;
     pthread_t threads[THREADS], other;
     sem_init(&is_there, 0, 0);
+    sem_init(&is_unused, 0, 0);
     loops[0] = test_loop;
     pthread_create(&other, NULL, run_other_loop, loops);
     while (sem_wait(&is_there) < 0)
@@ -262,6 +265,7 @@ Test(callback_threads, one_that_is_posted_to_two_loops_is_called_once_for_each_p
     for (unsigned i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     cr_assert_eq(weft_post(loops[1], stop_other, loops[1]), 0);
+    sem_post(&is_unused);
     void *ended;
     pthread_join(other, &ended);
     cr_assert_not_null(ended);
