@@ -210,6 +210,7 @@ static void leave_home(struct weft__client *client)
     weft__home_leave(home, &late);
     weft__express_leave(client->place);
     client->place = NULL;
+    client->home = NULL;
     if (late.head)
         weft__loop_queue_mail(test_loop, late.head, WEFT__CONTAINER(late.tail, weft__item, next));
 }
