@@ -32,11 +32,20 @@
 #include "pool/schedule.h"
 #include "pool/worker.h"
 
+/* Not in one expression: gcc would read both with the bytes around them, which the loop may be writing. */
+static bool is_abandoned(const struct weft__job *job)
+{
+    bool left = job->deserted;
+    if (!left)
+        left = job->let_go;
+    return left;
+}
+
 static void describe_locked(const struct weft__job *job, weft_ns started_at,
                             struct weft_running_job *ret)
 {
     *ret = (struct weft_running_job){.runs_for = weft__pool_now() - started_at,
-                                     .is_abandoned = job->deserted || job->let_go,
+                                     .is_abandoned = is_abandoned(job),
                                      .state = weft__control_describe(job->control)};
     snprintf(ret->name, sizeof(ret->name), "%s", job->name);
     snprintf(ret->started_at, sizeof(ret->started_at), "%s", job->place ? job->place : "");
