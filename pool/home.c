@@ -38,6 +38,7 @@
 
 #include <sched.h>
 
+#include "core/line.h"
 #include "core/memory.h"
 #include "pool/job.h"
 #include "pool/pool.h"
@@ -111,16 +112,6 @@ static struct entry *next_entry(struct weft__returns *returns)
     return &returns->last->entries[returns->sent % CHUNK];
 }
 
-/* This will be written to soon, and is at the loop's CPU now. (The builtin fetches it to be read.) */
-static void fetch_to_write(const void *at)
-{
-#ifdef __x86_64__
-    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)at));
-#else
-    __builtin_prefetch(at, 1);
-#endif
-}
-
 static bool push(struct weft__returns *returns, const struct weft__return *what)
 {
     struct entry *entry = next_entry(returns);
@@ -131,7 +122,7 @@ static bool push(struct weft__returns *returns, const struct weft__return *what)
     entry->value = what->result.value;
     entry->status = what->result.status;
     atomic_store(&entry->number, ++returns->sent); /* W1 */
-    fetch_to_write(entry + AHEAD);
+    weft__fetch_to_write(entry + AHEAD);           /* it is at the loop's CPU */
     return true;
 }
 

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "core/line.h"
 #include "core/spin.h"
 #include "pool/each.h"
 #include "pool/job.h"
@@ -107,8 +108,11 @@ static enum weft__look look(void *arg, weft_ns now)
 {
     struct search *search = arg;
     (void)now;
-    if (weft__schedule_resume(search->pool, search->span, search->claim))
-        return WEFT__FOUND;
+    if (weft__express_has(search->pool, search->span->lane)) {
+        weft__fetch_to_write(&search->pool->express.searching); /* the loop has looked at it */
+        if (weft__schedule_resume(search->pool, search->span, search->claim))
+            return WEFT__FOUND;
+    }
     return weft__express_is_open(search->pool, search->span->lane) ? WEFT__NOTHING : WEFT__ENOUGH;
 }
 
