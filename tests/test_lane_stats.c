@@ -457,6 +457,47 @@ Test(lane_stats, other_threads_read_while_jobs_run_and_lanes_come_and_go)
     end();
 }
 
+/* By rings; then what the threads have counted of the one lane moves out of their way for the other. */
+static void run_in(weft_lane *of, uint64_t before)
+{
+    enum { JOBS = 20 };
+    weft_future *jobs[JOBS];
+    for (int i = 0; i < JOBS; i++)
+        jobs[i] = weft_to_thread_fn(of, return_nothing, NULL);
+    for (int i = 0; i < JOBS; i++)
+        cr_assert_eq(weft_test_run(jobs[i]), 0);
+    cr_assert_eq(told_of(of).completed, before + JOBS);
+    cr_assert_eq(told_of(of).queue_wait.count, before + JOBS);
+}
+
+static void *read_on(void *over)
+{
+    uint64_t before = 0, now;
+    for (; !atomic_load((atomic_bool *)over); before = now) {
+        now = told_of(lane).completed;
+        cr_assert_geq(now, before);
+        cr_assert_leq(now, told_of(lane).submitted);
+    }
+    return NULL;
+}
+
+Test(lane_stats, each_job_is_told_of_once_when_threads_change_lanes)
+{
+    pthread_t reader;
+    atomic_bool over = false;
+    begin();
+    weft_lane *other = weft_lane_new(pool, &(struct weft_lane_options){.name = "other"});
+    cr_assert_eq(pthread_create(&reader, NULL, read_on, &over), 0);
+    for (uint64_t i = 0; i < 1000; i++) {
+        run_in(lane, i * 20);
+        run_in(other, i * 20);
+    }
+    atomic_store(&over, true);
+    cr_assert_eq(pthread_join(reader, NULL), 0);
+    weft_lane_unref(other);
+    end();
+}
+
 /* ---- What is never started ---- */
 
 static int cannot_start(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
