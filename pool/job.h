@@ -36,9 +36,6 @@ struct weft__job {
     bool left;                       /* [loop] it has been completed, and has not come home yet */
     bool ran;                        /* [worker], then [loop]: its function was called. Of a plain
                                         one not set before it has come home */
-    bool ended;                      /* [mu] its loop is gone, and the worker has done with it */
-    bool let_go;                     /* [mu] its loop is gone, and has done with it */
-    bool deserted;                   /* [mu] its thread is counted in pool->abandoned */
     bool forced;                     /* [const] it is not dropped when the loop shuts down */
     bool elsewhere;                  /* [const] it runs on another thread (set) */
     struct weft__own *own;           /* [const] whose memory it is in; NULL: its own */
@@ -59,6 +56,11 @@ struct weft__job {
     uint64_t key;                /* [const] 0: none */
     struct weft__sticky *sticky; /* [const] behind the control; NULL: it has no key */
     enum weft__stage stage;      /* [mu] where it stands in the lane */
+    /* Apart from what the loop writes when a job comes home: who looks at it meanwhile reads these, and
+     * the compiler may read bytes that stand together at once. */
+    bool ended;                    /* [mu] its loop is gone, and the worker has done with it */
+    bool let_go;                   /* [mu] its loop is gone, and has done with it */
+    bool deserted;                 /* [mu] its thread is counted in pool->abandoned */
     struct weft__job *prev, *next; /* [mu] in the lane (set) */
     uint64_t seq;                  /* [mu] its number in the lane (set) */
     weft_ns queued_at;             /* [mu] weft__pool_now() when it was submitted (set) */
