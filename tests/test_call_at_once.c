@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls that end in their first step, and such that begin within them. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <weft/weft.h>
+
+#include "tests/support/loop.h"
+
+TestSuite(call_at_once, .init = weft_test_loop_begin, .timeout = 60);
+
+struct add {
+    WEFT_FRAME;
+    int64_t a;
+    char b, c;
+};
+
+static WEFT_ASYNC(add)
+{
+    WEFT_BEGIN;
+    WEFT_RETURN(self->a + self->b + self->c);
+    WEFT_END;
+}
+
+struct holds {
+    WEFT_FRAME;
+    weft_future *first, *second;
+    int64_t a, b, c;
+};
+
+static WEFT_ASYNC(holds)
+{
+    WEFT_BEGIN;
+    self->first = weft_call(add, .a = 1, .b = 2, .c = 3);
+    self->second = weft_call(add, .a = 10, .c = 30);
+    WEFT_AWAIT_INTO(self->a, self->first);
+    WEFT_AWAIT_INTO(self->b, weft_call(add, .b = 7));
+    WEFT_AWAIT_INTO(self->c, self->second);
+    WEFT_RETURN(self->a * 10000 + self->b * 100 + self->c);
+    WEFT_END;
+}
+
+Test(call_at_once, each_has_its_own_arguments_and_value_though_several_are_held)
+{
+    weft_future *task = weft_spawn(holds);
+    cr_assert_eq(weft_loop_run_until(test_loop, weft_ref(task)), 0);
+    cr_assert_eq(weft_future_value(task).i64, 60740);
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+struct fibonacci {
+    WEFT_FRAME;
+    int64_t n, a, b;
+};
+
+static WEFT_ASYNC(fibonacci)
+{
+    WEFT_BEGIN;
+    if (self->n < 2)
+        WEFT_RETURN(self->n);
+    WEFT_AWAIT_INTO(self->a, weft_call(fibonacci, .n = self->n - 1));
+    WEFT_AWAIT_INTO(self->b, weft_call(fibonacci, .n = self->n - 2));
+    WEFT_RETURN(self->a + self->b);
+    WEFT_END;
+}
+
+Test(call_at_once, a_coroutine_may_call_itself)
+{
+    weft_future *task = weft_spawn(fibonacci, .n = 15);
+    cr_assert_eq(weft_loop_run_until(test_loop, weft_ref(task)), 0);
+    cr_assert_eq(weft_future_value(task).i64, 610);
+    weft_unref(task);
+    weft_test_loop_end();
+}
+
+static int finallies;
+
+struct finally_returns {
+    WEFT_FRAME;
+    int in_body, in_finally;
+};
+
+static WEFT_ASYNC(finally_returns)
+{
+    WEFT_BEGIN;
+    WEFT_RETURN(self->in_body);
+    WEFT_FINALLY;
+    finallies++;
+    if (self->in_finally)
+        WEFT_RETURN(self->in_finally);
+    WEFT_END;
+}
+
+struct two_finallies {
+    WEFT_FRAME;
+    int64_t a, b;
+};
+
+static WEFT_ASYNC(two_finallies)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT_INTO(self->a, weft_call(finally_returns, .in_body = 1));
+    WEFT_FINALLY;
+    WEFT_AWAIT_INTO(self->b, weft_call(finally_returns, .in_body = 1, .in_finally = 2));
+    WEFT_RETURN(self->a * 10 + self->b);
+    WEFT_END;
+}
+
+Test(call_at_once, a_return_goes_through_finally_once_and_one_in_it_replaces_the_value)
+{
+    weft_future *task = weft_spawn(two_finallies);
+    cr_assert_eq(weft_loop_run_until(test_loop, weft_ref(task)), 0);
+    cr_assert_eq(weft_future_value(task).i64, 12);
+    cr_assert_eq(finallies, 2);
+    weft_unref(task);
+    weft_test_loop_end();
+}
