@@ -81,7 +81,7 @@ static void make_idle(struct callback *own)
         atomic_store_explicit(&own->where, 0, memory_order_release);
 }
 
-void weft__callback_call(weft__item *item)
+static void call(weft__item *item)
 {
     struct callback *own = of_item(item);
     weft_call_fn *fn = own->fn;
@@ -93,7 +93,7 @@ void weft__callback_call(weft__item *item)
 void weft_callback_init(struct weft_callback *callback, weft_call_fn *fn, void *arg)
 {
     struct callback *own = inside(callback);
-    own->timer = (weft__timer){.item.run = weft__callback_call};
+    own->timer = (weft__timer){.item.run = call};
     own->fn = fn;
     own->arg = arg;
     atomic_init(&own->where, 0);
@@ -222,7 +222,7 @@ void weft__callbacks_end(weft_loop *loop)
     weft__item **link = &loop->ready.head;
     while (*link) {
         weft__item *item = *link;
-        if (item->run != weft__callback_call) {
+        if (item->run != call) {
             link = &item->next;
             continue;
         }
@@ -236,7 +236,7 @@ void weft__callbacks_end(weft_loop *loop)
 
 bool weft__callback_end_timer(weft_loop *loop, weft__timer *timer)
 {
-    if (timer->item.run != weft__callback_call)
+    if (timer->item.run != call)
         return false;
     weft__timer_stop(loop, timer);
     make_idle(of_item(&timer->item));

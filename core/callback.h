@@ -13,7 +13,4 @@ void weft__callbacks_end(weft_loop *loop);
 /** The loop ends: if the timer is a callback's, disarm it, and true. */
 bool weft__callback_end_timer(weft_loop *loop, weft__timer *timer);
 
-/** What an item of a callback runs. The loop knows it by name: it saves one jump to an address of two. */
-void weft__callback_call(weft__item *item);
-
 #endif

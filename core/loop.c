@@ -32,7 +32,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/callback.h"
 #include "core/context.h"
 #include "core/debug.h"
 #include "core/nested.h"
@@ -319,8 +318,6 @@ static void run_ready(weft_loop *loop)
         loop->batch = next = item->next;
         if (__builtin_expect(loop->debug != NULL, 0))
             weft__debug_run(loop, item);
-        else if (item->run == weft__callback_call)
-            weft__callback_call(item);
         else
             item->run(item);
         if (__builtin_expect(--loop->left == 0, 0))
