@@ -192,7 +192,7 @@ def overview(rows, path):
         names.append(f"{least:.6g} {row} {_quoted(label(peer))}")
         lines.append(f"set label {_quoted(place)} at graph 1, first {row} right tc rgb '#777777'")
     lines += [*dots, "EOD", *names, "EOD",
-              f'set arrow from 1, graph 0 to 1, graph 1 nohead lw 2 lc rgb "{OURS}"',
+              f'set arrow from 1, graph 0 to 1, first {len(rows)} nohead lw 2 lc rgb "{OURS}"',
               f'set label "weft" at 1, graph 1 center offset 0,-0.8 tc rgb "{OURS}" font ",13"',
               'set xlabel "what each peer costs, weft being 1: to the left of the line they are ahead" noenhanced',
               f"set yrange [-0.7:{len(rows) + 1.2}]",
