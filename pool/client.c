@@ -196,31 +196,40 @@ static void free_client(struct weft__part *part)
     weft__free(client);
 }
 
-/* The pool of the child is another one, made when it is needed. All are cut off first: what one of them releases may ask others to stop, and must not meet the pool,
- * whose lock may be held for ever. */
-static void after_fork(struct weft__part *part)
+/* All at once, and before anything is released: what one of them releases may ask others to stop, or start
+ * new ones, and must not meet the pool, whose lock may be held for ever. */
+static void cut_off(struct weft__client *client)
 {
-    struct weft__client *client = client_of_part(part);
-    struct weft__job *next;
     for (struct weft__job *job = client->oldest; job; job = job->newer)
         weft__job_cut_off(job);
     for (struct weft__job *job = client->left; job; job = job->older)
         weft__job_cut_off(job);
-    for (struct weft__job *job = client->oldest; job; job = next) {
-        next = job->newer;
-        weft__job_lose(job);
-    }
-    for (struct weft__job *job = client->left; job; job = next) {
-        next = job->older;
-        weft__job_lose(job);
-    }
     if (client->place) /* which stays behind */
         weft__home_forget(client->home);
     client->place = NULL;
     client->home = NULL;
     client->asked_for_place = false;
-    weft_pool_unref(client->pool);
     client->pool = NULL;
+}
+
+/* The pool of the child is another one, made when it is needed. Jobs of that one may be started meanwhile:
+ * they stand behind the last one that is lost, or before the first one that was left. */
+static void after_fork(struct weft__part *part)
+{
+    struct weft__client *client = client_of_part(part);
+    struct weft__job *next, *left = client->left;
+    const struct weft__job *last = client->newest;
+    weft_pool *pool = client->pool;
+    cut_off(client);
+    for (struct weft__job *job = client->oldest; job; job = next) {
+        next = job == last ? NULL : job->newer;
+        weft__job_lose(job);
+    }
+    for (struct weft__job *job = left; job; job = next) {
+        next = job->older;
+        weft__job_lose(job);
+    }
+    weft_pool_unref(pool);
 }
 
 static bool has_mail(struct weft__part *part)

@@ -13,7 +13,9 @@
 #include "tests/support/child.h"
 #include "tests/support/gate.h"
 #include "tests/support/loop.h"
+#include "tests/support/pool.h"
 #include "tests/support/sanitizer.h"
+#include "tests/support/trace.h"
 
 TestSuite(fork, .init = weft_test_loop_begin, .timeout = 30);
 
@@ -248,6 +250,66 @@ Test(fork, jobs_fail_as_lost_in_the_child_which_makes_a_pool_of_its_own)
     for (int i = 0; i < 3; i++)
         cr_assert_eq(weft_test_run(jobs[i]), 0);
     weft_pool_unref(pool);
+    weft_test_loop_end();
+}
+
+/* A job in its own memory that is submitted again when it gets that back, twice. */
+struct again {
+    struct weft_job job;
+    struct gate *gate; /* passed on the way; NULL: none */
+    int called, freed;
+};
+
+static weft_result count_call(void *arg)
+{
+    struct again *again = arg;
+    again->called++;
+    return again->gate ? gate_pass(again->gate) : weft_ok(0);
+}
+
+static void submit_again(void *arg)
+{
+    struct again *again = arg;
+    if (again->freed++ < 2)
+        weft_unref(weft_job_submit(&again->job, NULL));
+}
+
+static void wait_for_both(struct again *both)
+{
+    for (int i = 0; i < 2; i++)
+        while (!weft_job_is_idle(&both[i].job))
+            weft_test_ticks(1);
+}
+
+static void lose_and_submit(void *arg)
+{
+    struct again *both = arg;
+    both[0].gate = NULL;
+    CHILD_EXPECT(weft_after_fork_child(test_loop) == 0);
+    wait_for_both(both);
+    CHILD_EXPECT(both[0].called == 3); /* the first time by the parent */
+    CHILD_EXPECT(both[1].called == 2);
+    weft_loop_free(test_loop);
+}
+
+Test(fork, what_was_lost_may_be_submitted_again_while_others_are_lost)
+{
+    struct again both[2] = {0};
+    struct gate gate;
+    gate_init(&gate);
+    use_pool(&(struct weft_pool_options){.max_threads = 1});
+    both[0].gate = &gate;
+    for (int i = 0; i < 2; i++) { /* one runs, one is queued */
+        weft_job_init(&both[i].job, count_call, &both[i], submit_again);
+        weft_unref(weft_job_submit(&both[i].job, NULL));
+    }
+    gate_wait_entered(&gate);
+    weft_test_in_child(lose_and_submit, both);
+    both[0].gate = NULL;
+    gate_open(&gate);
+    wait_for_both(both);
+    cr_assert_eq(both[0].called, 3);
+    cr_assert_eq(both[1].called, 3);
     weft_test_loop_end();
 }
 #endif
