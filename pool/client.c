@@ -164,6 +164,7 @@ static void leave_place(struct weft__client *client)
 {
     weft__ready late;
     weft__ready_init(&late);
+    client->asked_for_place = false;
     if (!client->place)
         return;
     weft__home_leave(client->home, &late);
@@ -175,7 +176,6 @@ static void leave_place(struct weft__client *client)
     weft__express_leave(client->place);
     client->place = NULL;
     client->home = NULL;
-    client->asked_for_place = false;
 }
 
 static void free_client(struct weft__part *part)

@@ -7,6 +7,8 @@
 #include <stdatomic.h>
 #include <weft/weft.h>
 
+#include "core/loop.h"
+#include "pool/express.h"
 #include "pool/pool.h"
 #include "tests/support/express.h"
 #include "tests/support/gate.h"
@@ -47,6 +49,26 @@ Test(express_loops, more_loops_than_there_are_rings_are_served)
     for (int i = 0; i < LOOPS; i++)
         pthread_join(threads[i], NULL);
     cr_assert_leq(atomic_load(&scene.pool->express.count), WEFT__PLACES);
+    weft_test_loop_end();
+}
+
+Test(express_loops, a_loop_that_had_no_ring_in_its_pool_gets_one_in_the_next)
+{
+    struct weft__place *others[WEFT__PLACES];
+    weft__ready none;
+    weft__ready_init(&none);
+    weft_pool *full = use_pool(NULL);
+    for (int i = 0; i < WEFT__PLACES; i++)
+        others[i] = weft__express_join(full, test_loop->mailbox);
+    cr_assert_eq(weft_test_run(submit(NULL, 0)), 0);
+    cr_assert_not(is_open(full));
+    for (int i = 0; i < WEFT__PLACES; i++) {
+        weft__home_leave(weft__express_home(others[i]), &none);
+        weft__express_leave(others[i]);
+    }
+    weft_pool *pool = use_pool(NULL);
+    cr_assert_eq(weft_test_run(submit(NULL, 1)), 0);
+    cr_assert(is_open(pool));
     weft_test_loop_end();
 }
 
