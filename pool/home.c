@@ -17,12 +17,12 @@
  * queues. A late sender's needs one step more. All of these are sequentially consistent:
  *
  *     worker   W1  its number: publish the entry      loop   L1  arrived = false
- *              W2  arrived: read; if it is                   L2  entries: read, take what is there
- *                  false, set it
+ *              W2  arrived: read; if it is                   L2  senders and their entries: read, take
+ *                  false, set it                                 what is there
  *
  * If L2 does not see the entry then W1 is after it, so W2 is after L1, and sets `arrived` again. Then
- * the worker nudges the mailbox. A sender, or a chunk, that the loop does not know yet was not there
- * before W1 either: both are stored so before it.
+ * the worker nudges the mailbox. A sender, or a chunk, that L2 does not see was not there before W1
+ * either: both are stored so before it.
  *
  * Order. What one worker sends comes in its order, and after what the job has put in the mailbox (core/part.c).
  *
@@ -245,10 +245,10 @@ bool weft__home_has_mail(struct weft__home *home)
 
 void weft__home_collect(struct weft__home *home, weft__ready *into)
 {
-    unsigned count = atomic_load(&home->count);
-    bool all = count > SCANNED && atomic_load_explicit(&home->arrived, memory_order_relaxed);
+    bool all = atomic_load_explicit(&home->arrived, memory_order_relaxed);
     if (all)
         atomic_store(&home->arrived, false);            /* L1 */
+    unsigned count = atomic_load(&home->count);         /* L2 */
     take_all(home, all ? count : scanned(count), into); /* L2 */
 }
 

@@ -13,6 +13,7 @@
 #include <weft/weft.h>
 
 #include "core/loop.h"
+#include "core/memory.h"
 #include "pool/client.h"
 #include "pool/pool.h"
 #include "tests/support/child.h"
@@ -80,11 +81,31 @@ Test(home, results_of_more_threads_than_it_looks_at_come)
     weft_test_loop_end();
 }
 
+/* Threads become known to the loop while it looks for what others have sent. */
+Test(home, first_results_of_many_threads_come)
+{
+    for (int i = 0; i < 100; i++) {
+        use_pool(&(struct weft_pool_options){.max_threads = MANY, .min_threads = MANY});
+        let_all_meet(MANY, 1);
+    }
+    weft_test_loop_end();
+}
+
+/* What was sent may have come before its sender tells so. */
+static void wait_for_senders(weft_pool *pool)
+{
+    for (unsigned i = 0; i < pool->places; i++)
+        while (atomic_load(&pool->workers[i].posting))
+            sched_yield();
+}
+
 Test(home, a_loop_that_has_taken_all_has_no_mail)
 {
-    use_pool(&(struct weft_pool_options){.max_threads = MANY, .min_threads = MANY});
+    weft_pool *pool =
+        use_pool(&(struct weft_pool_options){.max_threads = MANY, .min_threads = MANY});
     for (int threads = 1; threads <= MANY; threads++) {
         let_all_meet(threads, 1);
+        wait_for_senders(pool);
         cr_assert_eq(weft_test_run(weft_sleep(1)), 0);
         cr_assert_not(weft__loop_has_mail(test_loop));
     }
@@ -108,6 +129,35 @@ Test(home, its_chunks_are_used_again)
             cr_assert_eq(weft_future_value(jobs[k]).i64, i * k);
             weft_unref(jobs[k]);
         }
+    }
+    weft_test_loop_end();
+}
+
+/* More than the loop has taken so far, and no memory to write it down. */
+Test(home, what_finds_no_memory_for_its_way_comes_all_the_same)
+{
+    enum { AT_ONCE = 300 };
+    static int numbers[AT_ONCE];
+    static weft_future *jobs[AT_ONCE];
+    struct gate gate;
+    gate_init(&gate);
+    weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 1});
+    weft_future *first = weft_to_thread_fn(NULL, gate_pass, &gate);
+    gate_wait_entered(&gate);
+    for (int k = 0; k < AT_ONCE; k++) {
+        numbers[k] = k;
+        jobs[k] = weft_to_thread_fn(NULL, echo, &numbers[k]);
+    }
+    weft__memory_fail(1);
+    gate_open(&gate);
+    wait_for_idle(pool, 1);
+    cr_assert(weft__memory_failed());
+    weft__memory_fail(0);
+    cr_assert_eq(weft_test_run(first), 0);
+    for (int k = 0; k < AT_ONCE; k++) {
+        cr_assert_eq(weft_test_run(weft_ref(jobs[k])), 0);
+        cr_assert_eq(weft_future_value(jobs[k]).i64, k);
+        weft_unref(jobs[k]);
     }
     weft_test_loop_end();
 }
