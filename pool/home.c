@@ -32,6 +32,9 @@
  * what is in the queues after that is all that will ever come. A job that ends later goes by the mailbox,
  * which refuses it (pool/job.c). Its mailbox lasts as long as it is out, hence no other loop's can be taken for it.
  *
+ * tests/model/home.pml is this protocol for Spin, with that of pool/running.c; each of its mutants drops or
+ * moves one of the lines.
+ *
  * Failure modes: no memory for a chunk: the job goes by the mailbox, and may overtake others.
  */
 #include "pool/home.h"

@@ -19,7 +19,7 @@
  * K1, K2, F1 and F2 are before E2, which does not find the job noted. If E1 is first then F2 finds it
  * set, and waits until the lock is free; or E3 came before, and with that E2.
  * A job that goes home by the mailbox waits for the lock itself, on the worker. In a forked child nobody
- * looks, though `looked` may be set, and nobody gives back the lock.
+ * looks, though `looked` may be set, and nobody gives back the lock. tests/model/home.pml has it for Spin.
  *
  * The user's function is called with no lock held, on a copy.
  */
