@@ -128,12 +128,11 @@ static bool is_held(weft__coro *coro, struct weft__outcome *outcome)
     return true;
 }
 
-/* Its outcome becomes the future's. */
+/* Its outcome becomes the future's. Nothing of the user's is called. */
 static void complete(weft__coro *coro, const struct weft__outcome *outcome)
 {
     if (weft__coro_has(coro, WEFT__FOR_OTHERS) && weft__has_request(coro))
         coro->future.flags |= WEFT__UNDELIVERED;
-    weft__drop_awaited(coro);
     if (weft__is_call(coro)) /* its future may outlive the task */
         coro->as.context = weft_context_ref(coro->as.task->as.context);
     weft__coro_clear(coro, WEFT__CALL | WEFT__FLEETING);
@@ -154,6 +153,7 @@ static weft__coro *finish(weft_loop *loop, weft__coro *coro)
             return NULL;
         weft__blocks_end(coro, outcome.status == WEFT_ESTUCK);
     }
+    weft__drop_awaited(coro); /* a destructor that starts something lets it stay() */
     if (weft__coro_has(coro, WEFT__FLEETING)) {
         complete(coro, &outcome);
         return NULL;
@@ -347,11 +347,18 @@ WEFT_APART static void start_later(weft_loop *loop, struct weft__first_step *fir
     loop->first_steps = first->outer;
 }
 
-/* All that the first step of a call leads to if there is nothing to it but a value: nobody can wait for
- * it yet. */
+/* Is there nothing to what a first step leads to but a value? Nor anything to be dropped, whose destructor
+ * might start something. */
+static inline bool ends_at_once(const weft__coro *coro, weft_step step)
+{
+    return step.weft_code >= WEFT__DONE &&
+           coro->frame.weft_flags == (WEFT__CALL | WEFT__FLEETING) &&
+           !(coro->future.flags & WEFT__HAS_COLD) && !coro->waiter.future;
+}
+
+/* All that it leads to then: nobody can wait for it yet. */
 static inline void end_at_once(weft__coro *call, weft_value value)
 {
-    weft__drop_awaited(call);
     call->as.context = weft_context_ref(call->as.task->as.context);
     call->frame = (struct weft_frame){WEFT__STATE_DONE, 0};
     call->future.first.value = value;
@@ -369,8 +376,7 @@ static inline void first_step(weft_loop *loop, weft__coro *coro)
     loop->depth++;
     coro->waiter.item.run = weft__resume;
     weft_step step = enter(loop, coro);
-    if (step.weft_code >= WEFT__DONE && coro->frame.weft_flags == (WEFT__CALL | WEFT__FLEETING) &&
-        !(coro->future.flags & WEFT__HAS_COLD))
+    if (ends_at_once(coro, step))
         end_at_once(coro, step.weft_returned);
     else
         go_on(loop, coro, step, first.caller);

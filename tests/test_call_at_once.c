@@ -115,3 +115,97 @@ Test(call_at_once, a_return_goes_through_finally_once_and_one_in_it_replaces_the
     weft_unref(task);
     weft_test_loop_end();
 }
+
+/* ---- Destructors may use weft ---- */
+
+static weft_future *started;
+
+struct yields {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(yields)
+{
+    WEFT_BEGIN;
+    WEFT_YIELD;
+    WEFT_RETURN(5);
+    WEFT_END;
+}
+
+static void spawn_eagerly(void *value)
+{
+    (void)value;
+    started = weft_spawn_eager(yields);
+}
+
+static void call(void *value)
+{
+    (void)value;
+    started = weft_call(yields);
+}
+
+/* A future that has failed; the value that goes with it is destroyed by `destructor`. */
+static weft_future *failed_with(weft_destructor *destructor)
+{
+    weft_future *first = weft_future_new(), *second = weft_future_new();
+    weft_future *gather = weft_gather(weft_ref(first), weft_ref(second));
+    cr_assert_eq(weft_future_resolve(first, weft_value_ptr(&started), destructor), 0);
+    cr_assert_eq(weft_future_fail(second, -EIO, NULL), 0);
+    weft_unref(first);
+    weft_unref(second);
+    cr_assert_eq(weft_loop_run_until(test_loop, weft_ref(gather)), -EIO);
+    return gather;
+}
+
+struct catches {
+    WEFT_FRAME;
+    weft_future *failed;
+    int status, ends_with;
+};
+
+static WEFT_ASYNC(catches)
+{
+    WEFT_BEGIN;
+    WEFT_CATCH(self->status, self->failed);
+    if (self->ends_with < 0)
+        WEFT_FAIL(self->ends_with);
+    WEFT_RETURN(self->status);
+    WEFT_END;
+}
+
+struct calls_it {
+    WEFT_FRAME;
+    weft_future *failed;
+    int status, ends_with;
+    int64_t value;
+};
+
+static WEFT_ASYNC(calls_it)
+{
+    WEFT_BEGIN;
+    WEFT_CATCH_INTO(self->status, self->value,
+                    weft_call(catches, .failed = self->failed, .ends_with = self->ends_with));
+    WEFT_RETURN(self->status < 0 ? self->status : self->value);
+    WEFT_END;
+}
+
+static void drop_within_a_call(weft_destructor *destructor, int ends_with)
+{
+    weft_future *task =
+        weft_spawn(calls_it, .failed = failed_with(destructor), .ends_with = ends_with);
+    cr_assert_eq(weft_loop_run_until(test_loop, weft_ref(task)), 0);
+    cr_assert_eq(weft_future_value(task).i64, ends_with < 0 ? ends_with : -EIO);
+    weft_unref(task);
+    cr_assert_eq(weft_loop_run_until(test_loop, weft_ref(started)), 0);
+    cr_assert_eq(weft_future_value(started).i64, 5);
+    weft_unref(started);
+}
+
+Test(call_at_once, what_is_destroyed_when_a_call_ends_may_start_something)
+{
+    drop_within_a_call(spawn_eagerly, 0);
+    drop_within_a_call(spawn_eagerly, -EPIPE);
+    drop_within_a_call(call, 0);
+    drop_within_a_call(call, -EPIPE);
+    weft_test_loop_end();
+}
