@@ -22,15 +22,17 @@
 #include "core/task.h"
 #include "core/text.h"
 
+/* What is destroyed may start something, which has no outcome yet. */
 static void set_outcome(weft__coro *coro, struct weft__outcome *outcome, struct weft__outcome now)
 {
     struct weft__outcome before = *outcome;
-    *outcome = now;
+    *outcome = (struct weft__outcome){0};
     weft__errors_drop(&coro->future);
     if (before.status < 0)
         weft__free(before.value.ptr);
     else if (before.destructor)
         before.destructor(before.value.ptr);
+    *outcome = now;
 }
 
 void weft__set_failure(weft__coro *coro, struct weft__outcome *outcome, int status, char *message)

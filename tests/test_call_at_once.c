@@ -209,3 +209,44 @@ Test(call_at_once, what_is_destroyed_when_a_call_ends_may_start_something)
     drop_within_a_call(call, -EPIPE);
     weft_test_loop_end();
 }
+
+struct fails_later {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(fails_later)
+{
+    WEFT_BEGIN;
+    WEFT_YIELD;
+    WEFT_FAIL(-EIO);
+    WEFT_END;
+}
+
+static void add_at_once(void *value)
+{
+    (void)value;
+    started = weft_spawn_eager(add, .a = 5);
+}
+
+struct leaves_scope_open {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(leaves_scope_open)
+{
+    WEFT_BEGIN;
+    weft_scope_spawn(weft_scope_open(NULL), fails_later);
+    WEFT_RETURN(&started, add_at_once);
+    WEFT_END;
+}
+
+Test(call_at_once, a_value_in_whose_place_comes_a_failure_may_start_something_when_it_is_destroyed)
+{
+    weft_future *task = weft_spawn(leaves_scope_open);
+    cr_assert_eq(weft_loop_run_until(test_loop, weft_ref(task)), WEFT_EGROUP);
+    weft_unref(task);
+    cr_assert_eq(weft_future_status(started), 0);
+    cr_assert_eq(weft_future_value(started).i64, 5);
+    weft_unref(started);
+    weft_test_loop_end();
+}
