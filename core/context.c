@@ -168,6 +168,15 @@ bool weft__context_is_set(const weft_context *context, const weft_context_key *k
 
 /* ---- The current one ---- */
 
+void weft__context_return_to(weft_context *context)
+{
+    weft_context **slot = current();
+    if (slot)
+        replace(slot, context);
+    else
+        weft_context_unref(context);
+}
+
 weft_context *weft__context(void)
 {
     weft_context **slot = current();

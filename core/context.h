@@ -14,6 +14,9 @@ extern _Thread_local weft_context **weft__context_at __attribute__((tls_model("i
 /** The current context, borrowed; NULL: it is empty. */
 weft_context *weft__context(void);
 
+/** From now on the current context is this one, whose reference is taken over. */
+void weft__context_return_to(weft_context *context);
+
 /** From now on *slot is the current context. Returns what weft__context_leave() is to restore. */
 static inline weft_context **weft__context_enter(weft_context **slot)
 {

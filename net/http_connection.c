@@ -86,6 +86,7 @@ static void end_request(weft__http_connection *connection)
     drop(&request->handler);
     drop(&request->reader);
     drop(&request->draining);
+    weft_context_unref(request->context);
     connection->request = NULL;
     weft__http_request_free(request);
 }
@@ -293,6 +294,7 @@ static weft_future *start_handler(weft__http_connection *connection)
     char allowed[256];
     connection->phase = WEFT__HTTP_HANDLING;
     connection->served++;
+    request->context = weft_context_current();
     request->gone = request->watched = false;
     weft__http_body_begin(request);
     int status = weft__http_request_decode(request);
@@ -347,15 +349,24 @@ static int skip_body(weft_http_request *request)
     return weft__http_body_discard(request);
 }
 
+/* A handler runs in the connection's task. What it has set of its context is not for the next one. */
+static void forget_context(weft_http_request *request)
+{
+    weft_context *context = request->context;
+    request->context = NULL;
+    weft__context_return_to(context);
+}
+
 static enum next after_request(weft__http_connection *connection, int status)
 {
-    const weft_http_request *request = connection->request;
+    weft_http_request *request = connection->request;
     enum next next = KEEP;
     if (is_lost(request) || weft__stream_write_error(request->stream))
         next = RESET;
     else if (request->close || status < 0)
         next = LEAVE;
     connection->write_deadline = WEFT_FOREVER;
+    forget_context(request);
     if (next != KEEP)
         return next;
     end_request(connection);

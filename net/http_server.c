@@ -103,6 +103,7 @@ weft_http_request *weft__http_request_new(weft__http_connection *connection)
     request->connection = connection;
     request->server = server;
     request->stream = connection->stream;
+    request->context = NULL;
     weft__http_parser_begin(&request->parser, request + 1);
     weft__http_answer_begin(request);
     return request;

@@ -19,6 +19,7 @@
 #include <weft/callback.h>
 #include <weft/http_server.h>
 
+#include "core/context.h"
 #include "core/future.h"
 #include "core/link.h"
 #include "core/loop.h"
@@ -125,9 +126,10 @@ struct weft_http_request {
     size_t text_size;
     const weft_coroutine *coroutine; /* of the handler */
     const char *place;
-    weft_future *handler; /* while it runs; a reference */
-    bool watched;         /* the handler is to be watched when it does not read */
-    bool gone;            /* the client is: the handler was cancelled */
+    weft_context *context; /* the connection's, as before this request; owned */
+    weft_future *handler;  /* while it runs; a reference */
+    bool watched;          /* the handler is to be watched when it does not read */
+    bool gone;             /* the client is: the handler was cancelled */
 
     /* http_body.c */
     enum weft__http_body_state body;

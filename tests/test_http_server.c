@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weft/context.h>
 #include <weft/task.h>
 
 #include "tests/support/heap.h"
@@ -402,6 +403,49 @@ Test(http_server, a_request_finds_nothing_of_another_ones)
     cr_assert_eq(test_http_count(first.received, "X-One: 1\r\n"), 3);
     test_http_close(&first);
     test_http_close(&second);
+    test_http_end(server);
+}
+
+static WEFT_CONTEXT_KEY(user, char *, free);
+static WEFT_CONTEXT_KEY(site, const char *, NULL);
+
+struct whose {
+    WEFT_FRAME;
+    weft_http_request *request;
+};
+
+/* Who was said to ask, here or in a request before. */
+static WEFT_ASYNC(whose)
+{
+    WEFT_BEGIN;
+    if (weft_http_request_query(self->request, "user"))
+        weft_context_set(user, strdup(weft_http_request_query(self->request, "user")));
+    if (weft_http_request_query(self->request, "later"))
+        WEFT_AWAIT(weft_sleep(0));
+    WEFT_AWAIT(weft_http_respondf(self->request, 200, NULL, "%s at %s;",
+                                  weft_context_is_set(user) ? weft_context_get(user) : "nobody",
+                                  weft_context_get(site)));
+    WEFT_END;
+}
+
+/* A proxy's connection carries the requests of many. */
+Test(http_server, what_a_handler_sets_of_its_context_is_gone_with_its_request)
+{
+    static const char *const setting[] = {"/whose?user=ada", "/whose?user=ada&later=yes"};
+    weft_http_server *server = test_http_begin(NULL);
+    weft_http_route(server, "GET /whose", whose);
+    weft_context_set(site, "home");
+    for (size_t i = 0; i < 2; i++) {
+        char request[128];
+        struct test_client client = test_http_connect();
+        snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\n" HOST, setting[i]);
+        test_http_say(&client, request);
+        test_http_say(&client, "GET /whose HTTP/1.1\r\n" HOST "GET /nowhere HTTP/1.1\r\n" HOST
+                               "GET /whose?later=yes HTTP/1.1\r\n" HOST);
+        cr_assert_eq(test_http_count(client.received, "ada at home;"), 1);
+        cr_assert_eq(test_http_count(client.received, "nobody at home;"), 2, "%s", client.received);
+        test_http_close(&client);
+    }
     test_http_end(server);
 }
 

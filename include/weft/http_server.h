@@ -30,7 +30,8 @@
  * loop's error handler by the handler's name; but not when the client was the reason.
  *
  * A request belongs to its handler until the handler has ended; then it is gone, and with it all
- * texts that it lent. A handler runs in its connection's task: one at a time on each connection.
+ * texts that it lent. A handler runs in its connection's task: one at a time on each connection. What it
+ * sets of its context (<weft/context.h>) is its request's, and gone with it.
  *
  * Malformed and oversized requests never reach a handler: they are answered with the status that
  * fits (400, 408, 413, 414, 417, 431, 501, 505), and the connection is closed. So is a path that
