@@ -241,7 +241,7 @@ static void end_by_itself(weft_http_request *request)
     weft_future *sent = weft_http_end(request);
     int status = weft_is_done(sent) ? weft__observe(sent) : 0;
     weft_unref(sent);
-    if (status < 0 && !blames_client(request, status))
+    if (request->answer == WEFT__HTTP_BROKEN && !blames_client(request, status))
         report(request, "HTTP handler left its answer incomplete", status, NULL);
 }
 
