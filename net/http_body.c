@@ -8,7 +8,8 @@
  * Bytes go from the stream's buffer through the parser into the reader's memory; nothing is kept in
  * between, so that a client that sends faster than the handler reads has to wait.
  *
- * "100 Continue" is sent when a read has to wait for the first byte, if the client waits for it.
+ * "100 Continue" is sent when a read has to wait for the first byte, if the client waits for it and the
+ * head of the answer is not sent yet.
  *
  * Patience: all waits for one body may take body_timeout together, and a second more for each
  * body_rate bytes that have come. What the handler does in between does not count.
@@ -105,7 +106,7 @@ static int next_piece(weft_http_request *request, size_t most, struct weft__http
 static int send_continue(weft_http_request *request)
 {
     static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    if (request->continued || request->answer != WEFT__HTTP_NO_ANSWER)
+    if (request->continued || request->answer >= WEFT__HTTP_STREAMING)
         return 0;
     request->continued = true;
     return weft_write(request->stream, line, sizeof(line) - 1);

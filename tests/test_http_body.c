@@ -150,6 +150,46 @@ Test(http_body, continue_is_refused_by_an_answer_that_ends_the_connection)
     test_http_end(server);
 }
 
+struct begun {
+    WEFT_FRAME;
+    weft_http_request *request;
+    weft_bytes *body;
+};
+
+static WEFT_ASYNC(begun)
+{
+    WEFT_BEGIN;
+    weft_http_start(self->request, 200, NULL, WEFT_HTTP_UNKNOWN_LENGTH);
+    if (weft_http_request_query(self->request, "sent"))
+        WEFT_AWAIT(weft_http_drain(self->request));
+    WEFT_AWAIT_INTO(self->body, weft_http_read_body(self->request));
+    weft_http_write(self->request, self->body->data, self->body->len);
+    WEFT_FINALLY;
+    weft_bytes_free(self->body);
+    WEFT_END;
+}
+
+/* Else client and server would wait for each other. Behind the head there is no room for it. */
+Test(http_body, continue_is_sent_as_long_as_the_head_of_the_answer_is_not)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    weft_http_route(server, "POST /begun", begun);
+    struct test_client client;
+    say(&client, "POST /begun HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n" HOST);
+    cr_assert_str_eq(client.received, "HTTP/1.1 100 Continue\r\n\r\n");
+    test_http_say(&client, "abc");
+    cr_assert_not_null(strstr(client.received, "\r\n\r\n3\r\nabc\r\n0\r\n\r\n"));
+    cr_assert_not(client.ended);
+    test_http_close(&client);
+    say(&client, "POST /begun?sent HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n" HOST);
+    cr_assert_eq(test_http_count(client.received, "HTTP/1.1 200"), 1);
+    test_http_say(&client, "abc");
+    cr_assert_eq(test_http_count(client.received, "HTTP/1.1 100"), 0);
+    cr_assert(client.ended);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
 Test(http_body, that_nobody_read_is_skipped_if_it_is_short)
 {
     weft_http_server *server = test_http_begin(NULL);
