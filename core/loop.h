@@ -119,7 +119,7 @@ struct weft_loop {
     struct weft__coro *tasks;             /* every task that has not ended, newest first */
     struct weft__coro *calls;             /* every call that has not ended, newest first */
     size_t task_count;
-    struct weft__coro *spare_calls[WEFT__SPARE_CALLS]; /* see new_call() in core/task.c */
+    struct weft__coro *spare_calls[WEFT__SPARE_CALLS]; /* see weft__new_call() */
     weft__ready urgent;    /* runs right behind the item that runs now: weft__continue_at_once() */
     weft__ready found;     /* what a poll within this tick has found */
     int poll_error;        /* of such a poll */

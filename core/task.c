@@ -11,7 +11,7 @@
  *
  * A call (weft_call) is a coroutine that runs as its caller's task. When the caller awaits it and
  * it ends, the caller goes on in the same step, as in Python, where a chain of awaits is one task:
- * step() is a trampoline over the callers, so that the depth of the C stack does not grow.
+ * go_on() is a trampoline over the callers, so that the depth of the C stack does not grow.
  *
  * How it awaits is in core/await.c, how it ends in core/outcome.c, how it is cancelled in
  * core/task_cancel.c.

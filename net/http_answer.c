@@ -31,7 +31,7 @@ enum {
     SMALL_HEAD = 512,       /* enough for all the short ones of a head, and of a chunk */
     MAX_PIECES = 24,        /* of a head and what follows it; there are at most 9 long texts */
     MAX_UNREAD = 64 * 1024, /* a rest of the request's body worth reading to keep the connection */
-    KEPT_HEADERS = 1024     /* memory that a connection keeps for its next answer */
+    KEPT_HEADERS = 1024     /* memory that goes around with a request, for its next answer */
 };
 
 /* ---- A head under construction: short texts are copied together, long ones are pieces ---- */

@@ -10,7 +10,7 @@
  * slice of the request points into it. Body bytes are never copied: BODY hands out slices of the
  * data just fed.
  *
- *     weft__http_parser_init(&parser, &limits);            // once a connection
+ *     weft__http_parser_init(&parser, &limits);            // once
  *     weft__http_parser_begin(&parser, memory);            // before each request
  *     for (;;) {
  *         size_t used;

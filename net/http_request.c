@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a handler may ask about its request. The parser's texts lie in the head's memory; what must
- * be decoded first lies in `text`, a block that the connection keeps for its next request:
+ * be decoded first lies in `text`, a block that goes around with the request:
  *
  *     path NUL query NUL name NUL value NUL name NUL value NUL …
  *

@@ -14,7 +14,7 @@
  * counted, and cutting a percentile off there never makes it too small. He reads into a sum first,
  * of one histogram or of several (pool/tally.c), and tells from that.
  *
- * 658 words, 5.2 KB. Counts of 32 bits would do with half of that, and run over within an hour at a
+ * 658 words, 5.2 KB. Counts of 32 bits would do with half of that, and run over within two hours at a
  * million jobs a second.
  */
 #include "pool/histogram.h"

@@ -64,7 +64,8 @@ typedef struct weft_http_request weft_http_request;
 /**
  * What becomes of a handler that awaits something when its client goes away before the answer has
  * ended: closes, resets, or ends its direction of the connection, which cannot be told from closing.
- * A handler that must not be interrupted in some place awaits it by weft_shield().
+ * A handler that must not be interrupted in some place awaits it by weft_shield(); that goes on without
+ * the handler, hence without its request. weft_cleanup_enter() keeps the handler, too.
  */
 enum weft_http_disconnect {
     WEFT_HTTP_CANCEL_HANDLER = 0, /* it is cancelled, because "client went away" */
