@@ -59,9 +59,9 @@ struct entry {
 };
 
 struct chunk {
-    _Alignas(sizeof(struct entry)) _Atomic(struct chunk *) next; /* [atomic] in a queue or among
-                                                                    the spares; NULL: none yet */
-    struct entry entries[CHUNK];
+    _Atomic(struct chunk *) next; /* [atomic] in a queue or among the spares; NULL: none yet */
+    void *block;                  /* [const] what was allocated; NULL: it is one of the first two */
+    _Alignas(sizeof(struct entry)) struct entry entries[CHUNK];
 };
 
 struct weft__returns {
@@ -78,6 +78,7 @@ struct weft__returns {
 
 /* A chunk lasts until the pool goes, so a number never comes twice in it, but by accident of 2^64. */
 _Static_assert(sizeof(struct entry) == LINE / 2, "an entry is half a line");
+_Static_assert(offsetof(struct chunk, entries) % sizeof(struct entry) == 0, "and of one only");
 
 size_t weft__home_size(const weft_pool *pool)
 {
@@ -101,12 +102,23 @@ static struct chunk *pop_spare(struct weft__returns *returns)
     return chunk;
 }
 
+/* NULL: out of memory. */
+static struct chunk *new_chunk(void)
+{
+    char *block = weft__calloc(1, sizeof(struct chunk) + LINE);
+    if (!block)
+        return NULL;
+    struct chunk *chunk = (void *)(block + (LINE - (uintptr_t)block % LINE) % LINE);
+    chunk->block = block;
+    return chunk;
+}
+
 /* Where the next entry goes; NULL: out of memory. */
 static struct entry *next_entry(struct weft__returns *returns)
 {
     if (returns->sent % CHUNK == 0 && returns->sent > 0) {
         struct chunk *chunk = pop_spare(returns);
-        if (!chunk && !(chunk = weft__calloc(1, sizeof(*chunk))))
+        if (!chunk && !(chunk = new_chunk()))
             return NULL;
         atomic_store_explicit(&chunk->next, NULL, memory_order_relaxed);
         atomic_store(&returns->last->next, chunk);
@@ -289,13 +301,11 @@ void weft__home_init(struct weft__home *home, weft_pool *pool, void *room)
     }
 }
 
-static void free_chunks(const struct weft__returns *returns, struct chunk *first,
-                        const struct chunk *last)
+static void free_chunks(struct chunk *first, const struct chunk *last)
 {
     for (struct chunk *next; first; first = next) {
         next = first == last ? NULL : atomic_load(&first->next);
-        if (first != &returns->own[0] && first != &returns->own[1])
-            weft__free(first);
+        weft__free(first->block);
     }
 }
 
@@ -303,7 +313,7 @@ void weft__home_destroy(struct weft__home *home)
 {
     for (unsigned i = 0; i < home->pool->places; i++) {
         struct weft__returns *returns = &home->returns[i];
-        free_chunks(returns, returns->first, returns->last);
-        free_chunks(returns, atomic_load(&returns->spares), NULL);
+        free_chunks(returns->first, returns->last);
+        free_chunks(atomic_load(&returns->spares), NULL);
     }
 }
