@@ -259,7 +259,7 @@ static struct weft__place *oldest_place(const weft_pool *pool, const weft_lane *
     const struct weft__express *express = &pool->express;
     struct weft__place *oldest = NULL;
     weft_ns since = WEFT_FOREVER;
-    unsigned count = atomic_load_explicit(&express->count, memory_order_acquire);
+    unsigned count = atomic_load(&express->count); /* as `tail`: a loop may have come just now */
     for (unsigned i = 0; i < count; i++) {
         struct weft__place *place = express->places[i];
         uint64_t head = atomic_load(&place->head);

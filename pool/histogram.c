@@ -12,7 +12,8 @@
  * Order: who records writes `max` first and then its bucket (release); who reads takes the buckets
  * (acquire) and then `max`. So the maximum that a reader sees is no less than any duration it has
  * counted, and cutting a percentile off there never makes it too small. He reads into a sum first,
- * of one histogram or of several (pool/tally.c), and tells from that.
+ * of one histogram or of several (pool/tally.c), and tells from that. (`max` is released and acquired as
+ * well: there he must find out that it was moved, though it may be all that he has read of the move.)
  *
  * 658 words, 5.2 KB. Counts of 32 bits would do with half of that, and run over within two hours at a
  * million jobs a second.
@@ -52,7 +53,7 @@ void weft__histogram_add(const struct weft__histogram *histogram, struct weft__s
 {
     for (unsigned i = 0; i < WEFT__BUCKETS; i++)
         sum->counts[i] += atomic_load_explicit(&histogram->counts[i], memory_order_acquire);
-    weft_ns max = atomic_load_explicit(&histogram->max, memory_order_relaxed);
+    weft_ns max = atomic_load_explicit(&histogram->max, memory_order_acquire);
     if (max > sum->max)
         sum->max = max;
 }
@@ -60,10 +61,11 @@ void weft__histogram_add(const struct weft__histogram *histogram, struct weft__s
 void weft__histogram_move(struct weft__histogram *from, struct weft__histogram *to)
 {
     weft_ns max = atomic_load_explicit(&from->max, memory_order_relaxed);
+    unsigned last = weft__bucket_of(max); /* nothing was longer */
     if (to && max > atomic_load_explicit(&to->max, memory_order_relaxed))
         atomic_store_explicit(&to->max, max, memory_order_release);
     atomic_store_explicit(&from->max, 0, memory_order_release);
-    for (unsigned i = 0; i < WEFT__BUCKETS; i++) {
+    for (unsigned i = 0; i <= last; i++) {
         uint64_t count = atomic_load_explicit(&from->counts[i], memory_order_relaxed);
         if (count == 0)
             continue;

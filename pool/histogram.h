@@ -22,7 +22,7 @@ enum {
 /** All zero: empty. */
 struct weft__histogram {
     _Atomic uint64_t counts[WEFT__BUCKETS]; /* [atomic] release, pairs with the reader's acquire */
-    _Atomic weft_ns max;                    /* [atomic] relaxed: ordered by `counts` */
+    _Atomic weft_ns max;                    /* [atomic] the same */
 };
 
 /** What several have counted. */
@@ -53,7 +53,7 @@ static inline void weft__histogram_note(struct weft__histogram *histogram, weft_
 {
     _Atomic uint64_t *count = &histogram->counts[weft__bucket_of(duration)];
     if (duration > atomic_load_explicit(&histogram->max, memory_order_relaxed))
-        atomic_store_explicit(&histogram->max, duration, memory_order_relaxed);
+        atomic_store_explicit(&histogram->max, duration, memory_order_release);
     atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + 1,
                           memory_order_release);
 }

@@ -16,8 +16,8 @@
  * Readers hold no lock. What moves from a tally to its lane must be seen once: `moves` is odd while it
  * does, and who sees it odd, or changed in the meantime, reads anew. That holds as what is moved is
  * stored with release, behind the odd number, and read with acquire: who has read any of it sees that
- * number, or a later one, when he looks again. Moves are rare (a worker changes its lane), and take a
- * microsecond.
+ * number, or a later one, when he looks again. With two busy lanes a worker moves for each second job, with
+ * the lock: so a move looks at no bucket beyond the longest duration, and at one if nothing was counted.
  *
  * 10 KB for each possible thread, touched by those that run.
  */

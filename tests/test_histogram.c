@@ -241,3 +241,29 @@ Test(histogram, the_maximum_is_no_less_than_what_was_counted_before_it)
     }
     cr_assert_eq(pthread_join(thread, NULL), 0);
 }
+
+static uint64_t count_in(const struct weft__histogram *one)
+{
+    weft_ns percentiles[WEFT__PERCENTILES];
+    return weft__histogram_read(one, percentiles);
+}
+
+Test(histogram, what_is_moved_is_counted_there_and_no_more_here)
+{
+    static const weft_ns durations[] = {-5, 0, 31, 32, 1000, WEFT_S(1), WEFT_S(30000)};
+    enum { COUNT = sizeof(durations) / sizeof(*durations) };
+    static struct weft__histogram from, to;
+    for (int first = 0; first < COUNT; first++) {
+        uint64_t before = count_in(&to);
+        for (int i = 0; i <= first; i++)
+            weft__histogram_note(&from, durations[first - i]);
+        weft__histogram_move(&from, &to);
+        cr_assert_eq(count_in(&from), 0);
+        cr_assert_eq(count_in(&to), before + (uint64_t)first + 1);
+        cr_assert_eq(atomic_load(&to.max), durations[first] > 0 ? durations[first] : 0);
+    }
+    weft__histogram_note(&from, WEFT_S(1));
+    weft__histogram_move(&from, NULL);
+    cr_assert_eq(count_in(&from), 0);
+    cr_assert_eq(atomic_load(&from.max), 0);
+}
