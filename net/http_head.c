@@ -196,7 +196,7 @@ bool weft__http_parse_header(struct weft__http_parser *p, char *line, size_t len
 
 bool weft__http_parse_trailer(struct weft__http_parser *p, char *line, size_t len)
 {
-    struct weft__http_header field;
+    struct weft__http_header field = {0};
     if (!parse_field(p, line, len, &field))
         return false;
     if (weft__http_may_be_trailer((struct weft__http_slice){field.name, field.name_len}))
