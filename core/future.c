@@ -228,11 +228,8 @@ void weft__unlist_unseen(weft_future *future)
 
 void weft__report_unseen(weft_loop *loop)
 {
-    weft_future *future, *list = loop->unseen;
-    loop->unseen = NULL; /* what the handler adds is not for this round: it would never end */
-    if (list)
-        weft__second(list)->at = &list;
-    while ((future = list)) {
+    weft_future *future;
+    while ((future = loop->unseen)) { /* what the handler adds is printed, and adds nothing */
         weft__observe(weft_ref(future));
         weft__report_future(future, "failed, and nobody looked before the loop ended");
         weft_unref(future);

@@ -340,6 +340,21 @@ Test(report, handler_that_fails_itself_is_told_on_stderr_once)
     weft_test_loop_end();
 }
 
+Test(report, what_the_handler_holds_when_the_loop_ends_may_be_dropped_after_that)
+{
+    char text[512];
+    weft_loop_set_error_handler(test_loop, hold_log, NULL);
+    held[2] = weft_future_failed(-EIO, NULL);
+    redirect_stderr();
+    weft_loop_free(test_loop);
+    int lines = read_stderr(text, sizeof(text));
+    weft_unref(held[0]);
+    weft_unref(held[2]);
+    cr_assert_eq(lines, 1, "%s", text);
+    cr_assert_not_null(strstr(text, "before the loop ended"), "%s", text);
+    cr_assert_eq(handled, 1);
+}
+
 static void start_what_fails(weft_loop *loop, const struct weft_error_report *report, void *arg)
 {
     (void)loop;
