@@ -32,7 +32,8 @@ static weft_future *awaitable(const weft__coro *coro, weft_future *future)
     if (weft__is_foreign(future))
         refused = weft_future_failed(-EXDEV,
                                      "await of another loop's future, or of one that was consumed");
-    else if (future == &coro->future || future == &weft__identity(coro)->future)
+    else if (weft__is_pending(future) &&
+             (future == &coro->future || future == &weft__identity(coro)->future))
         refused = weft_future_failed(-EDEADLK, "a task cannot await itself");
     if (!refused)
         return future;

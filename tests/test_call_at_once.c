@@ -250,3 +250,57 @@ Test(call_at_once, a_value_in_whose_place_comes_a_failure_may_start_something_wh
     weft_unref(started);
     weft_test_loop_end();
 }
+
+/* ---- A call that outlives its task ---- */
+
+struct awaits_its_task {
+    WEFT_FRAME;
+    weft_future *task;
+    int status;
+};
+
+static WEFT_ASYNC(awaits_its_task)
+{
+    WEFT_BEGIN;
+    WEFT_YIELD;
+    WEFT_YIELD;
+    WEFT_CATCH(self->status, self->task);
+    WEFT_RETURN(self->status);
+    WEFT_END;
+}
+
+static int destroyed;
+
+static void destroy(void *value)
+{
+    (void)value;
+    destroyed++;
+}
+
+struct leaves_a_call {
+    WEFT_FRAME;
+    bool has_destructor;
+};
+
+static WEFT_ASYNC(leaves_a_call)
+{
+    WEFT_BEGIN;
+    started = weft_call(awaits_its_task, .task = weft_ref(weft_current_task()));
+    if (self->has_destructor)
+        WEFT_RETURN(&destroyed, destroy);
+    WEFT_RETURN(1);
+    WEFT_END;
+}
+
+Test(call_at_once, one_that_outlives_its_task_may_await_it_whatever_it_returned)
+{
+    for (int i = 0; i < 2; i++) {
+        weft_unref(weft_spawn(leaves_a_call, .has_destructor = i));
+        cr_assert_eq(weft_test_run(weft_spawn(yields)), 0);
+        cr_assert_eq(weft_loop_run_until(test_loop, weft_ref(started)), 0);
+        cr_assert_eq(weft_future_value(started).i64, 0);
+        weft_unref(started);
+    }
+    cr_assert_eq(destroyed, 1);
+    weft_test_loop_end();
+}
