@@ -199,7 +199,10 @@ static void begin_head(struct head *head)
 static int send_all(weft_http_request *request, struct head *head)
 {
     end_piece(head);
-    return weft__stream_writev(request->stream, head->pieces, head->count);
+    int status = weft__stream_writev(request->stream, head->pieces, head->count);
+    for (size_t i = 0; status == 0 && i < head->count; i++)
+        request->written += (int64_t)head->pieces[i].iov_len;
+    return status;
 }
 
 /* The head of an answer that was started, in front of what is sent next. */

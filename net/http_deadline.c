@@ -24,15 +24,17 @@ static void expire_read(weft__http_connection *connection)
 }
 
 /*
- * How much has not reached the client, with what the kernel keeps: that alone shows the progress of a
- * slow client, since the kernel takes more only when a good part of its buffer is free.
+ * How much has reached the client, counted from anywhere: what was written but for what waits here or in
+ * the kernel. That alone shows the progress of a slow client, since the kernel takes more only when a
+ * good part of its buffer is free.
  */
-static size_t unsent(const weft__http_connection *connection)
+static int64_t sent(const weft__http_connection *connection)
 {
     int queued = 0;
     if (ioctl(connection->stream->fd, SIOCOUTQ, &queued) < 0 || queued < 0)
         queued = 0;
-    return weft_write_pending(connection->stream) + (size_t)queued;
+    int64_t written = connection->request ? connection->request->written : 0;
+    return written - (int64_t)weft_write_pending(connection->stream) - queued;
 }
 
 /* Without memory for a timer there is no limit; better than to end a connection that is well. */
@@ -54,7 +56,7 @@ void weft__http_limit_write(weft__http_connection *connection)
 {
     weft_ns timeout = connection->server->options.write_timeout;
     weft_ns now = weft_now();
-    connection->unsent = unsent(connection);
+    connection->sent = sent(connection);
     connection->write_deadline = timeout < WEFT_FOREVER - now ? now + timeout : WEFT_FOREVER;
     arm(connection);
 }
@@ -64,7 +66,7 @@ static void expire_write(weft__http_connection *connection)
     connection->write_deadline = WEFT_FOREVER;
     if (!weft_write_pending(connection->stream))
         return;
-    if (unsent(connection) >= connection->unsent)
+    if (sent(connection) <= connection->sent)
         weft__stream_break(connection->stream, -ETIMEDOUT);
     else
         weft__http_limit_write(connection);

@@ -100,8 +100,8 @@ typedef struct weft__http_connection {
     weft_ns read_deadline, write_deadline;
     struct weft_callback timer; /* pending: a call at `armed` */
     weft_ns armed;
-    size_t unsent; /* when write_deadline was set */
-    bool expired;  /* `waiting` was cancelled by read_deadline */
+    int64_t sent; /* when write_deadline was set */
+    bool expired; /* `waiting` was cancelled by read_deadline */
 
     /* http_watch.c */
     weft_future *watching; /* a reference; NULL: not */
@@ -150,6 +150,7 @@ struct weft_http_request {
     bool chunked;
     bool has_date, has_server; /* among the headers */
     int64_t length;            /* what is left to write; -1: not known */
+    int64_t written;           /* bytes that were given to the stream; counted from anywhere */
     char *headers;             /* lines, as added; owned */
     size_t headers_len, headers_size;
     weft_future *draining; /* a drain under way; a reference */

@@ -164,6 +164,71 @@ Test(http_slow, a_client_that_reads_slowly_is_waited_for)
     test_http_end(server);
 }
 
+struct feed {
+    WEFT_FRAME;
+    weft_http_request *request;
+    char data[65536];
+    size_t len;
+    weft_future *drain;
+};
+
+/* Writes on while a drain is under way, 8 KiB a second, or more. */
+static WEFT_ASYNC(feed)
+{
+    WEFT_BEGIN;
+    memset(self->data, 'x', sizeof(self->data));
+    self->len = weft_http_request_query(self->request, "much") ? sizeof(self->data) : 8192;
+    weft_http_start(self->request, 200, NULL, WEFT_HTTP_UNKNOWN_LENGTH);
+    while (!self->drain || weft_is_done(self->drain)) {
+        weft_unref(self->drain);
+        weft_http_write(self->request, self->data, 8192);
+        self->drain = weft_http_drain(self->request);
+    }
+    while (test_handled.status == 0 || test_handled.status == -ENOBUFS) {
+        WEFT_AWAIT(weft_sleep(WEFT_S(1)));
+        test_handled.status = weft_http_write(self->request, self->data, self->len);
+    }
+    WEFT_FINALLY;
+    weft_unref(self->drain);
+    WEFT_END;
+}
+
+Test(http_slow, a_client_that_reads_as_fast_as_is_written_makes_progress)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    weft_http_route(server, "GET /feed", feed);
+    struct test_client client = test_http_connect();
+    char data[8192];
+    client.deaf = true;
+    test_http_say(&client, "GET /feed HTTP/1.1\r\n" HOST);
+    for (int i = 0; i < 100; i++) {
+        cr_assert(recv(client.fd, data, sizeof(data), 0) > 0);
+        test_http_pass(&client, WEFT_S(1));
+        cr_assert_eq(test_handled.status, 0, "after %d seconds: %d", i, test_handled.status);
+    }
+    test_http_pass(&client, WEFT_S(61)); /* now it does not read any more */
+    cr_assert_eq(test_handled.status, -ETIMEDOUT);
+    cr_assert_eq(weft_http_server_stats(server).connections, 0);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+Test(http_slow, what_is_written_or_refused_is_no_progress_of_its_client)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    weft_http_route(server, "GET /feed", feed);
+    struct test_client client = test_http_connect();
+    client.deaf = true;
+    test_http_say(&client, "GET /feed?much HTTP/1.1\r\n" HOST);
+    test_http_pass(&client, WEFT_S(28));
+    cr_assert_eq(test_handled.status, -ENOBUFS);
+    test_http_pass(&client, WEFT_S(3));
+    cr_assert_eq(test_handled.status, -ETIMEDOUT);
+    cr_assert_eq(weft_http_server_stats(server).connections, 0);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
 Test(http_slow, pipelining_without_reading_is_held_back)
 {
     weft_http_server *server = test_http_begin(NULL);
