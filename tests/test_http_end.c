@@ -172,21 +172,27 @@ static WEFT_ASYNC(dropper)
     for (int i = 0; i < 10000; i++)
         weft_http_write(self->request, test_http_address, 64);
     weft_unref(weft_http_drain(self->request));
+    if (weft_http_request_query(self->request, "end"))
+        weft_unref(weft_http_end(self->request));
     WEFT_END;
 }
 
 Test(http_end, an_answer_that_ends_while_a_drain_is_under_way_is_whole)
 {
+    static const char *const requests[] = {"GET /drain HTTP/1.1\r\n" HOST,
+                                           "GET /drain?end HTTP/1.1\r\n" HOST};
     weft_http_server *server = test_http_begin(NULL);
     weft_http_route(server, "GET /drain", dropper);
-    struct test_client client = test_http_connect();
-    client.deaf = true;
-    test_http_say(&client, "GET /drain HTTP/1.1\r\n" HOST);
-    client.deaf = false;
-    test_http_turn(&client);
-    cr_assert_str_eq(client.received + client.len - 7, "\r\n0\r\n\r\n");
-    cr_assert_eq(test_reports.count, 0, "%s: %s", test_reports.what, test_reports.message);
-    test_http_close(&client);
+    for (size_t i = 0; i < 2; i++) {
+        struct test_client client = test_http_connect();
+        client.deaf = true;
+        test_http_say(&client, requests[i]);
+        client.deaf = false;
+        test_http_turn(&client);
+        cr_assert_str_eq(client.received + client.len - 7, "\r\n0\r\n\r\n");
+        cr_assert_eq(test_reports.count, 0, "%s: %s", test_reports.what, test_reports.message);
+        test_http_close(&client);
+    }
     test_http_end(server);
 }
 
