@@ -230,10 +230,11 @@ weft_future *weft__http_drain(weft_http_request *request)
     if (status < 0)
         return failed(request, status);
     weft_future *future = weft_drain(request->stream);
-    if (weft_future_status(future) == -EBUSY)
-        weft__observe(future); /* an end that is dropped: another one waits already */
-    if (weft_is_done(future))
+    if (weft_is_done(future)) {
+        if (future->status == -EBUSY)
+            weft__observe(future); /* an end that is dropped: another one waits already */
         return future;
+    }
     if (!request->draining || weft_is_done(request->draining)) {
         weft_unref(request->draining);
         request->draining = weft_ref(future);
