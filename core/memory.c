@@ -72,10 +72,15 @@ void *weft__malloc(size_t size)
     return fails() ? NULL : allocator.malloc(size);
 }
 
+/* So much comes from the kernel, which has zeroed it: what is never used is not touched. */
+enum { LARGE = 64 * 1024 };
+
 void *weft__calloc(size_t count, size_t size)
 {
     if (size && count > SIZE_MAX / size)
         return NULL;
+    if (count * size >= LARGE && !weft__has_users_allocator())
+        return fails() ? NULL : calloc(count, size);
     void *ptr = weft__malloc(count * size);
     return ptr ? memset(ptr, 0, count * size) : NULL;
 }

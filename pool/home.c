@@ -64,6 +64,7 @@ struct chunk {
     _Alignas(sizeof(struct entry)) struct entry entries[CHUNK];
 };
 
+/* Of a worker; not touched before its first job comes home. */
 struct weft__returns {
     _Alignas(LINE) uint64_t sent;                  /* [worker] */
     struct chunk *last;                            /* [worker] */
@@ -145,6 +146,8 @@ static void become_sender(struct weft__home *home, struct weft__returns *returns
 {
     weft__mutex_lock(&home->pool->mu);
     unsigned count = atomic_load_explicit(&home->count, memory_order_relaxed);
+    returns->first = returns->last = &returns->own[0];
+    atomic_init(&returns->spares, &returns->own[1]);
     home->senders[count] = returns;
     atomic_store(&home->count, count + 1);
     returns->sender = count + 1;
@@ -294,11 +297,6 @@ void weft__home_init(struct weft__home *home, weft_pool *pool, void *room)
     home->pool = pool;
     home->returns = room;
     home->senders = (void *)(home->returns + pool->places);
-    for (unsigned i = 0; i < pool->places; i++) {
-        struct weft__returns *returns = &home->returns[i];
-        returns->first = returns->last = &returns->own[0];
-        atomic_init(&returns->spares, &returns->own[1]);
-    }
 }
 
 static void free_chunks(struct chunk *first, const struct chunk *last)
@@ -311,8 +309,8 @@ static void free_chunks(struct chunk *first, const struct chunk *last)
 
 void weft__home_destroy(struct weft__home *home)
 {
-    for (unsigned i = 0; i < home->pool->places; i++) {
-        struct weft__returns *returns = &home->returns[i];
+    for (unsigned i = 0; i < atomic_load(&home->count); i++) {
+        const struct weft__returns *returns = home->senders[i];
         free_chunks(returns->first, returns->last);
         free_chunks(atomic_load(&returns->spares), NULL);
     }

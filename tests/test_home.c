@@ -10,6 +10,8 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <weft/weft.h>
 
 #include "core/loop.h"
@@ -20,6 +22,7 @@
 #include "tests/support/gate.h"
 #include "tests/support/loop.h"
 #include "tests/support/pool.h"
+#include "tests/support/sanitizer.h"
 
 TestSuite(home, .init = weft_test_loop_begin_real, .timeout = 60);
 
@@ -161,6 +164,36 @@ Test(home, what_finds_no_memory_for_its_way_comes_all_the_same)
     }
     weft_test_loop_end();
 }
+
+#ifndef WEFT_TEST_NO_FRESH_CALLOC
+static size_t touched(const void *room, size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), count = 0, pages = size / page;
+    const char *first = (const char *)room + (page - (uintptr_t)room % page) % page;
+    unsigned char *is_there = malloc(pages);
+    cr_assert_eq(mincore((void *)first, (pages - 1) * page, is_there), 0);
+    for (size_t i = 0; i < pages - 1; i++)
+        count += is_there[i] & 1;
+    free(is_there);
+    return count * page;
+}
+
+/* With the C library's allocator. The kernel may give some pages at once. */
+Test(home_room, of_threads_that_do_not_run_is_not_touched)
+{
+    int number = 1;
+    weft_loop *loop = weft_loop_new(NULL);
+    weft_pool *pool = weft_pool_new(&(struct weft_pool_options){.max_threads = 4000});
+    cr_assert_eq(weft_loop_set_pool(loop, pool), 0);
+    cr_assert_eq(weft_loop_run_until(loop, weft_to_thread_fn(NULL, echo, &number)), 0);
+    const struct weft__home *its = weft__client_find(loop)->home;
+    size_t tallies = pool->places * sizeof(*pool->tallies), returns = weft__home_size(pool);
+    cr_assert_lt(touched(pool->tallies, tallies), tallies / 2);
+    cr_assert_lt(touched(its->returns, returns), returns / 2);
+    weft_pool_unref(pool);
+    weft_loop_free(loop);
+}
+#endif
 
 /* ---- Looked at ---- */
 

@@ -7,16 +7,19 @@
  *
  * WEFT_TEST_NO_SIGNALS_IN_CHILD   deliver signals in a forked child (gcc's and clang's)
  * WEFT_TEST_NO_THREADS_IN_CHILD   start threads in a child that a process with threads forked (gcc's)
+ * WEFT_TEST_NO_FRESH_CALLOC       leave alone what calloc() got from the kernel (both)
  * WEFT_TEST_NO_LAST_DESTRUCTORS   run anything in a thread's last round of destructors: its own state of the
  *                                 thread goes in that round, and what comes later crashes (both)
  */
 #if defined(__SANITIZE_THREAD__)
 #define WEFT_TEST_NO_SIGNALS_IN_CHILD 1
 #define WEFT_TEST_NO_THREADS_IN_CHILD 1
+#define WEFT_TEST_NO_FRESH_CALLOC 1
 #define WEFT_TEST_NO_LAST_DESTRUCTORS 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define WEFT_TEST_NO_SIGNALS_IN_CHILD 1
+#define WEFT_TEST_NO_FRESH_CALLOC 1
 #define WEFT_TEST_NO_LAST_DESTRUCTORS 1
 #endif
 #endif
