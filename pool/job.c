@@ -129,9 +129,10 @@ void weft__job_complete(weft__item *item)
         complete(job);
 }
 
-/* One that has come home completes as ever, but its lane is no more. */
+/* One that has come home completes as ever, but its lane is no more, nor who may hold its stream. */
 void weft__job_cut_off(struct weft__job *job)
 {
+    weft__progress_after_fork(job);
     job->lane = NULL;
     job->pool = NULL;
 }
@@ -139,7 +140,6 @@ void weft__job_cut_off(struct weft__job *job)
 void weft__job_lose(struct weft__job *job)
 {
     const weft_loop *loop = job->client->loop;
-    weft__progress_after_fork(job);
     if (weft__is_scheduled(loop, &job->item))
         return;
     release(job);

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <weft/memory.h>
 #include <weft/weft.h>
 
 #include "tests/support/child.h"
@@ -190,6 +191,70 @@ Test(progress_end, in_a_forked_child_the_stream_of_a_lost_job_has_ended)
     cr_assert_eq(weft_test_run(forked.next), 0);
     cr_assert_eq(weft_test_run(job), 0);
     weft_test_loop_end();
+}
+
+/* ---- A fork while a job has the lock of its stream ---- */
+
+static _Thread_local bool is_slow;
+static struct gate in_malloc;
+static weft_future *next_value;
+
+static void *slow_malloc(size_t size)
+{
+    if (is_slow)
+        gate_pass(&in_malloc);
+    return malloc(size);
+}
+
+static weft_result send_slowly(void *arg)
+{
+    (void)arg;
+    is_slow = true;
+    int status = weft_job_progress(weft_value_i64(1), NULL);
+    is_slow = false;
+    return status < 0 ? weft_err(status) : weft_ok(0);
+}
+
+static void drop_next_value(void *arg)
+{
+    (void)arg;
+    if (!weft_loop_current()) /* the worker of the parent */
+        return;
+    weft_cancel(next_value);
+    weft_unref(next_value);
+    next_value = NULL;
+}
+
+static void lose_both(void *arg)
+{
+    (void)arg;
+    alarm(10); /* it would wait for ever */
+    CHILD_EXPECT(weft_after_fork_child(test_loop) == 0);
+    CHILD_EXPECT(next_value == NULL);
+}
+
+Test(progress_end, of_a_lost_job_may_be_dropped_by_what_another_one_releases, .timeout = 20)
+{
+    static const struct weft_allocator slow = {slow_malloc, realloc, free};
+    const struct weft_job_options drops = {.release = drop_next_value};
+    struct gate gate;
+    weft_test_loop_end();
+    gate_init(&gate);
+    gate_init(&in_malloc);
+    weft_set_allocator(&slow);
+    test_loop = weft_loop_new(NULL);
+    weft_future *first = weft_offload_fn(&drops, gate_pass, &gate);
+    weft_future *second = weft_to_thread_fn(NULL, send_slowly, NULL);
+    next_value = weft_job_next(second);
+    gate_wait_entered(&gate);
+    gate_wait_entered(&in_malloc);
+    weft_test_in_child(lose_both, NULL);
+    gate_open(&in_malloc);
+    gate_open(&gate);
+    cr_assert_eq(weft_test_run(next_value), 0);
+    cr_assert_eq(weft_test_run(second), 0);
+    cr_assert_eq(weft_test_run(first), 0);
+    weft_loop_free(test_loop);
 }
 
 static weft_result fork_and_send(void *arg)
