@@ -72,6 +72,16 @@ static void free_event(struct event **event)
     *event = NULL;
 }
 
+/* Somebody may hold it still: then it goes with the last reference, and is not told of any more. */
+static void free_enomem(weft_future *enomem)
+{
+    if (!enomem)
+        return;
+    weft__clear_flag(enomem, WEFT__PERMANENT);
+    enomem->flags |= WEFT__OBSERVED;
+    weft__unref(enomem);
+}
+
 /* What weft_loop_new() set up, in any state of completeness. */
 static void destroy(weft_loop *loop)
 {
@@ -87,7 +97,7 @@ static void destroy(weft_loop *loop)
     weft_context_unref(loop->context);
     weft__free(loop->shuffle);
     weft__free(loop->debug);
-    weft__future_free(loop->enomem);
+    free_enomem(loop->enomem);
     weft__free_spare_calls(loop);
     struct weft__slab *kept = weft__slabs_fini(&loop->slabs);
     if (kept)

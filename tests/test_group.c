@@ -227,7 +227,7 @@ static int make_and_pass(void)
     int status = weft_test_run(weft_wait_for(weft_gather(weft_ref(group)), WEFT_S(1)));
     if (status == WEFT_EGROUP)
         status = weft_test_run(weft_spawn(passes, .on = weft_ref(group)));
-    if (status == -ENOMEM && group->refs > 1)
+    if (status == -ENOMEM && group->refs > 1 && !(group->flags & WEFT__PERMANENT))
         weft_unref(group); /* the task was not made that should have consumed it */
     weft_unref(group);
     return status == WEFT_EGROUP ? 0 : status;

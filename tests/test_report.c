@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <weft/weft.h>
 
+#include "core/memory.h"
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
 #include "tests/support/trace.h"
@@ -353,6 +354,18 @@ Test(report, what_the_handler_holds_when_the_loop_ends_may_be_dropped_after_that
     cr_assert_eq(lines, 1, "%s", text);
     cr_assert_not_null(strstr(text, "before the loop ended"), "%s", text);
     cr_assert_eq(handled, 1);
+}
+
+Test(report, lack_of_memory_that_is_held_when_the_loop_ends_may_be_dropped_after_that)
+{
+    weft__memory_fail(1);
+    weft_future *future = weft_sleep(0);
+    weft__memory_fail(0);
+    cr_assert_eq(weft_future_status(future), -ENOMEM);
+    weft_loop_free(test_loop);
+    cr_assert_eq(weft_test_heap_live(), 1);
+    weft_unref(future);
+    cr_assert_eq(weft_test_heap_live(), 0);
 }
 
 static void start_what_fails(weft_loop *loop, const struct weft_error_report *report, void *arg)
