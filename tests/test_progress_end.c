@@ -196,7 +196,7 @@ Test(progress_end, in_a_forked_child_the_stream_of_a_lost_job_has_ended)
 /* ---- A fork while a job has the lock of its stream ---- */
 
 static _Thread_local bool is_slow;
-static struct gate in_malloc;
+static struct gate asked, in_malloc;
 static weft_future *next_value;
 
 static void *slow_malloc(size_t size)
@@ -206,9 +206,11 @@ static void *slow_malloc(size_t size)
     return malloc(size);
 }
 
+/* Once somebody has asked for a value: the stream is there, and the first allocation is under its lock. */
 static weft_result send_slowly(void *arg)
 {
     (void)arg;
+    gate_pass(&asked);
     is_slow = true;
     int status = weft_job_progress(weft_value_i64(1), NULL);
     is_slow = false;
@@ -240,12 +242,14 @@ Test(progress_end, of_a_lost_job_may_be_dropped_by_what_another_one_releases, .t
     struct gate gate;
     weft_test_loop_end();
     gate_init(&gate);
+    gate_init(&asked);
     gate_init(&in_malloc);
     weft_set_allocator(&slow);
     test_loop = weft_loop_new(NULL);
     weft_future *first = weft_offload_fn(&drops, gate_pass, &gate);
     weft_future *second = weft_to_thread_fn(NULL, send_slowly, NULL);
     next_value = weft_job_next(second);
+    gate_open(&asked);
     gate_wait_entered(&gate);
     gate_wait_entered(&in_malloc);
     weft_test_in_child(lose_both, NULL);
