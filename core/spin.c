@@ -16,7 +16,7 @@
  *     sleep cost at most twice what the better of both would have cost. It is twice as long here,
  *     for two threads that sleep by turns must find out that they need not: when one of them spins,
  *     the other has to wake up first, and then do its work.
- *   - After 2, 4, 8, 16 … µs it lets others have the CPU, if there are any: the kernel likes to wake
+ *   - After 2, 8 and 32 µs it lets others have the CPU, if there are any: the kernel likes to wake
  *     a thread on the CPU of the one who woke it, where it would wait for the end of the spin.
  *   - One that was in vain is followed by a pause: 1, 2, 4 … 64 are left out before the next. One that
  *     paid ends the pauses. So a thread that waits for long jobs hardly ever spins.
@@ -38,7 +38,7 @@
 #include "core/cpus.h"
 #include "core/thread.h"
 
-enum { LOOKS_PER_CLOCK = 4, LONGEST_PAUSE = 64, WAKES = 8, USED_WAKE = 5 };
+enum { LOOKS_PER_CLOCK = 4, YIELDS_APART = 4, LONGEST_PAUSE = 64, WAKES = 8, USED_WAKE = 5 };
 
 #define GLANCE WEFT_US(2)
 #define SHORTEST WEFT_US(5)
@@ -138,7 +138,7 @@ static enum weft__look look_some_times(enum weft__look (*look)(void *arg, weft_n
     return seen;
 }
 
-/* Yields at 2, 4, 8, 16 … microseconds. */
+/* Yields at 2, 8, 32 … microseconds. */
 static enum weft__spun look_for(struct weft__spin *spin, weft_ns time,
                                 enum weft__look (*look)(void *arg, weft_ns now), void *arg)
 {
@@ -155,7 +155,7 @@ static enum weft__spun look_for(struct weft__spin *spin, weft_ns time,
         no_place = !has_place;
         if (has_place)
             sched_yield();
-        yields_at = now + (now - start);
+        yields_at = start + YIELDS_APART * (now - start);
     }
     if (has_place)
         leave_place(generation);
