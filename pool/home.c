@@ -25,6 +25,7 @@
  * either: both are stored so before it.
  *
  * Order. What one worker sends comes in its order, and after what the job has put in the mailbox (core/part.c).
+ * Of two workers' results either may come first, also of jobs that ran one after the other.
  *
  * A loop that goes. A worker says in `posting` that it is about to send something to this home, and
  * then looks whether it is its loop's still; the loop takes its mailbox out, and then waits until nobody is

@@ -10,7 +10,9 @@
  *     WEFT_AWAIT(weft_to_thread_in(reports, print_report, .month = 5));
  *
  * Jobs of a lane start in the order in which they came. With `max_running` 1 each also ends before the
- * next one starts, on whichever thread: what needs no lock then is what only such jobs touch.
+ * next one starts, on whichever thread: what needs no lock then is what only such jobs touch. Their
+ * futures complete in any order, since two threads may bring two results home at once: who needs an
+ * order awaits one job before he starts the next.
  *
  * Lanes that have jobs share the threads by `weight`: in the long run, twice the weight is twice the
  * time that threads spend on its jobs, as far as there are any and `max_running` allows. A lane whose

@@ -20,7 +20,8 @@
  * other, in the order in which it was asked for. A `weft_sqlite` is a handle on one: the connection
  * itself, a transaction on it, or a connection that a weft_sqlite_pool lends. What works on one
  * works on each. While a transaction is open, what is asked of the handle that it was begun on
- * waits, in order, until the transaction has ended; its own handle goes on.
+ * waits, in order, until the transaction has ended; its own handle goes on. The order is that in which
+ * things run: of two that are under way, the second one's future may complete first.
  *
  * Cancelling drops what has not started. What runs is interrupted, be it in the middle of a long
  * query or waiting for another connection's lock; a change is undone then. Once SQLite has begun to
@@ -346,7 +347,8 @@ weft_sqlite_query_array(weft_sqlite *db, const char *sql, const struct weft_sqli
  * end, and ever after.
  *
  * At most `batch_rows` and `batch_bytes` (see struct weft_sqlite_options) are in memory; SQLite goes
- * on only when the next batch is asked for. Several may be asked for at once, and come in order.
+ * on only when the next batch is asked for. Several may be asked for at once: the first fetch has the
+ * first batch, though the second one's future may complete before.
  *
  * A cancel that comes while it runs ends the query: rows that were read by then are delivered; the
  * fetch that has none, this one or the next, fails with -ECANCELED, and so does each later one.
