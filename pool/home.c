@@ -136,8 +136,8 @@ static bool push(struct weft__returns *returns, const struct weft__return *what)
         return false;
     entry->job = what->job;
     entry->in_job = !what->by_value;
-    entry->value = what->result.value;
-    entry->status = what->result.status;
+    entry->value = what->value;
+    entry->status = what->status;
     atomic_store(&entry->number, ++returns->sent); /* W1 */
     weft__fetch_to_write(entry + AHEAD);           /* it is at the loop's CPU */
     return true;
@@ -183,7 +183,7 @@ void weft__home_send(struct weft__worker *self, const struct weft__return *what)
     weft__running_wait(self->pool);
     if (what->by_value) {
         what->job->ran = true;
-        what->job->result = what->result;
+        what->job->result = (weft_result){.status = what->status, .value = what->value};
     }
     weft__job_send(what->job);
 }

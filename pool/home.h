@@ -36,8 +36,10 @@ struct weft__return {
     struct weft__job *job;
     struct weft__home *home; /* NULL: none */
     weft__mailbox *mailbox;  /* of the job's loop */
-    bool by_value;           /* `result` has no destructor and no message; else it is the job's */
-    weft_result result;
+    bool
+        by_value; /* the result is this, without a destructor and a message; else it is the job's */
+    int32_t status;
+    weft_value value;
 };
 
 /** How large is the room that it needs, which is aligned to a line of the cache. */

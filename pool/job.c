@@ -49,8 +49,8 @@
 #include "pool/schedule.h"
 #include "pool/wake.h"
 
-_Thread_local struct weft__job *weft__current_job;
-_Thread_local bool weft__job_named;
+_Thread_local struct weft__job *weft__current_job __attribute__((tls_model("initial-exec")));
+_Thread_local bool weft__job_named __attribute__((tls_model("initial-exec")));
 
 static inline void fini(struct weft__job *job);
 
@@ -523,19 +523,22 @@ void weft__job_run(struct weft__job *job)
     weft_context_unref(context);
 }
 
+/* Field by field: a copy of what the function has just stored would wait for its stores. */
 bool weft__job_run_plain(struct weft__job *job, weft_result (*run)(void *params), void *params,
-                         weft_result *ret)
+                         int32_t *ret_status, weft_value *ret_value)
 {
     weft_context *context = NULL; /* the function may set one */
     weft_context **outer = weft__context_enter(&context);
     weft__job_named = false;
     weft__current_job = job;
-    *ret = run(params);
-    bool plain = !ret->destructor && !ret->message && !weft__job_named;
+    weft_result result = run(params);
+    bool plain = !result.destructor && !result.message && !weft__job_named;
+    *ret_status = result.status;
+    *ret_value = result.value;
     if (!plain) {
         job->ran = true;
-        job->result = *ret;
-        weft__chain_step(job, ret->destructor && weft__chain_goes_on(job));
+        job->result = result;
+        weft__chain_step(job, result.destructor && weft__chain_goes_on(job));
     }
     weft__current_job = NULL;
     weft__context_leave(outer);

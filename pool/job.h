@@ -106,7 +106,7 @@ weft_future *weft__submit(const struct weft__request *request);
 struct weft__job *weft__job_of(weft_future *future);
 
 /** The job that runs on this thread; NULL: none. */
-extern _Thread_local struct weft__job *weft__current_job;
+extern _Thread_local struct weft__job *weft__current_job __attribute__((tls_model("initial-exec")));
 
 /** A job of the client's, with two references to its future; NULL: out of memory. Thread: loop. */
 struct weft__job *weft__job_new(struct weft__client *client, weft_lane *lane,
@@ -119,14 +119,14 @@ void weft__job_discard(struct weft__job *job);
 void weft__job_run(struct weft__job *job);
 
 /**
- * The same of a plain one, without a look at its memory if possible: then true, and its result is in
- * *ret.
+ * The same of a plain one, without a look at its memory if possible: then true, and its result is
+ * this, without a destructor and a message.
  */
 bool weft__job_run_plain(struct weft__job *job, weft_result (*run)(void *params), void *params,
-                         weft_result *ret);
+                         int32_t *ret_status, weft_value *ret_value);
 
 /** The function that runs here has named another one. [worker] */
-extern _Thread_local bool weft__job_named;
+extern _Thread_local bool weft__job_named __attribute__((tls_model("initial-exec")));
 
 /** A job that was run has no loop any more to be sent to. It may be freed when this returns. Thread: any;
  * no lock held. */

@@ -84,7 +84,7 @@ static void call(struct weft__worker *self, weft_result (*run)(void *params), vo
 {
     self->in_job = true;
     if (run)
-        out->by_value = weft__job_run_plain(out->job, run, params, &out->result);
+        out->by_value = weft__job_run_plain(out->job, run, params, &out->status, &out->value);
     else
         weft__job_run(out->job);
     self->in_job = false;
