@@ -144,8 +144,7 @@ Test(job_abandon, shows_the_job_what_was_done_before)
         sched_yield();
     cr_assert_eq(seen, 7);
     cr_assert_eq(weft_test_run(job), -ECANCELED);
-    while (count_abandoned(pool) > 0)
-        sched_yield();
+    wait_for_idle(pool, 1);
     weft_test_loop_end();
 }
 

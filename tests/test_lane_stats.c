@@ -245,6 +245,7 @@ Test(lane_stats, one_that_is_abandoned_runs_on_and_is_told_apart_until_it_return
     while (told_of(lane).running + told_of(lane).abandoned_running > 0)
         sched_yield();
     cr_assert_eq(told_of(lane).abandoned, 1);
+    wait_for_idle(pool, 1); /* the job's memory is gone, too */
     end();
 }
 

@@ -115,6 +115,7 @@ Test(running, an_abandoned_job_is_named_until_its_function_has_returned)
     gate_open(&gate);
     while (look(pool).count > 0)
         sched_yield();
+    wait_for_idle(pool, 1); /* the job's memory is gone, too */
     weft_test_loop_end();
 }
 
