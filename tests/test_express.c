@@ -54,7 +54,7 @@ Test(express, the_counts_are_exact_whenever_a_job_is_seen_complete)
         cr_assert_eq(stats.run_time.count, i + 1);
         cr_assert_eq(stats.queue_wait.count, i + 1);
         cr_assert_eq(stats_of(scene.pool).running, 0);
-        scene.count = 0;
+        atomic_store(&scene.count, 0);
     }
     weft_test_loop_end();
 }
@@ -68,8 +68,7 @@ Test(express, a_job_of_another_lane_takes_no_place_of_those_before_it)
     cr_assert_not(is_open(scene.pool));
     cr_assert_eq(default_stats().queued, 2);
     go();
-    for (int i = 0; i < 3; i++)
-        cr_assert_eq(weft_test_run(jobs[i]), 0);
+    await_all(jobs, 3);
     expect_order(2);
     cr_assert_eq(weft_test_run(submit(NULL, 2)), 0);
     cr_assert(is_open(scene.pool));
@@ -81,13 +80,10 @@ Test(express, one_with_a_key_keeps_its_place_among_the_others)
 {
     begin();
     weft_future *jobs[3] = {submit(NULL, 0)};
-    scene.numbers[1] = 1;
-    struct weft_job_options keyed = {.key = 5};
-    jobs[1] = weft_offload_fn(&keyed, note, &scene.numbers[1]);
+    jobs[1] = submit_keyed(1);
     jobs[2] = submit(NULL, 2);
     go();
-    for (int i = 0; i < 3; i++)
-        cr_assert_eq(weft_test_run(jobs[i]), 0);
+    await_all(jobs, 3);
     expect_order(3);
     weft_test_loop_end();
 }
@@ -173,8 +169,7 @@ Test(express, a_round_does_not_wait_for_what_is_in_the_ring)
 {
     begin();
     weft_future *job = submit(NULL, 1);
-    scene.numbers[0] = 0;
-    weft_future *round = weft_pool_run_on_each(scene.pool, note, &scene.numbers[0]);
+    weft_future *round = weft_pool_run_on_each(scene.pool, note, numbered(0));
     cr_assert_not(is_open(scene.pool));
     go();
     cr_assert_eq(weft_test_run(round), 0);
@@ -200,7 +195,7 @@ Test(express, a_shutdown_drops_what_is_in_the_ring)
     weft_unref(scene.first);
     gate_open(&scene.gate);
     wait_for_idle(scene.pool, 1);
-    cr_assert_eq(scene.count, 1);
+    cr_assert_eq(atomic_load(&scene.count), 1);
     weft_test_loop_end();
 }
 
@@ -212,8 +207,7 @@ Test(express, more_jobs_than_a_ring_holds_run_in_their_order)
         jobs[i] = submit(NULL, i);
     cr_assert_eq(default_stats().queued, MANY);
     go();
-    for (int i = 0; i < MANY; i++)
-        cr_assert_eq(weft_test_run(jobs[i]), 0);
+    await_all(jobs, MANY);
     expect_order(MANY);
     weft_test_loop_end();
 }
@@ -230,8 +224,7 @@ Test(express, what_one_thread_has_run_completes_in_its_order)
     static struct weft_job jobs[WEFT__RING];
     begin();
     for (int i = 0; i < WEFT__RING; i++) {
-        scene.numbers[i] = i;
-        weft_job_init(&jobs[i], note, &scene.numbers[i], note_completion);
+        weft_job_init(&jobs[i], note, numbered(i), note_completion);
         weft_unref(weft_job_submit(&jobs[i], NULL));
     }
     gate_open(&scene.gate);
@@ -431,15 +424,13 @@ Test(express, a_lane_that_was_alone_still_has_its_share_when_another_comes)
     begin();
     weft_lane *lane = weft_lane_new(scene.pool, &(struct weft_lane_options){.name = "other"});
     for (int i = 0; i < ALONE + BOTH; i++) {
-        scene.numbers[i] = i;
-        jobs[i] = weft_to_thread_fn(NULL, note_slowly, &scene.numbers[i]);
+        jobs[i] = weft_to_thread_fn(NULL, note_slowly, numbered(i));
     }
     cr_assert(is_open(scene.pool));
     go();
     cr_assert_eq(weft_test_run(weft_ref(jobs[ALONE - 1])), 0);
     for (int i = ALONE + BOTH; i < ALONE + 2 * BOTH; i++) {
-        scene.numbers[i] = i;
-        jobs[i] = weft_to_thread_fn(lane, note_slowly, &scene.numbers[i]);
+        jobs[i] = weft_to_thread_fn(lane, note_slowly, numbered(i));
     }
     for (int i = 0; i < ALONE + 2 * BOTH; i++)
         cr_assert_eq(weft_test_run(jobs[i]), 0);

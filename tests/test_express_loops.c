@@ -131,8 +131,7 @@ Test(express_loops, those_of_several_loops_are_recalled_in_the_order_in_which_th
     jobs[1] = weft_to_thread_fn(lane, return_nothing, NULL);
     cr_assert_not(is_open(scene.pool));
     go();
-    for (int i = 0; i < 2; i++)
-        cr_assert_eq(weft_test_run(jobs[i]), 0);
+    await_all(jobs, 2);
     pthread_join(thread, NULL);
     expect_order(2);
     weft_lane_unref(lane);

@@ -15,61 +15,12 @@
 #include "core/loop.h"
 #include "pool/pool.h"
 #include "pool/schedule.h"
+#include "tests/support/express.h"
 #include "tests/support/gate.h"
 #include "tests/support/loop.h"
 #include "tests/support/pool.h"
 
 TestSuite(rings, .init = weft_test_loop_begin_real, .timeout = 60);
-
-/* A pool of one thread, which is in a job that waits for the gate: what comes now stays in the ring. */
-static struct scene {
-    struct gate gate;
-    weft_pool *pool;
-    weft_future *first;
-    atomic_int count;
-    int order[8];
-} scene;
-
-static weft_result note(void *number)
-{
-    int at = atomic_load(&scene.count);
-    scene.order[at] = *(int *)number;
-    atomic_store(&scene.count, at + 1);
-    return weft_ok(0);
-}
-
-static int numbers[8] = {0, 1, 2, 3, 4, 5, 6, 7};
-
-static weft_future *submit(weft_lane *lane, int number)
-{
-    return weft_to_thread_fn(lane, note, &numbers[number]);
-}
-
-static void begin(void)
-{
-    gate_init(&scene.gate);
-    scene.pool = use_pool(&(struct weft_pool_options){.max_threads = 1});
-    scene.first = weft_to_thread_fn(NULL, gate_pass, &scene.gate);
-    gate_wait_entered(&scene.gate);
-}
-
-static void go(void)
-{
-    gate_open(&scene.gate);
-    cr_assert_eq(weft_test_run(scene.first), 0);
-}
-
-static bool is_open(const weft_pool *pool)
-{
-    return atomic_load(&pool->express.lane) == &pool->default_lane;
-}
-
-static void expect_order(int count)
-{
-    cr_assert_eq(atomic_load(&scene.count), count);
-    for (int i = 0; i < count; i++)
-        cr_assert_eq(scene.order[i], i);
-}
 
 /* How many jobs were taken with the lock. */
 static uint64_t locked_starts(weft_pool *pool) WEFT_NO_THREAD_SAFETY_ANALYSIS
@@ -87,8 +38,7 @@ Test(rings, what_comes_while_a_thread_is_busy_is_claimed_without_the_lock)
     for (int i = 0; i < 8; i++)
         jobs[i] = submit(NULL, i);
     go();
-    for (int i = 0; i < 8; i++)
-        cr_assert_eq(weft_test_run(jobs[i]), 0);
+    await_all(jobs, 8);
     expect_order(8);
     cr_assert_eq(locked_starts(scene.pool), 1);
     weft_test_loop_end();
@@ -171,11 +121,10 @@ Test(rings, what_came_late_runs_before_what_this_loop_queues_after_it)
     begin();
     weft_future *jobs[3] = {submit(NULL, 0)};
     close_as_if_before();
-    jobs[1] = weft_offload_fn(&(struct weft_job_options){.key = 5}, note, &numbers[1]);
+    jobs[1] = submit_keyed(1);
     jobs[2] = submit(NULL, 2);
     go();
-    for (int i = 0; i < 3; i++)
-        cr_assert_eq(weft_test_run(jobs[i]), 0);
+    await_all(jobs, 3);
     expect_order(3);
     weft_test_loop_end();
 }
@@ -187,8 +136,7 @@ Test(rings, what_came_late_stays_where_it_is_if_the_pool_is_opened_for_it_again)
     close_as_if_before();
     jobs[1] = submit(NULL, 1);
     go();
-    for (int i = 0; i < 2; i++)
-        cr_assert_eq(weft_test_run(jobs[i]), 0);
+    await_all(jobs, 2);
     expect_order(2);
     weft_test_loop_end();
 }
@@ -202,8 +150,7 @@ Test(rings, what_came_late_runs_in_its_own_lane)
     close_as_if_before();
     jobs[1] = submit(lane, 1);
     go();
-    for (int i = 0; i < 2; i++)
-        cr_assert_eq(weft_test_run(jobs[i]), 0);
+    await_all(jobs, 2);
     struct weft_lane_stats stats;
     weft_lane_get_stats(lane, &stats);
     cr_assert_eq(stats.completed, 1);
@@ -237,7 +184,7 @@ static void *submit_elsewhere(void *number)
 static void submit_one_elsewhere(int number)
 {
     sem_init(&came, 0, 0);
-    pthread_create(&elsewhere, NULL, submit_elsewhere, &numbers[number]);
+    pthread_create(&elsewhere, NULL, submit_elsewhere, numbered(number));
     wait_for(&came);
 }
 
@@ -268,8 +215,7 @@ Test(rings, what_came_late_is_not_run_for_another_lane)
     expect_order(2);
     expect_lane(lane_elsewhere, 1);
     jobs[1] = submit(NULL, 3);
-    for (int i = 0; i < 2; i++)
-        cr_assert_eq(weft_test_run(jobs[i]), 0);
+    await_all(jobs, 2);
     expect_order(4);
     expect_lane(lane_elsewhere, 1);
     expect_lane(weft_pool_lane(scene.pool, "default"), 5);
@@ -445,8 +391,7 @@ Test(rings, a_thread_that_gets_no_job_is_never_counted_as_running_one)
     cr_assert_not_null(saw_one);
     jobs[1] = submit(NULL, 1);
     go();
-    for (int i = 0; i < 2; i++)
-        cr_assert_eq(weft_test_run(jobs[i]), 0);
+    await_all(jobs, 2);
     weft_test_loop_end();
 }
 

@@ -2,7 +2,6 @@
 #include "tests/support/express.h"
 
 #include <criterion/criterion.h>
-#include <stdatomic.h>
 
 #include "tests/support/loop.h"
 #include "tests/support/pool.h"
@@ -11,14 +10,26 @@ struct scene scene;
 
 weft_result note(void *number)
 {
-    scene.order[scene.count++] = *(int *)number;
+    int at = atomic_load(&scene.count);
+    scene.order[at] = *(int *)number;
+    atomic_store(&scene.count, at + 1);
     return weft_ok(*(int *)number);
+}
+
+int *numbered(int number)
+{
+    scene.numbers[number] = number;
+    return &scene.numbers[number];
 }
 
 weft_future *submit(weft_lane *lane, int number)
 {
-    scene.numbers[number] = number;
-    return weft_to_thread_fn(lane, note, &scene.numbers[number]);
+    return weft_to_thread_fn(lane, note, numbered(number));
+}
+
+weft_future *submit_keyed(int number)
+{
+    return weft_offload_fn(&(struct weft_job_options){.key = 5}, note, numbered(number));
 }
 
 void begin(void)
@@ -42,7 +53,13 @@ void go(void)
 
 void expect_order(int count)
 {
-    cr_assert_eq(scene.count, count);
+    cr_assert_eq(atomic_load(&scene.count), count);
     for (int i = 0; i < count; i++)
         cr_assert_eq(scene.order[i], i);
+}
+
+void await_all(weft_future *const *jobs, int count)
+{
+    for (int i = 0; i < count; i++)
+        cr_assert_eq(weft_test_run(jobs[i]), 0);
 }

@@ -3,6 +3,7 @@
 #ifndef WEFT_TESTS_SUPPORT_EXPRESS_H
 #define WEFT_TESTS_SUPPORT_EXPRESS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <weft/weft.h>
 
@@ -16,14 +17,20 @@ extern struct scene {
     struct gate gate;
     weft_pool *pool;
     weft_future *first;
-    int order[MANY], count;
-    int numbers[MANY];
+    int order[MANY], numbers[MANY];
+    atomic_int count; /* of those noted so far */
 } scene;
 
 /* A job: notes an int, and gives it back. */
 weft_result note(void *number);
 
+/* Its argument. */
+int *numbered(int number);
+
 weft_future *submit(weft_lane *lane, int number);
+
+/* With a key, which no other has. */
+weft_future *submit_keyed(int number);
 
 void begin(void);
 
@@ -35,5 +42,8 @@ void go(void);
 
 /* That the numbers below `count` were noted, in order. */
 void expect_order(int count);
+
+/* That all succeed (consumed). */
+void await_all(weft_future *const *jobs, int count);
 
 #endif
