@@ -120,6 +120,17 @@ static weft_loop *find_locked(uint32_t id)
     return NULL;
 }
 
+uint32_t weft__loop_id_like(uint32_t id, uint32_t mask)
+{
+    pthread_mutex_lock(&lock);
+    struct weft__entry *entry = loops;
+    while (entry && (WEFT__CONTAINER(entry, weft_loop, entry)->id & mask) != id)
+        entry = entry->next;
+    uint32_t found = entry ? WEFT__CONTAINER(entry, weft_loop, entry)->id : id;
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
 /* ---- Reporting ---- */
 
 struct report {

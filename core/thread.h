@@ -67,6 +67,9 @@ static inline bool weft__is_elsewhere(uint32_t loop_id, const char *function)
 /** What was wrong the last time that WEFT__ELSEWHERE() was true on this thread. */
 int weft__elsewhere(void);
 
+/** The number of a loop that is `id` in the bits of `mask`; `id` itself: no loop's is. */
+uint32_t weft__loop_id_like(uint32_t id, uint32_t mask);
+
 /** A number for a new loop. Thread: any. */
 uint32_t weft__new_loop_id(void);
 

@@ -112,13 +112,13 @@ static const char *ok_and_date(weft_http_server *server)
     return server->ok_and_date;
 }
 
-static bool is_bodiless(const weft_http_request *request, int status)
+static bool is_bodiless(const weft__http_exchange *request, int status)
 {
     return request->parser.request.method_id == WEFT__HTTP_METHOD_HEAD || status == 204 ||
            status == 304;
 }
 
-static bool too_much_is_unread(const weft_http_request *request)
+static bool too_much_is_unread(const weft__http_exchange *request)
 {
     if (request->body == WEFT__HTTP_BODY_NONE)
         return false;
@@ -127,7 +127,7 @@ static bool too_much_is_unread(const weft_http_request *request)
     return !request->continued || weft__http_body_left(request) > MAX_UNREAD;
 }
 
-static bool must_close(const weft_http_request *request)
+static bool must_close(const weft__http_exchange *request)
 {
     const weft_http_server *server = request->server;
     size_t most = server->options.max_requests;
@@ -135,7 +135,7 @@ static bool must_close(const weft_http_request *request)
            (most && request->connection->served >= most) || too_much_is_unread(request);
 }
 
-static void add_connection(struct head *head, weft_http_request *request)
+static void add_connection(struct head *head, weft__http_exchange *request)
 {
     request->close = must_close(request);
     if (request->close)
@@ -144,7 +144,7 @@ static void add_connection(struct head *head, weft_http_request *request)
         ADD(head, "Connection: keep-alive\r\n");
 }
 
-static void add_framing(struct head *head, weft_http_request *request)
+static void add_framing(struct head *head, weft__http_exchange *request)
 {
     if (request->status == 204 || request->status == 304)
         return;
@@ -166,7 +166,7 @@ static void add_status(struct head *head, int status)
     ADD(head, "\r\n");
 }
 
-static void add_head(struct head *head, weft_http_request *request, const char *content_type)
+static void add_head(struct head *head, weft__http_exchange *request, const char *content_type)
 {
     weft_http_server *server = request->server;
     const char *first = ok_and_date(server);
@@ -196,7 +196,7 @@ static void begin_head(struct head *head)
     head->len = head->begin = head->count = 0;
 }
 
-static int send_all(weft_http_request *request, struct head *head)
+static int send_all(weft__http_exchange *request, struct head *head)
 {
     end_piece(head);
     int status = weft__stream_writev(request->stream, head->pieces, head->count);
@@ -206,7 +206,7 @@ static int send_all(weft_http_request *request, struct head *head)
 }
 
 /* The head of an answer that was started, in front of what is sent next. */
-static void add_started_head(struct head *head, weft_http_request *request)
+static void add_started_head(struct head *head, weft__http_exchange *request)
 {
     begin_head(head);
     if (request->answer != WEFT__HTTP_STARTED)
@@ -216,7 +216,7 @@ static void add_started_head(struct head *head, weft_http_request *request)
 }
 
 /* The end of a connection is no news to who drops the future: nobody need hear of it. */
-static weft_future *failed(weft_http_request *request, int status)
+static weft_future *failed(weft__http_exchange *request, int status)
 {
     weft_future *future = weft__net_refused(status);
     if (status == weft__stream_write_error(request->stream))
@@ -224,7 +224,7 @@ static weft_future *failed(weft_http_request *request, int status)
     return future;
 }
 
-weft_future *weft__http_drain(weft_http_request *request)
+weft_future *weft__http_drain(weft__http_exchange *request)
 {
     int status = weft__stream_write_error(request->stream);
     if (status < 0)
@@ -244,10 +244,11 @@ weft_future *weft__http_drain(weft_http_request *request)
     return future;
 }
 
-weft_future *weft_http_drain(weft_http_request *request)
+weft_future *weft_http_drain(weft_http_request *handle)
 {
-    if (WEFT__ELSEWHERE(request->server->loop->id))
-        return weft__future_elsewhere();
+    weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    if (!request)
+        return weft__http_gone_future();
     if (request->answer == WEFT__HTTP_NO_ANSWER || request->answer == WEFT__HTTP_NOT_STARTED ||
         request->answer == WEFT__HTTP_BROKEN)
         return failed(request, -EINVAL);
@@ -287,7 +288,7 @@ static bool is_servers_business(const char *name)
     return false;
 }
 
-static int reserve_headers(weft_http_request *request, size_t more)
+static int reserve_headers(weft__http_exchange *request, size_t more)
 {
     size_t need = request->headers_len + more;
     if (need <= request->headers_size)
@@ -303,14 +304,14 @@ static int reserve_headers(weft_http_request *request, size_t more)
     return 0;
 }
 
-static void append_header(weft_http_request *request, const char *text)
+static void append_header(weft__http_exchange *request, const char *text)
 {
     size_t len = strlen(text);
     memcpy(request->headers + request->headers_len, text, len);
     request->headers_len += len;
 }
 
-static int add_line(weft_http_request *request, const char *name, const char *value)
+static int add_line(weft__http_exchange *request, const char *name, const char *value)
 {
     int status = reserve_headers(request, strlen(name) + strlen(value) + sizeof(": \r\n"));
     if (status < 0)
@@ -322,10 +323,8 @@ static int add_line(weft_http_request *request, const char *name, const char *va
     return 0;
 }
 
-int weft_http_add_header(weft_http_request *request, const char *name, const char *value)
+int weft__http_add_header(weft__http_exchange *request, const char *name, const char *value)
 {
-    if (WEFT__ELSEWHERE(request->server->loop->id))
-        return weft__elsewhere();
     if (request->answer != WEFT__HTTP_NO_ANSWER)
         return -EALREADY;
     if (!name || !value || !is_token(name) || has_control(value))
@@ -344,9 +343,15 @@ int weft_http_add_header(weft_http_request *request, const char *name, const cha
     return 0;
 }
 
+int weft_http_add_header(weft_http_request *handle, const char *name, const char *value)
+{
+    weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    return request ? weft__http_add_header(request, name, value) : weft__http_gone();
+}
+
 /* ---- In one piece ---- */
 
-static int check_answer(const weft_http_request *request, int status, const char *content_type)
+static int check_answer(const weft__http_exchange *request, int status, const char *content_type)
 {
     if (request->answer != WEFT__HTTP_NO_ANSWER)
         return -EALREADY;
@@ -355,11 +360,9 @@ static int check_answer(const weft_http_request *request, int status, const char
     return 0;
 }
 
-weft_future *weft_http_respond(weft_http_request *request, int status, const char *content_type,
-                               const void *data, size_t len)
+static weft_future *respond(weft__http_exchange *request, int status, const char *content_type,
+                            const void *data, size_t len)
 {
-    if (WEFT__ELSEWHERE(request->server->loop->id))
-        return weft__future_elsewhere();
     int refused = check_answer(request, status, content_type);
     if (refused < 0)
         return failed(request, refused);
@@ -378,11 +381,19 @@ weft_future *weft_http_respond(weft_http_request *request, int status, const cha
     return failed(request, sent);
 }
 
-weft_future *weft_http_respondf(weft_http_request *request, int status, const char *content_type,
+weft_future *weft_http_respond(weft_http_request *handle, int status, const char *content_type,
+                               const void *data, size_t len)
+{
+    weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    return request ? respond(request, status, content_type, data, len) : weft__http_gone_future();
+}
+
+weft_future *weft_http_respondf(weft_http_request *handle, int status, const char *content_type,
                                 const char *format, ...)
 {
-    if (WEFT__ELSEWHERE(request->server->loop->id))
-        return weft__future_elsewhere();
+    weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    if (!request)
+        return weft__http_gone_future();
     char small[1024];
     va_list args;
     va_start(args, format);
@@ -391,28 +402,34 @@ weft_future *weft_http_respondf(weft_http_request *request, int status, const ch
     if (len < 0)
         return failed(request, -EINVAL);
     if ((size_t)len < sizeof(small))
-        return weft_http_respond(request, status, content_type, small, (size_t)len);
+        return respond(request, status, content_type, small, (size_t)len);
     va_start(args, format);
     char *text = weft__vformat(format, args);
     va_end(args);
     if (!text)
         return failed(request, -ENOMEM);
-    weft_future *future = weft_http_respond(request, status, content_type, text, (size_t)len);
+    weft_future *future = respond(request, status, content_type, text, (size_t)len);
     weft__free(text);
     return future;
 }
 
-weft_future *weft_http_respond_status(weft_http_request *request, int status)
+weft_future *weft__http_respond_status(weft__http_exchange *request, int status, const char *reason)
 {
-    if (WEFT__ELSEWHERE(request->server->loop->id))
-        return weft__future_elsewhere();
-    return weft_http_respondf(request, status, "text/plain", "%d %s\n", status,
-                              weft__http_status_text(status));
+    char text[256];
+    int len = snprintf(text, sizeof(text), "%d %s%s%s\n", status, weft__http_status_text(status),
+                       reason ? ": " : "", reason ? reason : "");
+    return respond(request, status, "text/plain", text, (size_t)len);
+}
+
+weft_future *weft_http_respond_status(weft_http_request *handle, int status)
+{
+    weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    return request ? weft__http_respond_status(request, status, NULL) : weft__http_gone_future();
 }
 
 /* ---- In pieces ---- */
 
-static int start(weft_http_request *request, int status, const char *content_type, int64_t length)
+static int start(weft__http_exchange *request, int status, const char *content_type, int64_t length)
 {
     if (length < WEFT_HTTP_UNKNOWN_LENGTH)
         return -EINVAL;
@@ -429,11 +446,11 @@ static int start(weft_http_request *request, int status, const char *content_typ
     return 0;
 }
 
-int weft_http_start(weft_http_request *request, int status, const char *content_type,
-                    int64_t length)
+int weft_http_start(weft_http_request *handle, int status, const char *content_type, int64_t length)
 {
-    if (WEFT__ELSEWHERE(request->server->loop->id))
-        return weft__elsewhere();
+    weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    if (!request)
+        return weft__http_gone();
     int failure = check_answer(request, status, content_type);
     if (failure == -EALREADY)
         return failure;
@@ -443,10 +460,11 @@ int weft_http_start(weft_http_request *request, int status, const char *content_
     return failure;
 }
 
-int weft_http_write(weft_http_request *request, const void *data, size_t len)
+int weft_http_write(weft_http_request *handle, const void *data, size_t len)
 {
-    if (WEFT__ELSEWHERE(request->server->loop->id))
-        return weft__elsewhere();
+    weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    if (!request)
+        return weft__http_gone();
     if (request->answer != WEFT__HTTP_STARTED && request->answer != WEFT__HTTP_STREAMING)
         return -EINVAL;
     if (request->length >= 0 && len > (uint64_t)request->length)
@@ -473,7 +491,7 @@ int weft_http_write(weft_http_request *request, const void *data, size_t len)
 }
 
 /* What ends an answer is a few bytes, and no reason to break off, however much waits. */
-static int send_end(weft_http_request *request, struct head *head)
+static int send_end(weft__http_exchange *request, struct head *head)
 {
     size_t limit = request->stream->write_limit;
     request->stream->write_limit = SIZE_MAX;
@@ -482,7 +500,7 @@ static int send_end(weft_http_request *request, struct head *head)
     return status;
 }
 
-static int end(weft_http_request *request)
+static int end(weft__http_exchange *request)
 {
     struct head head;
     if (request->length > 0 && !request->bodiless)
@@ -493,10 +511,8 @@ static int end(weft_http_request *request)
     return send_end(request, &head);
 }
 
-weft_future *weft_http_end(weft_http_request *request)
+weft_future *weft__http_end(weft__http_exchange *request)
 {
-    if (WEFT__ELSEWHERE(request->server->loop->id))
-        return weft__future_elsewhere();
     if (request->answer == WEFT__HTTP_ANSWERED)
         return weft__http_drain(request);
     if (request->answer != WEFT__HTTP_STARTED && request->answer != WEFT__HTTP_STREAMING)
@@ -506,9 +522,15 @@ weft_future *weft_http_end(weft_http_request *request)
     return status < 0 ? failed(request, status) : weft__http_drain(request);
 }
 
+weft_future *weft_http_end(weft_http_request *handle)
+{
+    weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    return request ? weft__http_end(request) : weft__http_gone_future();
+}
+
 /* ---- The server's side ---- */
 
-void weft__http_answer_begin(weft_http_request *request)
+void weft__http_answer_begin(weft__http_exchange *request)
 {
     request->answer = WEFT__HTTP_NO_ANSWER;
     request->status = 0;
@@ -523,12 +545,10 @@ void weft__http_answer_begin(weft_http_request *request)
     request->headers_size = 0;
 }
 
-void weft__http_refuse(weft_http_request *request, int status, const char *reason)
+void weft__http_refuse(weft__http_exchange *request, int status, const char *reason)
 {
     request->server->refused++;
-    weft_future *sent = reason ? weft_http_respondf(request, status, "text/plain", "%d %s: %s\n",
-                                                    status, weft__http_status_text(status), reason)
-                               : weft_http_respond_status(request, status);
+    weft_future *sent = weft__http_respond_status(request, status, reason);
     if (weft_is_done(sent))
         weft__observe(sent);
     weft_unref(sent);

@@ -23,7 +23,7 @@
 
 enum { FIRST_ROOM = 4096 };
 
-void weft__http_body_begin(weft_http_request *request)
+void weft__http_body_begin(weft__http_exchange *request)
 {
     const struct weft__http_request *parsed = &request->parser.request;
     bool has_body = parsed->chunked || parsed->content_length;
@@ -35,7 +35,7 @@ void weft__http_body_begin(weft_http_request *request)
     request->credit = 0;
 }
 
-uint64_t weft__http_body_left(const weft_http_request *request)
+uint64_t weft__http_body_left(const weft__http_exchange *request)
 {
     const struct weft__http_request *parsed = &request->parser.request;
     if (request->body == WEFT__HTTP_BODY_NONE)
@@ -48,7 +48,7 @@ uint64_t weft__http_body_left(const weft_http_request *request)
 
 /* ---- Pieces ---- */
 
-static int fail(weft_http_request *request, int error, int status)
+static int fail(weft__http_exchange *request, int error, int status)
 {
     request->body = WEFT__HTTP_BODY_FAILED;
     request->body_error = error;
@@ -57,7 +57,7 @@ static int fail(weft_http_request *request, int error, int status)
 }
 
 /* Time for what has come: whole seconds, so that nothing is lost by rounding. */
-static void buy_patience(weft_http_request *request, size_t len)
+static void buy_patience(weft__http_exchange *request, size_t len)
 {
     size_t rate = request->server->options.body_rate;
     request->credit += len;
@@ -71,7 +71,7 @@ static void buy_patience(weft_http_request *request, size_t len)
  * The next piece of the body, at most `most` bytes, in the stream's buffer: -EINPROGRESS: there is
  * one, and `ret_used` is to be consumed after it was looked at. 0: the body is over. -EAGAIN: wait.
  */
-static int next_piece(weft_http_request *request, size_t most, struct weft__http_slice *ret,
+static int next_piece(weft__http_exchange *request, size_t most, struct weft__http_slice *ret,
                       size_t *ret_used)
 {
     struct weft__http_parser *parser = &request->parser;
@@ -103,7 +103,7 @@ static int next_piece(weft_http_request *request, size_t most, struct weft__http
 
 /* ---- Waiting ---- */
 
-static int send_continue(weft_http_request *request)
+static int send_continue(weft__http_exchange *request)
 {
     static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
     if (request->continued || request->answer >= WEFT__HTTP_STREAMING)
@@ -112,7 +112,7 @@ static int send_continue(weft_http_request *request)
     return weft_write(request->stream, line, sizeof(line) - 1);
 }
 
-weft_future *weft__http_body_wait(weft_http_request *request)
+weft_future *weft__http_body_wait(weft__http_exchange *request)
 {
     weft_ns now = weft_now();
     request->wait_began = now;
@@ -125,7 +125,7 @@ weft_future *weft__http_body_wait(weft_http_request *request)
                            limited ? now + request->patience : WEFT_FOREVER);
 }
 
-int weft__http_body_waited(weft_http_request *request, int status)
+int weft__http_body_waited(weft__http_exchange *request, int status)
 {
     status = weft__http_waited(request->connection, status);
     request->patience -= weft_now() - request->wait_began;
@@ -138,7 +138,7 @@ int weft__http_body_waited(weft_http_request *request, int status)
     return fail(request, status, status == WEFT_EOF ? 400 : 0);
 }
 
-int weft__http_body_discard(weft_http_request *request)
+int weft__http_body_discard(weft__http_exchange *request)
 {
     struct weft__http_slice piece;
     size_t used;
@@ -152,7 +152,7 @@ int weft__http_body_discard(weft_http_request *request)
 
 /* ---- Reads ---- */
 
-static weft_future *keep_reader(weft_http_request *request, weft_future *read)
+static weft_future *keep_reader(weft__http_exchange *request, weft_future *read)
 {
     weft_unref(request->reader);
     request->reader = NULL;
@@ -162,13 +162,13 @@ static weft_future *keep_reader(weft_http_request *request, weft_future *read)
 }
 
 /* The read is over; the handler may wait for something else now. */
-static void end_read(weft_http_request *request)
+static void end_read(weft__http_exchange *request)
 {
     if (request->watched && request->connection->phase == WEFT__HTTP_HANDLING)
         weft__http_watch(request->connection);
 }
 
-static weft_future *refuse_read(const weft_http_request *request)
+static weft_future *refuse_read(const weft__http_exchange *request)
 {
     if (request->reader && !weft_is_done(request->reader))
         return weft_future_failed(-EBUSY, "another read of this body is under way");
@@ -177,7 +177,7 @@ static weft_future *refuse_read(const weft_http_request *request)
 
 struct http_read {
     WEFT_FRAME;
-    weft_http_request *request;
+    weft__http_exchange *request;
     char *buffer;
     size_t size, len;
     int status;
@@ -218,10 +218,11 @@ static WEFT_ASYNC(http_read)
     WEFT_END;
 }
 
-weft_future *weft_http_read(weft_http_request *request, void *buffer, size_t size)
+weft_future *weft_http_read(weft_http_request *handle, void *buffer, size_t size)
 {
-    if (WEFT__ELSEWHERE(request->server->loop->id))
-        return weft__future_elsewhere();
+    weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    if (!request)
+        return weft__http_gone_future();
     weft_future *refused = refuse_read(request);
     if (refused)
         return refused;
@@ -234,7 +235,7 @@ weft_future *weft_http_read(weft_http_request *request, void *buffer, size_t siz
 
 struct http_read_body {
     WEFT_FRAME;
-    weft_http_request *request;
+    weft__http_exchange *request;
     weft_bytes *bytes; /* owned */
     size_t room, used;
     struct weft__http_slice piece;
@@ -260,7 +261,7 @@ static int append(struct http_read_body *self)
     return 0;
 }
 
-static size_t first_room(const weft_http_request *request)
+static size_t first_room(const weft__http_exchange *request)
 {
     uint64_t left = weft__http_body_left(request);
     return left < FIRST_ROOM ? (size_t)left : FIRST_ROOM;
@@ -293,10 +294,11 @@ static WEFT_ASYNC(http_read_body)
     WEFT_END;
 }
 
-weft_future *weft_http_read_body(weft_http_request *request)
+weft_future *weft_http_read_body(weft_http_request *handle)
 {
-    if (WEFT__ELSEWHERE(request->server->loop->id))
-        return weft__future_elsewhere();
+    weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    if (!request)
+        return weft__http_gone_future();
     weft_future *refused = refuse_read(request);
     if (refused)
         return refused;

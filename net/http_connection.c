@@ -80,7 +80,7 @@ static void drop(weft_future **future)
 /* Nothing of the request is needed any more. */
 static void end_request(weft__http_connection *connection)
 {
-    weft_http_request *request = connection->request;
+    weft__http_exchange *request = connection->request;
     if (!request)
         return;
     drop(&request->handler);
@@ -127,7 +127,7 @@ static bool begin_request(weft__http_connection *connection)
     return true;
 }
 
-static enum next refuse(weft_http_request *request, int status, const char *reason)
+static enum next refuse(weft__http_exchange *request, int status, const char *reason)
 {
     request->close = true;
     request->body = WEFT__HTTP_BODY_NONE;
@@ -186,7 +186,7 @@ static enum next head_failed(weft__http_connection *connection, int status)
 
 /* ---- The handler ---- */
 
-static void report(const weft_http_request *request, const char *what, int status,
+static void report(const weft__http_exchange *request, const char *what, int status,
                    const char *message)
 {
     weft__report(request->server->loop, &(struct weft_error_report){
@@ -199,7 +199,7 @@ static void report(const weft_http_request *request, const char *what, int statu
 }
 
 /* Did the handler fail because of its client? Then that is no news to anybody. */
-static bool blames_client(const weft_http_request *request, int status)
+static bool blames_client(const weft__http_exchange *request, int status)
 {
     int write_error = weft__stream_write_error(request->stream);
     return (request->gone && status == -ECANCELED) ||
@@ -207,25 +207,25 @@ static bool blames_client(const weft_http_request *request, int status)
            (write_error && status == write_error) || weft_cancelling(weft_current_task());
 }
 
-static void give_up_answer(weft_http_request *request)
+static void give_up_answer(weft__http_exchange *request)
 {
     request->answer = WEFT__HTTP_BROKEN;
 }
 
 /* What the handler said of its own answer is not for the server's. */
-static void answer_500(weft_http_request *request)
+static void answer_500(weft__http_exchange *request)
 {
     weft__http_answer_begin(request);
-    weft_unref(weft_http_respond_status(request, 500));
+    weft_unref(weft__http_respond_status(request, 500, NULL));
 }
 
-static void answer_body_failure(weft_http_request *request)
+static void answer_body_failure(weft__http_exchange *request)
 {
     weft__http_answer_begin(request);
     weft__http_refuse(request, request->body_status, NULL);
 }
 
-static void answer_failure(weft_http_request *request, int status)
+static void answer_failure(weft__http_exchange *request, int status)
 {
     if (request->gone || weft_cancelling(weft_current_task()) ||
         (status == request->body_error && !request->body_status))
@@ -236,16 +236,16 @@ static void answer_failure(weft_http_request *request, int status)
         answer_500(request);
 }
 
-static void end_by_itself(weft_http_request *request)
+static void end_by_itself(weft__http_exchange *request)
 {
-    weft_future *sent = weft_http_end(request);
+    weft_future *sent = weft__http_end(request);
     int status = weft_is_done(sent) ? weft__observe(sent) : 0;
     weft_unref(sent);
     if (request->answer == WEFT__HTTP_BROKEN && !blames_client(request, status))
         report(request, "HTTP handler left its answer incomplete", status, NULL);
 }
 
-static void answer_nothing(weft_http_request *request)
+static void answer_nothing(weft__http_exchange *request)
 {
     if (request->gone) {
         give_up_answer(request);
@@ -256,12 +256,13 @@ static void answer_nothing(weft_http_request *request)
 }
 
 /* The handler has ended: see to it that there is an answer, or that it shows that there is none. */
-static void conclude(weft_http_request *request, int status, const char *message)
+static void conclude(weft__http_exchange *request, int status, const char *message)
 {
     bool begun =
         request->answer != WEFT__HTTP_NO_ANSWER && request->answer != WEFT__HTTP_NOT_STARTED;
     bool unfinished =
         request->answer == WEFT__HTTP_STARTED || request->answer == WEFT__HTTP_STREAMING;
+    request->spent = !weft__http_slot_next(request->server->slots, request->slot);
     request->server->active--;
     request->watched = false;
     weft__http_unwatch(request->connection);
@@ -277,10 +278,10 @@ static void conclude(weft_http_request *request, int status, const char *message
         answer_nothing(request);
 }
 
-static weft_future *answer_unrouted(weft_http_request *request, int status, const char *allowed)
+static weft_future *answer_unrouted(weft__http_exchange *request, int status, const char *allowed)
 {
     if (status == 405)
-        weft_http_add_header(request, "Allow", allowed);
+        weft__http_add_header(request, "Allow", allowed);
     weft__http_refuse(request, status, NULL);
     return NULL;
 }
@@ -288,7 +289,7 @@ static weft_future *answer_unrouted(weft_http_request *request, int status, cons
 /* The whole head is there. The handler if it is not done: then conclude() is to follow. */
 static weft_future *start_handler(weft__http_connection *connection)
 {
-    weft_http_request *request = connection->request;
+    weft__http_exchange *request = connection->request;
     weft_http_server *server = connection->server;
     struct weft__http_route *route;
     char allowed[256];
@@ -313,7 +314,8 @@ static weft_future *start_handler(weft__http_connection *connection)
     request->place = route->place;
     server->served++;
     server->active++;
-    memcpy(route->frame + route->request_offset, &request, sizeof(request));
+    memcpy(route->frame + route->request_offset, &server->slots->at[request->slot].handle,
+           sizeof(weft_http_request *));
     weft_future *handler = weft__call(route->coroutine, route->frame, route->place);
     if (weft_is_done(handler)) {
         conclude(request, weft__observe(handler), weft_message(handler));
@@ -328,13 +330,13 @@ static weft_future *start_handler(weft__http_connection *connection)
 /* ---- What comes after ---- */
 
 /* The connection will be reset: nothing more is worth waiting for. */
-static bool is_lost(const weft_http_request *request)
+static bool is_lost(const weft__http_exchange *request)
 {
     return request->answer != WEFT__HTTP_ANSWERED || weft_cancelling(weft_current_task());
 }
 
 /* A drain that the handler began and did not wait for. */
-static weft_future *wait_for_drain(weft_http_request *request)
+static weft_future *wait_for_drain(weft__http_exchange *request)
 {
     if (is_lost(request))
         weft_cancel(request->draining);
@@ -342,7 +344,7 @@ static weft_future *wait_for_drain(weft_http_request *request)
 }
 
 /* Does a rest of the body stand between this request and the next one? Then -EAGAIN or a failure. */
-static int skip_body(weft_http_request *request)
+static int skip_body(weft__http_exchange *request)
 {
     if (request->body == WEFT__HTTP_BODY_NONE || is_lost(request) || request->close)
         return 0;
@@ -350,7 +352,7 @@ static int skip_body(weft_http_request *request)
 }
 
 /* A handler runs in the connection's task. What it has set of its context is not for the next one. */
-static void forget_context(weft_http_request *request)
+static void forget_context(weft__http_exchange *request)
 {
     weft_context *context = request->context;
     request->context = NULL;
@@ -359,7 +361,7 @@ static void forget_context(weft_http_request *request)
 
 static enum next after_request(weft__http_connection *connection, int status)
 {
-    weft_http_request *request = connection->request;
+    weft__http_exchange *request = connection->request;
     enum next next = KEEP;
     if (is_lost(request) || weft__stream_write_error(request->stream))
         next = RESET;
@@ -380,7 +382,7 @@ static enum next after_request(weft__http_connection *connection, int status)
 static bool must_linger(const weft__http_connection *connection)
 {
     size_t have;
-    const weft_http_request *request = connection->request;
+    const weft__http_exchange *request = connection->request;
     weft__stream_peek(connection->stream, &have);
     if (weft__stream_input_ended(connection->stream) || !request)
         return false;

@@ -22,7 +22,7 @@ static bool needs_text(const struct weft__http_request *parsed)
            parsed->path.data[parsed->path.len];
 }
 
-static int make_room(weft_http_request *request, size_t size)
+static int make_room(weft__http_exchange *request, size_t size)
 {
     if (request->text_size >= size)
         return 0;
@@ -52,7 +52,7 @@ static char *decode_parameters(struct weft__http_slice query, char *at, size_t s
     return at;
 }
 
-static int decode_text(weft_http_request *request)
+static int decode_text(weft__http_exchange *request)
 {
     const struct weft__http_request *parsed = &request->parser.request;
     size_t query_len = parsed->query.len;
@@ -89,7 +89,7 @@ static bool has_dots(const char *path)
     return false;
 }
 
-int weft__http_request_decode(weft_http_request *request)
+int weft__http_request_decode(weft__http_exchange *request)
 {
     const struct weft__http_request *parsed = &request->parser.request;
     request->tail = "";
@@ -102,7 +102,7 @@ int weft__http_request_decode(weft_http_request *request)
     return has_dots(request->path) ? -EINVAL : 0;
 }
 
-void weft__http_request_forget(weft_http_request *request)
+void weft__http_request_forget(weft__http_exchange *request)
 {
     request->path = request->tail = request->query = request->parameters = NULL;
     if (request->text_size <= KEPT_TEXT)
@@ -114,37 +114,34 @@ void weft__http_request_forget(weft_http_request *request)
 
 /* ---- For the handler ---- */
 
-const char *weft_http_request_method(const weft_http_request *request)
+const char *weft_http_request_method(const weft_http_request *handle)
 {
-    if (WEFT__ELSEWHERE(request->server->loop->id))
-        return "";
-    return request->parser.request.method.data;
+    const weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    return request ? request->parser.request.method.data : "";
 }
 
-const char *weft_http_request_target(const weft_http_request *request)
+const char *weft_http_request_target(const weft_http_request *handle)
 {
-    if (WEFT__ELSEWHERE(request->server->loop->id))
-        return "";
-    return request->parser.request.target.data;
+    const weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    return request ? request->parser.request.target.data : "";
 }
 
-const char *weft_http_request_path(const weft_http_request *request)
+const char *weft_http_request_path(const weft_http_request *handle)
 {
-    if (WEFT__ELSEWHERE(request->server->loop->id))
-        return "";
-    return request->path;
+    const weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    return request ? request->path : "";
 }
 
-const char *weft_http_request_tail(const weft_http_request *request)
+const char *weft_http_request_tail(const weft_http_request *handle)
 {
-    if (WEFT__ELSEWHERE(request->server->loop->id))
-        return "";
-    return request->tail;
+    const weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    return request ? request->tail : "";
 }
 
-const char *weft_http_request_query(const weft_http_request *request, const char *name)
+const char *weft_http_request_query(const weft_http_request *handle, const char *name)
 {
-    if (WEFT__ELSEWHERE(request->server->loop->id))
+    const weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    if (!request)
         return NULL;
     const char *at = request->parameters;
     const char *end = at ? at + request->parameters_len : at;
@@ -157,25 +154,26 @@ const char *weft_http_request_query(const weft_http_request *request, const char
     return NULL;
 }
 
-const char *weft_http_request_query_string(const weft_http_request *request)
+const char *weft_http_request_query_string(const weft_http_request *handle)
 {
-    if (WEFT__ELSEWHERE(request->server->loop->id))
-        return NULL;
-    return request->query;
+    const weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    return request ? request->query : NULL;
 }
 
-const char *weft_http_request_header(const weft_http_request *request, const char *name)
+const char *weft_http_request_header(const weft_http_request *handle, const char *name)
 {
-    if (WEFT__ELSEWHERE(request->server->loop->id))
+    const weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    if (!request)
         return NULL;
     const struct weft__http_header *header = weft__http_find_header(&request->parser.request, name);
     return header ? header->value : NULL;
 }
 
-bool weft_http_request_header_at(const weft_http_request *request, size_t index,
+bool weft_http_request_header_at(const weft_http_request *handle, size_t index,
                                  const char **ret_name, const char **ret_value)
 {
-    if (WEFT__ELSEWHERE(request->server->loop->id))
+    const weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    if (!request)
         return false;
     const struct weft__http_request *parsed = &request->parser.request;
     if (index >= parsed->header_count)
@@ -185,33 +183,33 @@ bool weft_http_request_header_at(const weft_http_request *request, size_t index,
     return true;
 }
 
-const char *weft_http_request_version(const weft_http_request *request)
+const char *weft_http_request_version(const weft_http_request *handle)
 {
-    if (WEFT__ELSEWHERE(request->server->loop->id))
+    const weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    if (!request)
         return "";
     return request->parser.request.minor_version ? "HTTP/1.1" : "HTTP/1.0";
 }
 
-const char *weft_http_request_peer(const weft_http_request *request)
+const char *weft_http_request_peer(const weft_http_request *handle)
 {
-    if (WEFT__ELSEWHERE(request->server->loop->id))
-        return "?";
-    return weft_stream_peer(request->stream);
+    const weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    return request ? weft_stream_peer(request->stream) : "?";
 }
 
-int64_t weft_http_request_length(const weft_http_request *request)
+int64_t weft_http_request_length(const weft_http_request *handle)
 {
-    if (WEFT__ELSEWHERE(request->server->loop->id))
-        return weft__elsewhere();
+    const weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    if (!request)
+        return weft__http_gone();
     const struct weft__http_request *parsed = &request->parser.request;
     if (parsed->chunked)
         return -1;
     return parsed->content_length > INT64_MAX ? INT64_MAX : (int64_t)parsed->content_length;
 }
 
-bool weft_http_request_is_stopping(const weft_http_request *request)
+bool weft_http_request_is_stopping(const weft_http_request *handle)
 {
-    if (WEFT__ELSEWHERE(request->server->loop->id))
-        return false;
-    return request->server->stopping;
+    const weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    return request ? request->server->stopping : weft__http_gone() == WEFT_ECLOSED;
 }

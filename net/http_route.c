@@ -56,10 +56,10 @@ static void allow(char *allowed, size_t size, const char *method)
              with_head ? ", HEAD" : "");
 }
 
-int weft__http_find_route(const weft_http_server *server, const weft_http_request *request,
+int weft__http_find_route(const weft_http_server *server, const weft__http_exchange *request,
                           struct weft__http_route **ret, char *allowed, size_t allowed_size)
 {
-    const char *method = weft_http_request_method(request);
+    const char *method = request->parser.request.method.data;
     struct weft__http_route *best = NULL;
     size_t best_rank = 0;
     bool path_known = false;

@@ -29,6 +29,7 @@ enum {
 struct part {
     struct weft__part part; /* first */
     weft__link *servers;
+    struct weft__http_slots slots;
 };
 
 static void settle(struct weft__part *part)
@@ -50,6 +51,8 @@ static void release(struct weft__part *part)
         server->refs = 1;
         weft__http_server_unref(server);
     }
+    weft__http_slots = http->slots.outer;
+    weft__free(http->slots.at);
     weft__free(http);
 }
 
@@ -68,25 +71,32 @@ static struct part *get_part(weft_loop *loop, int *ret_status)
         return NULL;
     }
     made->part.ops = &part_ops;
+    made->slots = (struct weft__http_slots){.loop_id = loop->id, .outer = weft__http_slots};
+    weft__http_slots = &made->slots;
     weft__loop_add_part(loop, &made->part);
     return made;
 }
 
 /* ---- Requests ---- */
 
-static weft_http_request *make_request(const weft_http_server *server)
+static weft__http_exchange *make_request(const weft_http_server *server)
 {
+    uint32_t slot;
     struct weft__http_parser parser;
     weft__http_parser_init(&parser, &server->limits);
-    weft_http_request *request = weft__malloc(sizeof(*request) + weft__http_parser_memory(&parser));
-    if (request)
-        *request = (weft_http_request){.parser = parser};
+    weft__http_exchange *request =
+        weft__malloc(sizeof(*request) + weft__http_parser_memory(&parser));
+    if (!request || weft__http_slot_take(server->slots, request, &slot) < 0) {
+        weft__free(request);
+        return NULL;
+    }
+    *request = (weft__http_exchange){.parser = parser, .slot = slot};
     return request;
 }
 
-static weft_http_request *take_spare(weft_http_server *server)
+static weft__http_exchange *take_spare(weft_http_server *server)
 {
-    weft_http_request *request = server->spare;
+    weft__http_exchange *request = server->spare;
     if (!request)
         return NULL;
     server->spare = request->next;
@@ -94,10 +104,10 @@ static weft_http_request *take_spare(weft_http_server *server)
     return request;
 }
 
-weft_http_request *weft__http_request_new(weft__http_connection *connection)
+weft__http_exchange *weft__http_request_new(weft__http_connection *connection)
 {
     weft_http_server *server = connection->server;
-    weft_http_request *request = server->spare ? take_spare(server) : make_request(server);
+    weft__http_exchange *request = server->spare ? take_spare(server) : make_request(server);
     if (!request)
         return NULL;
     request->connection = connection;
@@ -109,17 +119,18 @@ weft_http_request *weft__http_request_new(weft__http_connection *connection)
     return request;
 }
 
-static void destroy_request(weft_http_request *request)
+static void destroy_request(weft__http_exchange *request)
 {
+    weft__http_slot_give_back(request->server->slots, request->slot);
     weft__free(request->text);
     weft__free(request->headers);
     weft__free(request);
 }
 
-void weft__http_request_free(weft_http_request *request)
+void weft__http_request_free(weft__http_exchange *request)
 {
     weft_http_server *server = request->server;
-    if (server->spare_count == KEPT_REQUESTS) {
+    if (server->spare_count == KEPT_REQUESTS || request->spent || server->loop->debug) {
         destroy_request(request);
         return;
     }
@@ -237,6 +248,7 @@ static int make(weft_loop *loop, const struct weft_http_server_options *options,
     if (!server)
         return -ENOMEM;
     server->loop = loop;
+    server->slots = &part->slots;
     server->refs = 1;
     server->date_second = -1;
     status = set_options(server, options);

@@ -8,6 +8,7 @@
  *     http_connection.c  the coroutine of a connection: head, handler, what comes after
  *     http_deadline.c    how long a connection may wait
  *     http_watch.c       a client that goes away while its handler waits
+ *     http_handle.c      the number by which a handler knows its request
  *     http_request.c     what a handler may ask about its request
  *     http_body.c        reading the body
  *     http_answer.c      the answer
@@ -23,6 +24,7 @@
 #include "core/future.h"
 #include "core/link.h"
 #include "core/loop.h"
+#include "net/http_handle.h"
 #include "net/http_parser.h"
 #include "net/stream.h"
 
@@ -54,11 +56,12 @@ struct weft_http_server {
     weft__link *connections;
     size_t active;
     uint64_t served, refused;
-    weft_http_request *spare; /* that are not in use */
+    weft__http_exchange *spare; /* that are not in use */
     size_t spare_count;
-    time_t date_second;   /* of the date in the next field */
-    char ok_and_date[56]; /* "HTTP/1.1 200 OK\r\nDate: …\r\n" */
-    char *server_line;    /* "Server: …\r\n", or NULL; owned */
+    struct weft__http_slots *slots; /* [const] the loop's */
+    time_t date_second;             /* of the date in the next field */
+    char ok_and_date[56];           /* "HTTP/1.1 200 OK\r\nDate: …\r\n" */
+    char *server_line;              /* "Server: …\r\n", or NULL; owned */
 };
 
 enum weft__http_phase {
@@ -86,11 +89,11 @@ enum weft__http_answer_state {
 
 /** A connection: what is held for it while nothing is asked. All fields are [loop]. */
 typedef struct weft__http_connection {
-    weft__link link;            /* first; in server->connections */
-    weft_http_server *server;   /* [const] */
-    weft_stream *stream;        /* NULL: closed */
-    weft_http_request *request; /* the one that it is at; NULL when IDLE */
-    uint32_t refs;              /* its own, and one of each watch */
+    weft__link link;              /* first; in server->connections */
+    weft_http_server *server;     /* [const] */
+    weft_stream *stream;          /* NULL: closed */
+    weft__http_exchange *request; /* the one that it is at; NULL when IDLE */
+    uint32_t refs;                /* its own, and one of each watch */
     enum weft__http_phase phase;
     size_t served; /* requests on this connection */
 
@@ -108,15 +111,17 @@ typedef struct weft__http_connection {
 } weft__http_connection;
 
 /**
- * A request and its answer: one block of memory from the first byte to the end of the answer, with the
+ * A request and its answer, of which handlers know a number: one block of memory from the first byte to the end of the answer, with the
  * parser's behind it. It goes around between connections, with the texts that it owns. All fields are
  * [loop].
  */
-struct weft_http_request {
-    weft_http_request *next; /* first; of those that are not in use */
+struct weft__http_exchange {
+    weft__http_exchange *next; /* first; of those that are not in use */
     weft__http_connection *connection;
     weft_http_server *server; /* the connection's */
     weft_stream *stream;      /* the connection's */
+    uint32_t slot;            /* [const] */
+    bool spent;               /* its slot is good for no other handler */
 
     struct weft__http_parser parser;
     const char *path, *tail, *query;
@@ -161,13 +166,13 @@ struct weft_http_request {
 void weft__http_server_unref(weft_http_server *server);
 
 /** For a connection whose next request has begun; NULL: out of memory. */
-weft_http_request *weft__http_request_new(weft__http_connection *connection);
-void weft__http_request_free(weft_http_request *request);
+weft__http_exchange *weft__http_request_new(weft__http_connection *connection);
+void weft__http_request_free(weft__http_exchange *request);
 
 /* ---- http_route.c ---- */
 
 /** 0, 404, or 405: then `allowed` is a list for the Allow header. */
-int weft__http_find_route(const weft_http_server *server, const weft_http_request *request,
+int weft__http_find_route(const weft_http_server *server, const weft__http_exchange *request,
                           struct weft__http_route **ret, char *allowed, size_t allowed_size);
 void weft__http_free_routes(weft_http_server *server);
 
@@ -204,33 +209,39 @@ void weft__http_unwatch(weft__http_connection *connection);
 /* ---- http_request.c ---- */
 
 /** The head is there: decode path and query. 0, -EINVAL (a path that is not allowed), -ENOMEM. */
-int weft__http_request_decode(weft_http_request *request);
-void weft__http_request_forget(weft_http_request *request);
+int weft__http_request_decode(weft__http_exchange *request);
+void weft__http_request_forget(weft__http_exchange *request);
 
 /* ---- http_body.c ---- */
 
 /** The head is there: what is known of the body. */
-void weft__http_body_begin(weft_http_request *request);
+void weft__http_body_begin(weft__http_exchange *request);
 
 /** How many bytes of the body are still to come, if that is known; else UINT64_MAX. */
-uint64_t weft__http_body_left(const weft_http_request *request);
+uint64_t weft__http_body_left(const weft__http_exchange *request);
 
 /**
  * Drop what has arrived of a body that nobody wants. 0: all of it is over; -EAGAIN: wait for more;
  * else the failure.
  */
-int weft__http_body_discard(weft_http_request *request);
-weft_future *weft__http_body_wait(weft_http_request *request);
-int weft__http_body_waited(weft_http_request *request, int status);
+int weft__http_body_discard(weft__http_exchange *request);
+weft_future *weft__http_body_wait(weft__http_exchange *request);
+int weft__http_body_waited(weft__http_exchange *request, int status);
 
 /* ---- http_answer.c ---- */
 
-void weft__http_answer_begin(weft_http_request *request);
+void weft__http_answer_begin(weft__http_exchange *request);
+int weft__http_add_header(weft__http_exchange *request, const char *name, const char *value);
+weft_future *weft__http_end(weft__http_exchange *request);
+
+/** "404 Not Found", and why; NULL: not said. */
+weft_future *weft__http_respond_status(weft__http_exchange *request, int status,
+                                       const char *reason);
 
 /** The server's own answer, which ends the connection if it was no whole request. */
-void weft__http_refuse(weft_http_request *request, int status, const char *reason);
+void weft__http_refuse(weft__http_exchange *request, int status, const char *reason);
 
 /** A wait for what was written, kept in request->draining while it is under way. */
-weft_future *weft__http_drain(weft_http_request *request);
+weft_future *weft__http_drain(weft__http_exchange *request);
 
 #endif

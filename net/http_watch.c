@@ -19,7 +19,7 @@ enum { WATCHED = 16 * 1024 };
 
 static void client_is_gone(weft__http_connection *connection)
 {
-    weft_http_request *request = connection->request;
+    weft__http_exchange *request = connection->request;
     request->gone = true;
     if (request->handler && request->answer != WEFT__HTTP_ANSWERED)
         weft_cancel_because(request->handler, "client went away");

@@ -30,8 +30,12 @@
  * loop's error handler by the handler's name; but not when the client was the reason.
  *
  * A request belongs to its handler until the handler has ended; then it is gone, and with it all
- * texts that it lent. A handler runs in its connection's task: one at a time on each connection. What it
- * sets of its context (<weft/context.h>) is its request's, and gone with it.
+ * texts that it lent. What the handler has started must be over by then, or not use the request
+ * any more: each call with it fails with WEFT_ECLOSED (a text is "", "?" or NULL) and is reported to
+ * the loop's error handler by the call's name. It never meets another request.
+ *
+ * A handler runs in its connection's task: one at a time on each connection. What it sets of its
+ * context (<weft/context.h>) is its request's, and gone with it.
  *
  * Malformed and oversized requests never reach a handler: they are answered with the status that
  * fits (400, 408, 413, 414, 417, 431, 501, 505), and the connection is closed. So is a path that
@@ -254,7 +258,11 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_http_server_shutdown(weft_http_ser
  */
 WEFT_PUBLIC void weft_http_server_free(weft_http_server *server);
 
-/* ---- The request. All texts are borrowed until the handler has ended. ---- */
+/*
+ * ---- The request. All texts are borrowed until the handler has ended. ----
+ *
+ * Errors of all calls from here on: WEFT_ECLOSED, when it has.
+ */
 
 /** "GET"; any token, with case. Thread: loop. Since: 0.1 */
 WEFT_PUBLIC const char *weft_http_request_method(const weft_http_request *request);
@@ -321,7 +329,7 @@ WEFT_PUBLIC int64_t weft_http_request_length(const weft_http_request *request);
 
 /**
  * Should the handler come to an end? True once the server stops (weft_http_server_stop()): for
- * answers that go on for ever, as events do.
+ * answers that go on for ever, as events do. And true when the handler has ended.
  *
  * Thread:    loop.
  * Ownership: nothing changes hands.
