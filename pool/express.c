@@ -66,13 +66,14 @@
  */
 #include "pool/express.h"
 
+#include "core/line.h"
 #include "core/memory.h"
 #include "pool/job.h"
 #include "pool/pool.h"
 #include "pool/schedule.h"
 #include "pool/wake.h"
 
-enum { LINE = 64, BATCH = 32 };
+enum { LINE = 64, BATCH = 32, AHEAD = 8 };
 
 /* Relaxed: ordered by `head`, `tail` and `staged`. */
 struct slot {
@@ -514,6 +515,7 @@ bool weft__express_submit(struct weft__place *place, struct weft__job *job, bool
     bool alone = !has_several(place->pool);
     if (staged == place->published || !alone)
         place->batch_at = weft__pool_now();
+    weft__fetch_to_write(slot_at(place, staged + AHEAD)); /* it is at a worker's CPU */
     struct slot *slot = slot_at(place, staged);
     job->stage = WEFT__IN_RING;
     bool plain = !job->context && !job->control && !job->release;

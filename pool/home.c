@@ -48,7 +48,9 @@
 #include "pool/pool.h"
 #include "pool/worker.h"
 
-enum { LINE = 64, CHUNK = 64, SCANNED = 16, AHEAD = 4 };
+/* AHEAD: a line. The loop's CPU, which reads one line after the other, fetches the next ones itself: what
+ * is asked for too early is lost again. */
+enum { LINE = 64, CHUNK = 64, SCANNED = 16, AHEAD = 2 };
 
 /* Two in a line of the cache. */
 struct entry {
