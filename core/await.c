@@ -117,7 +117,10 @@ static inline void take(weft_future *future, weft_value *ret)
     if (ret)
         *ret = future->first.value;
     if (future->refs == 1) {
-        weft__drop_plain(future);
+        if (weft__is_spent_call(future))
+            weft__keep_call(future);
+        else
+            weft__drop_plain(future);
     } else {
         future->flags |= WEFT__OBSERVED;
         future->refs--;
@@ -135,14 +138,30 @@ int weft__await_end(struct weft_frame *frame, weft_value *ret)
     return 0;
 }
 
+/* Of any kind, but of this loop. */
+WEFT_APART static int await_other(weft__coro *coro, weft_future *future, int line, weft_value *ret)
+{
+    if (!weft__is_plain(future))
+        return await(coro, future, line) ? WEFT__NOT_YET : WEFT__LOOK;
+    weft__frame_of(coro)->weft_state = line;
+    weft__coro_clear(coro, WEFT__ASKED_ON);
+    take(future, ret);
+    return 0;
+}
+
+/* Mostly it is a call that has just ended. */
 int weft__await_value(struct weft_frame *frame, weft_future *future, int line, weft_value *ret)
 {
     weft__coro *coro = weft__coro_of_frame(frame);
-    if (coro->waiter.future || !future || weft__is_foreign(future) || !weft__is_plain(future))
+    if (coro->waiter.future || !future || weft__is_foreign(future))
         return await(coro, future, line) ? WEFT__NOT_YET : WEFT__LOOK;
+    if (!weft__is_spent_call(future) || future->refs > 1)
+        return await_other(coro, future, line, ret);
     frame->weft_state = line;
     weft__coro_clear(coro, WEFT__ASKED_ON);
-    take(future, ret);
+    if (ret)
+        *ret = future->first.value;
+    weft__keep_call(future);
     return 0;
 }
 

@@ -2,10 +2,10 @@
 /*
  * The objects behind tasks and calls: how one is made, what it is to others, and how it goes.
  *
- * A call that has ended is kept for the next one of the same coroutine, as it is: in the same block, with
- * all that calls of one coroutine have in common. At most WEFT__SPARE_CALLS are, and only what came from
- * a slab and ended with a plain value, so that there is nothing in it to be looked after. Not while an
- * allocation is to fail, lest a test miss one.
+ * A coroutine that is called is called again, mostly. So a call that has ended with a plain value is kept for
+ * the next one of the same coroutine when its value was taken, as it is: in the same block, with all that
+ * calls of one coroutine have in common. At most WEFT__SPARE_CALLS are, and only what came from a slab. Not
+ * while an allocation is to fail, lest a test miss one, nor by the error handler, whose futures are marked.
  *
  * Failure modes: no memory for an object (NULL).
  */
@@ -19,6 +19,7 @@
 #include "core/task.h"
 
 static const struct weft__future_ops task_ops, call_ops;
+static const weft_future like_new = {.flags = WEFT__IN_SLAB};
 
 weft__coro *weft__coro_of(const weft_future *future)
 {
@@ -87,45 +88,56 @@ weft__coro *weft__new_task(weft_loop *loop, const weft_coroutine *code, const vo
     return task;
 }
 
-/* Where a call of this coroutine is kept when its future is gone: most are followed by another one. */
+/* ---- Calls that are made again and again ---- */
+
+/* Where a call of this coroutine is kept. */
 static inline weft__coro **spare_of(weft_loop *loop, const weft_coroutine *code)
 {
     return &loop->spare_calls[(uintptr_t)code / sizeof(*code) % WEFT__SPARE_CALLS];
 }
 
-/* One that is spare is a new one but for what is written here. Its value is its frame's size, since another
- * coroutine may have come to the same address, of a library that was loaded later. */
 weft__coro *weft__new_call(weft_loop *loop, const weft_coroutine *code, const void *frame,
                            const char *place)
 {
-    weft__coro **spare = spare_of(loop, code), *call = *spare;
-    if (call && call->code == code && call->future.first.value.i64 == (int64_t)code->frame_size &&
-        !loop->reporting && !weft__memory_is_watched()) {
-        *spare = NULL;
-        call->future.first.waiters = NULL;
-        call->spawned_at = place;
-        copy_arguments(weft__frame_of(call), frame, code->frame_size);
-    } else if (!(call = new_coro(loop, &call_ops, 1, code, frame, place))) {
+    weft__coro *call = new_coro(loop, &call_ops, 1, code, frame, place);
+    if (!call)
         return NULL;
-    }
-    call->frame.weft_flags = WEFT__CALL | WEFT__FLEETING;
+    call->size = (uint32_t)code->frame_size;
     call->as.task = weft__identity(loop->current);
+    call->waiter.item.run = weft__resume;
+    call->frame.weft_flags = WEFT__CALL | WEFT__FLEETING;
     return call;
 }
 
-/* In the place of the one before. It still has one reference, and no waiter, as a new one has. */
-static bool keep_call(weft_future *future)
+/* One that is spare is a new one but for what is written here and when it is kept. The size is compared since
+ * another coroutine may have come to the same address, of a library that was loaded later. */
+weft__coro *weft__call_again(weft_loop *loop, const weft_coroutine *code, const void *frame,
+                             const char *place)
 {
-    weft__coro *call = WEFT__CONTAINER(future, weft__coro, future);
+    weft__coro **spare = spare_of(loop, code), *call = *spare;
+    size_t size = code->frame_size;
+    if (!call || call->code != code || call->size != (uint32_t)size || loop->reporting ||
+        weft__memory_is_watched())
+        return NULL;
+    *spare = NULL;
+    call->future.first.waiters = NULL;
+    call->spawned_at = place;
+    call->as.task = weft__identity(loop->current);
+    copy_arguments(weft__frame_of(call), frame, size);
+    call->frame.weft_flags = WEFT__CALL | WEFT__FLEETING;
+    return call;
+}
+
+/* In the place of the one before. It still has one reference, and its waiter is as in a new one: who waited
+ * otherwise than for an await has a block, and a cold part. */
+void weft__keep_call(weft_future *spent)
+{
+    weft__coro *call = WEFT__CONTAINER(spent, weft__coro, future);
     weft__coro **spare = spare_of(weft__loop, call->code), *before = *spare;
-    if (future->flags != (WEFT__COMPLETED | WEFT__IN_SLAB) || future->requests || call->as.context)
-        return false;
-    future->flags = WEFT__IN_SLAB;
-    future->first.value = weft_value_i64((int64_t)call->code->frame_size);
+    spent->word = like_new.word;
     *spare = call;
-    if (before)
+    if (__builtin_expect(before != NULL, 0))
         weft__future_free(&before->future);
-    return true;
 }
 
 void weft__free_spare_calls(weft_loop *loop)
@@ -168,6 +180,5 @@ static const struct weft__future_ops task_ops = {.name = "task",
 static const struct weft__future_ops call_ops = {.name = "call",
                                                  .cancel = weft__coro_cancel,
                                                  .dispose = dispose,
-                                                 .keep = keep_call,
                                                  .describe = describe,
                                                  .context = context_of};

@@ -259,8 +259,6 @@ void weft__drop_plain(weft_future *future)
 {
     const struct weft__future_ops *ops = future->ops;
     assert(future->refs == 1 && !(future->flags & WEFT__PERMANENT));
-    if (ops->keep && ops->keep(future))
-        return;
     future->refs = 0;
     if (ops->dispose)
         ops->dispose(future);

@@ -40,8 +40,9 @@ enum weft__future_flags {
     WEFT__SHIFTED = 128,     /* it begins WEFT__SHIFT bytes into its block of memory */
     WEFT__OF_HANDLER = 512, /* the error handler started it: its report does not go to that again */
     WEFT__UNDELIVERED =
-        1024,              /* done; a request to cancel it was kept, and never came to be heard */
-    WEFT__ALL_FLAGS = 4095 /* the bits there are */
+        1024,                /* done; a request to cancel it was kept, and never came to be heard */
+    WEFT__PLAIN_CALL = 2048, /* a call that has ended with a plain value (core/cold.h) */
+    WEFT__ALL_FLAGS = 4095   /* the bits there are */
 };
 
 enum { WEFT__SHIFT = 8 };
@@ -66,9 +67,6 @@ struct weft__future_ops {
     /* The memory is not weft's: it is given back instead of being freed, as the last thing that happens.
      * May be NULL. */
     void (*give_back)(weft_future *future);
-    /* It is plain (core/cold.h), its loop is there, and the last reference is gone, taken by who was given
-     * its value: true if its memory was kept for another one. May be NULL. */
-    bool (*keep)(weft_future *future);
     /* The name and the place ("file:line") of this very operation, for reports. May be NULL: then it
      * is named `name`, and has no place. */
     void (*describe)(const weft_future *future, const char **ret_name, const char **ret_place);
@@ -109,9 +107,14 @@ struct weft_future {
     uint32_t refs;
     int32_t status;   /* when DONE */
     uint32_t loop_id; /* [const] of the loop it belongs to; 0: of any */
-    uint32_t flags : 12;
-    uint32_t requests : 20; /* tasks: how many cancels were asked for and not taken back; no more
-                               than fit */
+    union {
+        struct {
+            uint32_t flags : 12;
+            uint32_t requests : 20; /* tasks: how many cancels were asked for and not taken back; no
+                                       more than fit */
+        };
+        uint32_t word; /* both */
+    };
     union {
         weft__waiter *waiters; /* while PENDING: the first one */
         weft_value value;      /* when DONE with success */

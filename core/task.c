@@ -128,13 +128,22 @@ static bool is_held(weft__coro *coro, struct weft__outcome *outcome)
     return true;
 }
 
+/* Its future may outlive the task, and be reported if it failed. */
+static void complete_call(weft__coro *call, const struct weft__outcome *outcome)
+{
+    bool failed = outcome->status < 0;
+    call->as.context = failed ? weft_context_ref(call->as.task->as.context) : NULL;
+    if (!failed && !outcome->destructor)
+        call->future.flags |= WEFT__PLAIN_CALL;
+}
+
 /* Its outcome becomes the future's. Nothing of the user's is called. */
 static void complete(weft__coro *coro, const struct weft__outcome *outcome)
 {
     if (weft__coro_has(coro, WEFT__FOR_OTHERS) && weft__has_request(coro))
         coro->future.flags |= WEFT__UNDELIVERED;
-    if (weft__is_call(coro)) /* its future may outlive the task */
-        coro->as.context = weft_context_ref(coro->as.task->as.context);
+    if (weft__is_call(coro))
+        complete_call(coro, outcome);
     weft__coro_clear(coro, WEFT__CALL | WEFT__FLEETING);
     weft__frame_of(coro)->weft_state = WEFT__STATE_DONE;
     if (outcome->status < 0)
@@ -356,13 +365,14 @@ static inline bool ends_at_once(const weft__coro *coro, weft_step step)
            !(coro->future.flags & WEFT__HAS_COLD) && !coro->waiter.future;
 }
 
-/* All that it leads to then: nobody can wait for it yet. */
+/* All that it leads to then: nobody can wait for it yet, nor ask for its context, as it has not failed. */
 static inline void end_at_once(weft__coro *call, weft_value value)
 {
-    call->as.context = weft_context_ref(call->as.task->as.context);
+    static const weft_future ended = {.flags = WEFT__COMPLETED | WEFT__PLAIN_CALL};
+    call->as.context = NULL;
     call->frame = (struct weft_frame){WEFT__STATE_DONE, 0};
     call->future.first.value = value;
-    call->future.flags |= WEFT__COMPLETED;
+    call->future.word |= ended.word;
 }
 
 static inline void first_step(weft_loop *loop, weft__coro *coro)
@@ -374,7 +384,6 @@ static inline void first_step(weft_loop *loop, weft__coro *coro)
         return;
     }
     loop->depth++;
-    coro->waiter.item.run = weft__resume;
     weft_step step = enter(loop, coro);
     if (ends_at_once(coro, step))
         end_at_once(coro, step.weft_returned);
@@ -396,11 +405,8 @@ WEFT_APART static void first_step_aside(weft_loop *loop, weft__coro *coro)
     weft__context_leave(context);
 }
 
-/* The first step at once; NULL: there was no memory for it. */
 static inline weft_future *start_at_once(weft_loop *loop, weft__coro *coro)
 {
-    if (!coro)
-        return weft__future_enomem(loop);
     bool aside =
         weft__context_at || (loop->current && weft__coro_has(loop->current, WEFT__IN_FINALLY));
     if (__builtin_expect(aside, 0))
@@ -420,17 +426,30 @@ weft_future *weft__spawn_eager(const weft_coroutine *coroutine, const void *fram
     if (loop->first_steps) /* a task is listed at once, and so are the calls in which it begins */
         stay(loop->first_steps);
     weft__coro *task = weft__new_task(loop, coroutine, frame, place, weft__context());
-    if (task)
-        link_coro(task);
+    if (!task)
+        return weft__future_enomem(loop);
+    link_coro(task);
+    task->waiter.item.run = weft__resume;
     return start_at_once(loop, task);
+}
+
+/* While a coroutine runs, the loop is not closed. */
+WEFT_APART static weft_future *call_anew(weft_loop *loop, const weft_coroutine *coroutine,
+                                         const void *frame, const char *place)
+{
+    weft__coro *call = weft__new_call(loop, coroutine, frame, place);
+    return call ? start_at_once(loop, call) : weft__future_enomem(loop);
 }
 
 weft_future *weft__call(const weft_coroutine *coroutine, const void *frame, const char *place)
 {
     weft_loop *loop = weft__here();
-    if (!loop || !loop->current || loop->phase == WEFT__CLOSED)
+    if (!loop || !loop->current)
         return weft__spawn_eager(coroutine, frame, place);
-    return start_at_once(loop, weft__new_call(loop, coroutine, frame, place));
+    weft__coro *call = weft__call_again(loop, coroutine, frame, place);
+    if (!call)
+        return call_anew(loop, coroutine, frame, place);
+    return start_at_once(loop, call);
 }
 
 /* ---- Giving up ---- */

@@ -35,7 +35,11 @@ typedef struct weft__coro {
     weft_future future;     /* its status is the outcome's while that waits in WEFT_FINALLY */
     const char *spawned_at; /* [const] "file:line", static */
     struct weft__coro *prev, *next; /* in loop->tasks or loop->calls, but for a FLEETING one */
-    uint32_t id, parent; /* [const] of a task: from 1; of the task that spawned it, 0: none */
+    uint32_t id;                    /* [const] of a task: from 1 */
+    union {
+        uint32_t parent; /* [const] of a task: the id of that which spawned it, 0: none */
+        uint32_t size;   /* [const] of a call: of its frame */
+    };
     union {
         weft_context *context;   /* of a task: owned; the current one while it runs */
         struct weft__coro *task; /* [const] of a call: the task it runs as, a reference; a FLEETING
@@ -96,8 +100,25 @@ weft__coro *weft__new_task(weft_loop *loop, const weft_coroutine *code, const vo
 weft__coro *weft__new_call(weft_loop *loop, const weft_coroutine *code, const void *frame,
                            const char *place);
 
+/** The same in the memory of the last one, if that is spare; else NULL. */
+weft__coro *weft__call_again(weft_loop *loop, const weft_coroutine *code, const void *frame,
+                             const char *place);
+
 /** The loop ends: calls that have ended are not kept for the next ones any more. */
 void weft__free_spare_calls(weft_loop *loop);
+
+/**
+ * Is it a call that has ended with a plain value, from a slab, and is there nothing else to it that would
+ * have to be looked after? One comparison of all flags, and of the requests to cancel.
+ */
+static inline bool weft__is_spent_call(const weft_future *future)
+{
+    const weft_future spent = {.flags = WEFT__COMPLETED | WEFT__IN_SLAB | WEFT__PLAIN_CALL};
+    return future->word == spent.word;
+}
+
+/** Its last reference is gone, dropped by who took its value: keep it for the next call. */
+void weft__keep_call(weft_future *spent);
 
 /* ---- Awaiting: core/await.c ---- */
 
