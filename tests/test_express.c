@@ -415,14 +415,16 @@ static weft_result note_slowly(void *number)
     return note(number);
 }
 
-/* What a lane has taken while no other wanted anything is not held against it: else the other would have
- * all of the next turns. How many of them is left to the machine. */
-Test(express, a_lane_that_was_alone_still_has_its_share_when_another_comes)
+enum { ALONE = 50, BOTH = 50, FIRST = 40 };
+
+/* How many of the first jobs are the other lane's, once it has come. */
+static int share_of_other(weft_lane *lane)
 {
-    enum { ALONE = 50, BOTH = 50, FIRST = 40 };
     static weft_future *jobs[ALONE + 2 * BOTH];
-    begin();
-    weft_lane *lane = weft_lane_new(scene.pool, &(struct weft_lane_options){.name = "other"});
+    gate_init(&scene.gate);
+    atomic_store(&scene.count, 0);
+    scene.first = weft_to_thread_fn(NULL, gate_pass, &scene.gate);
+    gate_wait_entered(&scene.gate);
     for (int i = 0; i < ALONE + BOTH; i++) {
         jobs[i] = weft_to_thread_fn(NULL, note_slowly, numbered(i));
     }
@@ -432,13 +434,25 @@ Test(express, a_lane_that_was_alone_still_has_its_share_when_another_comes)
     for (int i = ALONE + BOTH; i < ALONE + 2 * BOTH; i++) {
         jobs[i] = weft_to_thread_fn(lane, note_slowly, numbered(i));
     }
-    for (int i = 0; i < ALONE + 2 * BOTH; i++)
-        cr_assert_eq(weft_test_run(jobs[i]), 0);
+    await_all(jobs, ALONE + 2 * BOTH);
     int at = 0, of_other = 0;
     while (scene.order[at] < ALONE + BOTH)
         at++;
     for (int i = at; i < at + FIRST; i++)
         of_other += scene.order[i] >= ALONE + BOTH;
+    return of_other;
+}
+
+/* What a lane has taken while no other wanted anything is not held against it: else the other would have
+ * all of the next turns. How many of them is left to the machine. When that holds up the loop, or a job,
+ * for long, the one lane has ended before the other comes, or rightly waits for its turn: then again. */
+Test(express, a_lane_that_was_alone_still_has_its_share_when_another_comes)
+{
+    scene.pool = use_pool(&(struct weft_pool_options){.max_threads = 1});
+    weft_lane *lane = weft_lane_new(scene.pool, &(struct weft_lane_options){.name = "other"});
+    int of_other = FIRST;
+    for (int tries = 0; of_other == FIRST && tries < 20; tries++)
+        of_other = share_of_other(lane);
     cr_assert(of_other > 0 && of_other < FIRST, "%d of %d", of_other, FIRST);
     weft_lane_unref(lane);
     weft_test_loop_end();
