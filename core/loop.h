@@ -104,6 +104,8 @@ struct weft_loop {
     bool polls_around; /* [const] not within a tick: there is a seed, or a host */
     bool is_polled;    /* there was a poll, and timers and mailbox were not looked at since */
     bool tick_pending; /* tick_event is armed */
+    bool is_guarded;   /* who has the base might run it within a tick: core/nested.c */
+    bool polling;      /* weft__loop_poll() is on the C stack */
     bool reporting;    /* the error handler is on the C stack */
     bool has_reason;   /* the cancel that is being asked for has one */
     uint64_t look_at;  /* when `callbacks` is this, look at the clock, or poll */

@@ -52,6 +52,7 @@ struct event_base *weft_loop_base(weft_loop *loop)
 {
     if (WEFT__ELSEWHERE(loop->id))
         return NULL;
+    weft__guard_base(loop);
     return loop->base;
 }
 

@@ -13,6 +13,9 @@ bool weft__is_in_host(const weft_loop *loop);
 bool weft__guard_open(weft_loop *loop);
 void weft__guard_close(weft_loop *loop);
 
+/** The base is handed out: from now on it is guarded. */
+void weft__guard_base(weft_loop *loop);
+
 /** Around each poll of our own. */
 void weft__guard_polls(weft_loop *loop);
 void weft__guard_polled(weft_loop *loop);

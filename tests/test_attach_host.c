@@ -344,6 +344,27 @@ Test(attach_host, task_that_dispatches_the_base_of_its_loop_does_not_hang_and_is
     weft_loop_free(test_loop);
 }
 
+static void dispatch_own(void *own)
+{
+    nested = event_base_loop(own, 0);
+}
+
+Test(attach_host, task_that_dispatches_a_base_that_was_asked_for_before_is_reported)
+{
+    end();
+    test_loop = weft_loop_new(NULL);
+    weft_loop_set_error_handler(test_loop, note_report, NULL);
+    weft_unref(weft_sleep(WEFT_S(3600)));
+    struct event_base *own = weft_loop_base(test_loop);
+    cr_assert_eq(event_base_loop(own, EVLOOP_NONBLOCK), 0);
+    cr_assert_eq(reports, 0, "no task runs");
+    cr_assert_eq(weft_test_run(weft_sleep(WEFT_MS(1))), 0);
+    cr_assert_eq(weft_test_run(weft_call_soon(dispatch_own, own)), 0);
+    cr_assert_eq(nested, 0);
+    cr_assert_eq(reports, 1);
+    weft_loop_free(test_loop);
+}
+
 static bool logged;
 
 static void note_log(int severity, const char *text)
