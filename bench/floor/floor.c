@@ -232,6 +232,50 @@ static void measure_handed_memory(void)
     print("malloc_here_free_there", start, BLOCKS);
 }
 
+/* ---- Posts: two threads push bare nodes, a third one takes all that there are ---- */
+
+enum { POSTS = 2000000 };
+
+struct node {
+    struct node *next;
+    long value;
+};
+
+static _Alignas(64) _Atomic(struct node *) pushed;
+static _Alignas(64) struct node nodes[POSTS];
+
+static void *push_half(void *first)
+{
+    struct node *begin = first;
+    for (struct node *node = begin; node < begin + POSTS / 2; node++) {
+        node->next = atomic_load_explicit(&pushed, memory_order_relaxed);
+        while (!atomic_compare_exchange_weak(&pushed, &node->next, node))
+            ;
+    }
+    return NULL;
+}
+
+static void measure_posts(void)
+{
+    if (!is_wanted("push_from_2_threads"))
+        return;
+    for (long i = 0; i < POSTS; i++)
+        nodes[i].value = 1; /* the kernel gives the memory before */
+    uint64_t start = now_ns();
+    pthread_t threads[] = {start_thread(push_half, nodes),
+                           start_thread(push_half, nodes + POSTS / 2)};
+    for (long taken = 0; taken < POSTS;) {
+        struct node *node = atomic_load(&pushed) ? atomic_exchange(&pushed, NULL) : NULL;
+        if (!node)
+            sched_yield();
+        for (; node; node = node->next)
+            taken += node->value;
+    }
+    print("push_from_2_threads", start, POSTS);
+    pthread_join(threads[0], NULL);
+    pthread_join(threads[1], NULL);
+}
+
 /* ---- Round trips ---- */
 
 static void measure_round_trips(void)
@@ -250,6 +294,7 @@ int main(int argc, char **argv)
     measure_calls();
     measure_swapcontext();
     measure_handed_memory();
+    measure_posts();
     measure_round_trips();
     return 0;
 }

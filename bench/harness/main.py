@@ -156,5 +156,5 @@ def main(argv):
     if options.expect:
         check.save(check.expectations(results or kept, check.load()))
     if options.page:
-        page.write(kept)
+        status |= page.write(kept)
     return status

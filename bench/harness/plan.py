@@ -33,13 +33,16 @@ class Case:
     spread: bool = False  # the server may use all CPUs
 
 
+COLUMNS = ("cpu_ns_per_op", "ctxsw_per_op")
+
+
 @dataclasses.dataclass(frozen=True)
 class Workload:
     name: str
     title: str
     cases: tuple
     programs: tuple
-    columns: tuple = ("cpu_ns_per_op", "ctxsw_per_op")
+    columns: tuple = COLUMNS
     key: str = "ns_per_op"
     check: str = ""  # the metric whose ratio `--check` compares; empty: the key
     floor: str = "cacheline_rt_2core"
@@ -48,6 +51,7 @@ class Workload:
     rounds: int = 5
     quick_cases: tuple = ()  # those that the quick form runs; empty: all
     noise: float = 0.40  # `--check` tells no ratios apart that are closer than this: kinds of CPUs differ so much
+    repeats: int = 1  # how often weft's programs run in a round; the key is their median, `longest` their most
     warms_up: float = 0.0  # operations before those that count, as a share of them
 
     @property
@@ -120,8 +124,10 @@ FAN_OUT = Workload(
     (dataclasses.replace(offload_case(64, 1000, 1000, 1000), name="64 workers"),),
     programs("offload", *OFFLOAD),
     key="wall",
+    columns=("longest", "runs", *COLUMNS),
     floor="",
     calls=False,
+    repeats=34,
 )
 
 POSTS = Workload(
@@ -146,6 +152,7 @@ POSTS = Workload(
         ("asyncio", "asyncio", "asyncio_.py"),
         ("uvloop", "uvloop", "asyncio_.py", UVLOOP),
     ),
+    floor="push_from_2_threads",
     noise=BETWEEN_THREADS,
 )
 
@@ -392,7 +399,7 @@ MIXED_OPEN = mixed(
 IDLE = Workload(
     "idle",
     "Memory of a connection that has been used once",
-    (Case("19,000 connections, or as many as there can be", (1000, 19000)),),
+    (Case("as many as there can be, at most 19,000", (1000, 19000)),),
     (*HTTP.programs, *(dataclasses.replace(program, peer=f"{program.peer}_echo")
                        for program in ECHO.programs)),
     key="bytes_per_connection",

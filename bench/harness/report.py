@@ -37,6 +37,7 @@ AXES = {
 # What floor/floor.c calls the limits of the machine.
 FLOORS = {
     "cacheline_rt_2core": "a cache line to the other CPU and back",
+    "push_from_2_threads": "a bare node of 16 bytes pushed by one of two threads and taken",
     "indirect_call": "an indirect call",
     "malloc_free_64": "malloc and free of 64 bytes",
 }

@@ -2,12 +2,14 @@
 """The arithmetic of ./dev bench."""
 import os
 import sys
+import tempfile
 import unittest
+import unittest.mock
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "bench"))
 
-from harness import calls, check, figures, goals, instructions, main, page, peers, plan, plot, report  # noqa: E402
+from harness import calls, check, figures, goals, instructions, main, measure, page, peers, plan, plot, report  # noqa: E402
 
 
 def peer(family, *values, noisy=(), metric="ns_per_op"):
@@ -194,7 +196,7 @@ class Page(unittest.TestCase):
         self.assertIn("[chain](#chain-one-after-another)", text)
         self.assertIn("\n## chain: one after another\n", text)
         self.assertIn("| one | **10.0 ns** | libuv 20.0 | 2.00× better | 1 of 2 |", text)
-        self.assertIn("| a step | at most 5 ns, polled at least every 256 steps | 10.0 ns | **missed** |", text)
+        self.assertIn("| a step | at most 5 ns, polled at least every 256 steps | 10.0 ns | [**missed**: why](#chain-one-after-another) |", text)
 
     def test_a_peers_cost_stands_beside_wefts(self):
         found = results({"weft": peer("weft", 10.0, 10.0), "libuv": peer("libuv", 40.0, 40.0), "go": peer("go", 5.0)})
@@ -225,7 +227,34 @@ class Goals(unittest.TestCase):
             self.run_of.median("tokio")
         with self.assertRaises(goals.Lacks):
             self.run_of.calls("weft")
-        self.assertTrue(all(value is None for _, value in goals.judged({"workloads": {}})))
+        self.assertTrue(all(value is None for _, value, _ in goals.judged({"workloads": {}})))
+
+    def test_what_may_never_be_exceeded_is_the_longest_of_many_runs(self):
+        runs = [{"wall": (value, "ms"), "cpu": (1.0, "ns")} for value in (17.0, 19.0, 18.0)]
+        self.assertEqual(measure.of_many(runs, "wall"), {"wall": (18.0, "ms"), "cpu": (1.0, "ns"), "longest": (19.0, "ms"),
+                                                         "runs": (3, "1")})
+        many = peer("weft", 19.0, 21.0, metric="longest")
+        for run in many["runs"]:
+            run["metrics"] |= {"wall": 18.0, "runs": 34}
+        found = {"workloads": {"fan-out": results({"weft": many}, "wall")["workloads"]["chain"]}}
+        judged = {goal.what: (goal.is_reached(value), beside) for goal, value, beside in goals.judged(found)
+                  if value is not None}
+        self.assertEqual(judged, {"the longest": (False, "of 68 runs")})
+
+    def test_a_goal_that_is_missed_is_explained_by_a_profile(self):
+        found = results({"weft": peer("weft", 10.0)})
+        self.assertEqual(goals.missed(found), ["chain"])
+        with tempfile.TemporaryDirectory() as folder, unittest.mock.patch.object(page, "WHY", folder):
+            self.assertEqual(page.unexplained(found), ["chain"])
+            with open(os.path.join(folder, "chain.md"), "w", encoding="utf-8") as file:
+                file.write("A profile: half of it is the poll.\n")
+            self.assertEqual(page.unexplained(found), [])
+        self.assertEqual(goals.missed(results({"weft": peer("weft", 5.0)})), [])
+
+    def test_a_case_of_as_many_as_there_can_be_says_how_many_there_were(self):
+        found = {"peers": {"weft": peer("weft", 4000.0, metric="connections"), "go": peer("go", 3998.0, metric="connections")}}
+        self.assertEqual(page.case_title("at most", found), "at most: 3,998 to 4,000")
+        self.assertEqual(page.case_title("one", {"peers": {"weft": peer("weft", 1.0)}}), "one")
 
     def test_every_goal_is_of_a_workload_and_its_cases(self):
         self.assertLessEqual({goal.workload for goal in goals.GOALS}, set(plan.WORKLOADS))
