@@ -21,7 +21,7 @@ def arguments(argv):
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD")
     parser.add_argument("--peers", default="all", metavar="all|c|none|NAME,…",
                         help="whom to run beside weft: all (default), those written in C or C++, "
-                        "none, or peers or families by name")
+                        "none, peers or families by name, or c and some by name")
     parser.add_argument("--rounds", type=int, default=0, metavar="N",
                         help="how many rounds (default: 5, of long workloads 3)")
     parser.add_argument("--quick", action="store_true", help="three short rounds of smaller runs")

@@ -512,13 +512,12 @@ def choose(names):
 
 
 def choose_peers(workload, wanted, families):
-    """weft's programs and those of `wanted`: all, c, none, or names of peers or families."""
+    """weft's programs and those of `wanted`: all, none, or any of c and names of peers and families."""
+    names = set(wanted.split(","))
+
     def is_wanted(program):
-        if program.family == "weft" or wanted == "all":
-            return True
-        if wanted in ("c", "none"):
-            return wanted == "c" and families[program.family].is_c
-        return {program.peer, program.family} & set(wanted.split(","))
+        return (program.family == "weft" or names & {"all", program.peer, program.family}
+                or ("c" in names and families[program.family].is_c))
 
     return [program for program in workload.programs if is_wanted(program)]
 

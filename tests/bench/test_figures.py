@@ -147,6 +147,7 @@ class Plan(unittest.TestCase):
         self.assertLess({"weft", "libuv", "asio_reactor"}, chosen("c"))
         self.assertFalse({"go", "tokio", "asyncio"} & chosen("c"))
         self.assertLess({"weft", "go", "go_locked"}, chosen("go"))
+        self.assertEqual(chosen("c,go"), chosen("c") | chosen("go"))
         with self.assertRaises(plan.PlanError):
             plan.check_peers("libux", peers.FAMILIES)
 
