@@ -14,14 +14,14 @@
  *
  * Pace. To look at what has come takes lines of the cache from those who send more: some 0.5 µs of theirs
  * and of the loop's. A loop that is faster than they are would do that for each single result. So with
- * many jobs out it goes on with what has come 2 µs after the last time at the earliest, and finds more
- * at once. One that has as much to do does not wait at all, nor one that may not spin.
+ * many jobs out it goes on with what has come 2 µs after the last time at the earliest, with very many 4,
+ * and finds more at once. One that has as much to do does not wait at all, nor one that may not spin.
  */
 #include "core/loop.h"
 
 #define TIME_PER_POLL WEFT_US(20)
 #define PACE WEFT_US(2)
-enum { ITEMS_PER_POLL = 256, MANY_JOBS = 64 };
+enum { ITEMS_PER_POLL = 256, MANY_JOBS = 64, VERY_MANY = 256 };
 
 static bool must_poll(weft_loop *loop, weft_ns now)
 {
@@ -61,5 +61,6 @@ bool weft__loop_spin(weft_loop *loop, int *ret_status)
 void weft__loop_pace(weft_loop *loop)
 {
     if (loop->jobs >= MANY_JOBS && loop->spin.cpus > 1 && loop->spin_wanted >= 0)
-        loop->paced_at = weft__spin_until(loop->paced_at + PACE);
+        loop->paced_at =
+            weft__spin_until(loop->paced_at + (loop->jobs < VERY_MANY ? PACE : 2 * PACE));
 }
