@@ -203,13 +203,13 @@ static weft_loop *make(const struct weft_loop_options *options, struct event_bas
     weft__ready_init(&loop->urgent);
     weft__ready_init(&loop->found);
     weft__slabs_init(&loop->slabs);
-    weft__timers_init(&loop->timers);
     loop->id = loop->id_of_posts = weft__new_loop_id();
     weft__sleeps_init(loop);
     loop->generation = weft__generation;
     loop->base = base;
     loop->attached = base != NULL;
     loop->clock = options ? options->clock : WEFT_CLOCK_MONOTONIC;
+    weft__timers_init(&loop->timers, weft__loop_now(loop));
     loop->spin_wanted = options ? options->spin : 0;
     loop->timer_fd = -1;
     loop->armed = loop->real_deadline = WEFT_FOREVER;

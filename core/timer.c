@@ -6,27 +6,36 @@
  * level of the first digit in which its deadline differs from the base, in the slot of that digit. So
  *
  *   - whatever is on a lower level is due before all of a higher one, and within a level slot by slot:
- *     the first timers are found by the bits of `busy`;
- *   - to arm and to disarm is to link and to unlink, whatever the number of timers;
- *   - the timers of a slot of level 0 have the same deadline. Of a higher level they are not in order,
- *     but for equal deadlines, which are always in the same slot and come in the order of arming.
+ *     the first timers are found by the bits of `levels` and `busy`;
+ *   - to arm and to disarm is the same work whatever the number of timers;
+ *   - equal deadlines are always in the same slot, and come in the order of arming.
  *
- * When the time has come to the first slot, its beginning becomes the base. Then its timers agree with
- * the base in one digit more, and go to lower levels, in the order in which they are. That happens to a
- * timer ten times at most, and to few ones at all: who is alone in its slot needs not be sorted, and in
- * a server most timers are disarmed long before.
+ * Many slots are in order by themselves: all of level 0, whose timers have the same deadline, those with
+ * a single timer, and those of many timers that were armed for the same duration. They are emptied from
+ * the front as time goes on. The others have their bit in `mixed`. When the time has come to such a slot, its
+ * beginning becomes the base: its timers agree with the base in one digit more, and are spread over lower
+ * levels, in the order in which they are. That happens to a timer ten times at most, and to few ones at
+ * all: in a server most timers are disarmed long before. If the time has come to the slot's end as well, and
+ * its timers are not too many, they are sorted at once, by the same digits, and need no place any more.
  *
- * A deadline before the base (somebody asks for what has passed) goes to the base's own slot, which is
- * the first one and due, hence is emptied before the base moves. It is put in order then: it is the
- * only slot of level 0 in which deadlines differ.
+ * A deadline before the base (somebody asks for what has passed) goes to a wheel of its own, which
+ * begins with the least moment and is emptied before the other. What lasts for ever (WEFT_FOREVER) is in a
+ * list of its own, and never looked at.
  *
- * A slot is a ring of entries in one block of memory, linked by their numbers, with its head among them;
- * a timer knows its entry. The deadline stands in the entry, so that sorting touches no timer; whose it
- * is stands behind all of them, so that four entries share a cache line. What lasts for ever
- * (WEFT_FOREVER) is in a ring of its own, and never looked at.
+ * A slot is a list of blocks of three timers, each a cache line of one block of memory, linked by their
+ * numbers. To disarm leaves a gap: nothing but the timer and its block is touched, and what is in
+ * them decides nothing, so that whoever disarms many does not wait for the memory of one after the other.
+ * Empty blocks are noted, and unlinked some at a time, and before the lists are looked at. Gaps are not
+ * filled, which would break the order, but left behind when the timers are spread. The deadline stands beside the timer's address, so that neither sorting nor
+ * spreading looks at a timer; it is only told its new place, and not even that if it is due.
  *
- * `next` is when to look again. It is exact but for crowds: of a slot with many timers it is the
- * beginning, at which the crowd is sorted. That wakes the loop in vain at most once for each crowd.
+ * Memory: only arming may fail. When timers are spread they are in more blocks than before, since each
+ * slot's last block may not be full: by one for each slot at most, or one for each timer. Arming keeps as
+ * many free.
+ *
+ * `next` is when to look again. It is exact but for crowds: of a slot with many timers that are not in
+ * order it is the beginning, at which they are spread. That wakes the loop in vain at most once for
+ * each crowd.
  */
 #include "core/timer.h"
 
@@ -41,11 +50,34 @@
 enum {
     DIGIT = 6,
     SLOTS = 1 << DIGIT,
-    NEVER = WEFT__WHEEL_LEVELS * SLOTS, /* the ring of what lasts for ever */
-    HEADS = NEVER + 1,
-    FIRST_CAPACITY = HEADS + 15,
-    CROWD = 16 /* more timers in a slot are not searched for the first one */
+    PAST = 0, /* the wheels: of what was over when it was armed, and of all else */
+    COMING = 1,
+    NEVER = 2 * WEFT__WHEEL_SLOTS, /* the slot of what lasts for ever */
+    CELLS = WEFT__TIMER_CELLS,
+    PER_BLOCK = 4, /* numbers of places */
+    LINE = 64,
+    SPARE = CELLS + 1, /* as the number of timers in a block */
+    FEW = 4,           /* blocks of a slot: more timers are not searched for the first one */
+    SORTED = 170,      /* blocks: more timers are spread before they are sorted */
+    NEAR = 16          /* so many timers are not worth their digits */
 };
+
+typedef struct weft__timer_block block;
+
+/** Of a slot's list. */
+struct head {
+    uint32_t first, last; /* 0: it is empty */
+    uint32_t count;       /* blocks */
+};
+
+struct cell {
+    uint64_t key;
+    weft__timer *timer;
+};
+
+enum { HEAD_BLOCKS = (WEFT__WHEEL_HEADS * sizeof(struct head) + LINE - 1) / LINE };
+
+_Static_assert(sizeof(block) <= LINE, "one line is touched for a timer");
 
 /* ---- Keys ---- */
 
@@ -67,145 +99,227 @@ static unsigned level_of(uint64_t base, uint64_t key)
     return key == base ? 0 : (63 - (unsigned)__builtin_clzll(key ^ base)) / DIGIT;
 }
 
-static uint32_t slot_of(uint64_t base, uint64_t key)
+static uint32_t slot_of(const struct weft__timers *timers, uint64_t key)
 {
-    unsigned level = level_of(base, key);
-    return level * SLOTS + (uint32_t)(key >> (level * DIGIT) & (SLOTS - 1));
+    if (key == KEY_OF_FOREVER)
+        return NEVER;
+    unsigned wheel = key < timers->base[COMING] ? PAST : COMING;
+    unsigned level = level_of(timers->base[wheel], key);
+    return (wheel * WEFT__WHEEL_LEVELS + level) * SLOTS +
+           (uint32_t)(key >> (level * DIGIT) & (SLOTS - 1));
+}
+
+static unsigned shift_of(uint32_t slot)
+{
+    return slot / SLOTS % WEFT__WHEEL_LEVELS * DIGIT;
 }
 
 /* Where a slot begins: the first digits are the base's, the last ones are 0. */
-static uint64_t beginning_of(uint64_t base, uint32_t slot)
+static uint64_t beginning_of(const struct weft__timers *timers, uint32_t slot)
 {
-    unsigned shift = slot / SLOTS * DIGIT;
+    unsigned shift = shift_of(slot);
     uint64_t below = ((uint64_t)SLOTS << shift) - 1; /* on the top level: all bits */
-    return (base & ~below) | (uint64_t)(slot % SLOTS) << shift;
+    return (timers->base[slot / WEFT__WHEEL_SLOTS] & ~below) | (uint64_t)(slot % SLOTS) << shift;
 }
 
-/* ---- Rings ---- */
-
-static void append(struct weft__timers *timers, uint32_t head, uint32_t number)
+static uint64_t end_of(const struct weft__timers *timers, uint32_t slot)
 {
-    struct weft__timer_entry *entries = timers->entries;
-    uint32_t last = entries[head].prev;
-    entries[number].next = head;
-    entries[number].prev = last;
-    entries[last].next = number;
-    entries[head].prev = number;
+    return beginning_of(timers, slot) | (((uint64_t)1 << shift_of(slot)) - 1);
 }
 
-static void insert(struct weft__timers *timers, uint32_t number)
+/* ---- Lists ---- */
+
+static struct head *head_of(const struct weft__timers *timers, uint32_t slot)
 {
-    uint64_t key = timers->entries[number].key;
-    uint32_t slot = NEVER;
-    if (key != KEY_OF_FOREVER) {
-        slot = slot_of(timers->base, key < timers->base ? timers->base : key);
-        timers->busy[slot / SLOTS] |= (uint64_t)1 << slot % SLOTS;
-    }
-    append(timers, slot, number);
+    return (struct head *)(void *)timers->blocks + slot;
+}
+
+static bool has_bit(const uint64_t *bits, uint32_t slot)
+{
+    return bits[slot / SLOTS] >> slot % SLOTS & 1;
+}
+
+static void clear_bit(uint64_t *bits, uint32_t slot)
+{
+    bits[slot / SLOTS] &= ~((uint64_t)1 << slot % SLOTS);
 }
 
 static void is_empty(struct weft__timers *timers, uint32_t slot)
 {
-    if (slot == NEVER)
-        return;
-    timers->busy[slot / SLOTS] &= ~((uint64_t)1 << slot % SLOTS);
+    clear_bit(timers->busy, slot);
+    clear_bit(timers->mixed, slot);
+    if (!timers->busy[slot / SLOTS])
+        timers->levels &= ~((uint32_t)1 << slot / SLOTS);
     timers->stale = true;
 }
 
-static void unlink_entry(struct weft__timers *timers, uint32_t number)
+static void is_busy(struct weft__timers *timers, uint32_t slot)
 {
-    uint32_t next = timers->entries[number].next, prev = timers->entries[number].prev;
-    timers->entries[next].prev = prev;
-    timers->entries[prev].next = next;
-    if (next == prev) /* only the head is left */
-        is_empty(timers, next);
+    timers->busy[slot / SLOTS] |= (uint64_t)1 << slot % SLOTS;
+    timers->levels |= (uint32_t)1 << slot / SLOTS;
 }
 
-/* The whole ring of a slot, as a chain that ends at the head's number. */
+static void free_block(struct weft__timers *timers, uint32_t number)
+{
+    timers->blocks[number].next = timers->spare;
+    timers->spare = number;
+    timers->lists--;
+}
+
+/* There is one: arming has seen to it. */
+static uint32_t new_block(struct weft__timers *timers)
+{
+    uint32_t number = timers->spare;
+    timers->lists++;
+    if (!number)
+        return (uint32_t)timers->used++;
+    timers->spare = timers->blocks[number].next;
+    return number;
+}
+
+static uint32_t add_block(struct weft__timers *timers, uint32_t slot)
+{
+    struct head *head = head_of(timers, slot);
+    uint32_t number = new_block(timers), last = head->last;
+    block *added = &timers->blocks[number];
+    added->next = 0;
+    added->prev = last;
+    added->slot = (uint16_t)slot;
+    added->filled = added->armed = 0;
+    *(last ? &timers->blocks[last].next : &head->first) = number;
+    head->last = number;
+    if (head->count++ == 0)
+        is_busy(timers, slot);
+    return number;
+}
+
+static void remove_block(struct weft__timers *timers, uint32_t number)
+{
+    const block *removed = &timers->blocks[number];
+    struct head *head = head_of(timers, removed->slot);
+    *(removed->prev ? &timers->blocks[removed->prev].next : &head->first) = removed->next;
+    *(removed->next ? &timers->blocks[removed->next].prev : &head->last) = removed->prev;
+    if (--head->count == 0)
+        is_empty(timers, removed->slot);
+    free_block(timers, number);
+}
+
+/* A block may be there twice, and have been filled again since. */
+static void close_gaps(struct weft__timers *timers)
+{
+    while (timers->gaps > 0) {
+        uint32_t number = timers->gap[--timers->gaps];
+        if (timers->blocks[number].armed != 0)
+            continue;
+        remove_block(timers, number);
+        timers->blocks[number].armed = SPARE;
+    }
+}
+
+/* To the end of a slot. Returns the place. */
+static size_t append(struct weft__timers *timers, uint32_t slot, uint64_t key, weft__timer *timer)
+{
+    uint32_t number = head_of(timers, slot)->last;
+    block *last = &timers->blocks[number];
+    if (number) /* which nobody could guess: no jump. Keys of a slot are less than half of all apart */
+        timers->mixed[slot / SLOTS] |=
+            (key - last->cells[last->filled - 1].key) >> 63 << slot % SLOTS;
+    if (!number || last->filled == CELLS) {
+        number = add_block(timers, slot);
+        last = &timers->blocks[number];
+    }
+    size_t cell = last->filled++;
+    last->armed++;
+    last->cells[cell].key = key;
+    last->cells[cell].timer = timer;
+    return (size_t)number * PER_BLOCK + cell;
+}
+
+/* Nothing here waits for the block's memory: whether it is empty decides no jump, and it is unlinked
+ * later, together with others. */
+static void remove_place(struct weft__timers *timers, size_t place)
+{
+    uint32_t number = (uint32_t)(place / PER_BLOCK);
+    block *from = &timers->blocks[number];
+    from->cells[place % PER_BLOCK].timer = NULL;
+    timers->gap[timers->gaps] = number;
+    timers->gaps += --from->armed == 0;
+    if (timers->gaps == WEFT__TIMER_GAPS)
+        close_gaps(timers);
+}
+
+/* The whole list of a slot. */
 static uint32_t take_slot(struct weft__timers *timers, uint32_t slot)
 {
-    struct weft__timer_entry *head = &timers->entries[slot];
-    uint32_t first = head->next;
-    head->next = head->prev = slot;
+    struct head *head = head_of(timers, slot);
+    uint32_t first = head->first;
+    *head = (struct head){0};
     is_empty(timers, slot);
     return first;
-}
-
-/* Put what is in a slot where it belongs since the base was moved. */
-static void sort(struct weft__timers *timers, uint32_t slot)
-{
-    for (uint32_t number = take_slot(timers, slot), next; number != slot; number = next) {
-        next = timers->entries[number].next;
-        insert(timers, number);
-    }
 }
 
 /* The first slot in which there is a timer; NEVER: there is none. */
 static uint32_t first_slot(const struct weft__timers *timers)
 {
-    for (uint32_t level = 0; level < WEFT__WHEEL_LEVELS; level++)
-        if (timers->busy[level])
-            return level * SLOTS + (uint32_t)__builtin_ctzll(timers->busy[level]);
-    return NEVER;
+    if (!timers->levels)
+        return NEVER;
+    uint32_t level = (uint32_t)__builtin_ctz(timers->levels);
+    return level * SLOTS + (uint32_t)__builtin_ctzll(timers->busy[level]);
+}
+
+/* It is the next one to be emptied. */
+static void expect_block(const struct weft__timers *timers, uint32_t number)
+{
+    const block *next = &timers->blocks[number];
+    if (!number)
+        return;
+    __builtin_prefetch(&timers->blocks[next->next], 1);
+    for (size_t i = 0; i < next->filled; i++)
+        __builtin_prefetch(next->cells[i].timer, 1);
 }
 
 /* ---- Memory ---- */
 
-void weft__timers_init(struct weft__timers *timers)
+void weft__timers_init(struct weft__timers *timers, weft_ns now)
 {
-    *timers = (struct weft__timers){.next = KEY_OF_FOREVER};
+    *timers = (struct weft__timers){.base = {0, key_of(now)}, .next = KEY_OF_FOREVER};
 }
 
 void weft__timers_fini(struct weft__timers *timers)
 {
-    weft__free(timers->entries);
-    weft__timers_init(timers);
+    weft__free(timers->memory);
+    weft__timers_init(timers, INT64_MIN);
 }
 
 static int grow(struct weft__timers *timers)
 {
-    size_t capacity = timers->capacity ? timers->capacity * 2 : FIRST_CAPACITY;
-    if (capacity > UINT32_MAX)
+    size_t capacity = timers->capacity ? timers->capacity * 2 : HEAD_BLOCKS + 2 * WEFT__TIMER_GAPS;
+    if (capacity > UINT32_MAX / PER_BLOCK)
         return -ENOMEM;
-    struct weft__timer_entry *entries =
-        weft__realloc(timers->entries, capacity * (sizeof(*entries) + sizeof(*timers->timers)));
-    if (!entries)
+    size_t offset = (size_t)((char *)timers->blocks - (char *)timers->memory);
+    char *memory = weft__realloc(timers->memory, capacity * sizeof(block) + LINE);
+    if (!memory)
         return -ENOMEM;
-    weft__timer **of = (weft__timer **)(void *)(entries + capacity);
-    memmove(of, entries + timers->capacity, timers->capacity * sizeof(*of));
-    timers->entries = entries;
-    timers->timers = of;
+    char *blocks = memory + (LINE - (uintptr_t)memory % LINE) % LINE;
+    if (blocks != memory + offset)
+        memmove(blocks, memory + offset, timers->used * sizeof(block));
+    if (!timers->used) {
+        timers->used = HEAD_BLOCKS;
+        memset(blocks, 0, HEAD_BLOCKS * sizeof(block));
+    }
+    timers->memory = memory;
+    timers->blocks = (block *)(void *)blocks;
     timers->capacity = capacity;
-    for (; timers->used < HEADS; timers->used++)
-        entries[timers->used].next = entries[timers->used].prev = (uint32_t)timers->used;
     return 0;
 }
 
-static weft__timer **timer_of(const struct weft__timers *timers, uint32_t number)
+/* Blocks for one timer more, however all of them are spread. */
+static bool has_room(const struct weft__timers *timers)
 {
-    return &timers->timers[number];
-}
-
-/* 0: out of memory. */
-static uint32_t new_entry(struct weft__timers *timers)
-{
-    uint32_t number = timers->spare;
-    if (number) {
-        timers->spare = timers->entries[number].next;
-        return number;
-    }
-    if (timers->used == timers->capacity && grow(timers) < 0)
-        return 0;
-    return (uint32_t)timers->used++;
-}
-
-/* Its timer is not armed any more. */
-static void drop_entry(struct weft__timers *timers, uint32_t number, weft__timer *timer)
-{
-    timer->slot = 0;
-    timers->entries[number].next = timers->spare;
-    timers->spare = number;
-    timers->count--;
+    size_t most = timers->lists + WEFT__WHEEL_HEADS;
+    if (most > timers->count + WEFT__TIMER_GAPS)
+        most = timers->count + WEFT__TIMER_GAPS;
+    return HEAD_BLOCKS + most <= timers->capacity;
 }
 
 /* ---- Arming ---- */
@@ -214,16 +328,11 @@ int weft__timer_start(weft_loop *loop, weft__timer *timer, weft_ns deadline)
 {
     struct weft__timers *timers = &loop->timers;
     assert(!weft__timer_is_armed(timer));
-    uint32_t number = new_entry(timers);
-    if (!number)
+    if (!has_room(timers) && grow(timers) < 0)
         return -ENOMEM;
     uint64_t key = key_of(deadline);
-    timers->entries[number].key = key;
-    *timer_of(timers, number) = timer;
-    timer->slot = number;
+    timer->place = append(timers, slot_of(timers, key), key, timer);
     timers->count++;
-    timers->has_past |= key < timers->base;
-    insert(timers, number);
     if (key < timers->next) {
         timers->next = key;
         timers->stale = false;
@@ -235,21 +344,23 @@ int weft__timer_start(weft_loop *loop, weft__timer *timer, weft_ns deadline)
 void weft__timer_stop(weft_loop *loop, weft__timer *timer)
 {
     struct weft__timers *timers = &loop->timers;
-    if (!weft__timer_is_armed(timer))
+    size_t place = timer->place;
+    if (!place)
         return;
-    uint32_t number = (uint32_t)timer->slot;
-    if (timers->entries[number].key == timers->next)
+    if (timers->blocks[place / PER_BLOCK].cells[place % PER_BLOCK].key == timers->next)
         timers->stale = true;
-    unlink_entry(timers, number);
-    drop_entry(timers, number, timer);
+    remove_place(timers, place);
+    timer->place = 0;
+    timers->count--;
 }
 
 void weft__timer_move(weft_loop *loop, weft__timer *from, weft__timer *to)
 {
-    assert(weft__timer_is_armed(from) && from->slot < loop->timers.used);
-    to->slot = from->slot;
-    from->slot = 0;
-    *timer_of(&loop->timers, (uint32_t)to->slot) = to;
+    size_t place = from->place;
+    assert(place && place / PER_BLOCK < loop->timers.used);
+    to->place = place;
+    from->place = 0;
+    loop->timers.blocks[place / PER_BLOCK].cells[place % PER_BLOCK].timer = to;
 }
 
 weft_ns weft__deadline_after(weft_ns duration)
@@ -260,19 +371,36 @@ weft_ns weft__deadline_after(weft_ns duration)
 
 /* ---- The first ones ---- */
 
+/* The cell of the first timer in a block; there is one. */
+static size_t first_armed(const block *of)
+{
+    size_t cell = 0;
+    while (!of->cells[cell].timer)
+        cell++;
+    return cell;
+}
+
+static uint64_t first_of_mixed(const struct weft__timers *timers, uint32_t number)
+{
+    uint64_t first = UINT64_MAX;
+    for (; number; number = timers->blocks[number].next) {
+        const block *each = &timers->blocks[number];
+        for (size_t i = 0; i < each->filled; i++)
+            if (each->cells[i].timer && each->cells[i].key < first)
+                first = each->cells[i].key;
+    }
+    return first;
+}
+
 /* The earliest deadline in a slot, or where it begins. */
 static uint64_t first_in(const struct weft__timers *timers, uint32_t slot)
 {
-    uint64_t first = UINT64_MAX;
-    unsigned count = 0;
-    for (uint32_t number = timers->entries[slot].next; number != slot;
-         number = timers->entries[number].next) {
-        uint64_t key = timers->entries[number].key;
-        first = key < first ? key : first;
-        if (++count == CROWD)
-            return beginning_of(timers->base, slot);
+    const struct head *head = head_of(timers, slot);
+    if (!has_bit(timers->mixed, slot)) {
+        const block *first = &timers->blocks[head->first];
+        return first->cells[first_armed(first)].key;
     }
-    return first;
+    return head->count > FEW ? beginning_of(timers, slot) : first_of_mixed(timers, head->first);
 }
 
 static void look_again(struct weft__timers *timers)
@@ -284,81 +412,142 @@ static void look_again(struct weft__timers *timers)
 
 weft_ns weft__timers_next(struct weft__timers *timers)
 {
+    close_gaps(timers);
     if (timers->stale)
         look_again(timers);
     return deadline_of(timers->next);
 }
 
-static void fire(weft_loop *loop, uint32_t number)
+/* ---- Collecting ---- */
+
+/* It has no place any more. */
+static void fire(weft_loop *loop, weft__timer *timer)
 {
-    weft__timer *timer = *timer_of(&loop->timers, number);
-    drop_entry(&loop->timers, number, timer);
+    timer->place = 0;
+    loop->timers.count--;
     weft__schedule_as(loop, &timer->item, WEFT__TIMERS);
 }
 
-/* Of two chains that are in order; they end with 0, which is no timer's number. */
-static uint32_t merge(struct weft__timer_entry *entries, uint32_t former, uint32_t latter)
-{
-    uint32_t first, *link = &first;
-    while (former && latter) {
-        uint32_t *from = entries[latter].key < entries[former].key ? &latter : &former;
-        *link = *from;
-        link = &entries[*from].next;
-        *from = *link;
-    }
-    *link = former ? former : latter;
-    return first;
-}
-
-/* The next `count` of a chain, by deadline, equal ones as they are; *chain goes on behind them. */
-static uint32_t put_in_order(struct weft__timer_entry *entries, uint32_t *chain, size_t count)
-{
-    if (count > 1) {
-        uint32_t former = put_in_order(entries, chain, count / 2);
-        return merge(entries, former, put_in_order(entries, chain, count - count / 2));
-    }
-    uint32_t only = *chain;
-    *chain = entries[only].next;
-    entries[only].next = 0;
-    return only;
-}
-
-static void fire_all(weft_loop *loop, uint32_t slot)
+/* Of a slot that is in order. False: some are left. */
+static bool fire_first(weft_loop *loop, uint32_t slot, uint64_t now)
 {
     struct weft__timers *timers = &loop->timers;
-    uint32_t number = take_slot(timers, slot), next, end = slot;
-    if (timers->has_past) {
-        size_t count = 0;
-        for (uint32_t each = number; each != end; each = timers->entries[each].next)
-            count++;
-        number = put_in_order(timers->entries, &number, count);
-        timers->has_past = false;
-        end = 0;
+    for (uint32_t number; (number = head_of(timers, slot)->first);) {
+        block *first = &timers->blocks[number];
+        expect_block(timers, first->next);
+        for (; first->armed; first->armed--) {
+            size_t cell = first_armed(first);
+            if (first->cells[cell].key > now)
+                return false;
+            fire(loop, first->cells[cell].timer);
+            first->cells[cell].timer = NULL;
+        }
+        remove_block(timers, number);
     }
-    for (; number != end; number = next) {
-        next = timers->entries[number].next;
-        fire(loop, number);
-    }
+    return true;
 }
 
-static bool is_alone(const struct weft__timers *timers, uint32_t slot)
+/* Over the lower levels, since the base was moved. Who is due learns no place. */
+static void spread(struct weft__timers *timers, uint32_t slot, bool due)
 {
-    return timers->entries[slot].next == timers->entries[slot].prev;
+    for (uint32_t number = take_slot(timers, slot); number;) {
+        block from = timers->blocks[number];
+        expect_block(timers, from.next);
+        free_block(timers, number);
+        for (size_t i = 0; i < from.filled; i++) {
+            uint64_t key = from.cells[i].key;
+            weft__timer *timer = from.cells[i].timer;
+            if (!timer)
+                continue;
+            size_t place = append(timers, slot_of(timers, key), key, timer);
+            if (!due)
+                timer->place = place;
+        }
+        number = from.next;
+    }
 }
 
-/* Of the first slot, which has begun. False: none of it is due. */
+static size_t take_cells(struct weft__timers *timers, uint32_t slot, struct cell *ret_cells)
+{
+    size_t count = 0;
+    for (uint32_t number = take_slot(timers, slot), next; number; number = next) {
+        const block *from = &timers->blocks[number];
+        expect_block(timers, from->next);
+        for (size_t i = 0; i < from->filled; i++)
+            if (from->cells[i].timer)
+                ret_cells[count++] = (struct cell){from->cells[i].key, from->cells[i].timer};
+        next = from->next;
+        free_block(timers, number);
+    }
+    return count;
+}
+
+static void sort_few(struct cell *cells, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        struct cell moved = cells[i];
+        size_t to = i;
+        for (; to > 0 && moved.key < cells[to - 1].key; to--)
+            cells[to] = cells[to - 1];
+        cells[to] = moved;
+    }
+}
+
+static void sort_by_digit(const struct cell *from, struct cell *to, size_t count, unsigned shift)
+{
+    size_t places[SLOTS] = {0}, before = 0;
+    for (size_t i = 0; i < count; i++)
+        places[from[i].key >> shift & (SLOTS - 1)]++;
+    for (size_t digit = 0; digit < SLOTS; digit++) {
+        size_t these = places[digit];
+        places[digit] = before;
+        before += these;
+    }
+    for (size_t i = 0; i < count; i++)
+        to[places[from[i].key >> shift & (SLOTS - 1)]++] = from[i];
+}
+
+/* All of a slot: by the digits behind its own, from the last one on. */
+static void fire_sorted(weft_loop *loop, uint32_t slot)
+{
+    struct cell some[SORTED * CELLS], other[SORTED * CELLS], *cells = some, *to = other;
+    size_t count = take_cells(&loop->timers, slot, cells);
+    if (count <= NEAR)
+        sort_few(cells, count);
+    else
+        for (unsigned shift = 0, end = shift_of(slot); shift < end; shift += DIGIT) {
+            sort_by_digit(cells, to, count, shift);
+            struct cell *sorted = to;
+            to = cells;
+            cells = sorted;
+        }
+    for (size_t i = 0; i < count; i++)
+        fire(loop, cells[i].timer);
+}
+
+/* Of the first slot, which has begun. False: none of it is due any more, but some are left. */
 static bool collect_slot(weft_loop *loop, uint32_t slot, uint64_t now)
 {
     struct weft__timers *timers = &loop->timers;
-    if (slot < SLOTS || is_alone(timers, slot)) {
-        if (timers->entries[timers->entries[slot].next].key > now)
-            return false;
-        fire_all(loop, slot);
-        return true;
+    if (!has_bit(timers->mixed, slot))
+        return fire_first(loop, slot, now);
+    bool due = end_of(timers, slot) <= now;
+    if (due && head_of(timers, slot)->count <= SORTED) {
+        fire_sorted(loop, slot);
+    } else {
+        timers->base[slot / WEFT__WHEEL_SLOTS] = beginning_of(timers, slot);
+        spread(timers, slot, due);
     }
-    timers->base = beginning_of(timers->base, slot);
-    sort(timers, slot);
     return true;
+}
+
+/* Nothing is due any more. Now becomes the base if all stay where they are: none is in now's slot. */
+static void move_on(struct weft__timers *timers, uint64_t now)
+{
+    timers->base[PAST] = 0;
+    if (now > timers->base[COMING] && now != KEY_OF_FOREVER &&
+        !has_bit(timers->busy, slot_of(timers, now)))
+        timers->base[COMING] = now;
 }
 
 void weft__timers_collect(weft_loop *loop, weft_ns time)
@@ -367,10 +556,12 @@ void weft__timers_collect(weft_loop *loop, weft_ns time)
     uint64_t now = key_of(time);
     if (timers->next > now)
         return;
+    close_gaps(timers);
     uint32_t slot;
-    while ((slot = first_slot(timers)) != NEVER && beginning_of(timers->base, slot) <= now)
+    while ((slot = first_slot(timers)) != NEVER && beginning_of(timers, slot) <= now)
         if (!collect_slot(loop, slot, now))
             break;
+    move_on(timers, now);
     look_again(timers);
 }
 
@@ -378,7 +569,9 @@ void weft__timers_collect(weft_loop *loop, weft_ns time)
 
 static weft__timer *any_timer(struct weft__timers *timers)
 {
-    return *timer_of(timers, timers->entries[first_slot(timers)].next);
+    close_gaps(timers);
+    const block *first = &timers->blocks[head_of(timers, first_slot(timers))->first];
+    return first->cells[first_armed(first)].timer;
 }
 
 void weft__timers_cancel_all(weft_loop *loop)

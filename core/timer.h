@@ -17,32 +17,48 @@
 /** Embedded by whoever wants to be run at a time. The item is queued when the timer is due. */
 typedef struct weft__timer {
     weft__item item;
-    size_t slot; /* [loop] its entry's place; 0: not armed */
+    size_t place; /* [loop] its cell; 0: not armed */
 } weft__timer;
 
-enum { WEFT__WHEEL_LEVELS = 11 };
+enum {
+    WEFT__WHEEL_LEVELS = 11,
+    WEFT__WHEEL_SLOTS = WEFT__WHEEL_LEVELS * 64,
+    WEFT__WHEEL_HEADS = 2 * WEFT__WHEEL_SLOTS + 1, /* of two wheels, and of what lasts for ever */
+    WEFT__TIMER_CELLS = 3,
+    WEFT__TIMER_GAPS = 32
+};
 
-/** A timer in the list of its slot of the wheel; or the head of such a list; or spare. */
-struct weft__timer_entry {
-    uint64_t key;        /* the deadline, as a number that is not signed */
-    uint32_t next, prev; /* in a ring with the slot's head; next: of the spare ones */
+/** A cache line of timers, in the list of their slot; or spare; or a part of the lists' heads. */
+struct weft__timer_block {
+    uint32_t next, prev; /* 0: none. next: of the spare ones, too */
+    uint16_t slot;
+    uint8_t filled, armed; /* cells: from the first one on, and those of them that are armed */
+    struct {
+        uint64_t key;       /* the deadline, as a number that is not signed */
+        weft__timer *timer; /* NULL: was disarmed */
+    } cells[WEFT__TIMER_CELLS];
 };
 
 /** All [loop]. */
 struct weft__timers {
-    struct weft__timer_entry *entries; /* the heads first; NULL: no timer was armed yet */
-    weft__timer **timers;              /* of each entry, behind all of them */
-    size_t count;                      /* armed */
-    size_t used, capacity;             /* of `entries` */
-    uint32_t spare;                    /* first entry that is not in use, but was; 0: none */
-    uint64_t base;                     /* a moment that has been */
-    uint64_t busy[WEFT__WHEEL_LEVELS]; /* a bit for each slot in which there is something */
-    uint64_t next;                     /* no deadline is before it; see weft__timers_next() */
-    bool stale;                        /* what that was the deadline of is gone */
-    bool has_past;                     /* what is in the first slot may be before the base */
+    void *memory;                     /* NULL: no timer was armed yet */
+    struct weft__timer_block *blocks; /* therein, at a cache line's beginning; the heads first */
+    size_t count;                     /* armed */
+    size_t lists;                     /* blocks that are in lists */
+    size_t used, capacity;            /* of `blocks`, with the heads */
+    uint32_t spare;                   /* first block that is not in use, but was; 0: none */
+    uint32_t levels;                  /* a bit for each level in which there is something */
+    uint64_t base[2];                 /* of each wheel: a moment that has been */
+    uint64_t busy[2 * WEFT__WHEEL_LEVELS + 1]; /* a bit for each slot in which there is something */
+    uint64_t mixed[2 * WEFT__WHEEL_LEVELS + 1]; /* and for each one that is not in order */
+    uint32_t gaps;                              /* in use of `gap` */
+    uint32_t gap[WEFT__TIMER_GAPS + 1]; /* blocks that became empty; they are in their lists yet */
+    uint64_t next;                      /* no deadline is before it; see weft__timers_next() */
+    bool stale;                         /* what that was the deadline of is gone */
 };
 
-void weft__timers_init(struct weft__timers *timers);
+/** `now` is what the deadlines will be around, or any moment before. */
+void weft__timers_init(struct weft__timers *timers, weft_ns now);
 void weft__timers_fini(struct weft__timers *timers);
 
 /** Arm a timer that is not armed. 0 or -ENOMEM. */
@@ -56,7 +72,7 @@ void weft__timer_move(weft_loop *loop, weft__timer *from, weft__timer *to);
 
 static inline bool weft__timer_is_armed(const weft__timer *timer)
 {
-    return timer->slot != 0;
+    return timer->place != 0;
 }
 
 /** `duration` from now, at most WEFT_FOREVER. */

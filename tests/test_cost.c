@@ -102,9 +102,8 @@ Test(cost, of_a_sleeping_task_is_160_bytes_at_most)
     cr_assert_eq(weft_test_run(weft_sleep(0)), 0);
     cr_assert_leq(weft_test_heap_live(), before + 1); /* the timers' */
     cr_assert_eq(test_loop->timers.count, COUNT);
-    size_t bytes =
-        test_loop->slabs.count * WEFT__SLAB_SIZE +
-        test_loop->timers.count * (sizeof(struct weft__timer_entry) + sizeof(weft__timer *));
+    size_t bytes = test_loop->slabs.count * WEFT__SLAB_SIZE +
+                   test_loop->timers.lists * sizeof(struct weft__timer_block);
     cr_assert_leq(bytes, (size_t)COUNT * 160, "%zu bytes for %d tasks", bytes, COUNT);
     weft_test_loop_end();
 }

@@ -175,7 +175,7 @@ Test(timer_wheel, fires_what_a_plain_list_fires)
 {
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         random_state = seed * UINT64_C(0x9E3779B97F4A7C15);
-        weft__timers_fini(&test_loop->timers); /* whose base is the least moment again */
+        weft__timers_fini(&test_loop->timers); /* whose base is the least moment then */
         compare(seed);
     }
     weft_test_loop_end();
@@ -183,22 +183,22 @@ Test(timer_wheel, fires_what_a_plain_list_fires)
 
 /* ---- What is touched ---- */
 
-/* Of the entries in use `before` was copied from: how many are different now. */
-static size_t count_changed(const struct weft__timer_entry *before, size_t count)
+/* Of the blocks in use `before` was copied from: how many are different now. */
+static size_t count_changed(const struct weft__timer_block *before, size_t count)
 {
-    const struct weft__timer_entry *now = test_loop->timers.entries;
+    const struct weft__timer_block *now = test_loop->timers.blocks;
     size_t changed = 0;
     for (size_t i = 0; i < count; i++)
         changed += memcmp(&before[i], &now[i], sizeof(*now)) != 0;
     return changed;
 }
 
-/* One timer more is its own entry, and its neighbours in the ring. */
+/* One timer more is its own block, the one before it, and the head of the list. */
 static void check_arming_touches_three(weft_ns deadline)
 {
     size_t count = test_loop->timers.capacity;
-    struct weft__timer_entry *before = malloc(count * sizeof(*before));
-    memcpy(before, test_loop->timers.entries, count * sizeof(*before));
+    struct weft__timer_block *before = malloc(count * sizeof(*before));
+    memcpy(before, test_loop->timers.blocks, count * sizeof(*before));
     arm(&probes[TIMERS - 1], deadline);
     cr_assert_eq(test_loop->timers.capacity, count);
     cr_assert_leq(count_changed(before, count), 3);
