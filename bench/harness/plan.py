@@ -258,6 +258,7 @@ TIMERS = Workload(
     programs(
         "timers",
         ("weft", "weft", "weft.c"),
+        ("weft_at", "weft", "weft.c", mode("at")),
         ("weft_future", "weft", "weft.c", mode("future")),
         ("libuv", "libuv", "libuv.c"),
         ("libevent", "libevent", "libevent.c"),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * weft: callbacks in the caller's memory; with MODE_=future weft_call_later(), whose handle is a
- * future.
+ * weft: callbacks in the caller's memory, by weft_callback_later(), which looks at the clock each time.
+ * With MODE_=at the clock is read once and all are set by weft_callback_at(): as with libuv, which takes
+ * the time of the tick. With MODE_=future weft_call_later(), whose handle is a future.
  */
 #include <weft/weft.h>
 
@@ -10,6 +11,8 @@
 static weft_loop *loop;
 static struct weft_callback *callbacks;
 static weft_future **futures;
+static bool is_at;
+static weft_ns now; /* is_at: once for all that are inserted in a row */
 
 static void fire(void *arg)
 {
@@ -22,7 +25,9 @@ static void insert(long i, uint32_t ms)
 {
     if (futures)
         futures[i] = weft_call_later(WEFT_MS(ms), fire, NULL);
-    else if (weft_callback_later(&callbacks[i], WEFT_MS(ms)) < 0)
+    else if (is_at && weft_callback_at(&callbacks[i], now + WEFT_MS(ms)) < 0)
+        die("weft_callback_at");
+    else if (!is_at && weft_callback_later(&callbacks[i], WEFT_MS(ms)) < 0)
         die("weft_callback_later");
 }
 
@@ -39,6 +44,7 @@ static void cancel(long i)
 static void insert_and_cancel(void)
 {
     timers_begin();
+    now = weft_now();
     for (long i = 0; i < timers.count; i++)
         insert(i, timers.ms[i]);
     timers_inserted();
@@ -49,6 +55,7 @@ static void insert_and_cancel(void)
 
 static int let_expire(void)
 {
+    now = weft_now();
     for (long i = 0; i < timers.count; i++) {
         insert(i, timers.soon[i]);
         if (futures)
@@ -64,6 +71,7 @@ int main(int argc, char **argv)
     loop = weft_loop_new(NULL);
     if (!loop)
         die("weft_loop_new");
+    is_at = is_set("MODE_", "at");
     if (is_set("MODE_", "future"))
         futures = allocate((size_t)timers.count, sizeof(weft_future *));
     callbacks = allocate((size_t)timers.count, sizeof(*callbacks));
