@@ -3,6 +3,8 @@
  * weft: callbacks in the caller's memory, by weft_callback_later(), which looks at the clock each time.
  * With MODE_=at the clock is read once and all are set by weft_callback_at(): as with libuv, which takes
  * the time of the tick. With MODE_=future weft_call_later(), whose handle is a future.
+ * With CLOCK_=virtual each timer expires in a tick of its millisecond: so what is done does not depend on how
+ * fast it is done.
  */
 #include <weft/weft.h>
 
@@ -67,8 +69,11 @@ static int let_expire(void)
 
 int main(int argc, char **argv)
 {
+    struct weft_loop_options options = {.clock = WEFT_CLOCK_MONOTONIC};
     timers_args(argc, argv);
-    loop = weft_loop_new(NULL);
+    if (is_set("CLOCK_", "virtual"))
+        options.clock = WEFT_CLOCK_VIRTUAL;
+    loop = weft_loop_new(&options);
     if (!loop)
         die("weft_loop_new");
     is_at = is_set("MODE_", "at");
