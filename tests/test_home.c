@@ -213,11 +213,10 @@ static void *look_all_the_time(void *pool)
 }
 
 /* Their memory is that of the next ones. ThreadSanitizer sees when they are. */
-Test(home, jobs_that_have_come_home_are_not_looked_at_any_more)
+static void run_while_one_looks(weft_pool *pool)
 {
     pthread_t thread;
     int number = 1;
-    weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 2});
     pthread_create(&thread, NULL, look_all_the_time, pool);
     for (int i = 0; i < 5000; i++) {
         weft_future *jobs[4];
@@ -228,6 +227,27 @@ Test(home, jobs_that_have_come_home_are_not_looked_at_any_more)
     }
     atomic_store(&has_seen_enough, true);
     pthread_join(thread, NULL);
+}
+
+Test(home, jobs_that_have_come_home_are_not_looked_at_any_more)
+{
+    run_while_one_looks(use_pool(&(struct weft_pool_options){.max_threads = 2}));
+    weft_test_loop_end();
+}
+
+/* The way home is left as a loop does that ends (pool/client.c); but it goes on. */
+Test(home, jobs_that_go_by_the_mailbox_are_not_looked_at_any_more)
+{
+    weft__ready late;
+    weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 2});
+    cr_assert_eq(weft_test_run(weft_to_thread_fn(NULL, return_nothing, NULL)), 0);
+    struct weft__client *client = weft__client_find(test_loop);
+    weft__ready_init(&late);
+    weft__home_leave(client->home, &late);
+    cr_assert_null(late.head);
+    client->home = NULL;
+    client->place = NULL;
+    run_while_one_looks(pool);
     weft_test_loop_end();
 }
 

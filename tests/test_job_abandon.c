@@ -279,6 +279,28 @@ Test(job_abandon, several_come_home_in_any_order)
     end_when_released(4);
 }
 
+/* ThreadSanitizer sees when they are not counted with the lock. */
+Test(job_abandon, one_is_left_while_another_comes_back)
+{
+    struct gate gates[2];
+    weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 2, .min_threads = 2});
+    for (int i = 0; i < 100; i++) {
+        weft_future *left = start_abandoned(&gates[0]);
+        gate_init(&gates[1]);
+        weft_future *other = start(&gates[1]);
+        gate_wait_entered(&gates[1]);
+        gate_open(&gates[0]);
+        cr_assert(weft_cancel(other));
+        gate_open(&gates[1]);
+        weft_unref(left);
+        weft_unref(other);
+        wait_for_idle(pool, 2);
+        cr_assert_eq(weft_test_run(weft_sleep(0)), 0);
+    }
+    cr_assert_eq(stats_here().abandoned_running, 0);
+    weft_test_loop_end();
+}
+
 static void go_on_in_child(void *job)
 {
     CHILD_EXPECT(weft_after_fork_child(test_loop) == 0);

@@ -17,6 +17,7 @@
 #include <weft/weft.h>
 
 #include "core/sys.h"
+#include "pool/cancel.h"
 #include "tests/support/child.h"
 #include "tests/support/gate.h"
 #include "tests/support/loop.h"
@@ -361,6 +362,102 @@ Test(job_interrupt, does_not_hit_the_next_job_of_the_thread)
     cr_assert_eq(weft_future_value(next).i64, 0);
     cr_assert_eq(atomic_load(&handled), 0);
     weft_unref(next);
+    weft_test_loop_end();
+}
+
+static atomic_int handled_by_main;
+static pthread_t main_thread;
+
+static void count_where(int signum)
+{
+    (void)signum;
+    atomic_fetch_add(pthread_equal(pthread_self(), main_thread) ? &handled_by_main : &handled, 1);
+}
+
+/* Returns with a signal of somebody else's that it has put off, which is in the way of the timer's. */
+static weft_result return_with_anothers_pending(void *gate)
+{
+    sigset_t urgent;
+    sigemptyset(&urgent);
+    sigaddset(&urgent, SIGURG);
+    pthread_sigmask(SIG_BLOCK, &urgent, NULL);
+    raise(SIGURG);
+    gate_pass(gate);
+    return weft_err(-EINTR);
+}
+
+/* By a thread that does not block it, as weft's threads do when no such job runs there. */
+Test(job_interrupt, gives_back_what_others_have_sent_to_its_thread)
+{
+    struct gate gate;
+    gate_init(&gate);
+    main_thread = pthread_self();
+    handle_by(SIGURG, count_where);
+    weft_future *job = weft_offload_fn(&interrupt, return_with_anothers_pending, &gate);
+    gate_wait_entered(&gate);
+    cr_assert(weft_cancel(job));
+    gate_open(&gate);
+    cr_assert_eq(weft_test_run(job), -ECANCELED);
+    while (atomic_load(&handled_by_main) == 0)
+        cr_assert_eq(weft_test_run(weft_sleep(WEFT_MS(1))), 0);
+    cr_assert_eq(atomic_load(&handled), 0);
+    weft_test_loop_end();
+}
+
+static weft_result is_blocked(void *arg)
+{
+    sigset_t now;
+    (void)arg;
+    pthread_sigmask(SIG_SETMASK, NULL, &now);
+    return weft_ok(sigismember(&now, SIGURG));
+}
+
+Test(job_interrupt, leaves_the_signal_blocked_where_others_run)
+{
+    use_pool(&(struct weft_pool_options){.max_threads = 1});
+    must_be_interrupted(block_in_nanosleep, -1);
+    weft_future *job = weft_to_thread_fn(NULL, is_blocked, NULL);
+    cr_assert_eq(weft_test_run(weft_ref(job)), 0);
+    cr_assert_eq(weft_future_value(job).i64, 1);
+    weft_unref(job);
+    weft_test_loop_end();
+}
+
+/* As if one more had been on its way. */
+static void have_it_come(struct weft__interrupt *its)
+{
+    struct sigaction ours;
+    siginfo_t info = {.si_code = SI_TIMER, .si_value.sival_ptr = its};
+    sigaction(its->signum, NULL, &ours);
+    ours.sa_sigaction(its->signum, &info, NULL);
+}
+
+static weft_result is_sent_again(void *arg)
+{
+    struct gate *gate = arg;
+    struct weft__control *control;
+    struct itimerspec left;
+    weft__control_here(&control);
+    sem_post(&gate->entered);
+    while (sem_wait(&gate->opened) == 0 || errno != EINTR)
+        ;
+    if (!weft_job_cancelled())
+        return weft_err(-EPIPE);
+    have_it_come(&control->interrupt);
+    timer_gettime(control->interrupt.timer, &left);
+    return weft_ok(left.it_value.tv_sec || left.it_value.tv_nsec);
+}
+
+Test(job_interrupt, is_not_sent_again_by_one_that_comes_when_the_job_has_noticed)
+{
+    struct gate gate;
+    gate_init(&gate);
+    weft_future *job = weft_offload_fn(&interrupt, is_sent_again, &gate);
+    gate_wait_entered(&gate);
+    cr_assert(weft_cancel(job));
+    cr_assert_eq(weft_test_run(weft_ref(job)), 0);
+    cr_assert_eq(weft_future_value(job).i64, 0);
+    weft_unref(job);
     weft_test_loop_end();
 }
 

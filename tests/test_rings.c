@@ -196,8 +196,8 @@ static void expect_lane(weft_lane *lane, uint64_t completed)
     cr_assert_eq(stats.completed, completed);
 }
 
-/* The pool is open for another lane, by the ring of another loop; it had been another's before. */
-Test(rings, what_came_late_is_not_run_for_another_lane)
+/* The pool is open for another lane, by the ring of another loop, which had been another's before. */
+static weft_future *let_one_be_late(void)
 {
     begin();
     submit_one_elsewhere(0);
@@ -206,10 +206,16 @@ Test(rings, what_came_late_is_not_run_for_another_lane)
     scene.first = weft_to_thread_fn(NULL, gate_pass, &scene.gate);
     gate_wait_entered(&scene.gate);
     lane_elsewhere = weft_lane_new(scene.pool, &(struct weft_lane_options){.name = "other"});
-    weft_future *jobs[2] = {submit(NULL, 2)};
+    weft_future *late = submit(NULL, 2);
     close_as_if_before();
     submit_one_elsewhere(1);
     cr_assert_eq(open_lane(), lane_elsewhere);
+    return late;
+}
+
+Test(rings, what_came_late_is_not_run_for_another_lane)
+{
+    weft_future *jobs[2] = {let_one_be_late()};
     go();
     pthread_join(elsewhere, NULL);
     expect_order(2);
@@ -219,6 +225,21 @@ Test(rings, what_came_late_is_not_run_for_another_lane)
     expect_order(4);
     expect_lane(lane_elsewhere, 1);
     expect_lane(weft_pool_lane(scene.pool, "default"), 5);
+    weft_lane_unref(lane_elsewhere);
+    weft_test_loop_end();
+}
+
+/* What this loop brings for that lane has no room beside it. */
+Test(rings, what_came_late_shares_its_ring_with_no_other_lane)
+{
+    weft_future *jobs[2] = {let_one_be_late()};
+    jobs[1] = submit(lane_elsewhere, 3);
+    go();
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(weft_test_run(jobs[i]), 0);
+    pthread_join(elsewhere, NULL);
+    expect_lane(lane_elsewhere, 2);
+    expect_lane(weft_pool_lane(scene.pool, "default"), 4);
     weft_lane_unref(lane_elsewhere);
     weft_test_loop_end();
 }

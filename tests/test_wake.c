@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <weft/weft.h>
 
+#include "pool/cancel.h"
+#include "pool/continue.h"
 #include "pool/job.h"
 #include "pool/pool.h"
 #include "pool/schedule.h"
@@ -129,23 +131,51 @@ static weft_result note_call(void *called)
     return weft_ok(0);
 }
 
-/* As a worker does it, in steps. */
-static void cancel_between(enum weft_on_cancel mode)
+/* What a worker does, in steps. */
+static struct weft__job *take(weft_pool *pool)
 {
-    atomic_bool called = false;
-    weft_pool *pool = weft__pool_by_hand(WEFT__STEPPED);
-    cr_assert_eq(weft_loop_set_pool(test_loop, pool), 0);
-    weft_pool_unref(pool);
-    weft_future *future =
-        weft_offload_fn((&(struct weft_job_options){.on_cancel = mode}), note_call, &called);
     weft__mutex_lock(&pool->mu);
     struct weft__job *job = weft__schedule_take_locked(pool, weft__pool_now());
     weft__mutex_unlock(&pool->mu);
+    cr_assert_not_null(job);
+    return job;
+}
+
+/* True: it goes on with another function. */
+static bool end(weft_pool *pool, struct weft__job *job)
+{
+    weft__mutex_lock(&pool->mu);
+    bool goes_on = weft__chain_ended_locked(pool, job, weft__pool_now());
+    weft__mutex_unlock(&pool->mu);
+    return goes_on;
+}
+
+static weft_pool *use_steps(void)
+{
+    weft_pool *pool = weft__pool_by_hand(WEFT__STEPPED);
+    cr_assert_eq(weft_loop_set_pool(test_loop, pool), 0);
+    weft_pool_unref(pool);
+    return pool;
+}
+
+static void expect_no_timer(const struct weft__job *job)
+{
+    struct itimerspec left;
+    if (job->control->interrupt.signum)
+        cr_assert_lt(timer_gettime(job->control->interrupt.timer, &left), 0);
+}
+
+static void cancel_between(enum weft_on_cancel mode)
+{
+    atomic_bool called = false;
+    weft_pool *pool = use_steps();
+    weft_future *future =
+        weft_offload_fn((&(struct weft_job_options){.on_cancel = mode}), note_call, &called);
+    struct weft__job *job = take(pool);
     cr_assert(weft_cancel(future));
     weft__job_run(job);
-    weft__mutex_lock(&pool->mu);
-    weft__schedule_ended_locked(pool, job, weft__pool_now());
-    weft__mutex_unlock(&pool->mu);
+    expect_no_timer(job);
+    cr_assert_not(end(pool, job));
     weft__job_send(job);
     cr_assert_eq(weft_test_run(weft_ref(future)), -ECANCELED);
     cr_assert_eq(weft_job_outcome(future), WEFT_JOB_NOT_STARTED);
@@ -156,6 +186,74 @@ static void cancel_between(enum weft_on_cancel mode)
 Test(wake, a_cancel_of_a_job_that_was_taken_just_now_prevents_its_call)
 {
     cancel_between(WEFT_CANCEL_COOPERATIVE);
+    cancel_between(WEFT_CANCEL_INTERRUPT);
     cancel_between(WEFT_CANCEL_ABANDON);
+    weft_test_loop_end();
+}
+
+struct second {
+    atomic_bool *called;
+};
+
+static WEFT_BLOCKING(second)
+{
+    return note_call(self->called);
+}
+
+static weft_result go_on(void *called)
+{
+    return weft_continue(second, .called = called);
+}
+
+/* Nothing can be sent to it in between, and nobody leaves it. */
+static void cancel_between_two(enum weft_on_cancel mode)
+{
+    atomic_bool called = false;
+    weft_pool *pool = use_steps();
+    weft_future *future =
+        weft_offload_fn((&(struct weft_job_options){.on_cancel = mode}), go_on, &called);
+    struct weft__job *job = take(pool);
+    weft__job_run(job);
+    cr_assert(end(pool, job));
+    cr_assert_eq(take(pool), job);
+    expect_no_timer(job);
+    cr_assert(weft_cancel(future));
+    cr_assert_not(job->deserted);
+    weft__job_run(job);
+    expect_no_timer(job);
+    cr_assert_not(end(pool, job));
+    weft__job_send(job);
+    cr_assert_eq(weft_test_run(future), -ECANCELED);
+    cr_assert_not(atomic_load(&called));
+}
+
+Test(wake, a_cancel_of_a_chain_that_was_taken_just_now_prevents_the_next_call)
+{
+    cancel_between_two(WEFT_CANCEL_INTERRUPT);
+    cancel_between_two(WEFT_CANCEL_ABANDON);
+    weft_test_loop_end();
+}
+
+static weft_future *itself;
+
+static weft_result cancel_itself_and_go_on(void *called)
+{
+    weft_cancel(itself);
+    return go_on(called);
+}
+
+Test(wake, a_chain_that_is_cancelled_in_a_function_ends_with_it)
+{
+    atomic_bool called = false;
+    weft_pool *pool = use_steps();
+    itself = weft_offload_fn((&(struct weft_job_options){.on_cancel = WEFT_CANCEL_INTERRUPT}),
+                             cancel_itself_and_go_on, &called);
+    struct weft__job *job = take(pool);
+    weft__job_run(job);
+    expect_no_timer(job);
+    cr_assert_not(end(pool, job));
+    weft__job_send(job);
+    cr_assert_eq(weft_test_run(itself), -ECANCELED);
+    cr_assert_not(atomic_load(&called));
     weft_test_loop_end();
 }
