@@ -17,7 +17,6 @@
 #include <weft/weft.h>
 
 #include "core/sys.h"
-#include "pool/cancel.h"
 #include "tests/support/child.h"
 #include "tests/support/gate.h"
 #include "tests/support/loop.h"
@@ -419,44 +418,6 @@ Test(job_interrupt, leaves_the_signal_blocked_where_others_run)
     weft_future *job = weft_to_thread_fn(NULL, is_blocked, NULL);
     cr_assert_eq(weft_test_run(weft_ref(job)), 0);
     cr_assert_eq(weft_future_value(job).i64, 1);
-    weft_unref(job);
-    weft_test_loop_end();
-}
-
-/* As if one more had been on its way. */
-static void have_it_come(struct weft__interrupt *its)
-{
-    struct sigaction ours;
-    siginfo_t info = {.si_code = SI_TIMER, .si_value.sival_ptr = its};
-    sigaction(its->signum, NULL, &ours);
-    ours.sa_sigaction(its->signum, &info, NULL);
-}
-
-static weft_result is_sent_again(void *arg)
-{
-    struct gate *gate = arg;
-    struct weft__control *control;
-    struct itimerspec left;
-    weft__control_here(&control);
-    sem_post(&gate->entered);
-    while (sem_wait(&gate->opened) == 0 || errno != EINTR)
-        ;
-    if (!weft_job_cancelled())
-        return weft_err(-EPIPE);
-    have_it_come(&control->interrupt);
-    timer_gettime(control->interrupt.timer, &left);
-    return weft_ok(left.it_value.tv_sec || left.it_value.tv_nsec);
-}
-
-Test(job_interrupt, is_not_sent_again_by_one_that_comes_when_the_job_has_noticed)
-{
-    struct gate gate;
-    gate_init(&gate);
-    weft_future *job = weft_offload_fn(&interrupt, is_sent_again, &gate);
-    gate_wait_entered(&gate);
-    cr_assert(weft_cancel(job));
-    cr_assert_eq(weft_test_run(weft_ref(job)), 0);
-    cr_assert_eq(weft_future_value(job).i64, 0);
     weft_unref(job);
     weft_test_loop_end();
 }

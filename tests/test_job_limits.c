@@ -365,24 +365,3 @@ Test(job_limits_real, a_worker_does_not_run_a_job_that_is_too_late)
     weft_unref(late);
     weft_test_loop_end();
 }
-
-static weft_result commit_behind(void *gate)
-{
-    gate_pass(gate);
-    return weft_ok(weft_job_commit());
-}
-
-Test(job_limits_real, do_not_let_a_cancel_reach_a_job_that_is_to_be_waited_for)
-{
-    struct gate gate;
-    gate_init(&gate);
-    weft_future *job = weft_offload_fn((&(struct weft_job_options){.max_run = WEFT_S(3600)}),
-                                       commit_behind, &gate);
-    gate_wait_entered(&gate);
-    weft_cancel(job);
-    gate_open(&gate);
-    cr_assert_eq(weft_test_run(weft_ref(job)), 0);
-    cr_assert_eq(weft_future_value(job).i64, 0);
-    weft_unref(job);
-    weft_test_loop_end();
-}

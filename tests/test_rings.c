@@ -77,6 +77,17 @@ Test(rings, no_job_of_a_lane_with_a_limit_goes_by_a_ring)
     weft_test_loop_end();
 }
 
+Test(rings, no_job_with_a_key_goes_by_a_ring)
+{
+    begin();
+    weft_future *job =
+        weft_offload_fn((&(struct weft_job_options){.key = 5}), return_nothing, NULL);
+    cr_assert_null(open_lane());
+    go();
+    cr_assert_eq(weft_test_run(job), 0);
+    weft_test_loop_end();
+}
+
 Test(rings, no_job_goes_by_a_ring_during_a_round)
 {
     gate_init(&scene.gate);
@@ -197,7 +208,7 @@ static void expect_lane(weft_lane *lane, uint64_t completed)
 }
 
 /* The pool is open for another lane, by the ring of another loop, which had been another's before. */
-static weft_future *let_one_be_late(void)
+static weft_future *meet_another_lane(bool late)
 {
     begin();
     submit_one_elsewhere(0);
@@ -206,16 +217,17 @@ static weft_future *let_one_be_late(void)
     scene.first = weft_to_thread_fn(NULL, gate_pass, &scene.gate);
     gate_wait_entered(&scene.gate);
     lane_elsewhere = weft_lane_new(scene.pool, &(struct weft_lane_options){.name = "other"});
-    weft_future *late = submit(NULL, 2);
-    close_as_if_before();
+    weft_future *job = submit(NULL, 2);
+    if (late)
+        close_as_if_before();
     submit_one_elsewhere(1);
-    cr_assert_eq(open_lane(), lane_elsewhere);
-    return late;
+    cr_assert_eq(open_lane(), late ? lane_elsewhere : NULL);
+    return job;
 }
 
 Test(rings, what_came_late_is_not_run_for_another_lane)
 {
-    weft_future *jobs[2] = {let_one_be_late()};
+    weft_future *jobs[2] = {meet_another_lane(true)};
     go();
     pthread_join(elsewhere, NULL);
     expect_order(2);
@@ -229,10 +241,35 @@ Test(rings, what_came_late_is_not_run_for_another_lane)
     weft_test_loop_end();
 }
 
+static void expect_both_run(weft_future *job)
+{
+    go();
+    cr_assert_eq(weft_test_run(job), 0);
+    pthread_join(elsewhere, NULL);
+    expect_lane(lane_elsewhere, 1);
+    expect_lane(weft_pool_lane(scene.pool, "default"), 4);
+    weft_lane_unref(lane_elsewhere);
+    weft_test_loop_end();
+}
+
+Test(rings, what_is_there_runs_when_another_loop_brings_something_for_another_lane)
+{
+    expect_both_run(meet_another_lane(false));
+}
+
+Test(rings, what_is_recalled_of_several_lanes_runs)
+{
+    weft_future *job = meet_another_lane(true);
+    weft__mutex_lock(&scene.pool->mu);
+    weft__express_empty_locked(scene.pool);
+    weft__mutex_unlock(&scene.pool->mu);
+    expect_both_run(job);
+}
+
 /* What this loop brings for that lane has no room beside it. */
 Test(rings, what_came_late_shares_its_ring_with_no_other_lane)
 {
-    weft_future *jobs[2] = {let_one_be_late()};
+    weft_future *jobs[2] = {meet_another_lane(true)};
     jobs[1] = submit(lane_elsewhere, 3);
     go();
     for (int i = 0; i < 2; i++)

@@ -148,3 +148,33 @@ Test(rings_stress, jobs_that_fill_a_ring_again_and_again_are_each_run_once)
         cr_assert_eq(atomic_load(&runs[i]), 1, "job %d was run %d times", i, atomic_load(&runs[i]));
     weft_test_loop_end();
 }
+
+/* ---- Loops that come ---- */
+
+static void *come(void *its_pool)
+{
+    weft_loop *loop = weft_loop_new(NULL);
+    cr_assert_eq(weft_loop_set_pool(loop, its_pool), 0);
+    cr_assert_eq(weft_loop_run_until(loop, weft_to_thread_fn(NULL, return_nothing, NULL)), 0);
+    weft_loop_free(loop);
+    return NULL;
+}
+
+/* Its ring is looked at from then on. */
+Test(rings_stress, a_loop_that_comes_while_anothers_jobs_are_claimed_is_served)
+{
+    enum { POOLS = 100, JOBS = 64 };
+    for (int i = 0; i < POOLS; i++) {
+        pthread_t other;
+        weft_future *jobs[JOBS];
+        weft_pool *new_pool = use_pool(&(struct weft_pool_options){.max_threads = 2});
+        cr_assert_eq(weft_test_run(weft_to_thread_fn(NULL, return_nothing, NULL)), 0);
+        pthread_create(&other, NULL, come, new_pool);
+        for (int k = 0; k < JOBS; k++)
+            jobs[k] = weft_to_thread_fn(NULL, return_nothing, NULL);
+        for (int k = 0; k < JOBS; k++)
+            cr_assert_eq(weft_test_run(jobs[k]), 0);
+        pthread_join(other, NULL);
+    }
+    weft_test_loop_end();
+}

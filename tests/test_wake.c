@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <time.h>
 #include <weft/weft.h>
 
 #include "pool/cancel.h"
@@ -122,6 +124,29 @@ Test(wake, a_watcher_is_called_when_the_end_of_a_wait_leaves_no_room_to_grow)
     gate_open(&runs);
     cr_assert_eq(weft_test_run(waiting), 0);
     cr_assert_eq(weft_test_run(running), 0);
+    weft_test_loop_end();
+}
+
+/* One had waited for others, and goes on: until one of them ends no other may begin. */
+Test(wake, no_job_goes_past_the_lock_while_more_run_than_there_is_room_for)
+{
+    struct gate waits, runs;
+    gate_init(&waits);
+    gate_init(&runs);
+    weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 1, .max_spares = 1});
+    weft_future *waiting = weft_to_thread_fn(NULL, wait_and_go_on, &waits);
+    gate_wait_entered(&waits);
+    weft_future *running = weft_to_thread_fn(NULL, gate_pass, &runs);
+    gate_wait_entered(&runs);
+    gate_open(&waits);
+    gate_wait_entered(&waits);
+    weft_future *queued = weft_to_thread_fn(NULL, return_nothing, NULL);
+    cr_assert_null(atomic_load(&pool->express.lane));
+    gate_open(&waits);
+    gate_open(&runs);
+    cr_assert_eq(weft_test_run(waiting), 0);
+    cr_assert_eq(weft_test_run(running), 0);
+    cr_assert_eq(weft_test_run(queued), 0);
     weft_test_loop_end();
 }
 
@@ -255,5 +280,67 @@ Test(wake, a_chain_that_is_cancelled_in_a_function_ends_with_it)
     weft__job_send(job);
     cr_assert_eq(weft_test_run(itself), -ECANCELED);
     cr_assert_not(atomic_load(&called));
+    weft_test_loop_end();
+}
+
+static weft_result commit_behind(void *gate)
+{
+    gate_pass(gate);
+    return weft_ok(weft_job_commit());
+}
+
+Test(wake, a_cancel_does_not_reach_a_job_with_a_limit_that_is_to_be_waited_for)
+{
+    struct gate gate;
+    gate_init(&gate);
+    weft_future *job = weft_offload_fn((&(struct weft_job_options){.max_run = WEFT_S(3600)}),
+                                       commit_behind, &gate);
+    gate_wait_entered(&gate);
+    weft_cancel(job);
+    gate_open(&gate);
+    cr_assert_eq(weft_test_run(weft_ref(job)), 0);
+    cr_assert_eq(weft_future_value(job).i64, 0);
+    weft_unref(job);
+    weft_test_loop_end();
+}
+
+/* ---- Signals ---- */
+
+/* As if one more had been on its way. */
+static void have_it_come(struct weft__interrupt *its)
+{
+    struct sigaction ours;
+    siginfo_t info = {.si_code = SI_TIMER, .si_value.sival_ptr = its};
+    sigaction(its->signum, NULL, &ours);
+    ours.sa_sigaction(its->signum, &info, NULL);
+}
+
+static weft_result is_sent_again(void *arg)
+{
+    struct gate *gate = arg;
+    struct weft__control *control;
+    struct itimerspec left;
+    weft__control_here(&control);
+    sem_post(&gate->entered);
+    while (sem_wait(&gate->opened) == 0 || errno != EINTR)
+        ;
+    if (!weft_job_cancelled())
+        return weft_err(-EPIPE);
+    have_it_come(&control->interrupt);
+    timer_gettime(control->interrupt.timer, &left);
+    return weft_ok(left.it_value.tv_sec || left.it_value.tv_nsec);
+}
+
+Test(wake, an_interruption_is_not_sent_again_by_one_that_comes_when_the_job_has_noticed)
+{
+    struct gate gate;
+    gate_init(&gate);
+    weft_future *job = weft_offload_fn(
+        (&(struct weft_job_options){.on_cancel = WEFT_CANCEL_INTERRUPT}), is_sent_again, &gate);
+    gate_wait_entered(&gate);
+    cr_assert(weft_cancel(job));
+    cr_assert_eq(weft_test_run(weft_ref(job)), 0);
+    cr_assert_eq(weft_future_value(job).i64, 0);
+    weft_unref(job);
     weft_test_loop_end();
 }
