@@ -44,7 +44,9 @@ static struct retry *retry_of(const weft_future *future)
 static bool is_worth_another(struct retry *retry, int status)
 {
     const struct weft_retry_options *options = &retry->options;
-    if (status >= 0 || retry->timed.future.flags & WEFT__CANCEL_ASKED)
+    bool is_last = retry->timed.future.flags & WEFT__CANCEL_ASKED ||
+                   weft__loop->phase == WEFT__CLOSED; /* no timer would be due any more */
+    if (status >= 0 || is_last)
         return false;
     if (options->attempts != WEFT_RETRY_FOREVER && retry->attempt + 1 >= options->attempts)
         return false;

@@ -386,6 +386,35 @@ Test(retry, under_way_at_the_shutdown_ends)
     weft_test_loop_end();
 }
 
+static bool always(int status, size_t number, void *arg)
+{
+    (void)status;
+    (void)number;
+    (void)arg;
+    return true;
+}
+
+static weft_future *make_endless(size_t number, void *arg)
+{
+    (void)arg;
+    plan.made = number + 1;
+    return weft_future_new();
+}
+
+Test(retry, whose_attempt_ends_with_the_loop_makes_no_other)
+{
+    struct weft_retry_options options = exact;
+    options.should_retry = always;
+    weft_future *retry = weft_retry(&options, make_endless, NULL);
+    weft_test_ticks(2);
+    cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), 0);
+    cr_assert(weft_is_done(retry));
+    cr_assert_eq(weft_future_status(retry), -ECANCELED);
+    cr_assert_eq(plan.made, 1);
+    weft_unref(retry);
+    weft_test_loop_end();
+}
+
 /* ---- Misuse, memory ---- */
 
 static void is_refused(const struct weft_retry_options *options)
