@@ -355,10 +355,13 @@ static int tick(weft_loop *loop)
     return status;
 }
 
+/* What is due now does not wait for the jobs: one of them may wait for it. */
 static bool can_jump(weft_loop *loop)
 {
-    return loop->clock == WEFT_CLOCK_VIRTUAL && !loop->jobs &&
-           weft__timers_next(&loop->timers) != WEFT_FOREVER;
+    if (loop->clock != WEFT_CLOCK_VIRTUAL)
+        return false;
+    weft_ns next = weft__timers_next(&loop->timers);
+    return next != WEFT_FOREVER && (!loop->jobs || next <= loop->virtual_now);
 }
 
 static void jump(weft_loop *loop)

@@ -506,6 +506,22 @@ Test(to_thread, lets_virtual_time_stand_still_while_a_job_runs)
     weft_test_loop_end();
 }
 
+static void open_gate(void *gate)
+{
+    gate_open(gate);
+}
+
+Test(to_thread, lets_what_is_due_go_on_though_virtual_time_stands_still)
+{
+    struct gate gate;
+    gate_init(&gate);
+    weft_future *job = weft_to_thread_fn(NULL, gate_pass, &gate);
+    weft_unref(weft_call_later(0, open_gate, &gate));
+    cr_assert_eq(number_of(job), 7);
+    cr_assert_eq(weft_now(), 0);
+    weft_test_loop_end();
+}
+
 static void break_base(weft_future *future, void *base)
 {
     (void)future;
