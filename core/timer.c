@@ -75,7 +75,9 @@ struct cell {
     weft__timer *timer;
 };
 
-enum { HEAD_BLOCKS = (WEFT__WHEEL_HEADS * sizeof(struct head) + LINE - 1) / LINE };
+enum {
+    HEAD_BLOCKS = (WEFT__WHEEL_HEADS * sizeof(struct head) + sizeof(block) - 1) / sizeof(block)
+};
 
 _Static_assert(sizeof(block) <= LINE, "one line is touched for a timer");
 
@@ -554,6 +556,8 @@ void weft__timers_collect(weft_loop *loop, weft_ns time)
 {
     struct weft__timers *timers = &loop->timers;
     uint64_t now = key_of(time);
+    if (now < timers->base[COMING]) /* it has been; the loop has not looked at the clock yet */
+        now = timers->base[COMING];
     if (timers->next > now)
         return;
     close_gaps(timers);

@@ -151,6 +151,53 @@ Test(loop_spin, is_not_made_in_virtual_time)
     end();
 }
 
+static struct passed {
+    struct weft_callback callback;
+    weft_ns deadline;
+} passed[] = {{.deadline = 10}, {.deadline = 5}, {.deadline = 0}, {.deadline = 3}};
+
+enum { PASSED = sizeof(passed) / sizeof(*passed) };
+
+static struct {
+    weft_ns deadline;
+    uint64_t tick;
+} called[PASSED];
+
+static size_t calls;
+
+static void note_passed(void *arg);
+
+static void arm_passed(struct passed *one)
+{
+    weft_callback_init(&one->callback, note_passed, one);
+    cr_assert_eq(weft_callback_at(&one->callback, one->deadline), 0);
+}
+
+static void note_passed(void *arg)
+{
+    const struct passed *one = arg;
+    called[calls].deadline = one->deadline;
+    called[calls++].tick = test_loop->ticks;
+    if (one->deadline == 0)
+        arm_passed(&passed[PASSED - 1]);
+    if (calls == PASSED)
+        weft_loop_stop(test_loop);
+}
+
+Test(loop_spin, or_none_lets_timers_come_in_order_before_the_clock_was_looked_at)
+{
+    weft_loop_free(test_loop);
+    test_loop = weft_loop_new(&(struct weft_loop_options){.spin = -1});
+    test_loop->jobs = 1;
+    for (size_t i = 0; i < PASSED - 1; i++)
+        arm_passed(&passed[i]);
+    cr_assert_eq(weft_loop_run(test_loop), 0);
+    for (size_t i = 1; i < PASSED; i++)
+        cr_assert(called[i].tick > called[i - 1].tick ||
+                  called[i].deadline > called[i - 1].deadline);
+    end();
+}
+
 Test(loop_spin, is_not_made_on_a_hosts_base)
 {
     struct event_base *base = event_base_new();
