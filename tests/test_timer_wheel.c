@@ -181,6 +181,64 @@ Test(timer_wheel, fires_what_a_plain_list_fires)
     weft_test_loop_end();
 }
 
+/* ---- Crowds ---- */
+
+enum { CROWD = 3000 };
+
+static struct probe crowd[CROWD];
+
+static size_t list_crowd(struct probe **ret_due, weft_ns now)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < CROWD; i++)
+        if (crowd[i].armed && crowd[i].deadline <= now)
+            ret_due[count++] = &crowd[i];
+    qsort(ret_due, count, sizeof(*ret_due), by_deadline);
+    return count;
+}
+
+static void collect_crowd(weft_ns now)
+{
+    static struct probe *due[CROWD];
+    size_t count = list_crowd(due, now);
+    weft__timers_collect(test_loop, now);
+    const weft__item *item = weft__ready_take(&test_loop->ready);
+    for (size_t i = 0; i < count; i++, item = item->next) {
+        cr_assert_eq(item, &due[i]->timer.item, "the one that comes as number %zu", i);
+        due[i]->armed = false;
+    }
+    cr_assert_null(item);
+}
+
+/* In one slot of the wheel or in many, with equal deadlines, and gaps. */
+static void arm_crowd(weft_ns from, weft_ns span)
+{
+    for (size_t i = 0; i < CROWD; i++)
+        arm(&crowd[i],
+            i % 7 ? from + (weft_ns)(any_number() % (uint64_t)span) : crowd[i / 2].deadline);
+    for (size_t i = 0; i < CROWD; i += 5)
+        disarm(&crowd[i]);
+}
+
+Test(timer_wheel, a_crowd_of_more_than_are_sorted_at_once_comes_in_order)
+{
+    const weft_ns slot = (weft_ns)1 << 36;
+    const weft_ns spans[] = {100, 4000, WEFT_MS(1), slot / 2, slot - 1};
+    weft_ns from = slot;
+    random_state = 1;
+    for (size_t i = 0; i < sizeof(spans) / sizeof(*spans); i++, from += 2 * slot) {
+        crowd[0].deadline = from;
+        arm_crowd(from, spans[i]);
+        collect_crowd(from + spans[i] / 3);
+        collect_crowd(from + slot);
+        cr_assert_eq(test_loop->timers.count, 0);
+        arm_crowd(from, spans[i]); /* they have passed */
+        collect_crowd(from + slot);
+        cr_assert_eq(test_loop->timers.count, 0);
+    }
+    weft_test_loop_end();
+}
+
 /* ---- What is touched ---- */
 
 /* Of the blocks in use `before` was copied from: how many are different now. */
