@@ -225,10 +225,14 @@ static void look_after(weft_loop *loop, uint64_t items)
 int weft__loop_poll(weft_loop *loop, int flags)
 {
     bool was_quick = !loop->brought && weft__loop_skipped(loop) >= ITEMS_PER_POLL;
-    weft__guard_polls(loop);
+    loop->polling = true;
+    if (__builtin_expect(loop->is_guarded, 0))
+        weft__guard_off(loop);
     uint64_t io = loop->io;
     int polled = event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | flags);
-    weft__guard_polled(loop);
+    loop->polling = false;
+    if (__builtin_expect(loop->is_guarded, 0) && loop->in_tick)
+        weft__guard_on(loop);
     loop->polls++;
     loop->run_before_poll = weft__loop_callbacks(loop);
     loop->brought = loop->io - io;
@@ -337,6 +341,8 @@ void weft__run_out(weft_loop *loop)
 static int tick(weft_loop *loop)
 {
     loop->in_tick = true;
+    if (__builtin_expect(loop->is_guarded, 0))
+        weft__guard_on(loop);
     loop->pause = loop->stop || loop->polls_around || loop->clock == WEFT_CLOCK_VIRTUAL ||
                   loop->phase != WEFT__OPEN;
     if (loop->is_polled) {
@@ -350,6 +356,8 @@ static int tick(weft_loop *loop)
     weft__loop_flush(loop);
     loop->ticks++;
     loop->in_tick = false;
+    if (__builtin_expect(loop->is_guarded, 0))
+        weft__guard_off(loop);
     int status = loop->poll_error;
     loop->poll_error = 0;
     return status;

@@ -9,10 +9,11 @@
  * callbacks run, and is the real time when none does: two looks at it, some microseconds apart, tell.
  * A base with EVENT_BASE_FLAG_NO_CACHE_TIME has no such time; there libevent's warning remains.
  *
- * In our tasks (a base of our own). A guard, an event without a descriptor, is active except while we
- * poll. Whoever else runs the base meets it first: if a tick is under way, it breaks that loop and
- * reports. Only who asked for the base can run it: before that there is nothing to guard, since it
- * costs some 30 ns a poll, next to a system call.
+ * In our tasks (a base of our own). A guard, an event without a descriptor, is active while a tick is
+ * under way, except while we poll. Whoever else runs the base then meets it first: it breaks that loop
+ * and reports. Between two ticks there is none: who runs the base there waits for his own events. Only
+ * who asked for the base can run it: before that there is nothing to guard, since it costs some 30 ns
+ * a tick.
  *
  * A task on an attached loop that calls event_base_loop() is in a callback of the host's dispatch:
  * libevent refuses by itself.
@@ -55,11 +56,9 @@ static void on_nested(evutil_socket_t fd, short what, void *arg)
     weft_loop *loop = arg;
     (void)fd;
     (void)what;
-    if (!loop->in_tick)
-        return;
     event_base_loopbreak(loop->base);
     weft__report(loop, &report);
-    weft__guard_polled(loop);
+    weft__guard_on(loop);
 }
 
 bool weft__guard_open(weft_loop *loop)
@@ -79,20 +78,16 @@ void weft__guard_base(weft_loop *loop)
     if (!loop->guard || loop->is_guarded)
         return;
     loop->is_guarded = true;
-    if (!loop->polling)
-        weft__guard_polled(loop);
+    if (loop->in_tick && !loop->polling)
+        weft__guard_on(loop);
 }
 
-void weft__guard_polls(weft_loop *loop)
+void weft__guard_on(weft_loop *loop)
 {
-    loop->polling = true;
-    if (loop->is_guarded)
-        event_del(loop->guard);
+    event_active(loop->guard, EV_TIMEOUT, 1);
 }
 
-void weft__guard_polled(weft_loop *loop)
+void weft__guard_off(weft_loop *loop)
 {
-    loop->polling = false;
-    if (loop->is_guarded)
-        event_active(loop->guard, EV_TIMEOUT, 1);
+    event_del(loop->guard);
 }

@@ -16,8 +16,8 @@ void weft__guard_close(weft_loop *loop);
 /** The base is handed out: from now on it is guarded. */
 void weft__guard_base(weft_loop *loop);
 
-/** Around each poll of our own. */
-void weft__guard_polls(weft_loop *loop);
-void weft__guard_polled(weft_loop *loop);
+/** If it is guarded: on in a tick, off in a poll within one. */
+void weft__guard_on(weft_loop *loop);
+void weft__guard_off(weft_loop *loop);
 
 #endif

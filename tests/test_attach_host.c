@@ -365,6 +365,59 @@ Test(attach_host, task_that_dispatches_a_base_that_was_asked_for_before_is_repor
     weft_loop_free(test_loop);
 }
 
+static void do_nothing(void *arg)
+{
+    (void)arg;
+}
+
+static void dispatch_own_once(void *own)
+{
+    nested = event_base_loop(own, EVLOOP_NONBLOCK);
+}
+
+/* With some calls in one tick the loop does not poll before the next ones. */
+Test(attach_host,
+     task_that_dispatches_its_base_is_reported_though_the_base_was_dispatched_before_the_run)
+{
+    end();
+    test_loop = weft_loop_new(NULL);
+    weft_loop_set_error_handler(test_loop, note_report, NULL);
+    struct event_base *own = weft_loop_base(test_loop);
+    for (unsigned i = 1; i <= 100; i++) {
+        for (int more = 0; more < 4; more++)
+            weft_unref(weft_call_soon(do_nothing, NULL));
+        cr_assert_eq(weft_test_run(weft_sleep(0)), 0);
+        cr_assert_eq(event_base_loop(own, EVLOOP_NONBLOCK), 0);
+        cr_assert_eq(weft_test_run(weft_call_soon(dispatch_own_once, own)), 0);
+        cr_assert_eq(nested, 0);
+        cr_assert_eq(reports, i);
+    }
+    weft_loop_free(test_loop);
+}
+
+static void set_flag(evutil_socket_t fd, short what, void *flag)
+{
+    (void)fd;
+    (void)what;
+    *(bool *)flag = true;
+}
+
+Test(attach_host, who_has_the_base_may_wait_for_an_event_outside_of_a_run)
+{
+    static const struct timeval soon = {.tv_usec = 1000};
+    end();
+    test_loop = weft_loop_new(NULL);
+    struct event_base *own = weft_loop_base(test_loop);
+    for (int i = 0; i < 3; i++) {
+        bool has_come = false;
+        cr_assert_eq(event_base_once(own, -1, EV_TIMEOUT, set_flag, &has_come, &soon), 0);
+        cr_assert_eq(event_base_loop(own, EVLOOP_ONCE), 0);
+        cr_assert(has_come);
+        cr_assert_eq(weft_test_run(weft_sleep(0)), 0);
+    }
+    weft_loop_free(test_loop);
+}
+
 static bool logged;
 
 static void note_log(int severity, const char *text)
