@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -333,6 +334,25 @@ Test(fork, a_pool_of_the_parent_is_void_in_the_child)
     cr_assert_eq(weft_test_run(weft_to_thread(nothing)), 0);
     weft_test_in_child(use_old_pool, pool);
     weft_pool_unref(pool);
+    weft_test_loop_end();
+}
+
+static void free_it(void *arg)
+{
+    (void)arg;
+    CHILD_EXPECT(weft_after_fork_child(test_loop) == 0);
+    int fd = weft__mailbox_fd(test_loop->mailbox);
+    CHILD_EXPECT(fcntl(fd, F_GETFD) >= 0);
+    weft_loop_free(test_loop);
+    CHILD_EXPECT(fcntl(fd, F_GETFD) < 0 && errno == EBADF);
+}
+
+/* Its mailbox, too, though jobs of the parent came home by that. */
+Test(fork, a_loop_that_is_freed_in_the_child_is_gone)
+{
+    use_pool(&(struct weft_pool_options){.max_threads = 1});
+    cr_assert_eq(weft_test_run(weft_to_thread(nothing)), 0);
+    weft_test_in_child(free_it, NULL);
     weft_test_loop_end();
 }
 

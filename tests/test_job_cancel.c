@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Jobs that are told to stop: what they hear, and what becomes of what they return.
- */
+/* Jobs that are told to stop: what they hear, and what becomes of what they return. */
 #include <criterion/criterion.h>
 
 #include <errno.h>

@@ -461,22 +461,49 @@ static weft_result set(void *flag)
     return weft_ok(0);
 }
 
-static void submit_and_wait(void *arg)
+static weft_future *submit_gated(void)
+{
+    weft_future *job = weft_to_thread_fn(NULL, gate_pass, &scene.gate);
+    gate_wait_entered(&scene.gate);
+    return job;
+}
+
+/* Who is idle when the lock is free has looked at the rings, and waits for a call. */
+static void use_two_idle_threads(void)
+{
+    weft_future *jobs[2];
+    gate_init(&scene.gate);
+    scene.pool =
+        use_pool(&(struct weft_pool_options){.max_threads = 2, .min_threads = 2, .spin = -1});
+    for (int i = 0; i < 2; i++)
+        jobs[i] = submit_gated();
+    for (int i = 0; i < 2; i++)
+        gate_open(&scene.gate);
+    await_all(jobs, 2);
+    wait_for_idle(scene.pool, 2);
+    (void)locked_starts(scene.pool);
+}
+
+/* The first one is alone, and not kept back for that. */
+static void submit_two_and_wait(void *arg)
 {
     atomic_bool has_run = false;
-    weft_future *job = weft_to_thread_fn(NULL, set, &has_run);
     (void)arg;
+    scene.first = submit_gated();
+    cr_assert(is_open(scene.pool));
+    weft_future *job = weft_to_thread_fn(NULL, set, &has_run);
     while (!atomic_load(&has_run))
         sched_yield();
+    gate_open(&scene.gate);
     weft_unref(job);
 }
 
 /* Its tick does not end before it has run. */
 Test(rings, a_job_is_not_kept_back_while_a_thread_is_idle)
 {
-    use_threads(1, -1);
-    wait_for_idle(scene.pool, 1);
-    cr_assert_eq(weft_test_run(weft_call_soon(submit_and_wait, NULL)), 0);
+    use_two_idle_threads();
+    cr_assert_eq(weft_test_run(weft_call_soon(submit_two_and_wait, NULL)), 0);
+    cr_assert_eq(weft_test_run(scene.first), 0);
     weft_test_loop_end();
 }
 
