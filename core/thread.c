@@ -79,7 +79,7 @@ static void watch_forks(void)
 uint32_t weft__new_loop_id(void)
 {
     uint32_t id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
-    return id ? id : weft__new_loop_id(); /* 0 is for futures of no loop */
+    return id % 64 ? id : weft__new_loop_id();
 }
 
 void weft__thread_enter(weft_loop *loop)

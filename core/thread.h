@@ -70,7 +70,10 @@ int weft__elsewhere(void);
 /** The number of a loop that is `id` in the bits of `mask`; `id` itself: no loop's is. */
 uint32_t weft__loop_id_like(uint32_t id, uint32_t mask);
 
-/** A number for a new loop. Thread: any. */
+/**
+ * A number for a new loop; 0 is for futures of no loop. Its low bits are not 0 either, as few as
+ * somebody keeps of them (net/http_handle.h). Thread: any.
+ */
 uint32_t weft__new_loop_id(void);
 
 /** A loop's entry in the list of all loops, by which one thread finds another's. */

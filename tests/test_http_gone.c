@@ -2,11 +2,13 @@
 /* Requests that are used when their handler has ended: refused, and no stranger's. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weft/task.h>
 
 #include "net/http_handle.h"
+#include "tests/support/child.h"
 #include "tests/support/http.h"
 #include "tests/support/http_handlers.h"
 #include "tests/support/loop.h"
@@ -277,5 +279,41 @@ Test(http_gone, a_request_of_a_loop_that_is_gone_is_none_of_the_next_loop)
     test_http_turn(&stranger);
     cr_assert_str_eq(test_http_body(stranger.received), "mine");
     test_http_close(&stranger);
+    test_http_end(server);
+}
+
+static void *write_elsewhere(void *ret)
+{
+    *(int *)ret = weft_http_write(left.request, "x", 1);
+    return NULL;
+}
+
+static void write_in_child(void *arg)
+{
+    (void)arg;
+    CHILD_EXPECT(weft_http_write(left.request, "x", 1) == WEFT_EFORK);
+}
+
+/* A number keeps the low bits of its loop's. If they were 0, they would be those of no loop. */
+Test(http_gone, a_request_of_any_loop_is_refused_as_another_threads_or_another_processs)
+{
+    weft_loop_free(test_loop);
+    while (weft__new_loop_id() % 65536 < 65535)
+        ;
+    weft_test_loop_begin();
+    weft_http_server *server = begin();
+    struct test_client client = test_http_connect();
+    left.gate = weft_future_new();
+    test_http_say(&client, "GET /leave HTTP/1.1\r\n" HOST);
+    pthread_t thread;
+    int status = 0;
+    cr_assert_eq(pthread_create(&thread, NULL, write_elsewhere, &status), 0);
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    cr_assert_eq(status, WEFT_ETHREAD);
+    weft_test_in_child(write_in_child, NULL);
+    open_gate();
+    test_http_turn(&client);
+    cr_assert_str_eq(test_http_body(client.received), "mine");
+    test_http_close(&client);
     test_http_end(server);
 }
