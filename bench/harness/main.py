@@ -41,7 +41,14 @@ def arguments(argv):
     parser.add_argument("--patience", type=float, default=30, metavar="SECONDS",
                         help="how long to wait for a quiet machine before each run (30)")
     parser.add_argument("--no-calls", action="store_true", help="do not count system calls")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.rounds < 0:
+        parser.error(f"not a number of rounds: {options.rounds}")
+    if options.no_run and not os.path.isfile(results_file(options)):
+        parser.error("--no-run needs --json FILE, with what was measured before")
+    if options.no_run and options.check:
+        parser.error("--check has nothing to check with --no-run")
+    return options
 
 
 def prepare(options):

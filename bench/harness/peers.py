@@ -84,6 +84,7 @@ def install(packages):
     if not shutil.which("apt-get") or _as_root() is None:
         say(f"cannot install (no apt-get, or not root): {' '.join(names)}")
         return
+    os.makedirs(BUILD, exist_ok=True)
     path = os.path.join(BUILD, "apt.log")
     say(f"installing {' '.join(names)} (what apt-get says goes to build/apt.log)")
     with open(path, "a", encoding="utf-8") as log:

@@ -152,6 +152,16 @@ class Plan(unittest.TestCase):
             plan.check_peers("libux", peers.FAMILIES)
 
 
+class Peers(unittest.TestCase):
+    def test_what_is_missing_is_installed_before_anything_was_built(self):
+        with tempfile.TemporaryDirectory() as folder, \
+                unittest.mock.patch.object(peers, "BUILD", os.path.join(folder, "build")), \
+                unittest.mock.patch.object(peers, "_apt", return_value=True) as apt, \
+                unittest.mock.patch.object(peers.shutil, "which", return_value="/bin/true"):
+            peers.install({"nothing": "/nowhere/nothing"})
+            self.assertEqual([call.args[0][0] for call in apt.call_args_list], ["update", "install"])
+
+
 class Page(unittest.TestCase):
     def test_every_explanation_is_of_a_workload(self):
         names = {name.removesuffix(".md") for name in os.listdir(page.WHY)}
