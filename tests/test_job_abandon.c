@@ -291,6 +291,7 @@ Test(job_abandon, one_is_left_while_another_comes_back)
         gate_wait_entered(&gates[1]);
         gate_open(&gates[0]);
         cr_assert(weft_cancel(other));
+        wait_for_idle(pool, 1);
         gate_open(&gates[1]);
         weft_unref(left);
         weft_unref(other);
