@@ -45,8 +45,8 @@ enum weft__by_hand {
  * while it is held. A weft__count is written with it and read by statistics without. */
 struct weft_pool {
     struct weft__mutex mu;
-    bool waking;                  /* [mu] a thread was called, or is being started: see wake.c */
-    bool stopping;                /* [mu] no references are left; idle threads leave */
+    unsigned waking; /* [mu] threads that were called, or are being started: see wake.c */
+    bool stopping;   /* [mu] no references are left; idle threads leave */
     enum weft__by_hand by_hand;   /* [const] */
     struct weft__worker *idle;    /* [mu] newest first */
     struct weft__worker *watcher; /* [mu] waits for the oldest job to have waited for too long */

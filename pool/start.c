@@ -93,7 +93,7 @@ void weft__start_thread(struct weft__worker *worker)
         return;
     weft__mutex_lock(&pool->mu);
     weft__count_down(&pool->threads);
-    pool->waking = false;
+    pool->waking--;
     weft__worker_push(&pool->free, worker);
     struct weft__job *orphans = take_orphans_locked(pool);
     struct weft__call call = weft__call_present_locked(pool);
@@ -160,7 +160,7 @@ void weft__worker_leave_locked(weft_pool *pool, struct weft__worker *self)
 static void fail_start(weft_pool *pool, struct weft__worker *self, int status)
 {
     weft__mutex_lock(&pool->mu);
-    pool->waking = false;
+    pool->waking--;
     give_up_place(pool, self);
     struct weft__job *orphans = take_orphans_locked(pool);
     struct weft__call call = weft__call_present_locked(pool);

@@ -3,20 +3,21 @@
  * Wake: who is called when there is a job to run, and when the pool grows.
  *
  * A job is eligible if its lane and the pool's limits let it run now (pool/schedule.c). A call takes
- * a thread off the idle list and signals it, or starts one. `waking` says that a thread was called
- * and does not hold the lock yet; there is at most one. Whenever nothing holds the lock
+ * a thread off the idle list and signals it, or starts one. `waking` are the threads that were called
+ * and did not hold the lock since. Whenever nothing holds the lock
  *
  *     a job is eligible, and a thread is idle, watches, or may be started
- *         =>  waking, or a watcher waits that must watch                                     (*)
+ *         =>  waking > 0, or a watcher waits that must watch                                 (*)
  *
- * (a failed start aside, see pool/start.c). So no eligible job waits in vain, and never are more
- * threads woken than jobs are eligible:
+ * (a failed start aside, see pool/start.c). So no eligible job waits in vain. And nobody is called
+ * unless more jobs are eligible than threads are on their way:
  *   - whoever makes a job eligible looks under the same lock, and calls one: a submission, a change of
  *     a lane's limits, a job that begins to wait for others;
  *   - the end of a job may make others eligible, of any lane. Its own worker takes one of them under
  *     the same lock, and then looks as everybody;
- *   - who arrives takes a job, then looks, and calls the next before it runs its own. A burst of jobs
- *     thus costs the loop one wakeup, and the workers spread it themselves;
+ *   - who arrives takes a job, then looks, and calls the next two before it runs its own, while fewer
+ *     than SPREAD are on their way. Everybody else calls if nobody is. A burst of jobs thus costs
+ *     the loop one wakeup, and the workers spread it themselves, faster than one by one;
  *   - who arrives and finds nothing (a busy thread was faster) gets idle again: nothing is eligible;
  *   - a thread gets idle only when nothing is eligible;
  *   - a thread that is none of these, busy at whatever else, looks before it gets idle.
@@ -82,15 +83,17 @@ static struct weft__call call_thread(weft_pool *pool, struct weft__worker *worke
     WEFT_REQUIRES(pool->mu)
 {
     worker->called = true;
-    pool->waking = true;
+    pool->waking++;
     weft__count_up(&pool->wakeups_sent);
     return (struct weft__call){worker, false};
 }
 
-static struct weft__call call_present(weft_pool *pool) WEFT_REQUIRES(pool->mu)
+/* So many may be on their way afterwards, who was called included. */
+static struct weft__call call_present(weft_pool *pool, unsigned most) WEFT_REQUIRES(pool->mu)
 {
     struct weft__worker *watcher = pool->watcher;
-    if (pool->waking || !weft__schedule_eligible_locked(pool) || (!watcher && !pool->idle))
+    if (pool->waking >= most || (!watcher && !pool->idle) ||
+        weft__schedule_eligible_locked(pool) <= pool->waking)
         return (struct weft__call){NULL, false};
     if (watcher && weft__must_watch_locked(pool))
         return (struct weft__call){NULL, false};
@@ -102,13 +105,13 @@ static struct weft__call call_present(weft_pool *pool) WEFT_REQUIRES(pool->mu)
     return call_thread(pool, weft__worker_pop(&pool->idle));
 }
 
-static struct weft__call call_any(weft_pool *pool) WEFT_REQUIRES(pool->mu)
+static struct weft__call call_any(weft_pool *pool, unsigned most) WEFT_REQUIRES(pool->mu)
 {
     if (pool->waking || pool->watcher || pool->idle || !may_start(pool) ||
         !weft__schedule_eligible_locked(pool))
-        return call_present(pool);
+        return call_present(pool, most);
     weft__count_up(&pool->threads);
-    pool->waking = true;
+    pool->waking++;
     return (struct weft__call){weft__worker_pop(&pool->free), true};
 }
 
@@ -116,7 +119,16 @@ static struct weft__call call_any(weft_pool *pool) WEFT_REQUIRES(pool->mu)
 struct weft__call weft__call_present_locked(weft_pool *pool)
 {
     weft__note_callable_locked(pool);
-    struct weft__call call = call_present(pool);
+    struct weft__call call = call_present(pool, 1);
+    if (call.worker)
+        weft__express_note_locked(pool, false);
+    return call;
+}
+
+static struct weft__call call_worker(weft_pool *pool, unsigned most) WEFT_REQUIRES(pool->mu)
+{
+    weft__note_callable_locked(pool);
+    struct weft__call call = call_any(pool, most);
     if (call.worker)
         weft__express_note_locked(pool, false);
     return call;
@@ -124,11 +136,13 @@ struct weft__call weft__call_present_locked(weft_pool *pool)
 
 struct weft__call weft__call_worker_locked(weft_pool *pool)
 {
-    weft__note_callable_locked(pool);
-    struct weft__call call = call_any(pool);
-    if (call.worker)
-        weft__express_note_locked(pool, false);
-    return call;
+    return call_worker(pool, 1);
+}
+
+struct weft__call weft__call_further_locked(weft_pool *pool)
+{
+    enum { SPREAD = 4 };
+    return call_worker(pool, SPREAD);
 }
 
 void weft__rouse(struct weft__call call)

@@ -17,7 +17,10 @@ struct weft__call {
  * weft__rouse(). */
 struct weft__call weft__call_worker_locked(weft_pool *pool) WEFT_REQUIRES(pool->mu);
 
-/** The same among the threads there are: none is started. */
+/** The same by a thread that has just arrived: though some others are on their way. */
+struct weft__call weft__call_further_locked(weft_pool *pool) WEFT_REQUIRES(pool->mu);
+
+/** The same as weft__call_worker_locked() among the threads there are: none is started. */
 struct weft__call weft__call_present_locked(weft_pool *pool) WEFT_REQUIRES(pool->mu);
 
 /** Wake or start who was called. If no thread exists and none can be started, the queued jobs fail.

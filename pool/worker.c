@@ -56,7 +56,7 @@ static bool arrive(weft_pool *pool, struct weft__worker *self) WEFT_REQUIRES(poo
     bool called = self->called;
     self->called = false;
     if (called)
-        pool->waking = false;
+        pool->waking--;
     return called;
 }
 
@@ -202,13 +202,28 @@ static bool end_locked(weft_pool *pool, const struct weft__span *span,
     return false;
 }
 
+struct calls {
+    struct weft__call one, other;
+};
+
+static struct calls call_others(weft_pool *pool, bool arrived) WEFT_REQUIRES(pool->mu)
+{
+    struct calls calls = {{NULL, false}, {NULL, false}};
+    calls.one = arrived ? weft__call_further_locked(pool) : weft__call_worker_locked(pool);
+    if (arrived)
+        calls.other = weft__call_further_locked(pool);
+    return calls;
+}
+
 /*
  * Run jobs until none may run. An end is noted, and the next job taken, before the one that ended is
  * sent home: whoever sees it complete finds its place in the lane free. Something may have been
- * queued while the last one was sent, so this looks again before it returns.
+ * queued while the last one was sent, so this looks again before it returns. Who has just arrived
+ * calls two others, who comes from a job one.
  */
 static void run_jobs(weft_pool *pool, struct weft__worker *self) WEFT_REQUIRES(pool->mu)
 {
+    bool arrived = true;
     struct weft__return ended = {.job = NULL};
     struct weft__span span;
     weft_ns now = weft__pool_now();
@@ -217,13 +232,15 @@ static void run_jobs(weft_pool *pool, struct weft__worker *self) WEFT_REQUIRES(p
         struct weft__job *job = due ? NULL : weft__schedule_take_locked(pool, now);
         if (!due && !job && !ended.job)
             return;
-        struct weft__call next = weft__call_worker_locked(pool);
+        struct calls calls = call_others(pool, arrived);
+        arrived = false;
         atomic_store_explicit(&self->started_at, now, memory_order_relaxed);
         atomic_store(&self->job, job);
         if (job)
             weft__tally_bind_locked(pool, &pool->tallies[self - pool->workers], job->lane);
         weft__mutex_unlock(&pool->mu);
-        weft__rouse(next);
+        weft__rouse(calls.one);
+        weft__rouse(calls.other);
         if (ended.job)
             weft__home_send(self, &ended);
         ended.job = NULL;

@@ -30,25 +30,35 @@ static void set_max_running(weft_pool *pool, unsigned max_running) WEFT_REQUIRES
     weft__schedule_account_locked(&pool->default_lane);
 }
 
-Test(wake, while_one_that_was_called_is_on_its_way_no_other_is)
+/* So many threads are idle, and so many jobs wait until set_max_running(). */
+static weft_pool *idle_beside_jobs(unsigned threads, weft_future **jobs, unsigned count)
 {
+    weft_future *busy[6];
     struct gate gate;
     gate_init(&gate);
-    weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 2});
-    pool->quick_threads = 2;
-    weft_future *one = weft_to_thread_fn(NULL, gate_pass, &gate);
-    weft_future *other = weft_to_thread_fn(NULL, gate_pass, &gate);
-    gate_wait_entered(&gate);
-    gate_wait_entered(&gate);
-    gate_open(&gate);
-    gate_open(&gate);
-    cr_assert_eq(weft_test_run(one), 0);
-    cr_assert_eq(weft_test_run(other), 0);
-    wait_for_idle(pool, 2);
+    weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = threads});
+    pool->quick_threads = threads;
+    for (unsigned i = 0; i < threads; i++)
+        busy[i] = weft_to_thread_fn(NULL, gate_pass, &gate);
+    for (unsigned i = 0; i < threads; i++)
+        gate_wait_entered(&gate);
+    for (unsigned i = 0; i < threads; i++)
+        gate_open(&gate);
+    for (unsigned i = 0; i < threads; i++)
+        cr_assert_eq(weft_test_run(busy[i]), 0);
+    wait_for_idle(pool, threads);
     weft__mutex_lock(&pool->mu);
     set_max_running(pool, 0);
     weft__mutex_unlock(&pool->mu);
-    weft_future *job = weft_to_thread_fn(NULL, return_nothing, NULL);
+    for (unsigned i = 0; i < count; i++)
+        jobs[i] = weft_to_thread_fn(NULL, return_nothing, NULL);
+    return pool;
+}
+
+Test(wake, while_one_that_was_called_is_on_its_way_no_other_is)
+{
+    weft_future *jobs[2];
+    weft_pool *pool = idle_beside_jobs(2, jobs, 2);
     weft__mutex_lock(&pool->mu);
     set_max_running(pool, UINT_MAX);
     struct weft__call call = weft__call_worker_locked(pool);
@@ -57,7 +67,39 @@ Test(wake, while_one_that_was_called_is_on_its_way_no_other_is)
     weft__rouse(call);
     cr_assert_not_null(call.worker);
     cr_assert_null(again.worker);
-    cr_assert_eq(weft_test_run(job), 0);
+    cr_assert_eq(weft_test_run(jobs[0]), 0);
+    cr_assert_eq(weft_test_run(jobs[1]), 0);
+    weft_test_loop_end();
+}
+
+/* Calls as one that has just arrived, until nobody more is called. */
+static unsigned call_further(unsigned threads, unsigned count)
+{
+    struct weft__call calls[6];
+    weft_future *jobs[6];
+    unsigned called = 0;
+    weft_pool *pool = idle_beside_jobs(threads, jobs, count);
+    weft__mutex_lock(&pool->mu);
+    set_max_running(pool, UINT_MAX);
+    while (called < threads && (calls[called] = weft__call_further_locked(pool)).worker)
+        called++;
+    weft__mutex_unlock(&pool->mu);
+    for (unsigned i = 0; i < called; i++)
+        weft__rouse(calls[i]);
+    for (unsigned i = 0; i < count; i++)
+        cr_assert_eq(weft_test_run(jobs[i]), 0);
+    return called;
+}
+
+Test(wake, who_arrives_calls_until_four_are_on_their_way)
+{
+    cr_assert_eq(call_further(6, 6), 4);
+    weft_test_loop_end();
+}
+
+Test(wake, who_arrives_calls_no_more_than_there_are_jobs)
+{
+    cr_assert_eq(call_further(4, 2), 2);
     weft_test_loop_end();
 }
 

@@ -21,6 +21,7 @@
  *                       the loop raises the limit at some time
  *   BLOCKS              job 0 waits for the last one, and says so
  *   OPAQUE              the same, and does not say so
+ *   SPREAD              who arrives may call others until so many are on their way
  *   STUCK               so many jobs do not return before their loop has given them and the pool up
  *
  * Each MUTANT breaks one thing; Spin must find the error in each (tests/model/run).
@@ -68,6 +69,9 @@
 #ifndef STUCK
 #define STUCK 0
 #endif
+#ifndef SPREAD
+#define SPREAD 2
+#endif
 #ifndef LIMIT
 #define LIMIT JOBS
 #endif
@@ -85,7 +89,8 @@ byte queued[2], runs[2], limit[2]; /* jobs of even and of odd number */
 byte running, blocked, threads, leaving, abandoned, nidle, nfree = PLACES;
 byte idle[PLACES], watcher = NONE;
 bool held; /* who jumps holds the lock: a jump ends Spin's atomic */
-bool waking, stopping, deserted, destroyed;
+byte waking; /* on their way */
+bool stopping, deserted, destroyed;
 bool called[PLACES], taken_place[PLACES];
 
 bool waiting[PLACES], signalled[PLACES], started[PLACES]; /* condition variables; new threads */
@@ -105,17 +110,17 @@ bool has_failed, gone, let_go[JOBS], ended[JOBS], released;
 inline unlock()
 {
     assert(!destroyed);
-    assert(has_failed || ELIGIBLE == 0 || (nidle == 0 && watcher == NONE && !MAY_START) || waking ||
+    assert(has_failed || ELIGIBLE == 0 || (nidle == 0 && watcher == NONE && !MAY_START) || waking > 0 ||
            (watcher != NONE && MUST_WATCH));
 }
 
-/* Sets `who` and `start`. */
-inline call_present()
+/* Sets `who` and `start`. So many may be on their way afterwards. */
+inline call_present(most)
 {
     who = NONE;
     start = false;
     if
-    :: !waking && ELIGIBLE > 0 && (watcher != NONE || nidle > 0) ->
+    :: waking < most && ELIGIBLE > waking && (watcher != NONE || nidle > 0) ->
         if
 #if MUTANT == 6
         :: watcher != NONE -> skip;
@@ -134,7 +139,7 @@ inline call_present()
         if
         :: who != NONE ->
             called[who] = true;
-            waking = true;
+            waking++;
             calls++;
         :: else -> skip;
         fi
@@ -142,10 +147,10 @@ inline call_present()
     fi
 }
 
-inline call_worker()
+inline call_worker(most)
 {
     if
-    :: !waking && watcher == NONE && nidle == 0 && MAY_START && ELIGIBLE > 0 ->
+    :: waking == 0 && watcher == NONE && nidle == 0 && MAY_START && ELIGIBLE > 0 ->
         who = 0;
         do
         :: taken_place[who] -> who++;
@@ -154,11 +159,11 @@ inline call_worker()
         taken_place[who] = true;
         nfree--;
         threads++;
-        waking = true;
+        waking++;
         start = true;
         calls++;
         has_failed = false;
-    :: else -> call_present();
+    :: else -> call_present(most);
     fi
 }
 
@@ -257,11 +262,11 @@ inline rouse()
                 has_failed = true;
                 threads--;
 #if MUTANT != 4
-                waking = false;
+                waking--;
 #endif
                 give_back(who);
                 take_orphans();
-                call_present();
+                call_present(1);
                 unlock();
             }
             if
@@ -291,8 +296,8 @@ inline last_goes()
 
 proctype worker(byte me)
 {
-    byte who = NONE, mine = NONE, last = NONE, i = 0;
-    bool start, over, orphans[JOBS];
+    byte who = NONE, other = NONE, mine = NONE, last = NONE, i = 0;
+    bool start, other_start, arrived, over, orphans[JOBS];
 
 end_free:
     atomic { started[me] -> started[me] = false; }
@@ -300,7 +305,7 @@ end_free:
     :: atomic { !held && hook_fails < HOOK_FAILS ->
             hook_fails++;
             has_failed = true;
-            waking = false;
+            waking--;
             threads--;
             leaving++;
             take_orphans();
@@ -309,7 +314,7 @@ end_free:
 #if MUTANT != 9
             give_back(me);
 #endif
-            call_present();
+            call_present(1);
             unlock();
         }
         rouse();
@@ -323,7 +328,7 @@ end_free:
             last_goes();
         }
         goto end_free;
-    :: atomic { !held -> waking = false; over = false; held = true; goto look; }
+    :: atomic { !held -> waking--; arrived = true; over = false; held = true; goto look; }
     fi;
 
 look: /* with the lock held */
@@ -365,7 +370,7 @@ watching:
         :: else -> skip;
         fi;
         if
-        :: called[me] -> called[me] = false; waking = false; over = false;
+        :: called[me] -> called[me] = false; waking--; arrived = true; over = false;
         :: else -> skip;
         fi;
         held = true; goto look;
@@ -385,14 +390,28 @@ work: /* with the lock held; `last` is to be sent home */
         :: mine == NONE && last == NONE -> held = true; goto park;
         :: else -> skip;
         fi;
+        other = NONE;
 #if MUTANT == 1
         who = NONE;
 #else
-        call_worker();
+        if
+        :: arrived ->
+            call_worker(SPREAD);
+            other = who;
+            other_start = start;
+            call_worker(SPREAD);
+        :: else -> call_worker(1);
+        fi;
+        arrived = false;
 #endif
         unlock();
     }
     rouse();
+    if
+    :: other != NONE -> atomic { who = other; start = other_start; }
+        rouse();
+    :: else -> skip;
+    fi;
     if
     :: last != NONE -> atomic { go_home(last); last = NONE; }
     :: else -> skip;
@@ -408,13 +427,13 @@ work: /* with the lock held; `last` is to be sent home */
 #if MUTANT == 5
                 who = NONE;
 #else
-                call_worker();
+                call_worker(1);
                 unlock();
 #endif
             }
             rouse();
             (returned[JOBS - 1] || homes[JOBS - 1] > 0);
-            atomic { !held; blocked--; call_worker(); unlock(); }
+            atomic { !held; blocked--; call_worker(1); unlock(); }
             rouse();
         :: else -> skip;
         fi;
@@ -475,7 +494,8 @@ parked:
 #endif
             waiting[me] = false;
             called[me] = false;
-            waking = false;
+            waking--;
+            arrived = true;
             over = false;
             held = true; goto look;
         :: else ->
@@ -529,7 +549,7 @@ proctype loop()
             !held;
             job[j] = QUEUED;
             queued[j % 2]++;
-            call_worker();
+            call_worker(1);
             unlock();
         }
         rouse();
@@ -544,7 +564,7 @@ proctype loop()
 #if MUTANT == 13
             who = NONE;
 #else
-            call_worker();
+            call_worker(1);
             unlock();
 #endif
         }
