@@ -32,7 +32,7 @@
  * A request belongs to its handler until the handler has ended; then it is gone, and with it all
  * texts that it lent. What the handler has started must be over by then, or not use the request
  * any more: each call with it fails with WEFT_ECLOSED (a text is "", "?" or NULL) and is reported to
- * the loop's error handler by the call's name. It never meets another request.
+ * the loop's error handler by the call's name. It never meets another request of the loop.
  *
  * A handler runs in its connection's task: one at a time on each connection. What it sets of its
  * context (<weft/context.h>) is its request's, and gone with it.
