@@ -43,6 +43,7 @@
  *   MUTANT 23 a worker does not wait for who looks before it sends a job by the mailbox
  *   MUTANT 24 the link of a chunk that is used again is not cleared
  *   MUTANT 25 the loop looks who sends before it takes the flag back (L2 before L1)
+ *   MUTANT 26 it gives a chunk back without a compare-and-swap
  */
 #ifndef MUTANT
 #define MUTANT 0
@@ -288,7 +289,12 @@ inline peek(w)
         :: c == NONE -> there = false
         :: else ->
             d_step { e = first[w]; first[w] = c; at[w] = 0; c = 0 };
+#if MUTANT == 26
+            next[CHUNK_OF(w, e)] = spare[w];
+            d_step { spare[w] = e; e = 0 }
+#else
             atomic { next[CHUNK_OF(w, e)] = spare[w]; spare[w] = e; e = 0 }
+#endif
         fi
     :: else
     fi;
