@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Jobs of each mode that are stuck when their loop ends, and loops, cancels, commits and ends all at
- * once.
+ * Jobs of each mode that are stuck when their loop ends; what a cancel calls, and a function that ends
+ * meanwhile; and loops, cancels, commits and ends all at once.
  */
 #include <criterion/criterion.h>
 
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <weft/weft.h>
 
+#include "pool/cancel.h"
 #include "tests/support/gate.h"
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
@@ -67,6 +68,90 @@ Test(job_end, names_a_stuck_job_that_was_interrupted)
 Test(job_end, names_a_stuck_job_that_has_committed)
 {
     must_be_named(WEFT_CANCEL_ABANDON, commit_and_pass, "past the point of no return");
+}
+
+/* ---- While a callback of a cancel is called ---- */
+
+/* The callback says that it is there, waits until the job has heard it, and goes on when the job has
+ * returned from its removal, which it must not, or after many looks. */
+static atomic_int in_callback, heard, removed, removed_too_early;
+
+static void slow_callback(void *arg)
+{
+    (void)arg;
+    atomic_store(&in_callback, 1);
+    while (!atomic_load(&heard))
+        sched_yield();
+    for (int i = 0; i < 1000; i++) {
+        sched_yield();
+        if (atomic_load(&removed))
+            atomic_store(&removed_too_early, 1);
+    }
+}
+
+enum how { BY_RETURNING, BY_REMOVAL, BY_END_OF_WAIT };
+
+struct removes {
+    struct gate *gate;
+    enum how how;
+};
+
+static void note_removed(void *args)
+{
+    (void)args;
+    atomic_store(&removed, 1);
+}
+
+static WEFT_BLOCKING(removes)
+{
+    if (self->how == BY_END_OF_WAIT)
+        weft__control_watch(slow_callback, NULL);
+    else
+        weft_job_on_cancel(slow_callback, NULL);
+    gate_pass(self->gate);
+    while (!atomic_load(&in_callback))
+        sched_yield();
+    atomic_store(&heard, 1);
+    if (self->how == BY_RETURNING)
+        return weft_ok(0);
+    if (self->how == BY_REMOVAL)
+        weft_job_on_cancel(NULL, NULL);
+    else
+        weft__control_watch(NULL, NULL);
+    atomic_store(&removed, 1);
+    return weft_ok(0);
+}
+
+static void remove_while_it_is_called(enum how how)
+{
+    struct gate gate;
+    struct weft_job_options options = {.on_cancel = WEFT_CANCEL_COOPERATIVE};
+    gate_init(&gate);
+    if (how == BY_RETURNING)
+        options.release = note_removed;
+    weft_future *job = weft_offload(&options, removes, .gate = &gate, .how = how);
+    gate_open(&gate);
+    gate_wait_entered(&gate);
+    weft_cancel(job);
+    cr_assert_eq(weft_test_run(job), 0);
+    cr_assert(atomic_load(&removed));
+    cr_assert_not(atomic_load(&removed_too_early));
+    weft_test_loop_end();
+}
+
+Test(job_end, is_not_calling_the_callback_any_more_once_it_was_removed)
+{
+    remove_while_it_is_called(BY_REMOVAL);
+}
+
+Test(job_end, is_not_calling_the_callback_any_more_once_the_function_has_returned)
+{
+    remove_while_it_is_called(BY_RETURNING);
+}
+
+Test(job_end, is_not_calling_what_wakes_a_wait_any_more_once_the_wait_is_over)
+{
+    remove_while_it_is_called(BY_END_OF_WAIT);
 }
 
 /* ---- All at once ---- */
