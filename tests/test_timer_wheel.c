@@ -107,6 +107,18 @@ static size_t list_due(struct probe **ret_due, weft_ns now)
     return count;
 }
 
+/* These come, in this order, and nothing else. */
+static void must_come(struct probe **due, size_t count, weft_ns now)
+{
+    weft__timers_collect(test_loop, now);
+    const weft__item *item = weft__ready_take(&test_loop->ready);
+    for (size_t i = 0; i < count; i++, item = item->next) {
+        cr_assert_eq(item, &due[i]->timer.item, "the one that comes as number %zu", i);
+        due[i]->armed = false;
+    }
+    cr_assert_null(item);
+}
+
 static void check_what_is_left(weft_ns now)
 {
     weft_ns first = WEFT_FOREVER, next = weft__timers_next(&test_loop->timers);
@@ -127,13 +139,7 @@ static void collect(weft_ns now)
 {
     struct probe *due[TIMERS];
     size_t count = list_due(due, now);
-    weft__timers_collect(test_loop, now);
-    const weft__item *item = weft__ready_take(&test_loop->ready);
-    for (size_t i = 0; i < count; i++, item = item->next) {
-        cr_assert_eq(item, &due[i]->timer.item, "the one that comes as number %zu", i);
-        due[i]->armed = false;
-    }
-    cr_assert_null(item);
+    must_come(due, count, now);
     check_what_is_left(now);
 }
 
@@ -201,13 +207,7 @@ static void collect_crowd(weft_ns now)
 {
     static struct probe *due[CROWD];
     size_t count = list_crowd(due, now);
-    weft__timers_collect(test_loop, now);
-    const weft__item *item = weft__ready_take(&test_loop->ready);
-    for (size_t i = 0; i < count; i++, item = item->next) {
-        cr_assert_eq(item, &due[i]->timer.item, "the one that comes as number %zu", i);
-        due[i]->armed = false;
-    }
-    cr_assert_null(item);
+    must_come(due, count, now);
 }
 
 /* In one slot of the wheel or in many, with equal deadlines, and gaps. */

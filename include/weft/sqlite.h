@@ -347,8 +347,7 @@ weft_sqlite_query_array(weft_sqlite *db, const char *sql, const struct weft_sqli
  * end, and ever after.
  *
  * At most `batch_rows` and `batch_bytes` (see struct weft_sqlite_options) are in memory; SQLite goes
- * on only when the next batch is asked for. Several may be asked for at once: the first fetch has the
- * first batch, though the second one's future may complete before.
+ * on only when the next batch is asked for. Of several fetches at once the first has the first batch.
  *
  * A cancel that comes while it runs ends the query: rows that were read by then are delivered; the
  * fetch that has none, this one or the next, fails with -ECANCELED, and so does each later one.
