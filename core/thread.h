@@ -72,7 +72,7 @@ uint32_t weft__loop_id_like(uint32_t id, uint32_t mask);
 
 /**
  * A number for a new loop; 0 is for futures of no loop. Its low bits are not 0 either, as few as
- * somebody keeps of them (net/http_handle.h). Thread: any.
+ * somebody keeps of them (net/http/handle.h). Thread: any.
  */
 uint32_t weft__new_loop_id(void);
 

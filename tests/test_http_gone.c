@@ -7,7 +7,7 @@
 #include <string.h>
 #include <weft/task.h>
 
-#include "net/http_handle.h"
+#include "net/http/handle.h"
 #include "tests/support/child.h"
 #include "tests/support/http.h"
 #include "tests/support/http_handlers.h"

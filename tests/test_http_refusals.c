@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <weft/task.h>
 
-#include "net/http_server.h"
+#include "net/http/server.h"
 #include "tests/support/http.h"
 #include "tests/support/http_handlers.h"
 #include "tests/support/loop.h"

@@ -12,7 +12,7 @@
 #include <strings.h>
 
 #include "core/memory.h"
-#include "net/http_server.h"
+#include "net/http/server.h"
 
 enum { KEPT_TEXT = 1024 };
 

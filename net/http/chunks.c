@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The frames of chunks, byte by byte; net/http_parser.c has the states. What is inside of a chunk is
+ * The frames of chunks, byte by byte; net/http/parser.c has the states. What is inside of a chunk is
  * handed out there.
  */
-#include "net/http_parser_inside.h"
+#include "net/http/parser_inside.h"
 
 #include <assert.h>
 

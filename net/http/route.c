@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "net/http_server.h"
+#include "net/http/server.h"
 
 /* ---- Finding ---- */
 

@@ -18,7 +18,7 @@
 #include <string.h>
 
 #include "core/bytes.h"
-#include "net/http_server.h"
+#include "net/http/server.h"
 #include "net/net.h"
 
 enum { FIRST_ROOM = 4096 };

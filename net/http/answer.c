@@ -23,7 +23,7 @@
 
 #include "core/memory.h"
 #include "core/text.h"
-#include "net/http_server.h"
+#include "net/http/server.h"
 #include "net/net.h"
 
 enum {

@@ -9,7 +9,7 @@
  * Paths and queries take a few characters that RFC 3986 does not: browsers send them as they are
  * (the WHATWG URL standard escapes less), and none of them can change how a message is framed.
  */
-#include "net/http_text.h"
+#include "net/http/text.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

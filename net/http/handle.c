@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The numbers by which handlers know their requests: net/http_handle.h has the design comment. */
-#include "net/http_handle.h"
+/* The numbers by which handlers know their requests: net/http/handle.h has the design comment. */
+#include "net/http/handle.h"
 
 #include <errno.h>
 

@@ -8,8 +8,8 @@
  * Content-Length, spaces before a colon). After a refusal nothing more is read.
  *
  * Shape. The head is line by line: read_line copies text into the caller's block until CR LF, eight
- * bytes at a time; net/http_head.c makes sense of a line that is complete. The body is byte by byte
- * only in the frames of chunks (net/http_chunks.c); what is inside is handed out as it lies in the fed
+ * bytes at a time; net/http/head.c makes sense of a line that is complete. The body is byte by byte
+ * only in the frames of chunks (net/http/chunks.c); what is inside is handed out as it lies in the fed
  * data.
  *
  *     REQUEST_LINE ──► FIELDS ──HEAD──► BODY_START ──┬─► SIZED_BODY ─────────────────► END
@@ -29,7 +29,7 @@
  * Invariants: line_start <= head_len <= limits.head_bytes; trailer_count + header_count <=
  * field_count <= limits.headers; body_seen <= body_limit.
  */
-#include "net/http_parser_inside.h"
+#include "net/http/parser_inside.h"
 
 #include <assert.h>
 #include <string.h>

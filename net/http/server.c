@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * HTTP servers: options, listeners, the end. net/http_connection.c has the design comment of the
+ * HTTP servers: options, listeners, the end. net/http/connection.c has the design comment of the
  * whole.
  *
  * A server is counted: its owner holds one reference, each connection one, each wait for its end one.
@@ -8,7 +8,7 @@
  * end by themselves, the last one frees the server. What nobody freed is freed with the loop, by a
  * part that is made after that of net/, and so is freed before it.
  */
-#include "net/http_server.h"
+#include "net/http/server.h"
 
 #include <errno.h>
 #include <string.h>

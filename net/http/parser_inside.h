@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Between net/http_parser.c, which has the design comment, net/http_head.c and net/http_chunks.c.
+ * Between net/http/parser.c, which has the design comment, net/http/head.c and net/http/chunks.c.
  */
 #ifndef WEFT_NET_HTTP_PARSER_INSIDE_H
 #define WEFT_NET_HTTP_PARSER_INSIDE_H
 
-#include "net/http_parser.h"
+#include "net/http/parser.h"
 
 enum weft__http_parser_state {
     WEFT__AT_REQUEST_LINE,
@@ -26,7 +26,7 @@ enum weft__http_parser_state {
 /** The request is refused. Always false. */
 bool weft__http_fail(struct weft__http_parser *parser, int status, const char *reason);
 
-/* ---- http_head.c: false: refused. A line holds no control character but tabs, and ends with a NUL. */
+/* ---- head.c: false: refused. A line holds no control character but tabs, and ends with a NUL. */
 
 bool weft__http_parse_request_line(struct weft__http_parser *parser, char *line, size_t len);
 bool weft__http_parse_header(struct weft__http_parser *parser, char *line, size_t len);
@@ -35,7 +35,7 @@ bool weft__http_parse_trailer(struct weft__http_parser *parser, char *line, size
 /** All lines are there: how the body is framed, and what else they say together. */
 bool weft__http_judge_head(struct weft__http_parser *parser);
 
-/* ---- http_chunks.c ---- */
+/* ---- chunks.c ---- */
 
 /** A byte in one of the states from CHUNK_SIZE to CHUNK_END_LF, except CHUNK_DATA. False: refused. */
 bool weft__http_parse_frame_byte(struct weft__http_parser *parser, char c);

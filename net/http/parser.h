@@ -39,7 +39,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "net/http_text.h"
+#include "net/http/text.h"
 
 /** As a limit of the body: none. */
 #define WEFT__HTTP_UNLIMITED UINT64_MAX

@@ -6,7 +6,7 @@
  * control character but tabs: the NUL stops every loop. Names and values stay where they are and get a
  * NUL behind them.
  */
-#include "net/http_parser_inside.h"
+#include "net/http/parser_inside.h"
 
 #include <string.h>
 

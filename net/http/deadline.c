@@ -14,7 +14,7 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
-#include "net/http_server.h"
+#include "net/http/server.h"
 
 static void expire_read(weft__http_connection *connection)
 {

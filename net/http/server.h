@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The HTTP server from the inside. net/http_connection.c has the design comment; the other sources
+ * The HTTP server from the inside. net/http/connection.c has the design comment; the other sources
  * are about one thing each:
  *
- *     http_server.c      options, listeners, the end
- *     http_route.c       patterns, and which handler answers what
- *     http_connection.c  the coroutine of a connection: head, handler, what comes after
- *     http_deadline.c    how long a connection may wait
- *     http_watch.c       a client that goes away while its handler waits
- *     http_handle.c      the number by which a handler knows its request
- *     http_request.c     what a handler may ask about its request
- *     http_body.c        reading the body
- *     http_answer.c      the answer
+ *     server.c      options, listeners, the end
+ *     route.c       patterns, and which handler answers what
+ *     connection.c  the coroutine of a connection: head, handler, what comes after
+ *     deadline.c    how long a connection may wait
+ *     watch.c       a client that goes away while its handler waits
+ *     handle.c      the number by which a handler knows its request
+ *     request.c     what a handler may ask about its request
+ *     body.c        reading the body
+ *     answer.c      the answer
  */
 #ifndef WEFT_NET_HTTP_SERVER_H
 #define WEFT_NET_HTTP_SERVER_H
@@ -24,8 +24,8 @@
 #include "core/future.h"
 #include "core/link.h"
 #include "core/loop.h"
-#include "net/http_handle.h"
-#include "net/http_parser.h"
+#include "net/http/handle.h"
+#include "net/http/parser.h"
 #include "net/stream.h"
 
 struct weft__http_route {
@@ -97,7 +97,7 @@ typedef struct weft__http_connection {
     enum weft__http_phase phase;
     size_t served; /* requests on this connection */
 
-    /* http_deadline.c */
+    /* deadline.c */
     weft_future *waiting;  /* for input; a reference; NULL: nothing */
     weft_ns head_deadline; /* 0: not set yet */
     weft_ns read_deadline, write_deadline;
@@ -106,7 +106,7 @@ typedef struct weft__http_connection {
     int64_t sent; /* when write_deadline was set */
     bool expired; /* `waiting` was cancelled by read_deadline */
 
-    /* http_watch.c */
+    /* watch.c */
     weft_future *watching; /* a reference; NULL: not */
 } weft__http_connection;
 
@@ -136,7 +136,7 @@ struct weft__http_exchange {
     bool watched;          /* the handler is to be watched when it does not read */
     bool gone;             /* the client is: the handler was cancelled */
 
-    /* http_body.c */
+    /* body.c */
     enum weft__http_body_state body;
     bool body_asked;  /* a read was begun */
     int body_error;   /* what reads fail with */
@@ -147,7 +147,7 @@ struct weft__http_exchange {
     size_t credit;       /* bytes that have not bought time yet */
     weft_future *reader; /* a read under way; a reference */
 
-    /* http_answer.c */
+    /* answer.c */
     enum weft__http_answer_state answer;
     int status;
     bool close;    /* the connection ends after this answer */
@@ -161,7 +161,7 @@ struct weft__http_exchange {
     weft_future *draining; /* a drain under way; a reference */
 };
 
-/* ---- http_server.c ---- */
+/* ---- server.c ---- */
 
 void weft__http_server_unref(weft_http_server *server);
 
@@ -169,14 +169,14 @@ void weft__http_server_unref(weft_http_server *server);
 weft__http_exchange *weft__http_request_new(weft__http_connection *connection);
 void weft__http_request_free(weft__http_exchange *request);
 
-/* ---- http_route.c ---- */
+/* ---- route.c ---- */
 
 /** 0, 404, or 405: then `allowed` is a list for the Allow header. */
 int weft__http_find_route(const weft_http_server *server, const weft__http_exchange *request,
                           struct weft__http_route **ret, char *allowed, size_t allowed_size);
 void weft__http_free_routes(weft_http_server *server);
 
-/* ---- http_connection.c ---- */
+/* ---- connection.c ---- */
 
 /** weft_listen_with(), with the coroutine of a connection. */
 weft_listener *weft__http_listen(weft_http_server *server, const char *address,
@@ -187,7 +187,7 @@ void weft__http_connection_unref(weft__http_connection *connection);
 /** It ends: stop everything that would call back. */
 void weft__http_connection_end(weft__http_connection *connection);
 
-/* ---- http_deadline.c ---- */
+/* ---- deadline.c ---- */
 
 /** Wait for more input than `have` bytes, until `deadline`. weft__http_waited() must follow. */
 weft_future *weft__http_wait(weft__http_connection *connection, size_t have, weft_ns deadline);
@@ -201,18 +201,18 @@ void weft__http_limit_write(weft__http_connection *connection);
 /** The timer's function. */
 void weft__http_on_time(void *connection);
 
-/* ---- http_watch.c ---- */
+/* ---- watch.c ---- */
 
 void weft__http_watch(weft__http_connection *connection);
 void weft__http_unwatch(weft__http_connection *connection);
 
-/* ---- http_request.c ---- */
+/* ---- request.c ---- */
 
 /** The head is there: decode path and query. 0, -EINVAL (a path that is not allowed), -ENOMEM. */
 int weft__http_request_decode(weft__http_exchange *request);
 void weft__http_request_forget(weft__http_exchange *request);
 
-/* ---- http_body.c ---- */
+/* ---- body.c ---- */
 
 /** The head is there: what is known of the body. */
 void weft__http_body_begin(weft__http_exchange *request);
@@ -228,7 +228,7 @@ int weft__http_body_discard(weft__http_exchange *request);
 weft_future *weft__http_body_wait(weft__http_exchange *request);
 int weft__http_body_waited(weft__http_exchange *request, int status);
 
-/* ---- http_answer.c ---- */
+/* ---- answer.c ---- */
 
 void weft__http_answer_begin(weft__http_exchange *request);
 int weft__http_add_header(weft__http_exchange *request, const char *name, const char *value);

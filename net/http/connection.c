@@ -28,14 +28,14 @@
  *
  * Failure modes. The handler fails before its answer: 500, or what fits the body's failure. In the
  * middle of it: the connection is reset, so that a body whose length is told by the end does not look
- * whole. The client goes away: the handler is told (http_watch.c, or by what it writes), and what
+ * whole. The client goes away: the handler is told (watch.c, or by what it writes), and what
  * follows is silent. The task is cancelled (abort, end of the loop): so is the handler; then a reset.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "core/memory.h"
-#include "net/http_server.h"
+#include "net/http/server.h"
 
 /* How it goes on. */
 enum next {

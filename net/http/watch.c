@@ -13,7 +13,7 @@
  */
 #include <errno.h>
 
-#include "net/http_server.h"
+#include "net/http/server.h"
 
 enum { WATCHED = 16 * 1024 };
 
