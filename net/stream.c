@@ -34,9 +34,11 @@
 #include <unistd.h>
 #include <weft/task.h>
 
+#include "core/annotations.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/sys.h"
+#include "net/filter.h"
 #include "net/net.h"
 
 #define KIB ((size_t)1024)
@@ -238,12 +240,18 @@ void *weft__stream_op_new(weft_stream *stream, struct weft__stream_op **slot,
     return op;
 }
 
+WEFT_APART static void fail(struct weft__stream_op *op, int status)
+{
+    char *why = op->stream ? weft__filter_why(op->stream, status) : NULL;
+    weft__complete_failed(&op->future, status, why);
+}
+
 void weft__stream_op_complete(struct weft__stream_op *op, int status, weft_value value,
                               weft_destructor *destructor)
 {
     *op->slot = NULL;
     if (status < 0)
-        weft__complete_failed(&op->future, status, NULL);
+        fail(op, status);
     else
         weft__complete(&op->future, value, destructor);
     weft_unref(&op->future);
@@ -260,60 +268,84 @@ void weft__stream_close_fd(weft_stream *stream)
     stream->fd = -1;
 }
 
-/* Stop the events and close. The operations under way come back in `ops`, still to be completed. */
-static void shut(weft_stream *stream, struct weft__stream_op *ops[3])
+/* What is under way when a stream ends, still to be told. */
+struct left {
+    struct weft__stream_op *ops[3];
+    struct weft__stream_filter *filter;
+};
+
+/* Stop the events and close. */
+static struct left shut(weft_stream *stream)
 {
-    ops[0] = stream->reader;
-    ops[1] = stream->drainer;
-    ops[2] = stream->closer;
+    struct left left = {{stream->reader, stream->drainer, stream->closer}, NULL};
+    left.filter = weft__filter_take(stream);
+    stream->reader = stream->drainer = stream->closer = NULL;
     if (stream->fd < 0)
-        return;
+        return left;
     weft__stream_close_fd(stream);
     weft__buffer_fini(&stream->in, &stream->net->buffers);
     weft__buffer_fini(&stream->out, &stream->net->buffers);
+    return left;
 }
 
-/* Their slots go with the stream, or stay: each op is told a place of its own to clear. */
-static void fail_all(struct weft__stream_op *ops[3], int status)
+/* The stream may be gone by now: each op is told a place of its own to clear. */
+static void fail_all(struct left *left, int status)
 {
     for (size_t i = 0; i < 3; i++) {
-        if (ops[i])
-            ops[i]->slot = &ops[i];
+        if (left->ops[i]) {
+            left->ops[i]->slot = &left->ops[i];
+            left->ops[i]->stream = NULL;
+        }
     }
     for (size_t i = 0; i < 3; i++) {
-        if (ops[i])
-            weft__stream_op_complete(ops[i], status, weft_value_i64(0), NULL);
+        if (left->ops[i])
+            weft__stream_op_complete(left->ops[i], status, weft_value_i64(0), NULL);
     }
+    if (left->filter)
+        left->filter->ops->end(left->filter, status);
 }
 
-void weft__stream_release(weft_stream *stream)
+static void dispose(weft_stream *stream, int status)
 {
-    struct weft__stream_op *ops[3];
-    shut(stream, ops);
+    struct left left = shut(stream);
     weft__link_remove(&stream->link);
     weft__free(stream->write_event);
     weft__free(stream->peer_text);
     weft__free(stream->local_text);
     weft__free(stream);
+    fail_all(&left, status);
+}
+
+void weft__stream_release(weft_stream *stream)
+{
+    dispose(stream, -ECANCELED);
 }
 
 void weft__stream_destroy(weft_stream *stream, int status)
 {
-    struct weft__stream_op *ops[3] = {stream->reader, stream->drainer, stream->closer};
     if (stream->connection)
         weft__connection_lost(stream->connection);
-    weft__stream_release(stream);
-    fail_all(ops, status);
+    dispose(stream, status);
 }
 
 void weft__stream_end(weft_stream *stream)
 {
-    struct weft__stream_op *ops[3];
-    shut(stream, ops);
+    struct left left = shut(stream);
     stream->flags |= WEFT__STREAM_DEAD;
     stream->read_end = stream->write_error = -ESHUTDOWN;
-    stream->reader = stream->drainer = stream->closer = NULL;
-    fail_all(ops, -ECANCELED);
+    fail_all(&left, -ECANCELED);
+}
+
+void weft__stream_fail(weft_stream *stream, int status)
+{
+    struct left left = {{stream->reader, stream->drainer, NULL}, NULL};
+    stream->reader = stream->drainer = NULL;
+    weft__stream_break(stream, status);
+    stream->read_end = stream->read_end ? stream->read_end : status;
+    weft__stream_update_reading(stream);
+    if (stream->flags & WEFT__STREAM_CLOSING)
+        weft__stream_finish_closing(stream);
+    fail_all(&left, status);
 }
 
 void weft_stream_free(weft_stream *stream)
@@ -349,6 +381,7 @@ void weft__stream_finish_closing(weft_stream *stream)
     weft__stream_destroy(stream, WEFT_ECLOSED);
     if (closer) {
         closer->slot = &closer;
+        closer->stream = NULL;
         weft__stream_op_complete(closer, status, weft_value_i64(0), NULL);
     }
 }
@@ -391,12 +424,17 @@ weft_future *weft_close(weft_stream *stream)
     if (stream->flags & WEFT__STREAM_DEAD)
         return close_now(stream, 0);
     weft__stream_uncork(stream); /* a failure stays in write_error */
-    if (stream->write_error || !weft__buffer_len(&stream->out))
+    bool filtered = stream->flags & WEFT__STREAM_FILTERED;
+    if (filtered)
+        weft_write_eof(stream); /* the same */
+    if (stream->write_error || (!filtered && !weft__buffer_len(&stream->out)))
         return close_now(stream, stream->write_error);
     struct weft__stream_op *op =
         weft__stream_op_new(stream, &stream->closer, &close_ops, sizeof(*op));
     if (!op)
         return close_now(stream, -ENOMEM);
     stop_using(stream);
+    if (!weft__buffer_len(&stream->out) && !weft__filter_lingers(stream))
+        weft__stream_finish_closing(stream);
     return &op->future;
 }

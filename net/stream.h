@@ -20,6 +20,7 @@
 
 struct weft__net;
 struct weft__connection;
+struct weft__stream_filter;
 
 /* ---- The object; nothing of it is for those who use streams. ---- */
 
@@ -31,7 +32,8 @@ enum weft__stream_flags {
     WEFT__STREAM_PAUSED = 16,   /* more than write_high wait(ed): drains wait for write_low */
     WEFT__STREAM_CLOSING = 32,  /* weft_close(): the stream is its own owner now */
     WEFT__STREAM_DEAD = 64,     /* closed by the end of the loop; only weft_stream_free() is left */
-    WEFT__STREAM_PIPE = 128     /* no socket: one direction */
+    WEFT__STREAM_PIPE = 128,    /* no socket: one direction */
+    WEFT__STREAM_FILTERED = 256 /* there is a filter */
 };
 
 /**
@@ -39,7 +41,7 @@ enum weft__stream_flags {
  */
 struct weft__stream_op {
     weft_future future;            /* first */
-    weft_stream *stream;           /* while PENDING */
+    weft_stream *stream;           /* while PENDING; NULL: it is gone */
     struct weft__stream_op **slot; /* where the stream keeps it, with a reference, while PENDING */
 };
 
@@ -59,6 +61,7 @@ struct weft_stream {
     int write_error;    /* 0, or what every write fails with */
     size_t since_pause; /* bytes written since a drain let others run */
     struct weft__stream_op *reader, *drainer, *closer; /* under way, or NULL */
+    struct weft__stream_filter *filter;                /* net/filter.h; NULL: none; owned */
     struct weft__connection *connection; /* a listener's record to tell of its end, or NULL */
     char *peer_text, *local_text;        /* made when asked for; owned */
     struct weft__address
@@ -160,6 +163,12 @@ void weft__stream_close_fd(weft_stream *stream);
 
 /** Close the socket, fail what is under way with `status`, free everything. */
 void weft__stream_destroy(weft_stream *stream, int status);
+
+/** Send what waits, if nothing else will. Calls no user code. */
+void weft__stream_push(weft_stream *stream);
+
+/** Both directions have failed, and what is under way fails with `status`; a close ends. */
+void weft__stream_fail(weft_stream *stream, int status);
 
 /** Everything is sent (or nothing can be) and it is CLOSING: end it. */
 void weft__stream_finish_closing(weft_stream *stream);

@@ -25,6 +25,7 @@
 #include "core/bytes.h"
 #include "core/loop.h"
 #include "core/sys.h"
+#include "net/filter.h"
 #include "net/net.h"
 #include "net/stream.h"
 
@@ -186,10 +187,13 @@ static void disarm(weft_stream *stream)
 
 static void arm(weft_stream *stream)
 {
-    if (weft__sys.event_add(&stream->read_event, NULL) == 0)
-        stream->flags |= WEFT__STREAM_READ_ARMED;
-    else
+    if (weft__sys.event_add(&stream->read_event, NULL) < 0) {
         stream->read_end = errno == ENOMEM ? -ENOMEM : -EIO;
+        return;
+    }
+    stream->flags |= WEFT__STREAM_READ_ARMED;
+    if (stream->flags & WEFT__STREAM_FILTERED)
+        weft__filter_announce(stream);
 }
 
 void weft__stream_update_reading(weft_stream *stream)
@@ -218,8 +222,13 @@ static bool is_full(weft_stream *stream)
 
 static ssize_t receive(weft_stream *stream, void *buffer, size_t size)
 {
-    ssize_t got = stream->flags & WEFT__STREAM_PIPE ? weft__sys.read(stream->fd, buffer, size)
-                                                    : weft__sys.recv(stream->fd, buffer, size, 0);
+    ssize_t got;
+    if (!(stream->flags & (WEFT__STREAM_PIPE | WEFT__STREAM_FILTERED)))
+        got = weft__sys.recv(stream->fd, buffer, size, 0);
+    else if (stream->flags & WEFT__STREAM_PIPE)
+        got = weft__sys.read(stream->fd, buffer, size);
+    else
+        return weft__filter_read(stream, buffer, size);
     if (got > 0)
         return got;
     if (got == 0)
@@ -324,8 +333,11 @@ static void read_ahead(weft_stream *stream)
 {
     if (is_full(stream))
         return;
-    if (fill(stream) < 0 || stream->read_end)
+    bool ended = fill(stream) < 0 || stream->read_end;
+    if (ended)
         disarm(stream);
+    if (stream->flags & WEFT__STREAM_CLOSING)
+        weft__filter_drop(stream, ended);
 }
 
 void weft__stream_on_readable(evutil_socket_t fd, short what, void *arg)

@@ -27,6 +27,7 @@
 #include "core/memory.h"
 #include "core/pipe.h"
 #include "core/sys.h"
+#include "net/filter.h"
 #include "net/net.h"
 #include "net/stream.h"
 
@@ -138,8 +139,18 @@ void weft__stream_on_writable(evutil_socket_t fd, short what, void *arg)
     stream->net->loop->io++;
     if (!(stream->flags & WEFT__STREAM_CLOSING))
         flush(stream);
-    else if (send_waiting(stream) < 0 || !weft__buffer_len(&stream->out))
+    else if (send_waiting(stream) < 0 ||
+             (!weft__buffer_len(&stream->out) && !weft__filter_lingers(stream)))
         weft__stream_finish_closing(stream);
+}
+
+/* While a drain is under way write_event is armed, or the stream is corked: there is nobody to be
+ * told. */
+void weft__stream_push(weft_stream *stream)
+{
+    bool waits = stream->flags & (WEFT__STREAM_WRITE_ARMED | WEFT__STREAM_CORKED);
+    if (weft__buffer_len(&stream->out) && !waits)
+        send_waiting(stream);
 }
 
 /* ---- Writes ---- */
@@ -179,12 +190,32 @@ static int refuse_write(const weft_stream *stream)
     return weft__buffer_len(&stream->out) > stream->write_limit ? -ENOBUFS : 0;
 }
 
+/* By way of a filter. What that made of it goes through the buffer, and is sent at once all the same. */
+static int write_filtered(weft_stream *stream, const struct iovec *pieces, size_t count)
+{
+    int status = stream->filter->ops->encode(stream->filter, pieces, count);
+    if (status == -EBUSY)
+        return status;
+    if (status < 0) {
+        weft__stream_break(stream, status);
+        return status;
+    }
+    stream->since_pause += total_len(pieces, count);
+    weft__stream_push(stream);
+    if (weft__buffer_len(&stream->out) <= stream->write_high)
+        return stream->write_error;
+    stream->flags |= WEFT__STREAM_PAUSED;
+    return stream->flags & WEFT__STREAM_WRITE_ARMED ? 0 : flush(stream);
+}
+
 int weft__stream_writev(weft_stream *stream, const struct iovec *pieces, size_t count)
 {
     int status = refuse_write(stream);
     size_t total = total_len(pieces, count);
     if (status < 0 || !total)
         return status;
+    if (stream->flags & WEFT__STREAM_FILTERED)
+        return write_filtered(stream, pieces, count);
     bool corked = stream->flags & WEFT__STREAM_CORKED;
     ssize_t sent = 0;
     if (!corked && !weft__buffer_len(&stream->out))
@@ -244,6 +275,23 @@ size_t weft_write_pending(const weft_stream *stream)
     return weft__buffer_len(&stream->out);
 }
 
+/* The filter's last bytes, and then the end. */
+static int end_filtered(weft_stream *stream)
+{
+    int status = stream->filter->ops->shut_down(stream->filter);
+    if (status == -EBUSY)
+        return status;
+    if (status < 0) {
+        weft__stream_break(stream, status);
+        return status;
+    }
+    stream->flags |= WEFT__STREAM_EOF_ASKED;
+    if (!weft__buffer_len(&stream->out))
+        return shut_down(stream);
+    weft__stream_push(stream);
+    return stream->write_error;
+}
+
 int weft_write_eof(weft_stream *stream)
 {
     if (WEFT__ELSEWHERE(stream->net->loop->id))
@@ -251,6 +299,8 @@ int weft_write_eof(weft_stream *stream)
     weft__stream_uncork(stream); /* a failure stays in write_error */
     if (stream->write_error || stream->flags & WEFT__STREAM_EOF_ASKED)
         return stream->write_error;
+    if (stream->flags & WEFT__STREAM_FILTERED)
+        return end_filtered(stream);
     stream->flags |= WEFT__STREAM_EOF_ASKED;
     return weft__buffer_len(&stream->out) ? 0 : shut_down(stream);
 }
