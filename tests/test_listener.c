@@ -262,7 +262,8 @@ Test(listener, stopped_one_refuses_and_serves_whom_it_has)
     weft_listener_stop(listener);
     weft_listener_stop(listener);
     int refused = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    cr_assert_eq(connect(refused, &listener->address.u.any, listener->address.len), -1);
+    const struct weft__address *address = &listener->sockets[0].listening.address;
+    cr_assert_eq(connect(refused, &address->u.any, address->len), -1);
     cr_assert_eq(errno, ECONNREFUSED);
     weft_test_send_text(client, "still\n");
     cr_assert(weft_test_client_gets(client, "still\n"));
@@ -404,7 +405,7 @@ Test(listener, connection_that_comes_while_the_loop_ends_is_not_served)
     cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), 0);
     cr_assert(weft_test_client_ends(client));
     cr_assert_eq(test_server.started, 0);
-    cr_assert_eq(listener->fd, -1);
+    cr_assert_eq(listener->sockets[0].listening.fd, -1);
     close(client);
     weft_test_loop_end();
 }

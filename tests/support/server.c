@@ -53,7 +53,12 @@ weft_listener *weft_test_listen_with(const struct weft_listen_options *options)
 
 int weft_test_client(const weft_listener *listener)
 {
-    const struct weft__address *address = &listener->address;
+    return weft_test_client_at(listener, 0);
+}
+
+int weft_test_client_at(const weft_listener *listener, size_t index)
+{
+    const struct weft__address *address = &listener->sockets[index].listening.address;
     int fd = socket(address->u.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     cr_assert_eq(connect(fd, &address->u.any, address->len), 0);
     cr_assert_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);

@@ -39,6 +39,9 @@ weft_listener *weft_test_listen_with(const struct weft_listen_options *options);
 /* A plain client, connected: the kernel needs no accept() for that. */
 int weft_test_client(const weft_listener *listener);
 
+/* The same to one of several addresses. */
+int weft_test_client_at(const weft_listener *listener, size_t index);
+
 /* Turn the loop until the client has as much, and compare it. */
 bool weft_test_client_gets(int client, const char *text);
 
