@@ -56,8 +56,10 @@ ssize_t weft__filter_read(weft_stream *stream, void *buffer, size_t size)
         stream->read_end = WEFT_EOF;
     else if (got < 0 && got != -EAGAIN)
         stream->read_end = (int)got;
-    else if (got > 0)
+    if (got > 0) {
+        stream->received += (size_t)got;
         weft__filter_announce(stream);
+    }
     weft__stream_push(stream);
     return got > 0 ? got : 0;
 }
@@ -112,19 +114,32 @@ static void lose_patience(void *stream)
     weft__stream_finish_closing(stream);
 }
 
-int weft__companion_filter_set(weft_stream *stream, struct weft__stream_filter *filter)
+void weft__filter_attach(weft_stream *stream, struct weft__stream_filter *filter)
 {
-    int status = refuse_filter(stream);
-    if (status < 0)
-        return status;
     weft_callback_init(&filter->patience, lose_patience, stream);
     filter->stream = stream;
     filter->early = stream->in;
     stream->in = (weft__buffer){0};
     stream->filter = filter;
-    stream->flags |= WEFT__STREAM_FILTERED;
     weft__filter_announce(stream);
     weft__stream_update_reading(stream);
+}
+
+void weft__filter_go_on(struct weft__stream_filter *filter, bool writes)
+{
+    if (writes)
+        weft__stream_make_writable(filter->stream);
+    else
+        make_readable(filter->stream);
+}
+
+int weft__companion_filter_set(weft_stream *stream, struct weft__stream_filter *filter)
+{
+    int status = refuse_filter(stream);
+    if (status < 0)
+        return status;
+    stream->flags |= WEFT__STREAM_FILTERED;
+    weft__filter_attach(stream, filter);
     return 0;
 }
 

@@ -63,6 +63,13 @@ struct weft__stream_filter_ops {
      * free the filter. Called once, for each that was set; user code may be called.
      */
     void (*end)(struct weft__stream_filter *filter, int status);
+    /*
+     * NULL, but for a filter that is the descriptor of a stream (WEFT__STREAM_BY_HAND), in place of
+     * send(): how many of the bytes, which begin what waits to be sent, are done with; 0: none yet,
+     * weft__filter_go_on() will tell. Or the failure, for good. Such a filter has neither encode() nor
+     * shut_down().
+     */
+    ssize_t (*transmit)(struct weft__stream_filter *filter, const char *data, size_t len);
 };
 
 /**
@@ -96,7 +103,13 @@ struct weft__tls_ops {
     void (*unref)(struct weft_tls_context *context);
 };
 
-/* ---- Between net/filter.c and net/stream*.c. For those with WEFT__STREAM_FILTERED. ---- */
+/* ---- Between net/filter.c and net/stream*.c; for streams that have one. ---- */
+
+/** weft__companion_filter_set() of a stream that has none, and nothing under way. */
+void weft__filter_attach(weft_stream *stream, struct weft__stream_filter *filter);
+
+/** It is the descriptor: there is something to receive, or transmit() has something to tell. */
+void weft__filter_go_on(struct weft__stream_filter *filter, bool writes);
 
 /** recv() of a filtered stream: how many bytes, perhaps none. Keeps the end in read_end. */
 ssize_t weft__filter_read(weft_stream *stream, void *buffer, size_t size);

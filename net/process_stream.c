@@ -18,7 +18,7 @@ static int open_stream(weft_process *process, int which, weft_stream **ret)
     int fd = net ? weft_process_take_fd(process, which) : status;
     if (fd < 0)
         return fd;
-    status = weft__stream_open_pipe(net, fd, which == 0, ret);
+    status = weft__stream_open_one_way(net, fd, WEFT__STREAM_PIPE, which == 0, ret);
     if (status < 0)
         process->fds[which] = fd;
     return status;

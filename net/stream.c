@@ -110,6 +110,7 @@ static weft_stream *make(struct weft__net *net, int fd, uint32_t flags,
     stream->fd = fd;
     stream->flags = flags;
     stream->read_size = WEFT__BUFFER_BASE;
+    stream->opened = weft__loop_now(net->loop);
     event_assign(&stream->read_event, base, fd, EV_READ | EV_PERSIST, weft__stream_on_readable,
                  stream);
     return stream;
@@ -142,10 +143,10 @@ int weft__stream_open(struct weft__net *net, int fd, const struct weft_stream_li
 
 /* What is only written has nothing to read: its end has come; what is only read was ended for
  * writing. */
-int weft__stream_open_pipe(struct weft__net *net, int fd, bool writes, weft_stream **ret)
+int weft__stream_open_one_way(struct weft__net *net, int fd, uint32_t kind, bool writes,
+                              weft_stream **ret)
 {
-    weft_stream *stream =
-        make(net, fd, WEFT__STREAM_PIPE | (writes ? 0 : (uint32_t)WEFT__STREAM_EOF_ASKED), NULL);
+    weft_stream *stream = make(net, fd, kind | (writes ? 0 : WEFT__STREAM_EOF_ASKED), NULL);
     if (!stream)
         return -ENOMEM;
     set_limits(stream, NULL);
@@ -194,7 +195,46 @@ weft_stream *weft_stream_new(int socket)
     return stream;
 }
 
-/* ---- Addresses ---- */
+int weft_stream_pair(weft_stream *ret[2])
+{
+    int status = 0;
+    int fds[2];
+    weft_stream *streams[2] = {NULL, NULL};
+    struct weft__address nobody = {0};
+    struct weft__net *net = weft__net_get(weft__here(), &status);
+    if (!net)
+        return status;
+    if (weft__sys.socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0)
+        return -errno;
+    weft__address_set(&nobody, &(struct sockaddr){.sa_family = AF_UNIX}, sizeof(sa_family_t));
+    for (int i = 0; i < 2 && status == 0; i++)
+        status = weft__stream_open(net, fds[i], NULL, &nobody, &streams[i]);
+    if (status == 0) {
+        memcpy(ret, streams, sizeof(streams));
+        return 0;
+    }
+    weft_stream_free(streams[0]); /* the second is not there */
+    if (!streams[0])
+        close(fds[0]);
+    close(fds[1]);
+    return status;
+}
+
+/* ---- What is known of it ---- */
+
+void weft_stream_get_stats(const weft_stream *stream, struct weft_stream_stats *ret)
+{
+    *ret = (struct weft_stream_stats){0};
+    if (WEFT__ELSEWHERE(stream->net->loop->id))
+        return;
+    *ret = (struct weft_stream_stats){
+        .received = stream->received,
+        .written = stream->written,
+        .to_read = weft__buffer_len(&stream->in),
+        .to_send = weft__buffer_len(&stream->out),
+        .opened = stream->opened,
+    };
+}
 
 static const char *text_of(char **text, const struct weft__address *address)
 {
@@ -310,6 +350,7 @@ static void dispose(weft_stream *stream, int status)
     struct left left = shut(stream);
     weft__link_remove(&stream->link);
     weft__free(stream->write_event);
+    weft_bytes_free(stream->line);
     weft__free(stream->peer_text);
     weft__free(stream->local_text);
     weft__free(stream);
@@ -356,12 +397,15 @@ void weft_stream_free(weft_stream *stream)
         weft__stream_destroy(stream, WEFT_ECLOSED);
 }
 
-void weft__stream_reset(weft_stream *stream)
+void weft_stream_abort(weft_stream *stream)
 {
     struct linger at_once = {.l_onoff = 1};
+    if (stream && WEFT__ELSEWHERE(stream->net->loop->id))
+        return;
     if (stream && stream->fd >= 0)
         setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-    weft_stream_free(stream);
+    if (stream)
+        weft__stream_destroy(stream, WEFT_ECLOSED);
 }
 
 static bool cancel_close(weft_future *future)

@@ -33,7 +33,8 @@ enum weft__stream_flags {
     WEFT__STREAM_CLOSING = 32,  /* weft_close(): the stream is its own owner now */
     WEFT__STREAM_DEAD = 64,     /* closed by the end of the loop; only weft_stream_free() is left */
     WEFT__STREAM_PIPE = 128,    /* no socket: one direction */
-    WEFT__STREAM_FILTERED = 256 /* there is a filter */
+    WEFT__STREAM_FILTERED = 256, /* there is a filter */
+    WEFT__STREAM_BY_HAND = 512 /* no events: a filter that is its descriptor says when it goes on */
 };
 
 /**
@@ -60,6 +61,10 @@ struct weft_stream {
     int read_end;       /* what follows the bytes in `in`: 0: more; WEFT_EOF; an error */
     int write_error;    /* 0, or what every write fails with */
     size_t since_pause; /* bytes written since a drain let others run */
+    uint64_t received, written; /* bytes, see weft_stream_get_stats() */
+    weft_ns opened;             /* [const] */
+    weft_bytes *line;           /* what weft_next_line() lends; NULL: not yet; owned */
+    size_t line_room;           /* bytes it has room for */
     struct weft__stream_op *reader, *drainer, *closer; /* under way, or NULL */
     struct weft__stream_filter *filter;                /* net/filter.h; NULL: none; owned */
     struct weft__connection *connection; /* a listener's record to tell of its end, or NULL */
@@ -112,9 +117,6 @@ weft_future *weft__stream_flush(weft_stream *stream);
 /** Fail the writing direction, and a drain under way, with `status`; what waits is dropped. */
 void weft__stream_break(weft_stream *stream, int status);
 
-/** weft_stream_free(), and the peer is told that something is missing (TCP: a reset). */
-void weft__stream_reset(weft_stream *stream);
-
 /** The failure of the writing direction, kept; 0: none. -EPIPE after weft_write_eof(). */
 int weft__stream_write_error(const weft_stream *stream);
 
@@ -133,8 +135,9 @@ static inline bool weft__stream_input_ended(const weft_stream *stream)
 int weft__stream_open(struct weft__net *net, int fd, const struct weft_stream_limits *limits,
                       const struct weft__address *peer, weft_stream **ret);
 
-/** The same over our end of a pipe, for one direction. */
-int weft__stream_open_pipe(struct weft__net *net, int fd, bool writes, weft_stream **ret);
+/** The same for one direction; `kind` is WEFT__STREAM_PIPE, with BY_HAND or without, or 0: a socket. */
+int weft__stream_open_one_way(struct weft__net *net, int fd, uint32_t kind, bool writes,
+                              weft_stream **ret);
 
 /** 0, or -EINVAL if weft_stream_set_limits() would refuse them. NULL is fine. */
 int weft__stream_check_limits(const struct weft_stream_limits *limits);
@@ -163,6 +166,9 @@ void weft__stream_close_fd(weft_stream *stream);
 
 /** Close the socket, fail what is under way with `status`, free everything. */
 void weft__stream_destroy(weft_stream *stream, int status);
+
+/** The kernel may take more: let it be tried, in a turn of its own. */
+void weft__stream_make_writable(weft_stream *stream);
 
 /** Send what waits, if nothing else will. Calls no user code. */
 void weft__stream_push(weft_stream *stream);

@@ -22,140 +22,68 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "core/bytes.h"
 #include "core/loop.h"
 #include "core/sys.h"
 #include "net/filter.h"
 #include "net/net.h"
-#include "net/stream.h"
-
-#define DEFAULT_LINE_LIMIT ((size_t)64 * 1024)
+#include "net/stream_read.h"
 
 enum {
     DIRECT_READ = 4096, /* a read of at least so much may bypass the buffer */
     MIN_ROOM = 2048     /* with less room than that, move or grow first */
 };
 
-enum read_kind { READ_SOME, READ_EXACTLY, READ_LINE, READ_UNTIL, READ_WAIT, READ_FILL };
-
-/* All [loop]. */
-struct read_op {
-    struct weft__stream_op op; /* first */
-    weft__item item;           /* queued: there is something to read */
-    bool queued;               /* then it has a reference to the future */
-    enum read_kind kind;
-    void *buffer; /* SOME, EXACTLY: borrowed */
-    size_t size;  /* SOME, EXACTLY: of the buffer; LINE, UNTIL: the limit; WAIT, FILL: how many are
-                     known */
-    size_t scanned; /* LINE, UNTIL: no separator begins before this */
-    size_t separator_len;
-    char separator[];
-};
-
-/* How a read ends, if it does. */
-struct outcome {
-    int status; /* -EINPROGRESS: not yet */
-    weft_value value;
-    weft_destructor *destructor;
-};
-
 /* ---- Trying ---- */
 
-static struct outcome failed(int status)
+static struct weft__read_end counted(size_t count)
 {
-    return (struct outcome){.status = status};
+    return (struct weft__read_end){.value = weft_value_i64((int64_t)count)};
 }
 
-static struct outcome counted(size_t count)
-{
-    return (struct outcome){.value = weft_value_i64((int64_t)count)};
-}
-
-/* What a read comes to that needs more than there is. */
-static struct outcome need_more(const weft_stream *stream)
-{
-    return failed(stream->read_end ? stream->read_end : -EINPROGRESS);
-}
-
-static struct outcome take_into(weft_stream *stream, void *buffer, size_t len)
+static struct weft__read_end take_into(weft_stream *stream, void *buffer, size_t len)
 {
     memcpy(buffer, weft__buffer_data(&stream->in), len);
     weft__buffer_consume(&stream->in, &stream->net->buffers, len);
     return counted(len);
 }
 
-static struct outcome take_bytes(weft_stream *stream, size_t len)
-{
-    weft_bytes *bytes = weft__bytes_new(len);
-    if (!bytes)
-        return failed(-ENOMEM);
-    if (len)
-        take_into(stream, bytes->data, len);
-    return (struct outcome){.value = weft_value_ptr(bytes), .destructor = weft__bytes_destroy};
-}
-
-static struct outcome try_some(weft_stream *stream, const struct read_op *read)
+static struct weft__read_end try_some(weft_stream *stream, const struct weft__read *read)
 {
     size_t have = weft__buffer_len(&stream->in);
     if (have)
         return take_into(stream, read->buffer, have < read->size ? have : read->size);
-    return stream->read_end == WEFT_EOF ? counted(0) : need_more(stream);
+    return stream->read_end == WEFT_EOF ? counted(0) : weft__read_needs_more(stream);
 }
 
-static struct outcome try_exactly(weft_stream *stream, const struct read_op *read)
+static struct weft__read_end try_exactly(weft_stream *stream, const struct weft__read *read)
 {
     if (weft__buffer_len(&stream->in) < read->size)
-        return need_more(stream);
+        return weft__read_needs_more(stream);
     return read->size ? take_into(stream, read->buffer, read->size) : counted(0);
 }
 
-/* Where the separator ends, if it is within the limit and there; else 0. */
-static size_t find_end(weft_stream *stream, struct read_op *read)
+static struct weft__read_end try_wait(const weft_stream *stream, const struct weft__read *read)
 {
     size_t have = weft__buffer_len(&stream->in);
-    size_t within = have < read->size ? have : read->size;
-    const char *data = weft__buffer_data(&stream->in);
-    if (within < read->separator_len || within <= read->scanned)
-        return 0;
-    const char *found =
-        memmem(data + read->scanned, within - read->scanned, read->separator, read->separator_len);
-    read->scanned = within - read->separator_len + 1;
-    return found ? (size_t)(found - data) + read->separator_len : 0;
+    bool last = read->kind == WEFT__READ_FILL && stream->read_end == WEFT_EOF;
+    return have > read->size || last ? counted(have) : weft__read_needs_more(stream);
 }
 
-static struct outcome try_until(weft_stream *stream, struct read_op *read)
-{
-    size_t end = find_end(stream, read);
-    if (end)
-        return take_bytes(stream, end);
-    size_t have = weft__buffer_len(&stream->in);
-    bool last_line = read->kind == READ_LINE && stream->read_end == WEFT_EOF;
-    if (last_line && have <= read->size)
-        return take_bytes(stream, have);
-    if (have >= read->size)
-        return failed(WEFT_ELIMIT);
-    return need_more(stream);
-}
-
-static struct outcome try_wait(const weft_stream *stream, const struct read_op *read)
-{
-    size_t have = weft__buffer_len(&stream->in);
-    bool last = read->kind == READ_FILL && stream->read_end == WEFT_EOF;
-    return have > read->size || last ? counted(have) : need_more(stream);
-}
-
-static struct outcome try_read(weft_stream *stream, struct read_op *read)
+static struct weft__read_end try_read(weft_stream *stream, struct weft__read *read)
 {
     switch (read->kind) {
-    case READ_SOME:
+    case WEFT__READ_SOME:
         return try_some(stream, read);
-    case READ_EXACTLY:
+    case WEFT__READ_EXACTLY:
         return try_exactly(stream, read);
-    case READ_LINE:
-    case READ_UNTIL:
-        return try_until(stream, read);
-    case READ_WAIT:
-    case READ_FILL:
+    case WEFT__READ_NEXT_LINE:
+        return weft__read_try_next_line(stream, read);
+    case WEFT__READ_LINE:
+    case WEFT__READ_UNTIL:
+    case WEFT__READ_UNTIL_ANY:
+        return weft__read_try_until(stream, read);
+    case WEFT__READ_WAIT:
+    case WEFT__READ_FILL:
     default:
         return try_wait(stream, read);
     }
@@ -163,17 +91,17 @@ static struct outcome try_read(weft_stream *stream, struct read_op *read)
 
 /* ---- The socket ---- */
 
-static struct read_op *reader_of(const weft_stream *stream)
+static struct weft__read *reader_of(const weft_stream *stream)
 {
-    return (struct read_op *)(void *)stream->reader;
+    return (struct weft__read *)(void *)stream->reader;
 }
 
 /* How much the buffer may hold now. */
 static size_t wanted(const weft_stream *stream)
 {
-    const struct read_op *read = reader_of(stream);
-    size_t need = read && read->kind != READ_SOME ? read->size : 0;
-    if (read && read->kind >= READ_WAIT && need < SIZE_MAX)
+    const struct weft__read *read = reader_of(stream);
+    size_t need = read && read->kind != WEFT__READ_SOME ? read->size : 0;
+    if (read && read->kind >= WEFT__READ_WAIT && need < SIZE_MAX)
         need++;
     return need > stream->read_high ? need : stream->read_high;
 }
@@ -187,12 +115,13 @@ static void disarm(weft_stream *stream)
 
 static void arm(weft_stream *stream)
 {
-    if (weft__sys.event_add(&stream->read_event, NULL) < 0) {
+    bool by_hand = stream->flags & WEFT__STREAM_BY_HAND;
+    if (!by_hand && weft__sys.event_add(&stream->read_event, NULL) < 0) {
         stream->read_end = errno == ENOMEM ? -ENOMEM : -EIO;
         return;
     }
     stream->flags |= WEFT__STREAM_READ_ARMED;
-    if (stream->flags & WEFT__STREAM_FILTERED)
+    if (stream->filter)
         weft__filter_announce(stream);
 }
 
@@ -224,13 +153,15 @@ static ssize_t receive(weft_stream *stream, void *buffer, size_t size)
 {
     ssize_t got;
     if (!(stream->flags & (WEFT__STREAM_PIPE | WEFT__STREAM_FILTERED)))
-        got = weft__sys.recv(stream->fd, buffer, size, 0);
-    else if (stream->flags & WEFT__STREAM_PIPE)
-        got = weft__sys.read(stream->fd, buffer, size);
-    else
+        got = weft__sys.recv(stream->fd, buffer, size, MSG_DONTWAIT);
+    else if (stream->filter)
         return weft__filter_read(stream, buffer, size);
-    if (got > 0)
+    else
+        got = weft__sys.read(stream->fd, buffer, size);
+    if (got > 0) {
+        stream->received += (size_t)got;
         return got;
+    }
     if (got == 0)
         stream->read_end = WEFT_EOF;
     else if (errno != EAGAIN && errno != EINTR)
@@ -273,33 +204,33 @@ static int fill(weft_stream *stream)
 
 static bool reads_directly(const weft_stream *stream)
 {
-    const struct read_op *read = reader_of(stream);
-    return read && read->kind == READ_SOME && read->size >= DIRECT_READ &&
+    const struct weft__read *read = reader_of(stream);
+    return read && read->kind == WEFT__READ_SOME && read->size >= DIRECT_READ &&
            !weft__buffer_len(&stream->in);
 }
 
-static struct outcome receive_directly(weft_stream *stream)
+static struct weft__read_end receive_directly(weft_stream *stream)
 {
-    struct read_op *read = reader_of(stream);
+    struct weft__read *read = reader_of(stream);
     ssize_t got = receive(stream, read->buffer, read->size);
     return got ? counted((size_t)got) : try_read(stream, read);
 }
 
-static struct outcome receive_buffered(weft_stream *stream)
+static struct weft__read_end receive_buffered(weft_stream *stream)
 {
     int status = fill(stream);
     if (status < 0) {
         disarm(stream);
-        return failed(status);
+        return weft__read_failed(status);
     }
     return try_read(stream, reader_of(stream));
 }
 
 /* Read for who waits for it. If that is not -EINPROGRESS, the operation is out of its slot. */
-static struct outcome receive_for(struct read_op *read)
+static struct weft__read_end receive_for(struct weft__read *read)
 {
     weft_stream *stream = read->op.stream;
-    struct outcome outcome =
+    struct weft__read_end outcome =
         reads_directly(stream) ? receive_directly(stream) : receive_buffered(stream);
     if (outcome.status != -EINPROGRESS)
         stream->reader = NULL;
@@ -308,7 +239,7 @@ static struct outcome receive_for(struct read_op *read)
     return outcome;
 }
 
-static void complete_read(struct read_op *read, struct outcome outcome)
+static void complete_read(struct weft__read *read, struct weft__read_end outcome)
 {
     weft__stream_op_complete(&read->op, outcome.status, outcome.value, outcome.destructor);
 }
@@ -316,10 +247,10 @@ static void complete_read(struct read_op *read, struct outcome outcome)
 /* The reader's turn; if there is enough for it, who waits goes on at once. */
 static void take_turn(weft__item *item)
 {
-    struct read_op *read = WEFT__CONTAINER(item, struct read_op, item);
+    struct weft__read *read = WEFT__CONTAINER(item, struct weft__read, item);
     weft_future *future = &read->op.future;
     read->queued = false;
-    struct outcome outcome = failed(-EINPROGRESS);
+    struct weft__read_end outcome = weft__read_failed(-EINPROGRESS);
     if (weft__is_pending(future))
         outcome = receive_for(read);
     if (outcome.status != -EINPROGRESS) {
@@ -345,7 +276,7 @@ void weft__stream_on_readable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     weft_stream *stream = arg;
-    struct read_op *read = reader_of(stream);
+    struct weft__read *read = reader_of(stream);
     stream->net->loop->io++;
     if (!read) {
         read_ahead(stream);
@@ -361,55 +292,62 @@ void weft__stream_on_readable(evutil_socket_t fd, short what, void *arg)
 /* What had come when the cancel was asked for is delivered. */
 static bool cancel_read(weft_future *future)
 {
-    struct read_op *read = WEFT__CONTAINER(future, struct read_op, op.future);
-    struct outcome outcome = read->queued ? receive_for(read) : failed(-EINPROGRESS);
+    struct weft__read *read = WEFT__CONTAINER(future, struct weft__read, op.future);
+    struct weft__read_end outcome =
+        read->queued ? receive_for(read) : weft__read_failed(-EINPROGRESS);
     if (outcome.status != -EINPROGRESS) {
         complete_read(read, outcome);
         return false;
     }
-    complete_read(read, failed(-ECANCELED));
+    complete_read(read, weft__read_failed(-ECANCELED));
     return true;
 }
 
 static const struct weft__future_ops read_ops = {.name = "read", .cancel = cancel_read};
 
-/* What is to be read until. */
-struct separator {
-    const void *data;
-    size_t len;
-};
-
-static const struct separator none = {0};
-
-static weft_future *begin(weft_stream *stream, enum read_kind kind, void *buffer, size_t size,
-                          const struct separator *separator)
+/* A read that is under way, with its future; NULL: the future is the failure. */
+struct weft__read *weft__read_new(weft_stream *stream, enum weft__read_kind kind, size_t size,
+                                  size_t separator, weft_future **ret_future)
 {
-    if (stream->reader)
-        return weft_future_failed(-EBUSY, "another read of this stream is under way");
-    struct read_op *read =
-        weft__stream_op_new(stream, &stream->reader, &read_ops, sizeof(*read) + separator->len);
+    if (stream->reader) {
+        *ret_future = weft_future_failed(-EBUSY, "another read of this stream is under way");
+        return NULL;
+    }
+    struct weft__read *read =
+        weft__stream_op_new(stream, &stream->reader, &read_ops, sizeof(*read) + separator);
+    *ret_future = read ? &read->op.future : weft__future_enomem(stream->net->loop);
     if (!read)
-        return weft__future_enomem(stream->net->loop);
-    weft_future *future = &read->op.future;
+        return NULL;
     read->item.run = take_turn;
     read->kind = kind;
-    read->buffer = buffer;
     read->size = size;
-    read->separator_len = separator->len;
-    if (separator->len)
-        memcpy(read->separator, separator->data, separator->len);
+    return read;
+}
 
-    struct outcome outcome = try_read(stream, read);
+weft_future *weft__read_start(weft_stream *stream, struct weft__read *read)
+{
+    weft_future *future = &read->op.future;
+    struct weft__read_end outcome = try_read(stream, read);
     if (outcome.status == -EINPROGRESS)
         stream->since_pause = 0; /* whoever waits lets others run */
     else
         stream->reader = NULL;
     weft__stream_update_reading(stream);
     if (outcome.status == -EINPROGRESS && stream->read_end)
-        outcome = failed(stream->read_end); /* it could not be armed */
+        outcome = weft__read_failed(stream->read_end); /* it could not be armed */
     if (outcome.status != -EINPROGRESS)
         complete_read(read, outcome);
     return future;
+}
+
+static weft_future *begin(weft_stream *stream, enum weft__read_kind kind, void *buffer, size_t size)
+{
+    weft_future *future;
+    struct weft__read *read = weft__read_new(stream, kind, size, 0, &future);
+    if (!read)
+        return future;
+    read->buffer = buffer;
+    return weft__read_start(stream, read);
 }
 
 weft_future *weft_read(weft_stream *stream, void *buffer, size_t size)
@@ -418,37 +356,14 @@ weft_future *weft_read(weft_stream *stream, void *buffer, size_t size)
         return weft__future_elsewhere();
     if (!size)
         return weft_future_failed(-EINVAL, "a read of no bytes");
-    return begin(stream, READ_SOME, buffer, size, &none);
+    return begin(stream, WEFT__READ_SOME, buffer, size);
 }
 
 weft_future *weft_read_exactly(weft_stream *stream, void *buffer, size_t size)
 {
     if (WEFT__ELSEWHERE(stream->net->loop->id))
         return weft__future_elsewhere();
-    return begin(stream, READ_EXACTLY, buffer, size, &none);
-}
-
-static weft_future *read_up_to(weft_stream *stream, enum read_kind kind, size_t limit,
-                               struct separator separator)
-{
-    return begin(stream, kind, NULL, limit ? limit : DEFAULT_LINE_LIMIT, &separator);
-}
-
-weft_future *weft_read_line(weft_stream *stream, size_t limit)
-{
-    if (WEFT__ELSEWHERE(stream->net->loop->id))
-        return weft__future_elsewhere();
-    return read_up_to(stream, READ_LINE, limit, (struct separator){"\n", 1});
-}
-
-weft_future *weft_read_until(weft_stream *stream, const void *separator, size_t separator_len,
-                             size_t limit)
-{
-    if (WEFT__ELSEWHERE(stream->net->loop->id))
-        return weft__future_elsewhere();
-    if (!separator_len)
-        return weft_future_failed(-EINVAL, "an empty separator");
-    return read_up_to(stream, READ_UNTIL, limit, (struct separator){separator, separator_len});
+    return begin(stream, WEFT__READ_EXACTLY, buffer, size);
 }
 
 bool weft_at_eof(const weft_stream *stream)
@@ -464,7 +379,7 @@ weft_future *weft_fill(weft_stream *stream, size_t have)
 {
     if (WEFT__ELSEWHERE(stream->net->loop->id))
         return weft__future_elsewhere();
-    return begin(stream, READ_FILL, NULL, have, &none);
+    return begin(stream, WEFT__READ_FILL, NULL, have);
 }
 
 const char *weft_peek(const weft_stream *stream, size_t *ret_len)
@@ -502,5 +417,5 @@ void weft__stream_consume(weft_stream *stream, size_t len)
 
 weft_future *weft__stream_wait(weft_stream *stream, size_t have)
 {
-    return begin(stream, READ_WAIT, NULL, have, &none);
+    return begin(stream, WEFT__READ_WAIT, NULL, have);
 }

@@ -69,10 +69,27 @@ static int arm(weft_stream *stream)
         stream->write_event = make_event(stream);
     if (!stream->write_event)
         return break_off(stream, -ENOMEM);
-    if (weft__sys.event_add(stream->write_event, NULL) < 0)
+    bool by_hand = stream->flags & WEFT__STREAM_BY_HAND;
+    if (!by_hand && weft__sys.event_add(stream->write_event, NULL) < 0)
         return break_off(stream, errno == ENOMEM ? -ENOMEM : -EIO);
     stream->flags |= WEFT__STREAM_WRITE_ARMED;
+    if (by_hand)
+        weft__stream_make_writable(stream);
     return 0;
+}
+
+void weft__stream_make_writable(weft_stream *stream)
+{
+    if (stream->flags & WEFT__STREAM_WRITE_ARMED)
+        event_active(stream->write_event, EV_WRITE, 0);
+}
+
+/* The same by a filter that is the descriptor. */
+static ssize_t transmit(weft_stream *stream, const struct iovec *piece)
+{
+    struct weft__stream_filter *filter = stream->filter;
+    ssize_t done = filter->ops->transmit(filter, piece->iov_base, piece->iov_len);
+    return done < 0 ? break_off(stream, (int)done) : done;
 }
 
 /* How much the kernel took, which may be nothing, or the failure, kept. */
@@ -80,9 +97,13 @@ static ssize_t send_pieces(weft_stream *stream, const struct iovec *pieces, size
 {
     size_t few = count < MAX_PIECES ? count : MAX_PIECES;
     struct msghdr message = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = few};
-    ssize_t sent = stream->flags & WEFT__STREAM_PIPE
-                       ? weft__pipe_writev(stream->fd, pieces, (int)few)
-                       : weft__sys.sendmsg(stream->fd, &message, MSG_NOSIGNAL);
+    ssize_t sent;
+    if (!(stream->flags & WEFT__STREAM_PIPE))
+        sent = weft__sys.sendmsg(stream->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    else if (!(stream->flags & WEFT__STREAM_BY_HAND))
+        sent = weft__pipe_writev(stream->fd, pieces, (int)few);
+    else
+        return transmit(stream, pieces);
     if (sent >= 0)
         return sent;
     if (errno == EAGAIN || errno == EINTR)
@@ -200,7 +221,9 @@ static int write_filtered(weft_stream *stream, const struct iovec *pieces, size_
         weft__stream_break(stream, status);
         return status;
     }
-    stream->since_pause += total_len(pieces, count);
+    size_t total = total_len(pieces, count);
+    stream->since_pause += total;
+    stream->written += total;
     weft__stream_push(stream);
     if (weft__buffer_len(&stream->out) <= stream->write_high)
         return stream->write_error;
@@ -217,17 +240,19 @@ int weft__stream_writev(weft_stream *stream, const struct iovec *pieces, size_t 
     if (stream->flags & WEFT__STREAM_FILTERED)
         return write_filtered(stream, pieces, count);
     bool corked = stream->flags & WEFT__STREAM_CORKED;
+    bool later = stream->flags & (WEFT__STREAM_CORKED | WEFT__STREAM_BY_HAND);
     ssize_t sent = 0;
-    if (!corked && !weft__buffer_len(&stream->out))
+    if (!later && !weft__buffer_len(&stream->out))
         sent = send_pieces(stream, pieces, count);
     if (sent < 0)
         return (int)sent;
-    stream->since_pause += total;
     if ((size_t)sent < total) {
         status = keep_rest(stream, pieces, count, (size_t)sent);
         if (status < 0)
             return status;
     }
+    stream->since_pause += total;
+    stream->written += total;
     size_t left = weft__buffer_len(&stream->out);
     if (left > stream->write_high)
         stream->flags |= WEFT__STREAM_PAUSED;
@@ -244,6 +269,13 @@ int weft_write(weft_stream *stream, const void *data, size_t len)
         return weft__elsewhere();
     struct iovec piece = {(void *)data, len};
     return weft__stream_writev(stream, &piece, 1);
+}
+
+int weft_writev(weft_stream *stream, const struct iovec *pieces, size_t count)
+{
+    if (WEFT__ELSEWHERE(stream->net->loop->id))
+        return weft__elsewhere();
+    return weft__stream_writev(stream, pieces, count);
 }
 
 void weft__stream_cork(weft_stream *stream)

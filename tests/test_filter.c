@@ -507,7 +507,8 @@ Test(filter, is_refused_where_it_cannot_be)
     cr_assert_eq(refusal(ended), WEFT_EOF);
     weft_stream_free(ended);
     cr_assert_eq(pipe2(pipe, O_CLOEXEC | O_NONBLOCK), 0);
-    cr_assert_eq(weft__stream_open_pipe(weft__net_get(test_loop, &status), pipe[0], false, &ended),
+    cr_assert_eq(weft__stream_open_one_way(weft__net_get(test_loop, &status), pipe[0],
+                                           WEFT__STREAM_PIPE, false, &ended),
                  0);
     cr_assert_eq(refusal(ended), -EINVAL, "a pipe");
     weft_stream_free(ended);

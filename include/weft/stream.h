@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * Streams: connected sockets that are read and written without blocking (asyncio's StreamReader and
- * StreamWriter in one). <weft/listen.h> has the other end: servers.
+ * StreamWriter in one). <weft/listen.h> has the other end: servers; <weft/socket.h> what only sockets
+ * have.
  *
  *     struct ask { WEFT_FRAME; weft_stream *stream; weft_bytes *line; };
  *
@@ -40,9 +41,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
 #include <weft/bytes.h>
+#include <weft/file.h>
 #include <weft/future.h>
 #include <weft/macros.h>
+#include <weft/time.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -94,6 +99,18 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_connect(const char *address);
 WEFT_PUBLIC weft_stream *weft_stream_new(int socket);
 
 /**
+ * Two streams that are each other's peer, within this process.
+ *
+ * They are a socketpair(), so that all that is true of streams is true of them.
+ *
+ * Thread:    loop.
+ * Ownership: both are the caller's, as that of weft_stream_new().
+ * Errors:    -EMFILE, -ENFILE, -ENOMEM, -ESHUTDOWN, WEFT_ENOLOOP: `ret` is not touched.
+ * Since:     0.1
+ */
+WEFT_PUBLIC WEFT_MUST_CHECK int weft_stream_pair(weft_stream *ret[2]);
+
+/**
  * Set how much the stream may keep in memory. What is there already stays.
  *
  * Thread:    loop.
@@ -116,6 +133,27 @@ WEFT_PUBLIC const char *weft_stream_peer(weft_stream *stream);
 
 /** Address of this end; else as weft_stream_peer(). Thread: loop. Since: 0.1 */
 WEFT_PUBLIC const char *weft_stream_local(weft_stream *stream);
+
+/** What a stream has done. */
+struct weft_stream_stats {
+    uint64_t received; /* bytes that have come, be they read or not yet */
+    uint64_t
+        written; /* bytes that were taken by weft_write() and its like, be they sent or not yet */
+    size_t to_read; /* of `received`: wait in the stream's buffer */
+    size_t to_send; /* weft_write_pending() */
+    weft_ns opened; /* when the stream was made; weft_now() */
+};
+
+/**
+ * Count what a stream has done. The bytes are those that its user reads and writes: with TLS, more go
+ * by the wire.
+ *
+ * Thread:    loop.
+ * Ownership: nothing changes hands.
+ * Errors:    all zero on another thread.
+ * Since:     0.1
+ */
+WEFT_PUBLIC void weft_stream_get_stats(const weft_stream *stream, struct weft_stream_stats *ret);
 
 /* ---- Reading ---- */
 
@@ -173,6 +211,54 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_read_line(weft_stream *stream, siz
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_read_until(weft_stream *stream, const void *separator,
                                                          size_t separator_len, size_t limit);
+
+/** What is read until; one of several. */
+struct weft_separator {
+    const void *data;
+    size_t len;
+};
+
+/**
+ * Read up to and including whichever separator ends first (StreamReader.readuntil with a tuple); the
+ * value is a weft_bytes, which ends with it.
+ *
+ * Of those that end at the same byte it does not matter which it was. One that begins with another one
+ * is never waited for: "\n" and "\n\n" together are "\n".
+ *
+ * Thread:    loop.
+ * Ownership: as weft_read_line(); the separators are copied.
+ * Errors:    by the future: as weft_read_until(); -EINVAL: there is none, or an empty one.
+ * Since:     0.1
+ */
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *
+weft_read_until_any(weft_stream *stream, const struct weft_separator *separators, size_t count,
+                    size_t limit);
+
+/**
+ * The next line, lent by the stream (`async for line in reader`); the value is a `const weft_bytes *`,
+ * or NULL at the end of the stream:
+ *
+ *     for (;;) {
+ *         WEFT_AWAIT_INTO(self->line, weft_next_line(self->stream, NULL));
+ *         if (!self->line)
+ *             break;
+ *         puts(self->line->data);
+ *     }
+ *
+ * The line comes without its end; a NUL follows the last byte. What follows the last "\n", if
+ * anything, is a line too. Compared with weft_read_line() nothing is allocated for each line, and
+ * nothing is to be freed. `options` says what ends a line, and how long it may be; its `chunk` is not
+ * used.
+ *
+ * Thread:    loop.
+ * Ownership: returns one reference, never NULL. The line is borrowed: until the next call, or the end of
+ *            the stream object. `options` may be NULL, and is copied.
+ * Errors:    by the future: WEFT_ELIMIT (a longer line), -EINVAL (the options). Else as
+ *            weft_read(). Nothing is taken then.
+ * Since:     0.1
+ */
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_next_line(weft_stream *stream,
+                                                        const struct weft_lines_options *options);
 
 /**
  * True once the peer has ended the stream and all of it was read (at_eof).
@@ -244,6 +330,17 @@ WEFT_PUBLIC int weft_consume(weft_stream *stream, size_t len);
 WEFT_PUBLIC int weft_write(weft_stream *stream, const void *data, size_t len);
 
 /**
+ * Write several pieces as one (StreamWriter.writelines), with one system call and without a copy as
+ * far as the kernel takes them.
+ *
+ * Thread:    loop.
+ * Ownership: as weft_write(), for each of them.
+ * Errors:    as weft_write(): all of them are taken, or nothing.
+ * Since:     0.1
+ */
+WEFT_PUBLIC int weft_writev(weft_stream *stream, const struct iovec *pieces, size_t count);
+
+/**
  * Wait until the peer has caught up (StreamWriter.drain).
  *
  * Done at once unless more than `write_high` bytes wait to be sent; then it is done when no more
@@ -302,6 +399,18 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_close(weft_stream *stream);
  * Since:     0.1
  */
 WEFT_PUBLIC void weft_stream_free(weft_stream *stream);
+
+/**
+ * weft_stream_free(), and the peer is told that something is missing (transport.abort): by TCP it gets
+ * a reset (RST) in place of an end, and what the kernel had still to send is dropped. With other kinds
+ * of streams it is the same as weft_stream_free(). NULL is nothing.
+ *
+ * Thread:    loop.
+ * Ownership: consumes the stream.
+ * Errors:    none.
+ * Since:     0.1
+ */
+WEFT_PUBLIC void weft_stream_abort(weft_stream *stream);
 
 #ifdef __cplusplus
 }

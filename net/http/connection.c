@@ -494,7 +494,7 @@ static WEFT_ASYNC(http_connection)
     WEFT_FINALLY;
     weft__http_connection_end(self->connection);
     if (self->next == RESET)
-        weft__stream_reset(self->stream);
+        weft_stream_abort(self->stream);
     WEFT_END;
 }
 
