@@ -43,12 +43,10 @@ static int stopped(weft_future *main, int status)
     return 1;
 }
 
-static int exit_status(weft_future *main, int status, const struct interrupt *interrupt)
+int weft__exit_status(weft_future *main, int status)
 {
     if (!weft_is_done(main))
         return stopped(main, status);
-    if (status == -ECANCELED && interrupt->happened)
-        return 130;
     if (status < 0) {
         weft__report_future(main, "failed");
         return 1;
@@ -76,7 +74,9 @@ int weft__run(const weft_coroutine *coroutine, const void *frame, const char *pl
             weft__signal_end_fallback(SIGINT, &interrupt.fallback);
         return 1;
     }
-    int result = exit_status(interrupt.main, status, &interrupt);
+    int result = 130;
+    if (!interrupt.happened || status != -ECANCELED || !weft_is_done(interrupt.main))
+        result = weft__exit_status(interrupt.main, status);
     if (weft_loop_shutdown(loop, NULL, NULL) < 0 && result == 0)
         result = 1;
     if (interruptible)

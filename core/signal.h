@@ -60,6 +60,9 @@ bool weft__signal_fall_back(int signum, weft__fallback *fallback);
 /** Be it no more; on return nobody looks at it. Its item may be in the mailbox. Thread: loop. */
 void weft__signal_end_fallback(int signum, const weft__fallback *fallback);
 
+/** True if the signal has its default meaning, but for what weft does with it. Thread: any. */
+bool weft__signal_is_default(int signum);
+
 /** In a forked child that goes on with the loop of this mailbox: whoever heard there hears here. */
 void weft__signal_after_fork(const weft__mailbox *mailbox);
 

@@ -245,12 +245,25 @@ bool weft__signal_ignore(weft__hearer *hearer)
 
 /* ---- The fallback ---- */
 
-static bool become_fallback(struct entry *entry, int signum, weft__fallback *fallback)
+static bool is_default(const struct entry *entry, int signum)
 {
     struct sigaction now;
     const struct sigaction *meaning = entry->installed ? &entry->before : &now;
-    if (atomic_load(&entry->falls_back) || sigaction(signum, NULL, &now) < 0 ||
-        (meaning->sa_flags & SA_SIGINFO) || meaning->sa_handler != SIG_DFL)
+    return sigaction(signum, NULL, &now) == 0 && !(meaning->sa_flags & SA_SIGINFO) &&
+           meaning->sa_handler == SIG_DFL;
+}
+
+bool weft__signal_is_default(int signum)
+{
+    lock();
+    bool result = is_default(&table[signum], signum);
+    pthread_mutex_unlock(&table_mutex);
+    return result;
+}
+
+static bool become_fallback(struct entry *entry, int signum, weft__fallback *fallback)
+{
+    if (atomic_load(&entry->falls_back) || !is_default(entry, signum))
         return false;
     atomic_store(&entry->fallback, fallback);
     atomic_store(&entry->falls_back, true);

@@ -287,6 +287,12 @@ void weft__resume(weft__item *item);
 /** What it runs for an await that became a yield, since there was a request to cancel. */
 void weft__resume_nap(weft__item *item);
 
+/* ---- A program's main coroutine: core/run.c ---- */
+
+/** The exit status for what it ended with; a failure is reported, and so is a loop that was stopped
+ * before. */
+int weft__exit_status(weft_future *main, int status);
+
 /* ---- Giving up ---- */
 
 /**

@@ -74,6 +74,18 @@ static void watch_forks(void)
     (void)pthread_atfork(before_fork, in_parent, in_child);
 }
 
+/* ---- Signals ---- */
+
+void weft__block_signals(sigset_t *ret_old)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+    sigset_t all;
+    sigfillset(&all);
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+        sigdelset(&all, faults[i]);
+    pthread_sigmask(SIG_SETMASK, &all, ret_old);
+}
+
 /* ---- The list ---- */
 
 uint32_t weft__new_loop_id(void)

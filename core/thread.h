@@ -20,6 +20,7 @@
 #ifndef WEFT_CORE_THREAD_H
 #define WEFT_CORE_THREAD_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <weft/loop.h>
@@ -75,6 +76,10 @@ uint32_t weft__loop_id_like(uint32_t id, uint32_t mask);
  * somebody keeps of them (net/http/handle.h). Thread: any.
  */
 uint32_t weft__new_loop_id(void);
+
+/** Block all signals on this thread but those by which the kernel reports a fault of its own: for
+ * threads that weft starts. */
+void weft__block_signals(sigset_t *ret_old);
 
 /** A loop's entry in the list of all loops, by which one thread finds another's. */
 struct weft__entry {

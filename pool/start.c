@@ -25,23 +25,13 @@
 #include <stdio.h>
 
 #include "core/sys.h"
+#include "core/thread.h"
 #include "pool/job.h"
 #include "pool/schedule.h"
 #include "pool/wake.h"
 #include "pool/worker.h"
 
 /* ---- Coming ---- */
-
-/* All signals but those by which the kernel reports a fault of this very thread. */
-static void block_signals(sigset_t *ret_old)
-{
-    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
-    sigset_t all;
-    sigfillset(&all);
-    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
-        sigdelset(&all, faults[i]);
-    pthread_sigmask(SIG_SETMASK, &all, ret_old);
-}
 
 /* 0 or an error number. */
 static int create_thread(struct weft__worker *worker)
@@ -54,7 +44,7 @@ static int create_thread(struct weft__worker *worker)
         return error;
     error = pthread_attr_setstacksize(&attributes, worker->pool->stack_size);
     if (!error) {
-        block_signals(&old);
+        weft__block_signals(&old);
         error = weft__sys.pthread_create(&thread, &attributes, weft__work, worker);
         pthread_sigmask(SIG_SETMASK, &old, NULL);
     }

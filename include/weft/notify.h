@@ -8,6 +8,8 @@
  *     …
  *     weft_notify("READY=1");
  *
+ * weft_serve() (<weft/serve.h>) tells when it is ready and when it stops by itself.
+ *
  * The environment is read at each call, and not changed. So a process that sets variables in one
  * thread, while another is in one of these functions, has a race, as ever with getenv().
  */

@@ -30,6 +30,7 @@
 #include <weft/queue.h>
 #include <weft/race.h>
 #include <weft/retry.h>
+#include <weft/run_loops.h>
 #include <weft/scope.h>
 #include <weft/semaphore.h>
 #include <weft/signal.h>
