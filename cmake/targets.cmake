@@ -1,5 +1,5 @@
 # How programs are declared: weft_add_suite, weft_add_parity, weft_add_example,
-# weft_add_fuzzer, weft_add_peer.
+# weft_add_program, weft_add_fuzzer, weft_add_peer.
 set(WEFT_RUN ${PROJECT_SOURCE_DIR}/tests/support/run)
 
 # weft_add_suite(UNIT [SOURCE...]): tests/test_UNIT.c, a Criterion suite with private symbols, as
@@ -45,6 +45,17 @@ function(weft_add_example name)
     COMMAND ${WEFT_RUN} "--sanitize=${WEFT_SANITIZE}"
             --expect=${CMAKE_CURRENT_SOURCE_DIR}/${name}.out $<TARGET_FILE:${tested}>)
   set_tests_properties(example.${name} PROPERTIES TIMEOUT 300)
+endfunction()
+
+# weft_add_program(NAME SOURCE... [LIBRARIES LIBRARY...]): a larger example, in a folder of its own; the
+# program stands beside the others.
+function(weft_add_program name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" LIBRARIES)
+  add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
+  target_compile_definitions(${name} PRIVATE _GNU_SOURCE)
+  target_link_libraries(${name} PRIVATE weft_static weft_flags ${arg_LIBRARIES})
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/docs/examples)
 endfunction()
 
 # weft_add_fuzzer(NAME): fuzz_NAME.c with its LLVMFuzzerTestOneInput, private symbols and inputs in
