@@ -9,6 +9,7 @@
 
 #include "core/future.h"
 #include "core/memory.h"
+#include "core/random.h"
 #include "core/thread.h"
 
 void *weft__companion_malloc(size_t size)
@@ -44,6 +45,11 @@ int weft__companion_elsewhere(void)
 weft_future *weft__companion_future_elsewhere(void)
 {
     return weft__future_elsewhere();
+}
+
+double weft__companion_random_fraction(void)
+{
+    return weft__random_fraction(weft__loop);
 }
 
 unsigned weft__companion_generation(void)

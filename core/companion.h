@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the companion libraries (weft_sqlite) use of weft's inside. They are built with it and of the
+ * What the companion libraries (weft_sqlite, weft_http_client) use of weft's inside. They are built with it and of the
  * same version, but linked to the shared library like anybody else, and its own names are hidden.
  * These are exported for them, and for nobody else; each stands for the function of that name.
  */
@@ -27,6 +27,9 @@ WEFT_PUBLIC bool weft__companion_is_elsewhere(uint32_t loop_id, const char *func
 /** Why. */
 WEFT_PUBLIC int weft__companion_elsewhere(void);
 WEFT_PUBLIC weft_future *weft__companion_future_elsewhere(void);
+
+/** The next random fraction of this thread's loop: see core/random.h. */
+WEFT_PUBLIC double weft__companion_random_fraction(void);
 
 /** Changes in a forked child. */
 WEFT_PUBLIC unsigned weft__companion_generation(void);

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A request from its beginning to its response: a coroutine, which makes attempts.
+ *
+ *     fetch:   attempt --a response--> delivered
+ *                ^ ^   --a redirect--> (method, URL, body changed) --+
+ *                | +-------------------------------------------------+
+ *                +--a delay-- worth another one
+ *
+ *     attempt: its turn --> certificates --> addresses --> file --> transfer --> its event
+ *
+ * Each arrow is an await, so a cancel, a deadline and the end of the session find it in one of them. The
+ * attempt's WEFT_FINALLY gives back all that it has: the handle at once, and then it waits for what its
+ * feeder has under way. A streamed response takes transfer and place along.
+ *
+ * `total` and `connect` are timeout blocks; libcurl, when it is connected, ends the latter.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <weft/file.h>
+#include <weft/task.h>
+
+#include "net/http_client/lookup.h"
+#include "net/http_client/session.h"
+#include "net/http_client/text.h"
+#include "net/http_client/transfer.h"
+
+/* ---- One attempt ---- */
+
+struct http_attempt {
+    WEFT_FRAME;
+    struct weft__client_request *request; /* borrowed from the fetch */
+    struct weft__client_place place;
+    weft_timeout *connecting;
+    char *known[2]; /* owned: of the host, and of the proxy */
+    weft_file *file;
+    struct stat *info;
+    int64_t length;
+    struct weft__client_transfer *transfer;
+    weft_http_response *response; /* owned by this until it is the result */
+    weft_future *feeder;
+    int status;
+};
+
+/* Both may have to be known to libcurl. */
+static bool is_to_look_up(const weft_http_session *session, const struct weft__client_url *host)
+{
+    return !session->defaults.unix_socket && !weft__client_url_is_numeric(host) &&
+           (!session->proxy.host || session->looks_up_behind_proxy);
+}
+
+static bool is_proxy_to_look_up(const weft_http_session *session)
+{
+    return session->proxy.host && !session->defaults.unix_socket &&
+           !weft__client_url_is_numeric(&session->proxy);
+}
+
+static bool needs_trust(const struct weft__client_request *request)
+{
+    const weft_http_session *session = request->session;
+    return (request->url.is_tls || session->proxy.is_tls) &&
+           !weft__client_trust_is_loaded(session->trust);
+}
+
+/* The place and the response are the transfer's now. */
+static int make_transfer(struct http_attempt *self)
+{
+    self->transfer =
+        weft__client_transfer_new(self->request, self->place, self->length, self->known);
+    self->place = (struct weft__client_place){0};
+    if (!self->transfer)
+        return -ENOMEM;
+    self->response = self->transfer->response;
+    self->transfer->connecting = self->connecting;
+    if (weft__client_upload_needs_feeder(&self->transfer->upload))
+        self->feeder = weft__client_upload_feed(self->transfer, self->file);
+    weft__client_transfer_start(self->transfer);
+    return 0;
+}
+
+static bool is_streamed_result(const struct http_attempt *self)
+{
+    return self->response->streams && self->transfer->verdict == WEFT__CLIENT_DELIVER;
+}
+
+static void hand_over(struct http_attempt *self)
+{
+    if (!is_streamed_result(self) || self->transfer->has_ended)
+        return;
+    weft__client_response_hand_over(self->response, self->transfer, self->request->deadline);
+    self->transfer = NULL;
+}
+
+/* What the fetch needs to know, also when the transfer is gone. */
+static void note_verdict(struct http_attempt *self)
+{
+    self->response->verdict = self->transfer->verdict;
+    self->response->retry_after = self->transfer->retry_after;
+}
+
+static WEFT_ASYNC(http_attempt)
+{
+    WEFT_BEGIN;
+    self->status = weft__client_place_enter(&self->place, &self->request->session->limits,
+                                            &self->request->url);
+    if (self->status < 0)
+        WEFT_FAIL(self->status);
+    if (self->place.host)
+        WEFT_AWAIT(weft__client_place_of_host(&self->place));
+    self->place.has_host = self->place.host;
+    WEFT_AWAIT(weft__client_place_of_all(&self->place));
+    weft__client_place_is_taken(&self->place);
+
+    if (self->request->body.path) {
+        WEFT_AWAIT_INTO(self->file, weft_file_open(self->request->body.path, O_RDONLY, 0));
+        WEFT_AWAIT_INTO(self->info, weft_file_stat(self->file));
+        self->length = S_ISREG(self->info->st_mode) ? self->info->st_size : -1;
+    }
+    WEFT_TIMEOUT_ENTER(self->connecting, self->request->timeouts.connect);
+    if (needs_trust(self->request))
+        WEFT_AWAIT(weft__client_trust_load(self->request->session->trust));
+    if (is_to_look_up(self->request->session, &self->request->url))
+        WEFT_AWAIT_INTO(self->known[0], weft__client_lookup(&self->request->url));
+    if (is_proxy_to_look_up(self->request->session))
+        WEFT_AWAIT_INTO(self->known[1], weft__client_lookup(&self->request->session->proxy));
+
+    self->status = make_transfer(self);
+    if (self->status < 0)
+        WEFT_FAIL(self->status);
+    WEFT_AWAIT(weft_ref(self->transfer->event));
+    note_verdict(self);
+    hand_over(self);
+    WEFT_RETURN(self->response, weft__client_response_destroy);
+
+    WEFT_FINALLY;
+    if (self->transfer) {
+        self->transfer->connecting = NULL;
+        weft__client_transfer_close(self->transfer);
+    }
+    if (WEFT_OUTCOME < 0)
+        weft_http_response_free(self->response);
+    if (self->feeder) {
+        weft_cancel(self->feeder);
+        WEFT_CATCH(self->status, self->feeder);
+    }
+    weft__client_transfer_free(self->transfer);
+    weft__client_place_leave(&self->place);
+    weft__companion_free(self->known[0]);
+    weft__companion_free(self->known[1]);
+    weft_stat_free(self->info);
+    weft_file_unref(self->file);
+    if (self->connecting && weft_timeout_exit(self->connecting, WEFT_OUTCOME) != WEFT_OUTCOME)
+        WEFT_FAIL(-ETIMEDOUT, "no connection to %s:%s in time", self->request->url.host,
+                  self->request->url.port);
+    WEFT_END;
+}
+
+/* ---- All of them ---- */
+
+struct http_fetch {
+    WEFT_FRAME;
+    bool *begun;
+    struct weft__client_request *request; /* owned */
+    struct weft__client_link link;        /* in the session's list */
+    weft_future *task;                    /* itself, borrowed */
+    weft_timeout *total;
+    weft_http_response *response;
+    weft_ns delay;
+    int status;
+};
+
+void weft__client_fetch_cut(struct weft__client_link *link)
+{
+    struct http_fetch *fetch =
+        (struct http_fetch *)(void *)((char *)link - offsetof(struct http_fetch, link));
+    weft_cancel_because(fetch->task, "the session was freed");
+}
+
+static void enter(struct http_fetch *self)
+{
+    weft_http_session *session = self->request->session;
+    *self->begun = true;
+    self->task = weft_current_task();
+    session->requests++;
+    weft__client_link_add(&session->fetches, &self->link);
+    weft__client_session_enter(session);
+}
+
+static void leave(struct http_fetch *self)
+{
+    weft__client_link_remove(&self->link);
+    weft__client_session_leave(self->request->session);
+}
+
+/* 0: try again, after `delay`; a failure; 1: the response is the result. */
+static int judge(struct http_fetch *self)
+{
+    weft_http_response *response = self->response;
+    self->delay = 0;
+    if (response->verdict == WEFT__CLIENT_FOLLOW)
+        return weft__client_request_redirect(self->request, response->status,
+                                             weft_http_header(response, "Location"));
+    if (response->verdict == WEFT__CLIENT_RETRY)
+        self->delay = weft__client_next_delay(self->request, response->retry_after);
+    return response->verdict == WEFT__CLIENT_DELIVER;
+}
+
+static bool is_refused(const struct http_fetch *self)
+{
+    return (self->request->flags & WEFT_HTTP_EXPECT_OK) && self->response->status >= 400;
+}
+
+static WEFT_ASYNC(http_fetch)
+{
+    WEFT_BEGIN;
+    enter(self);
+    WEFT_TIMEOUT_ENTER(self->total, self->request->timeouts.total);
+    for (;;) {
+        WEFT_CATCH_INTO(self->status, self->response,
+                        weft_call(http_attempt, .request = self->request));
+        if (self->status < 0 && !weft__client_may_retry(self->request, self->status))
+            WEFT_FAIL(self->status, "%s", WEFT_CAUGHT_MESSAGE ? WEFT_CAUGHT_MESSAGE : "");
+        if (self->status < 0) {
+            self->delay = weft__client_next_delay(self->request, 0);
+        } else {
+            self->status = judge(self);
+            if (self->status == 1)
+                break;
+            weft_http_response_free(self->response);
+            self->response = NULL;
+            if (self->status < 0)
+                WEFT_FAIL(self->status, "a redirect of %s", self->request->url.text);
+        }
+        if (self->delay > 0)
+            WEFT_AWAIT(weft_sleep(self->delay));
+    }
+    if (is_refused(self))
+        WEFT_FAIL(WEFT_EHTTP, "%s %s: status %d", self->request->method, self->request->url.text,
+                  self->response->status);
+    WEFT_RETURN(self->response, weft__client_response_destroy);
+
+    WEFT_FINALLY;
+    if (WEFT_OUTCOME < 0)
+        weft_http_response_free(self->response);
+    bool was_cut = WEFT_OUTCOME == -ECANCELED && self->request->session->is_freed;
+    bool timed_out = weft_timeout_exit(self->total, WEFT_OUTCOME) == -ETIMEDOUT;
+    leave(self);
+    weft__client_request_free(self->request);
+    if (was_cut)
+        WEFT_FAIL(WEFT_ECLOSED, "the session was freed");
+    if (timed_out && WEFT_OUTCOME == -ECANCELED)
+        WEFT_FAIL(-ETIMEDOUT, "the request took too long");
+    WEFT_END;
+}
+
+/* ---- The calls ---- */
+
+weft_future *weft__client_started(weft_future *task, bool begun)
+{
+    if (begun || weft_task_get_state(task) != WEFT_TASK_NEW)
+        return task;
+    weft_cancel(task);
+    weft_unref(task);
+    return weft_future_failed(WEFT_ELIMIT, "within too many tasks that started each other");
+}
+
+static weft_future *fetch(weft_http_session *session, const char *function, const char *method,
+                          const char *url, const struct weft_http_fetch_options *options)
+{
+    bool begun = false;
+    struct weft__client_request *request = NULL;
+    int status = weft__client_session_check(session, function);
+    if (status == 0 && session->is_closed)
+        status = WEFT_ECLOSED;
+    if (status == 0)
+        status = weft__client_request_new(session, method, url, options, &request);
+    if (status < 0)
+        return weft__client_refuse(status);
+    weft_future *task = weft_spawn_eager(http_fetch, .begun = &begun, .request = request);
+    if (!begun)
+        weft__client_request_free(request);
+    return weft__client_started(task, begun);
+}
+
+weft_future *weft_http_fetch(weft_http_session *session, const char *method, const char *url,
+                             const struct weft_http_fetch_options *options)
+{
+    return fetch(session, __func__, method, url, options);
+}
+
+weft_future *weft_http_get(weft_http_session *session, const char *url)
+{
+    return fetch(session, __func__, "GET", url, NULL);
+}
+
+weft_future *weft_http_head(weft_http_session *session, const char *url)
+{
+    return fetch(session, __func__, "HEAD", url, NULL);
+}
+
+weft_future *weft_http_delete(weft_http_session *session, const char *url)
+{
+    return fetch(session, __func__, "DELETE", url, NULL);
+}
+
+static weft_future *send_memory(weft_http_session *session, const char *function,
+                                const char *method, const char *url, const char *type,
+                                const void *data, size_t len)
+{
+    const struct weft_http_fetch_options options = {
+        .body = {.data = data, .len = len, .type = type}};
+    return fetch(session, function, method, url, &options);
+}
+
+weft_future *weft_http_post(weft_http_session *session, const char *url, const char *type,
+                            const void *data, size_t len)
+{
+    return send_memory(session, __func__, "POST", url, type, data, len);
+}
+
+weft_future *weft_http_put(weft_http_session *session, const char *url, const char *type,
+                           const void *data, size_t len)
+{
+    return send_memory(session, __func__, "PUT", url, type, data, len);
+}

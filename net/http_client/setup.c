@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libcurl's options for a transfer.
+ *
+ * What libcurl would do by itself, and weft does otherwise: redirects, deadlines, looking up names,
+ * reading proxies from the environment, signals. A look-up that it tries nonetheless is refused, rather
+ * than a thread started that the loop would join.
+ */
+#include "net/http_client/setup.h"
+
+#include "net/http_client/session.h"
+#include "net/http_client/text.h"
+#include "net/http_client/transfer.h"
+
+/* After a failure the others are nothing. */
+#define SET(option, value) \
+    (code = code == CURLE_OK ? curl_easy_setopt(easy, (option), (value)) : code)
+
+/* Only what needs no look-up gets as far: addresses in numbers. */
+static int refuse_look_up(void *state, void *reserved, void *is_numeric)
+{
+    (void)state;
+    (void)reserved;
+    return is_numeric ? 0 : 1;
+}
+
+static CURLcode set_callbacks(CURL *easy, struct weft__client_transfer *transfer)
+{
+    CURLcode code = CURLE_OK;
+    SET(CURLOPT_PRIVATE, transfer);
+    SET(CURLOPT_ERRORBUFFER, transfer->error);
+    SET(CURLOPT_HEADERFUNCTION, weft__client_on_header);
+    SET(CURLOPT_HEADERDATA, transfer);
+    SET(CURLOPT_WRITEFUNCTION, weft__client_on_data);
+    SET(CURLOPT_WRITEDATA, transfer);
+    SET(CURLOPT_PREREQFUNCTION, weft__client_on_connected);
+    SET(CURLOPT_PREREQDATA, transfer);
+    SET(CURLOPT_READFUNCTION, weft__client_upload_read);
+    SET(CURLOPT_READDATA, transfer);
+    SET(CURLOPT_SEEKFUNCTION, weft__client_upload_seek);
+    SET(CURLOPT_SEEKDATA, transfer);
+    return code;
+}
+
+static bool sends_length_always(const char *method)
+{
+    return weft__client_has_word("POST PUT PATCH", method);
+}
+
+static CURLcode set_method(CURL *easy, const struct weft__client_transfer *transfer,
+                           const struct weft__client_request *request)
+{
+    const struct weft__client_upload *upload = &transfer->upload;
+    CURLcode code = CURLE_OK;
+    if (strcmp(request->method, "HEAD") == 0) {
+        SET(CURLOPT_NOBODY, 1L);
+        return code;
+    }
+    if (upload->body || sends_length_always(request->method)) {
+        SET(CURLOPT_UPLOAD, 1L);
+        SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)(upload->body ? upload->length : 0));
+    }
+    if (!weft__client_request_is_repeatable(request)) /* one that is idle may be closed already */
+        SET(CURLOPT_FRESH_CONNECT, 1L);
+    SET(CURLOPT_CUSTOMREQUEST, request->method);
+    return code;
+}
+
+static CURLcode set_request(CURL *easy, struct weft__client_transfer *transfer,
+                            const struct weft__client_request *request)
+{
+    CURLcode code = set_method(easy, transfer, request);
+    SET(CURLOPT_URL, request->url.text);
+    SET(CURLOPT_HTTPHEADER, transfer->fields);
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    if (!(request->flags & WEFT_HTTP_RAW))
+        SET(CURLOPT_ACCEPT_ENCODING, "");
+    if (request->user)
+        SET(CURLOPT_USERNAME, request->user);
+    if (request->password)
+        SET(CURLOPT_PASSWORD, request->password);
+    if (request->flags & WEFT_HTTP_NEW_CONNECTION) {
+        SET(CURLOPT_FRESH_CONNECT, 1L);
+        SET(CURLOPT_FORBID_REUSE, 1L);
+    }
+    return code;
+}
+
+static CURLcode set_version(CURL *easy, unsigned flags)
+{
+    CURLcode code = CURLE_OK;
+    if (flags & WEFT_HTTP_ONE_ONLY)
+        SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    else if (flags & WEFT_HTTP_TWO_ONLY)
+        SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
+    return code;
+}
+
+static CURLcode set_route(CURL *easy, struct weft__client_transfer *transfer,
+                          const struct weft__client_defaults *defaults)
+{
+    CURLcode code = CURLE_OK;
+    bool is_abstract = defaults->unix_socket && defaults->unix_socket[0] == '@';
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_PROXY, defaults->proxy ? defaults->proxy : "");
+    SET(CURLOPT_NOPROXY, "");
+    if (defaults->unix_socket && is_abstract)
+        SET(CURLOPT_ABSTRACT_UNIX_SOCKET, defaults->unix_socket + 1);
+    else if (defaults->unix_socket)
+        SET(CURLOPT_UNIX_SOCKET_PATH, defaults->unix_socket);
+    SET(CURLOPT_RESOLVE, transfer->known);
+    SET(CURLOPT_RESOLVER_START_FUNCTION, refuse_look_up);
+    SET(CURLOPT_RESOLVER_START_DATA, transfer->known ? NULL : transfer);
+    return code;
+}
+
+static CURLcode set_session(CURL *easy, struct weft__client_transfer *transfer)
+{
+    const weft_http_session *session = transfer->session;
+    CURLcode code = set_route(easy, transfer, &session->defaults);
+    if (code == CURLE_OK)
+        code = set_version(easy, session->defaults.flags);
+    if (code == CURLE_OK)
+        code = weft__client_trust_apply(session->trust, easy);
+    SET(CURLOPT_SHARE, session->share);
+    if (!(session->defaults.flags & WEFT_HTTP_NO_COOKIES))
+        SET(CURLOPT_COOKIEFILE, "");
+    return code;
+}
+
+static bool copy_lists(struct weft__client_transfer *transfer,
+                       const struct weft__client_request *request, char *const known[2])
+{
+    for (int i = 0; i < 2; i++) {
+        struct curl_slist *longer =
+            known[i] ? curl_slist_append(transfer->known, known[i]) : transfer->known;
+        if (known[i] && !longer)
+            return false;
+        transfer->known = longer;
+    }
+    for (struct curl_slist *entry = request->fields; entry; entry = entry->next) {
+        struct curl_slist *longer = curl_slist_append(transfer->fields, entry->data);
+        if (!longer)
+            return false;
+        transfer->fields = longer;
+    }
+    return true;
+}
+
+bool weft__client_setup(struct weft__client_transfer *transfer,
+                        const struct weft__client_request *request, char *const known[2])
+{
+    CURL *easy = transfer->easy;
+    if (!copy_lists(transfer, request, known))
+        return false;
+    return set_callbacks(easy, transfer) == CURLE_OK &&
+           set_request(easy, transfer, request) == CURLE_OK &&
+           set_session(easy, transfer) == CURLE_OK;
+}
