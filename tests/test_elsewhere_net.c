@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <weft/http_middleware.h>
 #include <weft/process_stream.h>
 #include <weft/weft.h>
 
@@ -86,6 +87,9 @@ static bool says(const char *text)
     X(V, weft_listener_stop, weft_listener_stop(s->listener))
 
 #define CALLS_OF_SERVERS(X)                                                           \
+    X(V, weft_http_on_access, weft_http_on_access(s->server, NULL, NULL))             \
+    X(S, weft_http_use, weft_http_use(s->server, holds, .stage = NULL))               \
+    X(Z, weft_http_mount, weft_http_mount(s->server, "/mounted"))                     \
     X(S, weft_http_route, weft_http_route(s->server, "/twice", holds, .stage = NULL)) \
     X(N, weft_http_serve, weft_http_serve("127.0.0.1:0", holds, .stage = NULL))       \
     X(V, weft_http_server_abort, weft_http_server_abort(s->server))                   \
@@ -101,6 +105,8 @@ static bool says(const char *text)
 
 #define CALLS_OF_REQUESTS(X)                                                                    \
     X(S, weft_http_add_header, weft_http_add_header(s->request, "X-Elsewhere", "yes"))          \
+    X(S, weft_http_answer_status, weft_http_answer_status(s->request))                          \
+    X(F, weft_http_next, weft_http_next(s->request))                                            \
     X(F, weft_http_drain, weft_http_drain(s->request))                                          \
     X(F, weft_http_end, weft_http_end(s->request))                                              \
     X(F, weft_http_read, weft_http_read(s->request, (char[1]){0}, 1))                           \
@@ -111,7 +117,9 @@ static bool says(const char *text)
     X(Z, weft_http_request_is_stopping, weft_http_request_is_stopping(s->request))              \
     X(S, weft_http_request_length, weft_http_request_length(s->request))                        \
     X(Z, weft_http_request_method, says(weft_http_request_method(s->request)))                  \
+    X(Z, weft_http_request_param, weft_http_request_param(s->request, "id"))                    \
     X(Z, weft_http_request_path, says(weft_http_request_path(s->request)))                      \
+    X(Z, weft_http_request_pattern, says(weft_http_request_pattern(s->request)))                \
     X(Z, weft_http_request_peer, says(weft_http_request_peer(s->request)))                      \
     X(Z, weft_http_request_query, weft_http_request_query(s->request, "a"))                     \
     X(Z, weft_http_request_query_string, weft_http_request_query_string(s->request))            \

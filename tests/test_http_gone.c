@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weft/http_middleware.h>
 #include <weft/task.h>
 
 #include "net/http/handle.h"
@@ -131,6 +132,8 @@ Test(http_gone, every_call_is_refused_and_reported_and_a_stranger_hears_nothing)
     MUST(weft_http_request_target, !*weft_http_request_target(gone));
     MUST(weft_http_request_path, !*weft_http_request_path(gone));
     MUST(weft_http_request_tail, !*weft_http_request_tail(gone));
+    MUST(weft_http_request_param, !weft_http_request_param(gone, "id"));
+    MUST(weft_http_request_pattern, !*weft_http_request_pattern(gone));
     MUST(weft_http_request_version, !*weft_http_request_version(gone));
     MUST(weft_http_request_peer, strcmp(weft_http_request_peer(gone), "?") == 0);
     MUST(weft_http_request_query, !weft_http_request_query(gone, "secret"));
@@ -148,6 +151,8 @@ Test(http_gone, every_call_is_refused_and_reported_and_a_stranger_hears_nothing)
     MUST(weft_http_start, weft_http_start(gone, 200, NULL, 6) == WEFT_ECLOSED);
     MUST(weft_http_write, weft_http_write(gone, "leaked", 6) == WEFT_ECLOSED);
     MUST(weft_http_drain, is_closed(weft_http_drain(gone)));
+    MUST(weft_http_next, is_closed(weft_http_next(gone)));
+    MUST(weft_http_answer_status, weft_http_answer_status(gone) == WEFT_ECLOSED);
     MUST(weft_http_end, is_closed(weft_http_end(gone)));
 
     cr_assert_str_eq(name, "n");

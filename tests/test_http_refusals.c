@@ -86,7 +86,7 @@ Test(http_refusals, unknown_paths_and_methods_do_not_end_the_connection)
     client.len = 0;
     test_http_say(&client, "POST /hello HTTP/1.1\r\nContent-Length: 3\r\n" HOST "abc");
     cr_assert_eq(test_http_status(client.received), 405);
-    cr_assert_not_null(strstr(client.received, "\r\nAllow: GET, HEAD\r\n"));
+    cr_assert_not_null(strstr(client.received, "\r\nAllow: GET, HEAD, OPTIONS\r\n"));
     client.len = 0;
     test_http_say(&client, "GET /hello HTTP/1.1\r\n" HOST);
     cr_assert_eq(test_http_status(client.received), 200);

@@ -19,6 +19,7 @@
  *     weft_http_server *server = weft_http_server_new(NULL);
  *     weft_http_route(server, "GET /time", tell_time);
  *     weft_http_route(server, "POST /hash", hash_password, .rounds = 5000);
+ *     weft_http_route(server, "GET /users/{id}", show_user);
  *     weft_http_route(server, "GET /files/...", send_file, .root = "/srv");
  *     status = weft_http_server_listen(server, "127.0.0.1:8080");
  *
@@ -63,6 +64,7 @@ extern "C" {
 #endif
 
 typedef struct weft_http_server weft_http_server;
+typedef struct weft_http_router weft_http_router;
 typedef struct weft_http_request weft_http_request;
 
 /**
@@ -128,24 +130,56 @@ WEFT_PUBLIC weft_http_server *weft_http_server_new(const struct weft_http_server
  * Which handler answers which requests:
  * `weft_http_route(server, "GET /time", tell_time, .zone = "UTC")`.
  *
- * The pattern is a method, a space and a path; without the method, all methods. A path that ends
- * with "/..." stands for everything below, and weft_http_request_tail() is what the "..." stands
- * for. Paths are compared after decoding, with case. The most specific route wins: the whole path
- * before a longer beginning before a shorter one, and the method before all methods. GET answers
- * HEAD too, unless there is a route for that. No route: 404; none with the method: 405.
+ * The pattern is a method, a space and a path; without the method, all methods. A segment of the
+ * path may be a parameter, "{name}" (letters, digits, "_"; at most 16 of them), which stands for any
+ * segment that is not empty: weft_http_request_param(). A path that ends with "/..." stands for
+ * everything below, and weft_http_request_tail() is what the "..." stands for.
+ *
+ * Paths are compared segment by segment, with case, each decoded by itself: an escaped slash ("%2F")
+ * is a part of its segment and separates nothing. The most specific route wins, from the left: a text
+ * before a parameter before "...", and at the end the method before all methods. GET answers HEAD
+ * too, unless there is a route for that. No route: 404; none with the method: 405 with Allow, and
+ * OPTIONS gets the same list with 204.
  *
  * The frame must have a member `weft_http_request *request`; it is set to the request. The other
  * arguments are copied for every request, as in weft_spawn(); what they point to is borrowed until
  * the server is freed and its last handler has ended.
  *
+ * `where` is a server, or a router: then the pattern begins behind its prefix.
+ *
  * Thread:    loop; routes may also be added while the server runs.
  * Ownership: the pattern is copied.
- * Errors:    -EINVAL (not a pattern), -EEXIST (there is such a route), -ENOMEM. The first of them
- *            is kept and fails weft_http_server_listen(), so that it may be ignored here.
+ * Errors:    -EINVAL (not a pattern), -EEXIST (there is such a route, be it with other names for its
+ *            parameters), -ENOMEM. The first of them is kept and fails weft_http_server_listen(), so
+ *            that it may be ignored here.
  * Since:     0.1
  */
-#define weft_http_route(server, pattern, ...) \
-    WEFT__HTTP_ROUTE(server, pattern, __VA_ARGS__, .weft_frame = {0, 0})
+#define weft_http_route(where, pattern, ...) \
+    WEFT__HTTP_ROUTE(where, pattern, __VA_ARGS__, .weft_frame = {0, 0})
+
+/**
+ * A part of the paths of `where`, a server or a router: those below a prefix, "/api" or
+ * "/users/{id}". So what belongs together is written in one place, whatever its prefix will be:
+ *
+ *     void add_shop(weft_http_router *shop) { weft_http_route(shop, "GET /cart", show_cart); … }
+ *     add_shop(weft_http_mount(server, "/shop"));
+ *
+ * The route of the prefix itself has no path there: "GET ". The same prefix is the same router.
+ *
+ * Thread:    loop.
+ * Ownership: the server's; it is there as long as that. The prefix is copied.
+ * Errors:    NULL and errno: EINVAL (not a prefix: it begins with "/" and does not end so), EEXIST
+ *            (with other names for its parameters), ENOMEM, -WEFT_ETHREAD. Kept as by
+ *            weft_http_route(), which refuses a router that is NULL.
+ * Since:     0.1
+ */
+#define weft_http_mount(where, prefix) weft__http_mount(WEFT__HTTP_ROUTER(where), (prefix))
+
+/**
+ * The router of all paths of a server, for functions that take one.
+ * Thread: any. Since: 0.1
+ */
+WEFT_PUBLIC weft_http_router *weft_http_server_router(weft_http_server *server);
 
 /**
  * Listen on one more address (those of <weft/listen.h>).
@@ -273,7 +307,8 @@ WEFT_PUBLIC const char *weft_http_request_target(const weft_http_request *reques
 /**
  * The path, decoded: "/a b"; it begins with "/" ("*" alone for `OPTIONS *`).
  *
- * It holds no NUL and no segment that is "." or "..". An escaped slash has become a slash.
+ * It holds no NUL and no segment that is "." or "..". An escaped slash has become a slash here, though
+ * it was none when the route was looked for.
  *
  * Thread:    loop.
  * Ownership: borrowed until the handler has ended; never NULL.
@@ -283,10 +318,22 @@ WEFT_PUBLIC const char *weft_http_request_target(const weft_http_request *reques
 WEFT_PUBLIC const char *weft_http_request_path(const weft_http_request *request);
 
 /**
- * What the "..." of the route stands for in the path: never NULL; "" for other routes.
+ * What the "..." of the route stands for in the path, decoded: never NULL; "" for other routes.
  * Thread: loop. Since: 0.1
  */
 WEFT_PUBLIC const char *weft_http_request_tail(const weft_http_request *request);
+
+/**
+ * What the parameter "{name}" of the route stands for in the path, decoded: of "/users/a%2Fb" and
+ * "/users/{id}", "a/b". NULL: the route has no such parameter. Thread: loop. Since: 0.1
+ */
+WEFT_PUBLIC const char *weft_http_request_param(const weft_http_request *request, const char *name);
+
+/**
+ * The path of the route, prefixes of routers included: "/users/{id}"; of these there are few, to count
+ * requests by. "" when none was found, and for weft_http_serve(). Thread: loop. Since: 0.1
+ */
+WEFT_PUBLIC const char *weft_http_request_pattern(const weft_http_request *request);
 
 /**
  * The first parameter of that name in the query, decoded: of "?ms=50&x=a+b", "50" for "ms".
@@ -480,9 +527,16 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_http_end(weft_http_request *reques
 
 /* ---- What the macros expand to; not for direct use. ---- */
 
-WEFT_PUBLIC int weft__http_route(weft_http_server *server, const char *pattern,
+WEFT_PUBLIC int weft__http_route(weft_http_router *router, const char *pattern,
                                  const weft_coroutine *coroutine, const void *frame,
                                  size_t request_offset, const char *place);
+WEFT_PUBLIC weft_http_router *weft__http_mount(weft_http_router *outer, const char *prefix);
+
+static inline weft_http_router *weft__http_router_itself(weft_http_router *router)
+{
+    return router;
+}
+
 WEFT_PUBLIC weft_http_server *weft__http_serve(const struct weft_http_server_options *options,
                                                const char *address, const weft_coroutine *coroutine,
                                                const void *frame, size_t request_offset,
@@ -494,8 +548,13 @@ WEFT_PUBLIC weft_http_server *weft__http_serve(const struct weft_http_server_opt
         _Generic(((struct name *)0)->request, weft_http_request * \
                  : offsetof(struct name, request)),               \
         WEFT__HERE
-#define WEFT__HTTP_ROUTE(server, pattern, ...) \
-    weft__http_route((server), (pattern), WEFT__HTTP_HANDLER(__VA_ARGS__))
+/* A server or a router. */
+#define WEFT__HTTP_ROUTER(where)                            \
+    _Generic((where), weft_http_router *                    \
+             : weft__http_router_itself, weft_http_server * \
+             : weft_http_server_router)(where)
+#define WEFT__HTTP_ROUTE(where, pattern, ...) \
+    weft__http_route(WEFT__HTTP_ROUTER(where), (pattern), WEFT__HTTP_HANDLER(__VA_ARGS__))
 #define WEFT__HTTP_SERVE(options, address, ...) \
     weft__http_serve((options), (address), WEFT__HTTP_HANDLER(__VA_ARGS__))
 

@@ -5,20 +5,18 @@
  *     NO_ANSWER --respond--> ANSWERED
  *     NO_ANSWER --start--> STARTED --write, drain--> STREAMING --end--> ANSWERED
  *     NO_ANSWER --start fails--> NOT_STARTED    STREAMING --end, but less than promised--> BROKEN
+ *     NO_ANSWER --upgrade.c--> UPGRADED --the handler's end--> ANSWERED
  *
  * The head is put together when something is sent, on the stack, and goes out with the first piece of
  * the body by one system call. Only then is it decided whether the connection goes on: not if the
  * client or the handler said so, if the server stops, after max_requests, if the length is told by the
  * end of the connection, or if so much of the request's body is unread that it is not worth reading.
- *
- * What handlers add is checked when it is added: no header's value can end its line.
  */
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/uio.h>
 
 #include "core/memory.h"
@@ -262,100 +260,14 @@ weft_future *weft_http_drain(weft_http_request *handle)
     return weft__http_drain(request);
 }
 
-/* ---- Headers ---- */
-
-static bool has_control(const char *text)
-{
-    return weft__http_has_control(text, strlen(text));
-}
-
-static bool is_token(const char *text)
-{
-    size_t len = 0;
-    while (weft__http_is(text[len], WEFT__HTTP_TCHAR))
-        len++;
-    return len && !text[len];
-}
-
-static bool is_servers_business(const char *name)
-{
-    static const char *const names[] = {"Connection", "Content-Length", "Content-Type",
-                                        "Keep-Alive", "Trailer",        "Transfer-Encoding",
-                                        "Upgrade"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strcasecmp(name, names[i]) == 0)
-            return true;
-    return false;
-}
-
-static int reserve_headers(weft__http_exchange *request, size_t more)
-{
-    size_t need = request->headers_len + more;
-    if (need <= request->headers_size)
-        return 0;
-    size_t size = request->headers_size ? request->headers_size : 128;
-    while (size < need)
-        size *= 2;
-    char *headers = weft__realloc(request->headers, size);
-    if (!headers)
-        return -ENOMEM;
-    request->headers = headers;
-    request->headers_size = size;
-    return 0;
-}
-
-static void append_header(weft__http_exchange *request, const char *text)
-{
-    size_t len = strlen(text);
-    memcpy(request->headers + request->headers_len, text, len);
-    request->headers_len += len;
-}
-
-static int add_line(weft__http_exchange *request, const char *name, const char *value)
-{
-    int status = reserve_headers(request, strlen(name) + strlen(value) + sizeof(": \r\n"));
-    if (status < 0)
-        return status;
-    append_header(request, name);
-    append_header(request, ": ");
-    append_header(request, value);
-    append_header(request, "\r\n");
-    return 0;
-}
-
-int weft__http_add_header(weft__http_exchange *request, const char *name, const char *value)
-{
-    if (request->answer != WEFT__HTTP_NO_ANSWER)
-        return -EALREADY;
-    if (!name || !value || !is_token(name) || has_control(value))
-        return -EINVAL;
-    if (strcasecmp(name, "Connection") == 0 && strcasecmp(value, "close") == 0) {
-        request->close = true;
-        return 0;
-    }
-    if (is_servers_business(name))
-        return -EINVAL;
-    int status = add_line(request, name, value);
-    if (status < 0)
-        return status;
-    request->has_date |= strcasecmp(name, "Date") == 0;
-    request->has_server |= strcasecmp(name, "Server") == 0;
-    return 0;
-}
-
-int weft_http_add_header(weft_http_request *handle, const char *name, const char *value)
-{
-    weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
-    return request ? weft__http_add_header(request, name, value) : weft__http_gone();
-}
-
 /* ---- In one piece ---- */
 
 static int check_answer(const weft__http_exchange *request, int status, const char *content_type)
 {
     if (request->answer != WEFT__HTTP_NO_ANSWER)
         return -EALREADY;
-    if (status < 200 || status > 599 || (content_type && has_control(content_type)))
+    if (status < 200 || status > 599 ||
+        (content_type && weft__http_has_control(content_type, strlen(content_type))))
         return -EINVAL;
     return 0;
 }
@@ -416,6 +328,8 @@ weft_future *weft_http_respondf(weft_http_request *handle, int status, const cha
 weft_future *weft__http_respond_status(weft__http_exchange *request, int status, const char *reason)
 {
     char text[256];
+    if (status == 204)
+        return respond(request, status, NULL, NULL, 0);
     int len = snprintf(text, sizeof(text), "%d %s%s%s\n", status, weft__http_status_text(status),
                        reason ? ": " : "", reason ? reason : "");
     return respond(request, status, "text/plain", text, (size_t)len);
@@ -433,7 +347,7 @@ static int start(weft__http_exchange *request, int status, const char *content_t
 {
     if (length < WEFT_HTTP_UNKNOWN_LENGTH)
         return -EINVAL;
-    int failure = content_type ? add_line(request, "Content-Type", content_type) : 0;
+    int failure = content_type ? weft__http_add_line(request, "Content-Type", content_type) : 0;
     if (failure < 0)
         return failure;
     request->status = status;
@@ -530,14 +444,36 @@ weft_future *weft_http_end(weft_http_request *handle)
 
 /* ---- The server's side ---- */
 
-void weft__http_answer_begin(weft__http_exchange *request)
+int weft__http_switch(weft__http_exchange *request, const char *protocol)
+{
+    struct head head;
+    begin_head(&head);
+    request->status = 101;
+    add_status(&head, 101);
+    add(&head, ok_and_date(request->server) + OK_LEN, request->has_date ? 0 : DATE_LEN);
+    ADD(&head, "Connection: Upgrade\r\nUpgrade: ");
+    add_text(&head, protocol);
+    ADD(&head, "\r\n");
+    add(&head, request->headers, request->headers_len);
+    ADD(&head, "\r\n");
+    return send_all(request, &head);
+}
+
+void weft__http_answer_again(weft__http_exchange *request)
 {
     request->answer = WEFT__HTTP_NO_ANSWER;
     request->status = 0;
     request->close = request->bodiless = request->chunked = false;
-    request->has_date = request->has_server = false;
+    request->has_date = request->kept.has_date;
+    request->has_server = request->kept.has_server;
     request->length = 0;
-    request->headers_len = 0;
+    request->headers_len = request->kept.len;
+}
+
+void weft__http_answer_begin(weft__http_exchange *request)
+{
+    request->kept = (struct weft__http_mark){0, false, false};
+    weft__http_answer_again(request);
     if (request->headers_size <= KEPT_HEADERS)
         return;
     weft__free(request->headers);
@@ -545,11 +481,15 @@ void weft__http_answer_begin(weft__http_exchange *request)
     request->headers_size = 0;
 }
 
+void weft__http_let_go(weft_future *future)
+{
+    if (weft_is_done(future))
+        weft__observe(future);
+    weft_unref(future);
+}
+
 void weft__http_refuse(weft__http_exchange *request, int status, const char *reason)
 {
     request->server->refused++;
-    weft_future *sent = weft__http_respond_status(request, status, reason);
-    if (weft_is_done(sent))
-        weft__observe(sent);
-    weft_unref(sent);
+    weft__http_let_go(weft__http_respond_status(request, status, reason));
 }

@@ -127,11 +127,19 @@ static bool begin_request(weft__http_connection *connection)
     return true;
 }
 
+/* All that there will be of the answer is written. */
+static void tell(const weft__http_exchange *request)
+{
+    if (request->server->on_access)
+        weft__http_tell_access(request);
+}
+
 static enum next refuse(weft__http_exchange *request, int status, const char *reason)
 {
     request->close = true;
     request->body = WEFT__HTTP_BODY_NONE;
     weft__http_refuse(request, status, reason);
+    tell(request);
     return LEAVE;
 }
 
@@ -215,13 +223,13 @@ static void give_up_answer(weft__http_exchange *request)
 /* What the handler said of its own answer is not for the server's. */
 static void answer_500(weft__http_exchange *request)
 {
-    weft__http_answer_begin(request);
+    weft__http_answer_again(request);
     weft_unref(weft__http_respond_status(request, 500, NULL));
 }
 
 static void answer_body_failure(weft__http_exchange *request)
 {
-    weft__http_answer_begin(request);
+    weft__http_answer_again(request);
     weft__http_refuse(request, request->body_status, NULL);
 }
 
@@ -268,6 +276,8 @@ static void conclude(weft__http_exchange *request, int status, const char *messa
     weft__http_unwatch(request->connection);
     if (status < 0 && !blames_client(request, status))
         report(request, "HTTP handler failed", status, message);
+    if (request->answer == WEFT__HTTP_UPGRADED)
+        request->answer = status < 0 ? WEFT__HTTP_BROKEN : WEFT__HTTP_ANSWERED;
     if (status < 0 && !begun)
         answer_failure(request, status);
     else if (status < 0 && unfinished)
@@ -278,45 +288,18 @@ static void conclude(weft__http_exchange *request, int status, const char *messa
         answer_nothing(request);
 }
 
-static weft_future *answer_unrouted(weft__http_exchange *request, int status, const char *allowed)
-{
-    if (status == 405)
-        weft__http_add_header(request, "Allow", allowed);
-    weft__http_refuse(request, status, NULL);
-    return NULL;
-}
-
 /* The whole head is there. The handler if it is not done: then conclude() is to follow. */
 static weft_future *start_handler(weft__http_connection *connection)
 {
     weft__http_exchange *request = connection->request;
-    weft_http_server *server = connection->server;
-    struct weft__http_route *route;
-    char allowed[256];
     connection->phase = WEFT__HTTP_HANDLING;
     connection->served++;
     request->context = weft_context_current();
     request->gone = request->watched = false;
     weft__http_body_begin(request);
-    int status = weft__http_request_decode(request);
-    if (status < 0) {
-        request->close = true;
-        weft__http_refuse(request, status == -ENOMEM ? 503 : 400,
-                          status == -ENOMEM ? NULL : "malformed path");
+    weft_future *handler = weft__http_dispatch(request);
+    if (!handler)
         return NULL;
-    }
-    status = weft__http_find_route(server, request, &route, allowed, sizeof(allowed));
-    if (status)
-        return answer_unrouted(request, status, allowed);
-    if (route->below)
-        request->tail = request->path + route->path_len;
-    request->coroutine = route->coroutine;
-    request->place = route->place;
-    server->served++;
-    server->active++;
-    memcpy(route->frame + route->request_offset, &server->slots->at[request->slot].handle,
-           sizeof(weft_http_request *));
-    weft_future *handler = weft__call(route->coroutine, route->frame, route->place);
     if (weft_is_done(handler)) {
         conclude(request, weft__observe(handler), weft_message(handler));
         weft_unref(handler);
@@ -368,6 +351,7 @@ static enum next after_request(weft__http_connection *connection, int status)
     else if (request->close || status < 0)
         next = LEAVE;
     connection->write_deadline = WEFT_FOREVER;
+    tell(request);
     forget_context(request);
     if (next != KEEP)
         return next;

@@ -26,6 +26,7 @@
 #ifndef WEFT_NET_HTTP_HANDLE_H
 #define WEFT_NET_HTTP_HANDLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <weft/http_server.h>
 
@@ -84,6 +85,17 @@ static inline weft__http_exchange *weft__http_at(uintptr_t handle, const char *f
                          1))
         return slots->at[slot].exchange;
     return weft__http_refuse_handle(handle, function);
+}
+
+/** What it stands for if it is still good; else NULL, and nobody is told. */
+static inline weft__http_exchange *weft__http_alive(const weft_http_request *request)
+{
+    const struct weft__http_slots *slots = weft__http_slots;
+    uintptr_t handle = (uintptr_t)request;
+    uint32_t slot = (uint32_t)(handle & (WEFT__HTTP_MOST_SLOTS - 1));
+    bool good = slots && slots->loop_id == weft__loop_id && slot < slots->used &&
+                slots->at[slot].handle == handle;
+    return good ? slots->at[slot].exchange : NULL;
 }
 
 /** What a handler's request stands for; NULL: refused and reported. */

@@ -3,9 +3,11 @@
  * What a handler may ask about its request. The parser's texts lie in the head's memory; what must
  * be decoded first lies in `text`, a block that goes around with the request:
  *
- *     path NUL query NUL name NUL value NUL name NUL value NUL …
+ *     path NUL [segments NUL] query NUL name NUL value NUL name NUL value NUL …
  *
- * A path that is as it was sent and ends the target needs no copy.
+ * A path that is as it was sent and ends the target needs no copy. `segments` is there when a slash was
+ * escaped: the path with a NUL in its place, so that routes see where the client has put a slash and where
+ * it has written one. What a route's parameters stand for is in a block of its own.
  */
 #include <errno.h>
 #include <string.h>
@@ -52,29 +54,57 @@ static char *decode_parameters(struct weft__http_slice query, char *at, size_t s
     return at;
 }
 
+static bool is_escaped_slash(const char *at)
+{
+    return at[0] == '%' && at[1] == '2' && (at[2] | 32) == 'f';
+}
+
+/* As the decoded path, which is there already, but with a NUL for each slash that was escaped. */
+static char *mark_escaped_slashes(weft__http_exchange *request, char *to)
+{
+    const struct weft__http_slice sent = request->parser.request.path;
+    bool any = false;
+    size_t len = 0;
+    for (size_t i = 0; i < sent.len; len++) {
+        bool escaped = is_escaped_slash(sent.data + i);
+        any |= escaped;
+        to[len] = escaped ? 0 : request->path[len];
+        i += sent.data[i] == '%' ? 3 : 1;
+    }
+    if (!any)
+        return to;
+    request->segments.data = to;
+    return to + len;
+}
+
+static void decode_query(weft__http_exchange *request, struct weft__http_slice query, char *at)
+{
+    memcpy(at, query.data, query.len);
+    at[query.len] = 0;
+    request->query = at;
+    at += query.len + 1;
+    request->parameters = at;
+    char *end = decode_parameters(query, at, 2 * (query.len + 1));
+    request->parameters_len = (size_t)(end - at);
+}
+
 static int decode_text(weft__http_exchange *request)
 {
     const struct weft__http_request *parsed = &request->parser.request;
-    size_t query_len = parsed->query.len;
-    int status = make_room(request, parsed->path.len + 1 + query_len + 1 + 2 * (query_len + 1));
+    size_t path_len = parsed->path.len, query_len = parsed->query.len, len;
+    int status = make_room(request, 2 * (path_len + 1) + query_len + 1 + 2 * (query_len + 1));
     if (status < 0)
         return status;
     char *at = request->text;
-    size_t len;
-    status = weft__http_decode_path(parsed->path, at, parsed->path.len + 1, &len);
-    if (status < 0)
+    if (weft__http_decode_path(parsed->path, at, path_len + 1, &len) < 0)
         return -EINVAL;
     request->path = at;
+    request->segments = (struct weft__http_slice){at, len};
     at += len + 1;
-    if (!parsed->query.data)
-        return 0;
-    memcpy(at, parsed->query.data, query_len);
-    at[query_len] = 0;
-    request->query = at;
-    at += query_len + 1;
-    request->parameters = at;
-    char *end = decode_parameters(parsed->query, at, 2 * (query_len + 1));
-    request->parameters_len = (size_t)(end - at);
+    if (len < path_len)
+        at = mark_escaped_slashes(request, at);
+    if (parsed->query.data)
+        decode_query(request, parsed->query, at);
     return 0;
 }
 
@@ -96,15 +126,56 @@ int weft__http_request_decode(weft__http_exchange *request)
     request->query = request->parameters = NULL;
     request->parameters_len = 0;
     request->path = parsed->path.data;
+    request->segments = parsed->path;
+    request->route = NULL;
     int status = needs_text(parsed) ? decode_text(request) : 0;
     if (status < 0)
         return status;
     return has_dots(request->path) ? -EINVAL : 0;
 }
 
+static int make_room_for_params(weft__http_exchange *request, const struct weft__http_found *found)
+{
+    size_t size = found->param_count;
+    for (size_t i = 0; i < found->param_count; i++)
+        size += found->params[i].len;
+    if (request->params_size >= size)
+        return 0;
+    weft__free(request->params);
+    request->params = weft__malloc(size);
+    request->params_size = request->params ? size : 0;
+    return request->params ? 0 : -ENOMEM;
+}
+
+int weft__http_request_routed(weft__http_exchange *request, const struct weft__http_found *found)
+{
+    request->route = found->route;
+    if (found->route && found->route->below)
+        request->tail = request->path + found->tail;
+    if (!found->param_count || !found->route)
+        return 0;
+    int status = make_room_for_params(request, found);
+    if (status < 0)
+        return status;
+    char *to = request->params;
+    for (size_t i = 0; i < found->param_count; i++) {
+        size_t at = (size_t)(found->params[i].data - request->segments.data);
+        memcpy(to, request->path + at,
+               found->params[i].len); /* where escaped slashes are slashes */
+        to += found->params[i].len;
+        *to++ = 0;
+    }
+    return 0;
+}
+
 void weft__http_request_forget(weft__http_exchange *request)
 {
     request->path = request->tail = request->query = request->parameters = NULL;
+    if (request->params_size > KEPT_TEXT) {
+        weft__free(request->params);
+        request->params = NULL;
+        request->params_size = 0;
+    }
     if (request->text_size <= KEPT_TEXT)
         return;
     weft__free(request->text);
@@ -136,6 +207,27 @@ const char *weft_http_request_tail(const weft_http_request *handle)
 {
     const weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
     return request ? request->tail : "";
+}
+
+const char *weft_http_request_pattern(const weft_http_request *handle)
+{
+    const weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    return request && request->route ? request->route->path : "";
+}
+
+const char *weft_http_request_param(const weft_http_request *handle, const char *name)
+{
+    const weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    if (!request || !request->route || !request->route->param_count)
+        return NULL;
+    const char *value = request->params;
+    size_t len = strlen(name);
+    for (const char *at = strchr(request->route->path, '{'); at; at = strchr(at + 1, '{')) {
+        if (strncmp(at + 1, name, len) == 0 && at[1 + len] == '}')
+            return value;
+        value += strlen(value) + 1;
+    }
+    return NULL;
 }
 
 const char *weft_http_request_query(const weft_http_request *handle, const char *name)

@@ -1,115 +1,145 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Routes: which handler answers what.
+ * Routes: patterns, and which handler answers what.
  *
- * A handful of them, so they are compared one by one; the most specific one wins, whatever the order
- * in which they were added:
+ *     [METHOD ' '] PATH      PATH = { '/' segment } [ '/...' ]      segment = text | '{' name '}'
  *
- *     the whole path  >  a longer beginning  >  a shorter one;  then  its method  >  GET for HEAD  >
- *     all methods
+ * Routes and routers are there as long as their server is, so that a request may point to its route. A
+ * router is a part of a server's paths: a prefix that is put in front of its patterns. All of them share
+ * one tree (net/http/tree.c).
  *
- * A route whose path fits and whose method does not is passed over, and makes a 405 of what would
- * have been a 404.
+ * Nothing is found: 404. A path that is known but not with this method: 405 and what it is known with;
+ * OPTIONS then gets the same list and 204, and so it does for "*", without a list.
+ *
+ * Failure modes: a pattern that is none or is taken, no memory. Whichever comes first is kept, and fails
+ * weft_http_server_listen().
  */
+#include "net/http/route.h"
+
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/text.h"
 #include "net/http/server.h"
 
 /* ---- Finding ---- */
 
-static bool path_fits(const struct weft__http_route *route, const char *path)
-{
-    if (!route->path)
-        return true;
-    if (strncmp(route->path, path, route->path_len) != 0)
-        return false;
-    return route->below || !path[route->path_len];
-}
-
-/* How well the method fits; 0: not. */
-static size_t method_rank(const struct weft__http_route *route, const char *method)
-{
-    if (!route->method)
-        return 1;
-    if (strcmp(route->method, method) == 0)
-        return 3;
-    return strcmp(route->method, "GET") == 0 && strcmp(method, "HEAD") == 0 ? 2 : 0;
-}
-
-static size_t path_rank(const struct weft__http_route *route)
-{
-    if (!route->path)
-        return 0;
-    return route->below ? route->path_len : SIZE_MAX / 4;
-}
-
-static void allow(char *allowed, size_t size, const char *method)
-{
-    size_t len = strlen(allowed);
-    if (weft__http_list_has((struct weft__http_slice){allowed, len}, method))
-        return;
-    bool with_head = strcmp(method, "GET") == 0;
-    snprintf(allowed + len, size - len, "%s%s%s", len ? ", " : "", method,
-             with_head ? ", HEAD" : "");
-}
-
 int weft__http_find_route(const weft_http_server *server, const weft__http_exchange *request,
-                          struct weft__http_route **ret, char *allowed, size_t allowed_size)
+                          struct weft__http_found *ret)
 {
-    const char *method = request->parser.request.method.data;
-    struct weft__http_route *best = NULL;
-    size_t best_rank = 0;
-    bool path_known = false;
-    allowed[0] = 0;
-    for (size_t i = 0; i < server->route_count; i++) {
-        struct weft__http_route *route = &server->routes[i];
-        if (!path_fits(route, request->path))
-            continue;
-        size_t fits = method_rank(route, method);
-        size_t rank = path_rank(route) * 4 + fits;
-        path_known = true;
-        if (!fits)
-            allow(allowed, allowed_size, route->method);
-        else if (!best || rank > best_rank) {
-            best = route;
-            best_rank = rank;
-        }
+    const struct weft__http_request *parsed = &request->parser.request;
+    weft__http_tree_find(&server->tree, request->segments, parsed, ret);
+    if (!ret->route && server->any) {
+        ret->route = server->any;
+        ret->router = server->any->router;
     }
-    *ret = best;
-    if (best)
+    if (!ret->router)
+        ret->router = server->router;
+    if (ret->route)
         return 0;
-    return path_known ? 405 : 404;
+    bool options = parsed->method_id == WEFT__HTTP_METHOD_OPTIONS;
+    if (options && (ret->path_known || request->path[0] == '*'))
+        return 204;
+    return ret->path_known ? 405 : 404;
+}
+
+/* ---- Patterns ---- */
+
+static bool is_name(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        bool letter = (text[i] | 32) >= 'a' && (text[i] | 32) <= 'z';
+        bool digit = text[i] >= '0' && text[i] <= '9';
+        if (!letter && !digit && text[i] != '_')
+            return false;
+    }
+    return len > 0;
+}
+
+/* Does "{name" stand in front of `end`? `name` is the same in a segment that comes later. */
+static bool comes_before(const char *path, const char *name, size_t len)
+{
+    for (const char *at = strchr(path, '{'); at && at + 1 < name; at = strchr(at + 1, '{'))
+        if (strncmp(at + 1, name, len) == 0 && at[1 + len] == '}')
+            return true;
+    return false;
+}
+
+/* The segments of a path; how many are parameters, or -EINVAL. */
+static int check_path(const char *path, size_t len)
+{
+    int params = 0;
+    const char *end = path + len;
+    for (const char *at = path; at != end;) {
+        const char *slash = memchr(at + 1, '/', (size_t)(end - at - 1));
+        const char *segment = at + 1, *segment_end = slash ? slash : end;
+        size_t braces = 0;
+        for (const char *c = segment; c != segment_end; c++)
+            braces += *c == '{' || *c == '}';
+        size_t segment_len = (size_t)(segment_end - segment);
+        if (braces) {
+            bool sound = braces == 2 && segment[0] == '{' && segment_end[-1] == '}' &&
+                         is_name(segment + 1, segment_len - 2) &&
+                         !comes_before(path, segment + 1, segment_len - 2);
+            if (!sound || ++params > WEFT__HTTP_MOST_PARAMS)
+                return -EINVAL;
+        }
+        at = segment_end;
+    }
+    return params;
+}
+
+/* Of a path that ends with "/...", how long it is without. */
+static size_t len_above(const struct weft__http_route *route)
+{
+    return strlen(route->path) - (route->below ? 4 : 0);
+}
+
+/* "METHOD /path", with the prefix of the router in between, into a text of its own. */
+static int parse(struct weft__http_route *route, const char *pattern)
+{
+    const char *prefix = route->router->prefix ? route->router->prefix : "";
+    const char *space = strchr(pattern, ' ');
+    const char *path = space ? space + 1 : pattern;
+    size_t method_len = (size_t)(path - pattern), prefix_len = strlen(prefix);
+    if ((*path && *path != '/') || (!*path && !prefix_len))
+        return -EINVAL;
+    route->text = weft__malloc(method_len + prefix_len + strlen(path) + 1);
+    if (!route->text)
+        return -ENOMEM;
+    memcpy(route->text, pattern, method_len);
+    memcpy(route->text + method_len, prefix, prefix_len);
+    memcpy(route->text + method_len + prefix_len, path, strlen(path) + 1);
+    route->path = route->text + method_len;
+    if (space) {
+        route->text[method_len - 1] = 0;
+        route->method = route->text;
+        route->method_id = weft__http_method_id(route->method);
+        if (!weft__http_is_token(route->method))
+            return -EINVAL;
+    }
+    size_t len = strlen(route->path);
+    route->below = len >= 4 && strcmp(route->path + len - 4, "/...") == 0;
+    int params = check_path(route->path, len_above(route));
+    route->param_count = params < 0 ? 0 : (size_t)params;
+    return params < 0 ? params : 0;
 }
 
 /* ---- Adding ---- */
 
-static bool is_token(const char *text)
+int weft__http_handler_init(struct weft__http_handler *handler, const weft_coroutine *coroutine,
+                            const void *frame, size_t request_offset, const char *place)
 {
-    size_t len = 0;
-    while (weft__http_is(text[len], WEFT__HTTP_TCHAR))
-        len++;
-    return len && !text[len];
-}
-
-/* Take "METHOD /path/..." apart; the text is the route's own copy. */
-static int parse(struct weft__http_route *route)
-{
-    char *space = strchr(route->pattern, ' ');
-    route->path = space ? space + 1 : route->pattern;
-    if (space) {
-        *space = 0;
-        route->method = route->pattern;
-        if (!is_token(route->method))
-            return -EINVAL;
-    }
-    if (route->path[0] != '/')
-        return -EINVAL;
-    size_t len = strlen(route->path);
-    route->below = len >= 4 && strcmp(route->path + len - 4, "/...") == 0;
-    route->path_len = route->below ? len - 3 : len;
+    *handler = (struct weft__http_handler){
+        .coroutine = coroutine,
+        .frame = weft__malloc(coroutine->frame_size),
+        .request_offset = request_offset,
+        .place = place,
+    };
+    if (!handler->frame)
+        return -ENOMEM;
+    memcpy(handler->frame, frame, coroutine->frame_size);
     return 0;
 }
 
@@ -118,65 +148,176 @@ static bool same(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static bool is_taken(const weft_http_server *server, const struct weft__http_route *route)
+static int add(struct weft__http_route *route)
 {
-    for (size_t i = 0; i < server->route_count; i++) {
-        const struct weft__http_route *other = &server->routes[i];
-        if (same(other->method, route->method) && same(other->path, route->path))
-            return true;
-    }
-    return false;
+    weft_http_server *server = route->router->server;
+    struct weft__http_node *node =
+        weft__http_tree_add(&server->tree, route->path, len_above(route));
+    if (!node)
+        return -ENOMEM;
+    struct weft__http_route **routes = route->below ? &node->below : &node->here;
+    for (const struct weft__http_route *other = *routes; other; other = other->next)
+        if (same(other->method, route->method))
+            return -EEXIST;
+    while (*routes)
+        routes = &(*routes)->next;
+    *routes = route;
+    return 0;
 }
 
-static int add(weft_http_server *server, const struct weft__http_route *route)
+/* A route for everything, "*" too, has no pattern. */
+static int add_any(struct weft__http_route *route)
 {
-    if (is_taken(server, route))
+    weft_http_server *server = route->router->server;
+    if (server->any)
         return -EEXIST;
-    size_t size = (server->route_count + 1) * sizeof(*route);
-    struct weft__http_route *routes = weft__realloc(server->routes, size);
-    if (!routes)
-        return -ENOMEM;
-    server->routes = routes;
-    routes[server->route_count++] = *route;
+    route->path = "";
+    server->any = route;
     return 0;
 }
 
 static void free_route(struct weft__http_route *route)
 {
-    weft__free(route->pattern);
-    weft__free(route->frame);
+    if (!route)
+        return;
+    weft__free(route->text);
+    weft__free(route->handler.frame);
+    weft__free(route);
 }
 
-int weft__http_route(weft_http_server *server, const char *pattern, const weft_coroutine *coroutine,
+static int make_route(weft_http_router *router, const char *pattern,
+                      const weft_coroutine *coroutine, const void *frame, size_t request_offset,
+                      const char *place)
+{
+    struct weft__http_route *route = weft__calloc(1, sizeof(*route));
+    if (!route)
+        return -ENOMEM;
+    route->router = router;
+    int status = weft__http_handler_init(&route->handler, coroutine, frame, request_offset, place);
+    if (status == 0 && pattern)
+        status = parse(route, pattern);
+    if (status == 0)
+        status = pattern ? add(route) : add_any(route);
+    if (status < 0)
+        free_route(route);
+    return status;
+}
+
+static void keep_error(weft_http_server *server, int status)
+{
+    if (status < 0 && !server->route_error)
+        server->route_error = status;
+}
+
+int weft__http_route(weft_http_router *router, const char *pattern, const weft_coroutine *coroutine,
                      const void *frame, size_t request_offset, const char *place)
 {
-    if (weft__is_elsewhere(server->loop->id, "weft_http_route"))
+    if (!router)
+        return -EINVAL;
+    if (weft__is_elsewhere(router->server->loop->id, "weft_http_route"))
         return weft__elsewhere();
-    struct weft__http_route route = {
-        .pattern = weft__strdup(pattern),
-        .coroutine = coroutine,
-        .frame = weft__malloc(coroutine->frame_size),
-        .request_offset = request_offset,
-        .place = place,
-    };
-    int status = route.frame && (route.pattern || !pattern) ? 0 : -ENOMEM;
-    if (status == 0) {
-        memcpy(route.frame, frame, coroutine->frame_size);
-        status = pattern ? parse(&route) : 0;
-    }
-    if (status == 0)
-        status = add(server, &route);
-    if (status < 0) {
-        free_route(&route);
-        if (!server->route_error)
-            server->route_error = status;
-    }
+    int status = make_route(router, pattern, coroutine, frame, request_offset, place);
+    keep_error(router->server, status);
     return status;
+}
+
+/* ---- Routers ---- */
+
+weft_http_router *weft__http_router_new(weft_http_server *server, weft_http_router *outer)
+{
+    weft_http_router *router = weft__calloc(1, sizeof(*router));
+    if (!router)
+        return NULL;
+    router->server = server;
+    router->outer = outer;
+    router->next = server->routers;
+    server->routers = router;
+    return router;
+}
+
+static void free_router(weft_http_router *router)
+{
+    weft__http_free_uses(router);
+    weft__free(router->prefix);
+    weft__free(router);
+}
+
+weft_http_router *weft_http_server_router(weft_http_server *server)
+{
+    return server->router;
+}
+
+static int check_prefix(const char *prefix)
+{
+    size_t len = strlen(prefix);
+    if (prefix[0] != '/' || prefix[len - 1] == '/' || strstr(prefix, "/.../") ||
+        (len >= 4 && strcmp(prefix + len - 4, "/...") == 0))
+        return -EINVAL;
+    return 0;
+}
+
+/* The one that is there already, or a new one. */
+static int mount(weft_http_router *router, weft_http_router **ret)
+{
+    int status = check_path(router->prefix, strlen(router->prefix));
+    if (status < 0)
+        return status;
+    struct weft__http_node *node =
+        weft__http_tree_add(&router->server->tree, router->prefix, strlen(router->prefix));
+    if (!node)
+        return -ENOMEM;
+    if (node->router && strcmp(node->router->prefix, router->prefix) != 0)
+        return -EEXIST; /* with another name for a parameter */
+    if (!node->router)
+        node->router = router;
+    *ret = node->router;
+    return 0;
+}
+
+static int mount_prefix(weft_http_router *outer, const char *prefix, weft_http_router **ret)
+{
+    int status = check_prefix(prefix);
+    if (status < 0)
+        return status;
+    weft_http_router *router = weft__http_router_new(outer->server, outer);
+    if (!router)
+        return -ENOMEM;
+    router->prefix = weft__format("%s%s", outer->prefix ? outer->prefix : "", prefix);
+    status = router->prefix ? weft__http_router_inherit(router) : -ENOMEM;
+    if (status == 0)
+        status = mount(router, ret);
+    if (status == 0 && *ret == router)
+        return 0;
+    outer->server->routers = router->next;
+    free_router(router);
+    return status;
+}
+
+weft_http_router *weft__http_mount(weft_http_router *outer, const char *prefix)
+{
+    weft_http_router *router = NULL;
+    if (!outer) {
+        errno = EINVAL;
+        return NULL;
+    }
+    if (weft__is_elsewhere(outer->server->loop->id, "weft_http_mount")) {
+        errno = -weft__elsewhere();
+        return NULL;
+    }
+    int status = mount_prefix(outer, prefix, &router);
+    keep_error(outer->server, status);
+    if (status < 0)
+        errno = -status;
+    return router;
 }
 
 void weft__http_free_routes(weft_http_server *server)
 {
-    for (size_t i = 0; i < server->route_count; i++)
-        free_route(&server->routes[i]);
-    weft__free(server->routes);
+    weft__http_tree_free(&server->tree);
+    free_route(server->any);
+    while (server->routers) {
+        weft_http_router *router = server->routers;
+        server->routers = router->next;
+        free_router(router);
+    }
 }

@@ -114,6 +114,9 @@ weft__http_exchange *weft__http_request_new(weft__http_connection *connection)
     request->server = server;
     request->stream = connection->stream;
     request->context = NULL;
+    request->written = 0;
+    if (server->on_access)
+        request->began = weft_now();
     weft__http_parser_begin(&request->parser, request + 1);
     weft__http_answer_begin(request);
     return request;
@@ -124,6 +127,7 @@ static void destroy_request(weft__http_exchange *request)
     weft__http_slot_give_back(request->server->slots, request->slot);
     weft__free(request->text);
     weft__free(request->headers);
+    weft__free(request->params);
     weft__free(request);
 }
 
@@ -251,7 +255,8 @@ static int make(weft_loop *loop, const struct weft_http_server_options *options,
     server->slots = &part->slots;
     server->refs = 1;
     server->date_second = -1;
-    status = set_options(server, options);
+    server->router = weft__http_router_new(server, NULL);
+    status = server->router ? set_options(server, options) : -ENOMEM;
     if (status < 0) {
         destroy(server);
         return status;
@@ -310,7 +315,7 @@ weft_http_server *weft__http_serve(const struct weft_http_server_options *option
     weft_http_server *server = weft_http_server_new(options);
     if (!server)
         return NULL;
-    int status = weft__http_route(server, NULL, coroutine, frame, request_offset, place);
+    int status = weft__http_route(server->router, NULL, coroutine, frame, request_offset, place);
     if (status == 0)
         status = add_listener(server, address);
     if (status == 0)
@@ -350,11 +355,22 @@ struct weft_http_stats weft_http_server_stats(const weft_http_server *server)
 
 /* ---- The end ---- */
 
+/* Who waits for it is told. */
+static void begin_to_stop(weft_http_server *server)
+{
+    server->stopping = true;
+    if (!server->stop_event)
+        return;
+    weft_event_set(server->stop_event);
+    weft_event_free(server->stop_event);
+    server->stop_event = NULL;
+}
+
 void weft_http_server_stop(weft_http_server *server)
 {
     if (WEFT__ELSEWHERE(server->loop->id))
         return;
-    server->stopping = true;
+    begin_to_stop(server);
     for (size_t i = 0; i < server->listener_count; i++)
         weft_listener_stop(server->listeners[i]);
     for (weft__link *link = server->connections; link; link = link->next) {
@@ -379,7 +395,8 @@ void weft_http_server_free(weft_http_server *server)
         return;
     if (!server || server->freed)
         return;
-    server->freed = server->stopping = true;
+    server->freed = true;
+    begin_to_stop(server);
     for (size_t i = 0; i < server->listener_count; i++)
         weft_listener_free(server->listeners[i]);
     server->listener_count = 0;

@@ -5,6 +5,7 @@
  *
  *     server.c      options, listeners, the end
  *     route.c       patterns, and which handler answers what
+ *     tree.c        finding a route
  *     connection.c  the coroutine of a connection: head, handler, what comes after
  *     deadline.c    how long a connection may wait
  *     watch.c       a client that goes away while its handler waits
@@ -12,12 +13,20 @@
  *     request.c     what a handler may ask about its request
  *     body.c        reading the body
  *     answer.c      the answer
+ *     headers.c     what handlers add to its head
+ *     middleware.c  what is called for a request, and in what order
+ *     access.c      who is told of a request that is over
+ *     upgrade.c     a connection that goes on with another protocol
+ *
+ * and request_id.c, time_limit.c and cors.c are middleware.
  */
 #ifndef WEFT_NET_HTTP_SERVER_H
 #define WEFT_NET_HTTP_SERVER_H
 
 #include <time.h>
 #include <weft/callback.h>
+#include <weft/event.h>
+#include <weft/http_middleware.h>
 #include <weft/http_server.h>
 
 #include "core/context.h"
@@ -26,19 +35,8 @@
 #include "core/loop.h"
 #include "net/http/handle.h"
 #include "net/http/parser.h"
+#include "net/http/route.h"
 #include "net/stream.h"
-
-struct weft__http_route {
-    char *pattern;      /* the method, NUL, the path; owned */
-    const char *method; /* in `pattern`; NULL: all */
-    const char *path;   /* in `pattern`; NULL: all paths, "*" too */
-    size_t path_len;
-    bool below; /* everything that begins with `path`, which ends with '/' */
-    const weft_coroutine *coroutine;
-    char *frame; /* what each request's frame is a copy of; owned */
-    size_t request_offset;
-    const char *place;
-};
 
 /** All fields are [loop]. */
 struct weft_http_server {
@@ -48,9 +46,14 @@ struct weft_http_server {
     bool stopping, freed;
     struct weft_http_server_options options; /* [const] with the defaults filled in */
     struct weft__http_limits limits;         /* [const] */
-    struct weft__http_route *routes;
-    size_t route_count;
-    int route_error; /* the first that weft_http_route() returned */
+    struct weft__http_node tree;             /* of the routes */
+    struct weft__http_route *any;            /* a route for everything; owned; NULL: none */
+    weft_http_router *routers;               /* all; owned */
+    weft_http_router *router;                /* [const] of all paths; one of them */
+    int route_error;                         /* the first that weft_http_route() returned */
+    weft_http_access_fn *on_access;          /* NULL: nobody is told */
+    void *on_access_arg;
+    weft_event *stop_event; /* for who waits for that; made when asked for; owned; NULL: none */
     weft_listener **listeners;
     size_t listener_count;
     weft__link *connections;
@@ -84,7 +87,14 @@ enum weft__http_answer_state {
     WEFT__HTTP_STARTED,     /* weft_http_start(), and the head is not sent */
     WEFT__HTTP_STREAMING,   /* the head is sent */
     WEFT__HTTP_ANSWERED,
-    WEFT__HTTP_BROKEN /* it cannot be ended well */
+    WEFT__HTTP_BROKEN,  /* it cannot be ended well */
+    WEFT__HTTP_UPGRADED /* the connection is the handler's: upgrade.c */
+};
+
+/** How much of what was added to a head is there. */
+struct weft__http_mark {
+    size_t len;
+    bool has_date, has_server;
 };
 
 /** A connection: what is held for it while nothing is asked. All fields are [loop]. */
@@ -120,21 +130,29 @@ struct weft__http_exchange {
     weft__http_connection *connection;
     weft_http_server *server; /* the connection's */
     weft_stream *stream;      /* the connection's */
+    weft_ns began;            /* if somebody is to be told of its end */
     uint32_t slot;            /* [const] */
     bool spent;               /* its slot is good for no other handler */
 
     struct weft__http_parser parser;
+    const struct weft__http_route *route; /* NULL: none is found */
+    struct weft__http_slice segments;     /* the path, with a NUL for each escaped slash */
+    char *params;                         /* values of the route's, each with a NUL behind; owned */
+    size_t params_size;
     const char *path, *tail, *query;
     const char *parameters; /* name, NUL, value, NUL; again and again */
     size_t parameters_len;
     char *text; /* where those that are not in the head lie; owned */
     size_t text_size;
-    const weft_coroutine *coroutine; /* of the handler */
+    weft_http_router *router;        /* whose middleware it passes through */
+    size_t step;                     /* the next one of it */
+    const weft_coroutine *coroutine; /* of the handler or the middleware that was called last */
     const char *place;
-    weft_context *context; /* the connection's, as before this request; owned */
-    weft_future *handler;  /* while it runs; a reference */
-    bool watched;          /* the handler is to be watched when it does not read */
-    bool gone;             /* the client is: the handler was cancelled */
+    struct weft__http_mark kept; /* what had been added before */
+    weft_context *context;       /* the connection's, as before this request; owned */
+    weft_future *handler;        /* while it runs; a reference */
+    bool watched;                /* the handler is to be watched when it does not read */
+    bool gone;                   /* the client is: the handler was cancelled */
 
     /* body.c */
     enum weft__http_body_state body;
@@ -155,7 +173,7 @@ struct weft__http_exchange {
     bool chunked;
     bool has_date, has_server; /* among the headers */
     int64_t length;            /* what is left to write; -1: not known */
-    int64_t written;           /* bytes that were given to the stream; counted from anywhere */
+    int64_t written;           /* bytes that were given to the stream */
     char *headers;             /* lines, as added; owned */
     size_t headers_len, headers_size;
     weft_future *draining; /* a drain under way; a reference */
@@ -171,10 +189,26 @@ void weft__http_request_free(weft__http_exchange *request);
 
 /* ---- route.c ---- */
 
-/** 0, 404, or 405: then `allowed` is a list for the Allow header. */
+/** 0, 404, or 405 and, for OPTIONS, 204: then `allowed` is a list for the Allow header. */
 int weft__http_find_route(const weft_http_server *server, const weft__http_exchange *request,
-                          struct weft__http_route **ret, char *allowed, size_t allowed_size);
+                          struct weft__http_found *ret);
 void weft__http_free_routes(weft_http_server *server);
+
+/** One more router; NULL: out of memory. */
+weft_http_router *weft__http_router_new(weft_http_server *server, weft_http_router *outer);
+
+/* ---- middleware.c ---- */
+
+/** The head is there: find who answers, and begin; a call. NULL: the server has answered. */
+weft_future *weft__http_dispatch(weft__http_exchange *request);
+
+/** A new router uses what those around it do. 0, -ENOMEM. */
+int weft__http_router_inherit(weft_http_router *router);
+void weft__http_free_uses(weft_http_router *router);
+
+/* ---- access.c ---- */
+
+void weft__http_tell_access(const weft__http_exchange *request);
 
 /* ---- connection.c ---- */
 
@@ -210,6 +244,9 @@ void weft__http_unwatch(weft__http_connection *connection);
 
 /** The head is there: decode path and query. 0, -EINVAL (a path that is not allowed), -ENOMEM. */
 int weft__http_request_decode(weft__http_exchange *request);
+
+/** A route is found: keep what its parameters and its "..." stand for. 0, -ENOMEM. */
+int weft__http_request_routed(weft__http_exchange *request, const struct weft__http_found *found);
 void weft__http_request_forget(weft__http_exchange *request);
 
 /* ---- body.c ---- */
@@ -231,17 +268,37 @@ int weft__http_body_waited(weft__http_exchange *request, int status);
 /* ---- answer.c ---- */
 
 void weft__http_answer_begin(weft__http_exchange *request);
-int weft__http_add_header(weft__http_exchange *request, const char *name, const char *value);
+
+/** Begin anew, with what was added before the last step (`kept`). */
+void weft__http_answer_again(weft__http_exchange *request);
+
+/** Send the head of a 101; what the handler has added is in it. 0, or as weft_write(). */
+int weft__http_switch(weft__http_exchange *request, const char *protocol);
 weft_future *weft__http_end(weft__http_exchange *request);
 
 /** "404 Not Found", and why; NULL: not said. */
 weft_future *weft__http_respond_status(weft__http_exchange *request, int status,
                                        const char *reason);
 
+/** Drop a future whose failure is no news. */
+void weft__http_let_go(weft_future *future);
+
 /** The server's own answer, which ends the connection if it was no whole request. */
 void weft__http_refuse(weft__http_exchange *request, int status, const char *reason);
 
 /** A wait for what was written, kept in request->draining while it is under way. */
 weft_future *weft__http_drain(weft__http_exchange *request);
+
+/* ---- headers.c ---- */
+
+int weft__http_add_header(weft__http_exchange *request, const char *name, const char *value);
+
+static inline struct weft__http_mark weft__http_headers_mark(const weft__http_exchange *request)
+{
+    return (struct weft__http_mark){request->headers_len, request->has_date, request->has_server};
+}
+
+/** A line that is known to be sound. 0, -ENOMEM. */
+int weft__http_add_line(weft__http_exchange *request, const char *name, const char *value);
 
 #endif

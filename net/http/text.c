@@ -42,6 +42,14 @@ bool weft__http_has_control(const char *text, size_t len)
     return false;
 }
 
+bool weft__http_is_token(const char *text)
+{
+    size_t len = 0;
+    while (weft__http_is(text[len], WEFT__HTTP_TCHAR))
+        len++;
+    return len && !text[len];
+}
+
 bool weft__http_equal(struct weft__http_slice a, const char *b, size_t b_len)
 {
     if (a.len != b_len)

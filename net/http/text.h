@@ -95,6 +95,13 @@ static inline uint64_t weft__http_controls(const char *eight)
 bool weft__http_has_control(const char *text, size_t len);
 
 /**
+ * Is the whole text a token, such as a method or a header's name?
+ *
+ * Thread: any. Ownership: borrows. Errors: none.
+ */
+bool weft__http_is_token(const char *text);
+
+/**
  * Are the two texts equal, ASCII letters compared without case?
  *
  * Thread:    any.
