@@ -6,8 +6,23 @@
  *
  * What must hold: each job is run once, in the order in which they came (with one worker), and none is
  * left behind while somebody could run it. With BLOCKS (and two workers) the last job but one waits for
- * the last one: so whoever leaves a search with a job has to call the next one. Each mutant breaks one
- * line of the protocol.
+ * the last one: so whoever leaves a search with a job has to call the next one. With a RING for fewer than
+ * all jobs its slots are used again. Each MUTANT breaks one line of the protocol; Spin must find the error
+ * in each (tests/model/run).
+ *
+ *   MUTANT 1  the loop that has published does not look whether the pool was closed (P2)
+ *   MUTANT 2  who closes takes what is there, and then closes (C1 after C2)
+ *   MUTANT 3  a worker sees that the pool is open before it sees the job at `head`
+ *   MUTANT 4  a worker claims though the pool was closed
+ *   MUTANT 5  a worker that gets idle does not say so
+ *   MUTANT 6  a job is claimed without a compare-and-swap
+ *   MUTANT 7  a worker takes back that it searches when it has got idle
+ *   MUTANT 8  it says that it is idle behind its look
+ *   MUTANT 9  it looks, and then gets idle
+ *   MUTANT 10 who leaves a search with a job calls nobody
+ *   MUTANT 11 the loop looks whether the pool was closed, and then publishes (P2 before P1)
+ *   MUTANT 12 it asks whether somebody is to be called, and then publishes
+ *   MUTANT 13 a slot is read when its job was claimed
  */
 #ifndef JOBS
 #define JOBS 2
@@ -18,12 +33,15 @@
 #ifndef CLOSES
 #define CLOSES 1
 #endif
+#ifndef RING
+#define RING JOBS
+#endif
 #ifndef MUTANT
 #define MUTANT 0
 #endif
 
 byte head, tail;
-byte slots[JOBS];
+byte slots[RING];
 bool open;
 byte line[JOBS], first, last; /* the lane's: from `first` to `last` */
 bit mu;
@@ -34,6 +52,7 @@ byte sent; /* jobs that the loop has sent, to name the next one */
 
 #define LOCK atomic { mu == 0 -> mu = 1 }
 #define UNLOCK mu = 0
+#define SLOT(index) ((index) % RING)
 #define IN_LINE (first < last)
 #define IN_RING (head < tail)
 
@@ -57,7 +76,7 @@ inline recall_locked()
     :: h = head;
         if
         :: h < tail ->
-            job = slots[h];
+            job = slots[SLOT(h)];
             if
             :: atomic { head == h -> head++ };
                 line[last] = job; last++
@@ -77,32 +96,51 @@ inline close_locked()
     fi
 }
 
+/* Has somebody to be called who will not look by himself? */
+inline ask()
+{
+    needed = callable;
+    if
+    :: needed -> needed = (searching == 0)
+    :: else
+    fi
+}
+
 active proctype Loop()
 {
     byte h, job, mine;
+    bool closed, needed;
     do
     :: sent == JOBS -> break
     :: sent < JOBS ->
         mine = sent + 1;
         if
-        :: open ->
-            slots[tail] = mine; sent = mine;
+        :: open && tail - head < RING ->
+            slots[SLOT(tail)] = mine; sent = mine;
+#if MUTANT == 11
+            closed = !open;
+#endif
+#if MUTANT == 12
+            ask();
+#endif
             tail++; /* P1 */
+#if MUTANT != 1 && MUTANT != 11
+            closed = !open; /* P2 */
+#endif
+#if MUTANT != 12
+            ask();
+#endif
             if
-            :: !open && MUTANT != 1 -> LOCK;
+            :: closed || needed -> LOCK;
                 if
                 :: !open -> recall_locked()
                 :: open
                 fi;
                 call_locked(); UNLOCK
-            :: (open || MUTANT == 1) && callable ->
-                if
-                :: searching == 0 -> LOCK; call_locked(); UNLOCK
-                :: else
-                fi
             :: else
-            fi
-        :: !open -> LOCK;
+            fi;
+            d_step { closed = false; needed = false }
+        :: else -> LOCK;
             if
             :: !open && !IN_LINE -> open = true; callable = idle[0] || idle[WORKERS - 1]; UNLOCK
             :: else -> close_locked();
@@ -152,10 +190,15 @@ inline claim()
         fi;
         if
         :: seen || MUTANT == 4 ->
-            job = slots[h];
+            job = slots[SLOT(h)];
             if
             :: MUTANT == 6 -> head = h + 1; got = job
-            :: MUTANT != 6 ->
+            :: MUTANT == 13 ->
+                if
+                :: atomic { head == h -> head++ }; got = slots[SLOT(h)]
+                :: else
+                fi
+            :: else ->
                 if
                 :: atomic { head == h -> head++ }; got = job
                 :: else
@@ -176,7 +219,7 @@ inline take_locked()
         :: h = head;
             if
             :: h < tail ->
-                job = slots[h];
+                job = slots[SLOT(h)];
                 if
                 :: atomic { head == h -> head++ }; got = job; break
                 :: else
