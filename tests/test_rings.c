@@ -396,6 +396,24 @@ Test(rings, what_is_kept_back_is_published_when_the_tick_ends)
     weft_test_loop_end();
 }
 
+static void submit_and_be_late(void *arg)
+{
+    (void)arg;
+    kept = submit(NULL, 0);
+    close_as_if_before();
+}
+
+/* This loop was as late with the job that it has kept back. Nobody else comes to mend it. */
+Test(rings, what_is_published_into_a_closed_ring_runs)
+{
+    begin();
+    cr_assert_eq(weft_test_run(weft_call_soon(submit_and_be_late, NULL)), 0);
+    go();
+    cr_assert_eq(weft_test_run(kept), 0);
+    expect_order(1);
+    weft_test_loop_end();
+}
+
 static void submit_and_let_it_run(void *arg)
 {
     (void)arg;

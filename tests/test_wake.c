@@ -143,6 +143,63 @@ static void wait_for_watcher(weft_pool *pool)
     }
 }
 
+/* Twice, under one lock: whoever was called first is on his way. */
+static struct weft__call call_twice(weft_pool *pool, struct weft__call *ret_again)
+{
+    weft__mutex_lock(&pool->mu);
+    set_max_running(pool, UINT_MAX);
+    struct weft__call call = weft__call_worker_locked(pool);
+    *ret_again = weft__call_worker_locked(pool);
+    weft__mutex_unlock(&pool->mu);
+    weft__rouse(call);
+    weft__rouse(*ret_again);
+    return call;
+}
+
+Test(wake, while_one_is_being_started_no_other_is)
+{
+    struct weft__call again;
+    weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 2});
+    pool->quick_threads = 2;
+    weft__mutex_lock(&pool->mu);
+    set_max_running(pool, 0);
+    weft__mutex_unlock(&pool->mu);
+    weft_future *jobs[] = {weft_to_thread_fn(NULL, return_nothing, NULL),
+                           weft_to_thread_fn(NULL, return_nothing, NULL)};
+    cr_assert_eq(stats_of(pool).threads, 0, "none may run");
+    struct weft__call call = call_twice(pool, &again);
+    cr_assert(call.start);
+    cr_assert_null(again.worker);
+    cr_assert_eq(weft_test_run(jobs[0]), 0);
+    cr_assert_eq(weft_test_run(jobs[1]), 0);
+    weft_test_loop_end();
+}
+
+Test(wake, while_one_watches_no_other_is_started)
+{
+    struct gate gate;
+    gate_init(&gate);
+    weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 4});
+    pool->quick_threads = 1;
+    pool->patience = WEFT_S(3600);
+    weft_future *running = weft_to_thread_fn(NULL, gate_pass, &gate);
+    gate_wait_entered(&gate);
+    weft_future *first = weft_to_thread_fn(NULL, return_nothing, NULL);
+    wait_for_watcher(pool);
+    weft_future *second = weft_to_thread_fn(NULL, return_nothing, NULL);
+    weft__mutex_lock(&pool->mu);
+    struct weft__call call = weft__call_worker_locked(pool);
+    weft__mutex_unlock(&pool->mu);
+    weft__rouse(call);
+    cr_assert_null(call.worker);
+    cr_assert_eq(stats_of(pool).threads, 2);
+    gate_open(&gate);
+    cr_assert_eq(weft_test_run(running), 0);
+    cr_assert_eq(weft_test_run(first), 0);
+    cr_assert_eq(weft_test_run(second), 0);
+    weft_test_loop_end();
+}
+
 Test(wake, a_watcher_is_called_when_the_end_of_a_wait_leaves_no_room_to_grow)
 {
     struct gate waits, runs;
@@ -223,6 +280,16 @@ static weft_pool *use_steps(void)
     cr_assert_eq(weft_loop_set_pool(test_loop, pool), 0);
     weft_pool_unref(pool);
     return pool;
+}
+
+Test(wake, no_thread_is_started_in_a_pool_that_is_run_by_hand)
+{
+    weft_pool *pool = use_steps();
+    weft_future *job = weft_to_thread_fn(NULL, return_nothing, NULL);
+    cr_assert_eq(stats_of(pool).threads, 0);
+    cr_assert_eq(weft__pool_step(pool, 1), 1);
+    cr_assert_eq(weft_test_run(job), 0);
+    weft_test_loop_end();
 }
 
 static void expect_no_timer(const struct weft__job *job)
