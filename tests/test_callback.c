@@ -422,68 +422,6 @@ Test(callback, has_the_context_of_the_loop)
     weft_test_loop_end();
 }
 
-Test(callback, is_idle_and_not_called_once_its_loop_has_ended)
-{
-    struct weft_callback soon = marking("x"), later = marking("x"), post = marking("x");
-    cr_assert_eq(weft_callback_soon(&soon), 0);
-    cr_assert_eq(weft_callback_later(&later, 1), 0);
-    cr_assert_eq(weft_callback_post(test_loop, &post), 0);
-    cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), 0);
-    cr_assert_not(weft_callback_is_pending(&soon));
-    cr_assert_not(weft_callback_is_pending(&later));
-    cr_assert_not(weft_callback_is_pending(&post));
-    cr_assert_eq(weft_callback_soon(&soon), -ESHUTDOWN);
-    cr_assert_eq(weft_callback_later(&later, 1), -ESHUTDOWN);
-    cr_assert_eq(weft_callback_at(&later, 1), -ESHUTDOWN);
-    cr_assert_eq(weft_callback_post(test_loop, &post), -ESHUTDOWN);
-    cr_assert_not(weft_callback_is_pending(&post));
-    weft_test_loop_end();
-    cr_assert_str_eq(test_trace, "");
-}
-
-static void post_another(void *callback)
-{
-    cr_assert_eq(weft_callback_post(test_loop, callback), 0);
-}
-
-Test(callback, posted_while_the_loop_ends_is_idle_and_not_called)
-{
-    struct weft_callback callback = marking("x");
-    cr_assert_eq(weft_post(test_loop, post_another, &callback), 0);
-    weft_test_loop_end();
-    cr_assert_not(weft_callback_is_pending(&callback));
-    cr_assert_str_eq(test_trace, "");
-}
-
-struct calls_one {
-    WEFT_FRAME;
-    struct weft_callback *callback;
-};
-
-static WEFT_ASYNC(calls_one)
-{
-    WEFT_BEGIN;
-    WEFT_AWAIT(weft_sleep(WEFT_S(1)));
-    WEFT_FINALLY;
-    if (weft_callback_soon(self->callback) == 0) {
-        WEFT_YIELD;
-        WEFT_YIELD;
-    }
-    WEFT_END;
-}
-
-Test(callback, is_called_while_the_tasks_of_a_loop_end)
-{
-    struct weft_callback callback = marking("x");
-    weft_future *task = weft_spawn(calls_one, .callback = &callback);
-    weft_test_ticks(2);
-    cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), 0);
-    cr_assert_str_eq(test_trace, "x");
-    cr_assert(weft_is_cancelled(task));
-    weft_unref(task);
-    weft_test_loop_end();
-}
-
 static void in_child(void *arg)
 {
     struct weft_callback *callbacks = arg;

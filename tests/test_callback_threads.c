@@ -144,6 +144,39 @@ Test(callback_threads, a_post_that_finds_it_pending_shows_the_call_what_came_bef
     weft_test_loop_end();
 }
 
+static atomic_bool has_called; /* relaxed */
+
+static void say_so(void *arg)
+{
+    (void)arg;
+    if (called++)
+        weft_loop_stop(test_loop);
+    atomic_store_explicit(&has_called, true, memory_order_relaxed);
+}
+
+static void *post_what_was_called(void *arg)
+{
+    while (!atomic_load_explicit(&has_called, memory_order_relaxed))
+        sched_yield();
+    return weft_callback_post(test_loop, &shared) == 0 ? arg : NULL;
+}
+
+/* It was scheduled by the loop itself. ThreadSanitizer sees when the thread writes to what the loop has not let
+ * go. */
+Test(callback_threads, one_that_was_called_can_be_posted_by_who_sees_it_idle)
+{
+    pthread_t thread;
+    void *was_posted;
+    weft_callback_init(&shared, say_so, NULL);
+    pthread_create(&thread, NULL, post_what_was_called, &shared);
+    cr_assert_eq(weft_callback_soon(&shared), 0);
+    cr_assert_eq(weft_loop_run(test_loop), 0);
+    pthread_join(thread, &was_posted);
+    cr_assert_not_null(was_posted);
+    cr_assert_eq(called, 2);
+    weft_test_loop_end();
+}
+
 /* ---- Cancelling meanwhile ---- */
 
 static unsigned cancelled; /* [loop] */
@@ -275,6 +308,40 @@ Test(callback_threads, one_that_is_posted_to_two_loops_is_called_once_for_each_p
     while (weft_callback_is_pending(&shared))
         cr_assert_eq(weft_test_run(weft_sleep(0)), 0);
     cr_assert_eq(atomic_load(&calls), atomic_load(&posted));
+    weft_test_loop_end();
+}
+
+static void stop_here(void *arg)
+{
+    weft_loop *here = weft_loop_current();
+    if (here != test_loop)
+        weft_callback_init(&shared, NULL, arg); /* its memory is free */
+    weft_loop_stop(here);
+}
+
+static void *take_it_over(void *arg)
+{
+    int status;
+    weft_loop *loop = weft_loop_new(NULL);
+    while ((status = weft_callback_post(loop, &shared)) == -EBUSY)
+        sched_yield();
+    if (status == 0)
+        status = weft_loop_run(loop);
+    weft_loop_free(loop);
+    return status == 0 ? arg : NULL;
+}
+
+/* As soon as it is idle. ThreadSanitizer sees when the one loop reads what the other one's function writes. */
+Test(callback_threads, one_that_a_loop_calls_is_its_own_no_more)
+{
+    pthread_t thread;
+    void *was_called;
+    weft_callback_init(&shared, stop_here, NULL);
+    cr_assert_eq(weft_callback_post(test_loop, &shared), 0);
+    pthread_create(&thread, NULL, take_it_over, &shared);
+    cr_assert_eq(weft_loop_run(test_loop), 0);
+    pthread_join(thread, &was_called);
+    cr_assert_not_null(was_called);
     weft_test_loop_end();
 }
 

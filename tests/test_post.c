@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <weft/weft.h>
 
 #include "tests/support/heap.h"
@@ -116,6 +118,28 @@ Test(post, works_from_the_loops_own_thread)
     weft_test_loop_end();
 }
 
+static WEFT_CONTEXT_KEY(depth, int, NULL);
+
+static void look_at_depth(void *ret)
+{
+    *(int *)ret = weft_context_get(depth);
+}
+
+/* Its end shows what is not given back. */
+Test(post, keeps_no_context_be_it_called_or_refused)
+{
+    int seen = 0;
+    cr_assert_eq(weft_context_set(depth, 7), 0);
+    cr_assert_eq(weft_post(test_loop, look_at_depth, &seen), 0);
+    cr_assert_eq(weft_context_set(depth, 8), 0);
+    cr_assert_eq(weft_test_run(weft_sleep(1)), 0);
+    cr_assert_eq(seen, 7);
+    cr_assert_eq(weft_context_set(depth, 9), 0);
+    cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), 0);
+    cr_assert_eq(weft_post(test_loop, look_at_depth, &seen), -ESHUTDOWN);
+    weft_test_loop_end();
+}
+
 /* ---- Memory ---- */
 
 static void *post_some(void *calls)
@@ -136,6 +160,33 @@ Test(post, of_a_thread_that_has_ended_is_called)
     cr_assert_eq(calls, 0);
     weft_test_loop_end();
     cr_assert_eq(calls, 1000);
+}
+
+static atomic_bool is_called; /* relaxed: what orders the rest is the sheet */
+
+static void let_it_end(void *thread)
+{
+    atomic_store_explicit(&is_called, true, memory_order_relaxed);
+    pthread_join(*(const pthread_t *)thread, NULL);
+    weft_loop_stop(test_loop);
+}
+
+static pthread_t outlasting;
+
+static void *post_and_outlast_it(void *arg)
+{
+    cr_assert_eq(weft_post(test_loop, let_it_end, &outlasting), 0);
+    while (!atomic_load_explicit(&is_called, memory_order_relaxed))
+        sched_yield();
+    return arg;
+}
+
+/* ThreadSanitizer sees when the thread, which needs it last, gives back what the loop has read. */
+Test(post, sheet_is_given_back_by_who_needs_it_last)
+{
+    pthread_create(&outlasting, NULL, post_and_outlast_it, NULL);
+    cr_assert_eq(weft_loop_run(test_loop), 0);
+    weft_test_loop_end();
 }
 
 Test(post, memory_of_many_is_asked_for_at_once_and_given_back)
