@@ -409,6 +409,32 @@ Test(express, a_thread_that_searches_takes_a_job_of_another_lane)
     weft__spin_pretend(0);
 }
 
+static void count_running(void *count, const struct weft_running_job *job)
+{
+    (void)job;
+    ++*(int *)count;
+}
+
+Test(express, a_job_that_comes_while_one_searches_is_found)
+{
+    int running = 0;
+    gate_init(&scene.gate);
+    weft__spin_pretend(4); /* a place for the loop, too */
+    weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 1, .spin = WEFT_S(3600)});
+    cr_assert_eq(weft_test_run(weft_to_thread_fn(NULL, return_nothing, NULL)), 0);
+    while (atomic_load(&pool->express.searching) == 0)
+        sched_yield();
+    weft_future *job = weft_to_thread_fn(NULL, gate_pass, &scene.gate);
+    gate_wait_entered(&scene.gate);
+    weft_pool_each_running(pool, count_running, &running);
+    cr_assert_eq(running, 1);
+    gate_open(&scene.gate);
+    cr_assert_eq(weft_test_run(job), 0);
+    cr_assert_eq(stats_of(pool).spins_paid, 1);
+    weft_test_loop_end();
+    weft__spin_pretend(0);
+}
+
 static weft_result note_slowly(void *number)
 {
     nanosleep(&(struct timespec){.tv_nsec = WEFT_MS(1)}, NULL); /* on purpose */

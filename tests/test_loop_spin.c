@@ -4,6 +4,7 @@
  * ends shows what has ended them.
  */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <event2/event.h>
 #include <pthread.h>
 #include <sched.h>
@@ -260,6 +261,63 @@ Test(loop_spin, looks_for_io_meanwhile)
     end();
 }
 
+static void call_soon(evutil_socket_t fd, short what, void *callback)
+{
+    char byte;
+    (void)what;
+    cr_assert_eq(read(fd, &byte, 1), 1);
+    cr_assert_eq(weft_callback_soon(callback), 0);
+}
+
+/* Nothing else would ever end a sleep. */
+Test(loop_spin, ends_with_what_a_poll_has_made_ready)
+{
+    int fds[2];
+    struct weft_callback callback;
+    cr_assert_eq(pipe(fds), 0);
+    weft_callback_init(&callback, stop, NULL);
+    struct event *event = event_new(test_loop->base, fds[0], EV_READ, call_soon, &callback);
+    event_add(event, NULL);
+    run_until(write_byte, &fds[1]);
+    expect_spins(1, 0);
+    event_free(event);
+    close(fds[0]);
+    close(fds[1]);
+    end();
+}
+
+static void say_nothing(int severity, const char *message)
+{
+    (void)severity;
+    (void)message;
+}
+
+/* A base cannot be polled by what it calls. */
+static void spin_within(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    cr_assert(weft__loop_spin(test_loop, arg));
+}
+
+Test(loop_spin, ends_when_the_base_cannot_be_polled)
+{
+    int status = 0;
+    event_set_log_callback(say_nothing);
+    struct event *event = event_new(test_loop->base, -1, 0, spin_within, &status);
+    event_active(event, EV_READ, 0);
+    cr_assert_eq(weft__loop_poll(test_loop, EVLOOP_NONBLOCK), 0);
+    cr_assert_eq(status, -EIO);
+    expect_spins(1, 0);
+    test_loop->spin.left = 0;
+    cr_assert_eq(weft_post(test_loop, stop, NULL), 0);
+    cr_assert(weft__loop_spin(test_loop, &status));
+    cr_assert_eq(status, 0, "it is told once");
+    event_free(event);
+    event_set_log_callback(NULL);
+    end();
+}
+
 static void on_last_end(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -349,5 +407,44 @@ Test(loop_spin, lets_more_come_with_many_jobs_out)
 Test(loop_spin, does_not_let_a_few_jobs_wait)
 {
     cr_assert_eq(run_with_jobs(63), 0);
+    end();
+}
+
+static weft_ns run_with_mail(size_t jobs)
+{
+    test_loop->jobs = jobs;
+    cr_assert_eq(weft_post(test_loop, stop, NULL), 0);
+    cr_assert_eq(weft_loop_run(test_loop), 0);
+    return test_loop->paced_at;
+}
+
+static void expect_pace(size_t jobs, weft_ns pace)
+{
+    weft_ns before = run_with_mail(jobs);
+    for (int i = 0; i < 1000; i++) {
+        weft_ns now = run_with_mail(jobs);
+        cr_assert(now == before || now - before >= pace);
+        before = now;
+    }
+}
+
+Test(loop_spin, lets_the_more_come_the_more_jobs_are_out)
+{
+    expect_pace(64, WEFT_US(2));
+    expect_pace(256, WEFT_US(4));
+    end();
+}
+
+Test(loop_spin, does_not_let_many_jobs_wait_where_it_may_not_spin)
+{
+    test_loop->spin_wanted = -1;
+    test_loop->spin.cpus = 2;
+    for (int i = 0; i < 100; i++)
+        cr_assert_eq(run_with_mail(64), 0);
+    weft__spin_pretend(1);
+    test_loop->spin_wanted = FOR_EVER;
+    test_loop->spin.cpus = 1;
+    for (int i = 0; i < 100; i++)
+        cr_assert_eq(run_with_mail(64), 0);
     end();
 }

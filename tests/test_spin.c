@@ -125,6 +125,50 @@ Test(spin, is_never_made_by_a_thread_whose_affinity_mask_has_one_cpu)
     cr_assert_eq(looks, 0);
 }
 
+/* As if a second had passed since it was asked. */
+Test(spin, is_not_made_any_more_when_one_cpu_is_left)
+{
+    found_at = 1;
+    cr_assert_eq(spin_for(FOR_EVER), WEFT__SPUN_PAID);
+    weft__spin_pretend(1);
+    spin.asked_at -= WEFT_S(1);
+    cr_assert_eq(spin_for(FOR_EVER), WEFT__SPUN_NOT);
+    cr_assert_eq(looks, 1);
+}
+
+Test(spin, for_which_there_is_no_cpu_was_not_in_vain)
+{
+    cr_assert_eq(spin_for(1), WEFT__SPUN_IN_VAIN);
+    cr_assert_eq(spin_for(1), WEFT__SPUN_NOT);
+    weft__spin_pretend(1);
+    spin.asked_at = 0;
+    cr_assert_eq(spin_for(1), WEFT__SPUN_NOT);
+    weft__spin_pretend(2);
+    spin.asked_at = 0;
+    found_at = looks + 1;
+    cr_assert_eq(spin_for(FOR_EVER), WEFT__SPUN_PAID);
+}
+
+/* When it was told the time. */
+static enum weft__look look_for_place(void *arg, weft_ns now)
+{
+    static weft_ns first;
+    if (!looks++)
+        first = now;
+    *(bool *)arg = *(bool *)arg || (now - first < WEFT_US(2) && weft__spin_places_taken() > 0);
+    return WEFT__NOTHING;
+}
+
+Test(spin, takes_no_place_before_two_microseconds_have_passed)
+{
+    bool early = false;
+    for (int i = 0; i < 200; i++) {
+        looks = spin.pause = spin.left = 0;
+        cr_assert_eq(weft__spin(&spin, WEFT_US(20), look_for_place, &early), WEFT__SPUN_IN_VAIN);
+    }
+    cr_assert_not(early);
+}
+
 /* ---- Threads ---- */
 
 enum { SPINNERS = 6, CPUS = 4 };
@@ -292,8 +336,8 @@ Test(spin, lasts_at_least_five_microseconds)
 
 Test(spin, lasts_for_two_of_the_longer_ones_of_eight_wakes)
 {
-    wake_after(-FOR_EVER, 5);
     wake_after(WEFT_US(15), 2);
+    wake_after(-FOR_EVER, 5);
     cr_assert_eq(weft__spin_time(), WEFT_US(50));
     wake_after(WEFT_S(1), 1);
     cr_assert_geq(weft__spin_time(), WEFT_US(30));
@@ -321,13 +365,14 @@ Test(spin, is_learnt_by_several_threads)
 
 Test(spin, learns_nothing_from_a_wake_on_the_same_cpu)
 {
-    struct weft__spin_wake wake = {0};
+    struct weft__spin_wake wake = {.cpu = -1};
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET((size_t)sched_getcpu(), &one);
     cr_assert_eq(sched_setaffinity(0, sizeof(one), &one), 0);
     for (int i = 0; i < 8; i++) {
         weft__spin_wakes(&wake);
+        cr_assert_gt(wake.at, 0);
         wake.at += FOR_EVER;
         weft__spin_woken(&wake);
         cr_assert_eq(wake.at, 0);
@@ -336,4 +381,86 @@ Test(spin, learns_nothing_from_a_wake_on_the_same_cpu)
     wake_after(-FOR_EVER, 8);
     weft__spin_wakes(&wake);
     cr_assert_eq(wake.at, 0, "noted, though it is known");
+}
+
+static bool is_known(void)
+{
+    struct weft__spin_wake wake = {0};
+    weft__spin_wakes(&wake);
+    return !wake.at;
+}
+
+/* What is not noted, or was looked at already, says nothing. */
+Test(spin, learns_from_each_wake_once)
+{
+    struct weft__spin_wake wake = {.cpu = -1};
+    for (int i = 0; i < 8; i++)
+        weft__spin_woken(&wake);
+    cr_assert_not(is_known());
+    wake.at = real_now();
+    for (int i = 0; i < 8; i++)
+        weft__spin_woken(&wake);
+    cr_assert_not(is_known());
+}
+
+static void stay_on(size_t cpu)
+{
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    cr_assert_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+}
+
+/* Another CPU than `cpu`; the same if there is no other. */
+static size_t another_cpu(size_t cpu)
+{
+    cpu_set_t all;
+    cr_assert_eq(sched_getaffinity(0, sizeof(all), &all), 0);
+    for (size_t other = 0; other < CPU_SETSIZE; other++)
+        if (other != cpu && CPU_ISSET(other, &all))
+            return other;
+    return cpu;
+}
+
+static void do_nothing(void *arg)
+{
+    (void)arg;
+}
+
+static void stop(void *loop)
+{
+    weft_loop_stop(loop);
+}
+
+static size_t cpu_elsewhere;
+
+/* Now and then the loop sleeps. */
+static void *post_until_it_is_known(void *loop)
+{
+    stay_on(cpu_elsewhere);
+    while (!is_known()) {
+        cr_assert_eq(weft_post(loop, do_nothing, NULL), 0);
+        for (int i = 0; i < 100; i++)
+            sched_yield();
+    }
+    cr_assert_eq(weft_post(loop, stop, loop), 0);
+    return NULL;
+}
+
+/* With one CPU there is none between two. */
+Test(spin, is_learnt_from_the_wakes_of_a_loop)
+{
+    pthread_t thread;
+    size_t cpu = (size_t)sched_getcpu();
+    cpu_elsewhere = another_cpu(cpu);
+    if (cpu_elsewhere == cpu)
+        return;
+    stay_on(cpu);
+    cr_assert_not(is_known());
+    weft_loop *loop = weft_loop_new(NULL);
+    pthread_create(&thread, NULL, post_until_it_is_known, loop);
+    cr_assert_eq(weft_loop_run(loop), 0);
+    pthread_join(thread, NULL);
+    cr_assert(is_known());
+    weft_loop_free(loop);
 }
