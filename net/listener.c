@@ -23,6 +23,7 @@
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/sys.h"
+#include "net/filter.h"
 #include "net/net.h"
 
 #define DEFAULT_CLOSE_TIMEOUT WEFT_S(10)
@@ -41,6 +42,9 @@ static void set_options(weft_listener *listener, const struct weft_listen_option
     listener->has_limits = options->limits != NULL;
     if (options->limits)
         listener->limits = *options->limits;
+    listener->tls = options->tls;
+    if (listener->tls)
+        weft__tls_ops_of(listener->tls)->ref(listener->tls);
 }
 
 static void take_sockets(weft_listener *listener, const struct weft__listening_set *set)
@@ -228,6 +232,8 @@ void weft__listener_release(weft_listener *listener)
 {
     weft_listener_stop(listener);
     weft__link_remove(&listener->link);
+    if (listener->tls)
+        weft__tls_ops_of(listener->tls)->unref(listener->tls);
     weft__free(listener->frame);
     weft__free(listener->sockets);
     weft__free(listener);

@@ -15,6 +15,13 @@
 #include "net/address.h"
 
 struct weft__net;
+struct weft__tls_ops;
+
+/** What TLS is done by, without knowing it. */
+static inline const struct weft__tls_ops *weft__tls_ops_of(const struct weft_tls_context *context)
+{
+    return *(const struct weft__tls_ops *const *)(const void *)context;
+}
 
 /* ---- Sockets: net/listener_open.c ---- */
 
@@ -89,7 +96,8 @@ struct weft_listener {
     char *frame; /* what each task's frame is a copy of; owned */
     size_t stream_offset;
     const char *place;
-    bool proxied; /* connections begin with a PROXY header */
+    bool proxied;                 /* connections begin with a PROXY header */
+    struct weft_tls_context *tls; /* NULL, or a reference */
     bool has_limits;
     struct weft_stream_limits limits;
 };

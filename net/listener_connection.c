@@ -22,6 +22,7 @@
 
 #include "core/loop.h"
 #include "core/memory.h"
+#include "net/filter.h"
 #include "net/listener.h"
 #include "net/net.h"
 #include "net/proxy_header.h"
@@ -64,7 +65,8 @@ static bool is_wanted(const struct weft__connection *connection)
 static weft_future *wait_for_close(struct weft__connection *connection)
 {
     weft_stream *stream = connection->stream;
-    if (!stream || !weft_write_pending(stream))
+    bool says_goodbye = stream && stream->flags & WEFT__STREAM_FILTERED;
+    if (!stream || (!weft_write_pending(stream) && !says_goodbye))
         return NULL;
     struct weft__stream_op *closer = stream->closer;
     weft_future *closed = closer ? weft_ref(&closer->future) : weft_close(stream);
@@ -131,6 +133,12 @@ static int read_header(struct connection_begin *self)
     return status;
 }
 
+static weft_future *start_tls(struct weft__connection *connection)
+{
+    struct weft_tls_context *context = connection->listener->tls;
+    return weft__tls_ops_of(context)->start(context, connection->stream, true, NULL);
+}
+
 static WEFT_ASYNC(connection_begin)
 {
     WEFT_BEGIN;
@@ -141,6 +149,10 @@ static WEFT_ASYNC(connection_begin)
         if (self->status < 0)
             WEFT_FAIL(self->status, "%s", self->why);
     }
+    if (!self->connection->listener)
+        WEFT_FAIL(WEFT_ECLOSED);
+    if (self->connection->listener->tls)
+        WEFT_AWAIT(start_tls(self->connection));
     WEFT_FINALLY;
     WEFT_TIMEOUT_EXIT(self->limit);
     WEFT_END;
@@ -160,7 +172,7 @@ static void note_refusal(weft_listener *listener, weft_stream *stream, weft_futu
 {
     const char *why = weft_message(task);
     if (task->status == -ETIMEDOUT)
-        why = "the PROXY header took too long";
+        why = listener->tls ? "the handshake took too long" : "the PROXY header took too long";
     listener->stats.refused++;
     listener->stats.last_refusal = listener->refusal;
     snprintf(listener->refusal, sizeof(listener->refusal), "%s: %s", weft_stream_peer(stream),
@@ -235,7 +247,7 @@ int weft__connection_start(weft_listener *listener, int fd, const struct weft__a
     listener->stats.accepted++;
     if (++listener->stats.connections > listener->stats.most)
         listener->stats.most = listener->stats.connections;
-    if (listener->proxied)
+    if (listener->proxied || listener->tls)
         begin(connection);
     else
         run_task(connection);

@@ -57,6 +57,9 @@ extern "C" {
 
 typedef struct weft_listener weft_listener;
 
+/** <weft/tls.h> makes these. */
+struct weft_tls_context;
+
 enum weft_listen_flags {
     WEFT_LISTEN_DEFAULT = 0,
     WEFT_LISTEN_REUSE_PORT = 1, /* several listeners, one in each loop, share the port */
@@ -74,9 +77,12 @@ struct weft_listen_options {
                                0: no limit */
     weft_ns close_timeout;  /* to send what is left after a task has ended; 0: 10 s */
     weft_ns handshake_timeout; /* from accept() until the task starts, where there is a PROXY header
-                                  to wait for; 0: 10 s */
+                                  or a handshake to wait for; 0: 10 s */
     enum weft_listen_flags flags;
     const struct weft_stream_limits *limits; /* of each stream; copied; NULL: the defaults */
+    struct weft_tls_context
+        *tls; /* a server's: a task starts when its handshake is done; a reference is
+                                     taken; NULL: no TLS */
 };
 
 /**
@@ -147,10 +153,10 @@ WEFT_PUBLIC size_t weft_listener_connections(const weft_listener *listener);
 /** What a listener has done; those that are 64 bits wide count from its beginning. */
 struct weft_listener_stats {
     size_t connections; /* open now */
-    size_t beginning;   /* of these, those that have no task yet: header is under way */
-    size_t most;        /* were open at a time */
+    size_t beginning; /* of these, those that have no task yet: header or handshake is under way */
+    size_t most;      /* were open at a time */
     uint64_t accepted;
-    uint64_t refused; /* of these: no PROXY header in time */
+    uint64_t refused; /* of these: no PROXY header, or no handshake, in time */
     uint64_t failed;  /* of these: the task failed */
     uint64_t dropped; /* not accepted: closed at once for want of descriptors or of memory */
     const char *last_refusal; /* who was refused, and why: "192.0.2.1:4711: no PROXY header"; NULL:
