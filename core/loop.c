@@ -401,7 +401,7 @@ static int poll_idle(weft_loop *loop)
         return status;
     if (loop->clock == WEFT_CLOCK_VIRTUAL) {
         status = weft__loop_poll(loop, EVLOOP_NONBLOCK);
-        if (status < 0 || loop->ready.head)
+        if (status < 0 || loop->ready.head || loop->brought)
             return status;
     }
     set_next_timer(loop);
