@@ -64,6 +64,12 @@ ssize_t weft__filter_read(weft_stream *stream, void *buffer, size_t size)
     return got > 0 ? got : 0;
 }
 
+int weft__filter_starve(weft_stream *stream)
+{
+    weft__filter_read(stream, NULL, 0);
+    return stream->filter->ops->has_more(stream->filter) ? -ENOMEM : 0;
+}
+
 static size_t take_early(struct weft__stream_filter *filter, void *buffer, size_t size)
 {
     size_t early = weft__buffer_len(&filter->early);

@@ -40,7 +40,8 @@ struct weft__stream_filter_ops {
      * In place of recv(): decode what weft__companion_filter_receive() gives into `buffer`. More
      * than 0: so many bytes; 0: the clean end of the stream; -EAGAIN: nothing now, the descriptor
      * had no more (a step of a handshake may have been made); else the failure of the reading
-     * direction, for good: an end that was cut off, say.
+     * direction, for good: an end that was cut off, say. `size` is 0 when there is no memory: then
+     * -EAGAIN, behind a step of a handshake, and has_more() if that is done.
      */
     ssize_t (*receive)(struct weft__stream_filter *filter, void *buffer, size_t size);
     /*
@@ -113,6 +114,10 @@ void weft__filter_go_on(struct weft__stream_filter *filter, bool writes);
 
 /** recv() of a filtered stream: how many bytes, perhaps none. Keeps the end in read_end. */
 ssize_t weft__filter_read(weft_stream *stream, void *buffer, size_t size);
+
+/** There is no memory for what comes: the filter gets on with its handshake all the same. 0, or -ENOMEM:
+ * it has bytes by now, which wait until somebody reads. */
+int weft__filter_starve(weft_stream *stream);
 
 /** The stream begins to read again: let it come to what is inside of the filter. */
 void weft__filter_announce(weft_stream *stream);

@@ -264,7 +264,10 @@ static void read_ahead(weft_stream *stream)
 {
     if (is_full(stream))
         return;
-    bool ended = fill(stream) < 0 || stream->read_end;
+    int status = fill(stream);
+    if (status < 0 && stream->flags & WEFT__STREAM_FILTERED)
+        status = weft__filter_starve(stream);
+    bool ended = status < 0 || stream->read_end;
     if (ended)
         disarm(stream);
     if (stream->flags & WEFT__STREAM_CLOSING)
