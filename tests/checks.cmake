@@ -35,5 +35,9 @@ if(TARGET weft_sqlite)
   add_test(NAME check.symbols_sqlite
     COMMAND ${checks}/check_symbols $<TARGET_FILE:weft_sqlite> symbols_sqlite.txt)
 endif()
+if(TARGET weft_tls)
+  add_test(NAME check.symbols_tls
+    COMMAND ${checks}/check_symbols $<TARGET_FILE:weft_tls> symbols_tls.txt)
+endif()
 add_subdirectory(compile_fail)
 add_subdirectory(install)

@@ -30,7 +30,10 @@ extern "C" {
     X(WEFT_EEXIT, -4110, "the process ended with a failure")                  \
     X(WEFT_EDROPPED, -4111, "dropped from a full lane, for a newer job")      \
     X(WEFT_ENOJOB, -4112, "this thread runs no job")                          \
-    X(WEFT_ESQLITE, -4113, "SQLite failed")
+    X(WEFT_ESQLITE, -4113, "SQLite failed")                                   \
+    X(WEFT_ETLS, -4114, "TLS failed")                                         \
+    X(WEFT_ECERT, -4115, "a certificate was refused")                         \
+    X(WEFT_ETRUNCATED, -4116, "the stream was cut off")
 
 enum weft_error {
 #define WEFT__ERROR_ENUM(name, number, text) name = number,

@@ -1,0 +1,11 @@
+# The suites of weft_tls.
+function(weft_add_tls_suite unit)
+  weft_add_suite(${unit} support/tls.c support/net.c ${ARGN})
+  target_link_libraries(test_${unit} PRIVATE weft_tls_objects)
+endfunction()
+
+weft_add_tls_suite(elsewhere_tls)
+weft_add_tls_suite(tls)
+weft_add_tls_suite(tls_memory)
+weft_add_tls_suite(tls_refusal)
+weft_add_tls_suite(tls_start)
