@@ -72,6 +72,7 @@
     X(ERRNO, ssize_t, readv, (int fd, const struct iovec *pieces, int count), (fd, pieces, count)) \
     X(ERRNO, ssize_t, recv, (int fd, void *buffer, size_t size, int flags),                        \
       (fd, buffer, size, flags))                                                                   \
+    X(ERRNO, ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))  \
     X(ERRNO, int, renameat, (int folder, const char *from, const char *to),                        \
       (folder, from, folder, to))                                                                  \
     X(ERRNO, ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),                  \

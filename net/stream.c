@@ -40,6 +40,7 @@
 #include "core/sys.h"
 #include "net/filter.h"
 #include "net/net.h"
+#include "net/stream_fds.h"
 
 #define KIB ((size_t)1024)
 #define DEFAULT_READ_HIGH (64 * KIB)
@@ -320,6 +321,7 @@ static struct left shut(weft_stream *stream)
     struct left left = {{stream->reader, stream->drainer, stream->closer}, NULL};
     left.filter = weft__filter_take(stream);
     stream->reader = stream->drainer = stream->closer = NULL;
+    weft__fds_free(stream);
     if (stream->fd < 0)
         return left;
     weft__stream_close_fd(stream);

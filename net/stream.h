@@ -20,7 +20,9 @@
 
 struct weft__net;
 struct weft__connection;
+struct weft__stream_fds;
 struct weft__stream_filter;
+struct weft__departure;
 
 /* ---- The object; nothing of it is for those who use streams. ---- */
 
@@ -34,7 +36,9 @@ enum weft__stream_flags {
     WEFT__STREAM_DEAD = 64,     /* closed by the end of the loop; only weft_stream_free() is left */
     WEFT__STREAM_PIPE = 128,    /* no socket: one direction */
     WEFT__STREAM_FILTERED = 256, /* there is a filter */
-    WEFT__STREAM_BY_HAND = 512 /* no events: a filter that is its descriptor says when it goes on */
+    WEFT__STREAM_BY_HAND =
+        512,                /* no events: a filter that is its descriptor says when it goes on */
+    WEFT__STREAM_FDS = 1024 /* keeps the descriptors that come */
 };
 
 /**
@@ -67,6 +71,9 @@ struct weft_stream {
     size_t line_room;           /* bytes it has room for */
     struct weft__stream_op *reader, *drainer, *closer; /* under way, or NULL */
     struct weft__stream_filter *filter;                /* net/filter.h; NULL: none; owned */
+    struct weft__stream_fds
+        *fds; /* descriptors that came; NULL: weft_accept_fds() was not called */
+    struct weft__departure *departures;  /* descriptors that wait to be sent, in order */
     struct weft__connection *connection; /* a listener's record to tell of its end, or NULL */
     char *peer_text, *local_text;        /* made when asked for; owned */
     struct weft__address

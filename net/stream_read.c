@@ -26,6 +26,7 @@
 #include "core/sys.h"
 #include "net/filter.h"
 #include "net/net.h"
+#include "net/stream_fds.h"
 #include "net/stream_read.h"
 
 enum {
@@ -82,6 +83,8 @@ static struct weft__read_end try_read(weft_stream *stream, struct weft__read *re
     case WEFT__READ_UNTIL:
     case WEFT__READ_UNTIL_ANY:
         return weft__read_try_until(stream, read);
+    case WEFT__READ_FD:
+        return weft__fds_try(stream);
     case WEFT__READ_WAIT:
     case WEFT__READ_FILL:
     default:
@@ -152,10 +155,12 @@ static bool is_full(weft_stream *stream)
 static ssize_t receive(weft_stream *stream, void *buffer, size_t size)
 {
     ssize_t got;
-    if (!(stream->flags & (WEFT__STREAM_PIPE | WEFT__STREAM_FILTERED)))
+    if (!(stream->flags & (WEFT__STREAM_PIPE | WEFT__STREAM_FILTERED | WEFT__STREAM_FDS)))
         got = weft__sys.recv(stream->fd, buffer, size, MSG_DONTWAIT);
     else if (stream->filter)
         return weft__filter_read(stream, buffer, size);
+    else if (stream->flags & WEFT__STREAM_FDS)
+        got = weft__fds_receive(stream, buffer, size);
     else
         got = weft__sys.read(stream->fd, buffer, size);
     if (got > 0) {

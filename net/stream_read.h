@@ -18,6 +18,7 @@ enum weft__read_kind {
     WEFT__READ_NEXT_LINE,
     WEFT__READ_UNTIL,
     WEFT__READ_UNTIL_ANY,
+    WEFT__READ_FD,
     WEFT__READ_WAIT,
     WEFT__READ_FILL
 };

@@ -30,6 +30,7 @@
 #include "net/filter.h"
 #include "net/net.h"
 #include "net/stream.h"
+#include "net/stream_fds.h"
 
 enum {
     FAIR_SHARE = 256 * 1024,
@@ -48,6 +49,7 @@ static int break_off(weft_stream *stream, int status)
 {
     stream->write_error = status;
     disarm(stream);
+    weft__fds_drop(stream);
     weft__buffer_fini(&stream->out, &stream->net->buffers);
     return status;
 }
@@ -84,7 +86,17 @@ void weft__stream_make_writable(weft_stream *stream)
         event_active(stream->write_event, EV_WRITE, 0);
 }
 
-/* The same by a filter that is the descriptor. */
+/* What a system call has to say: how much it took. */
+static ssize_t taken(weft_stream *stream, ssize_t sent)
+{
+    if (sent >= 0)
+        return sent;
+    if (errno == EAGAIN || errno == EINTR)
+        return 0;
+    return break_off(stream, -errno);
+}
+
+/* By a filter that is the descriptor. */
 static ssize_t transmit(weft_stream *stream, const struct iovec *piece)
 {
     struct weft__stream_filter *filter = stream->filter;
@@ -104,11 +116,7 @@ static ssize_t send_pieces(weft_stream *stream, const struct iovec *pieces, size
         sent = weft__pipe_writev(stream->fd, pieces, (int)few);
     else
         return transmit(stream, pieces);
-    if (sent >= 0)
-        return sent;
-    if (errno == EAGAIN || errno == EINTR)
-        return 0;
-    return break_off(stream, -errno);
+    return taken(stream, sent);
 }
 
 /* All is sent: what weft_write_eof() asked for. */
@@ -127,7 +135,8 @@ static int shut_down(weft_stream *stream)
 static int send_waiting(weft_stream *stream)
 {
     struct iovec all = {weft__buffer_data(&stream->out), weft__buffer_len(&stream->out)};
-    ssize_t sent = send_pieces(stream, &all, 1);
+    ssize_t sent =
+        stream->departures ? taken(stream, weft__fds_send(stream)) : send_pieces(stream, &all, 1);
     if (sent < 0)
         return (int)sent;
     weft__buffer_consume(&stream->out, &stream->net->buffers, (size_t)sent);

@@ -19,6 +19,7 @@ struct stage {
 };
 
 #define CALLS(X)                                                                                  \
+    X(S, weft_accept_fds, weft_accept_fds(s->stream, 1))                                          \
     X(F, weft_next_line, weft_next_line(s->stream, NULL))                                         \
     X(N, weft_open_pipe_reader, weft_open_pipe_reader(s->spare))                                  \
     X(N, weft_open_pipe_writer, weft_open_pipe_writer(s->spare))                                  \
@@ -27,6 +28,8 @@ struct stage {
     X(N, weft_open_stdout, weft_open_stdout())                                                    \
     X(F, weft_read_until_any,                                                                     \
       weft_read_until_any(s->stream, &(struct weft_separator){"\n", 1}, 1, 0))                    \
+    X(F, weft_receive_fd, weft_receive_fd(s->stream))                                             \
+    X(S, weft_send_fd, weft_send_fd(s->stream, 0, "x", 1))                                        \
     X(V, weft_stream_abort, weft_stream_abort(s->stream))                                         \
     X(S, weft_stream_credentials,                                                                 \
       weft_stream_credentials(s->stream, &(struct weft_credentials){0}))                          \

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * What streams over sockets have besides (<weft/stream.h>): the descriptor, options, who is at the other
- * end.
+ * end; and descriptors that are handed to another process.
  */
 #ifndef WEFT_SOCKET_H
 #define WEFT_SOCKET_H
 
 #include <stddef.h>
 #include <sys/types.h>
+#include <weft/future.h>
 #include <weft/macros.h>
 #include <weft/stream.h>
 #include <weft/time.h>
@@ -87,6 +88,54 @@ struct weft_credentials {
  * Since:     0.1
  */
 WEFT_PUBLIC int weft_stream_credentials(const weft_stream *stream, struct weft_credentials *ret);
+
+/* ---- Descriptors by Unix sockets ---- */
+
+/**
+ * Write, and hand over a copy of a descriptor with the first byte (SCM_RIGHTS).
+ *
+ * The peer, which is another process most often, gets a descriptor of its own of the same open file. It
+ * keeps its place among the bytes that are written before and after. A peer that does not expect one
+ * gets the bytes only.
+ *
+ * Thread:    loop.
+ * Ownership: `fd` stays the caller's, who may close it at once; `data` as with weft_write().
+ * Errors:    -EOPNOTSUPP: it is not a Unix socket, or has TLS; -EINVAL: `len` is 0; -EBADF, -EMFILE
+ *            (there is no number for a copy), -ENOMEM. Else as weft_write().
+ * Since:     0.1
+ */
+WEFT_PUBLIC int weft_send_fd(weft_stream *stream, int fd, const void *data, size_t len);
+
+/**
+ * Keep the descriptors that come from now on, at most `limit` that weft_receive_fd() has not given; what
+ * came before was closed. Call it right after the stream was made.
+ *
+ * When more come, or the process has no free number for one, the reading direction fails behind the bytes
+ * before, with WEFT_ELIMIT or -EMFILE.
+ *
+ * Thread:    loop.
+ * Ownership: what is kept is closed with the stream.
+ * Errors:    -EOPNOTSUPP: it is not a Unix socket, or has TLS; -EINVAL: `limit` is 0 or more than 253, or
+ *            it was called before; -ENOMEM; -ESHUTDOWN.
+ * Since:     0.1
+ */
+WEFT_PUBLIC int weft_accept_fds(weft_stream *stream, size_t limit);
+
+/**
+ * The next descriptor that has come, in order; the value is its number. It is close-on-exec.
+ *
+ * It is here no later than the byte with which it was sent: so read the message first, and then as many
+ * descriptors as it announces. A task that waits for one before reading what is before it meets
+ * WEFT_ELIMIT when that is more than the stream may keep.
+ *
+ * Thread:    loop.
+ * Ownership: returns one reference, never NULL. The value has a destructor, which closes it: whoever takes
+ *            it closes it.
+ * Errors:    by the future: WEFT_EOF (the stream has ended), -EBUSY (another read is under way), -EINVAL
+ *            (weft_accept_fds() was not called), WEFT_ELIMIT; else as weft_read().
+ * Since:     0.1
+ */
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_receive_fd(weft_stream *stream);
 
 #ifdef __cplusplus
 }
