@@ -204,6 +204,12 @@ bool weft__job_cancel(struct weft__job *job)
     return answer != WEFT__GOES_ON;
 }
 
+bool weft__job_drop(weft_future *future)
+{
+    struct weft__job *job = weft__job_of(future);
+    return job && job->pool && !weft__is_round(job) && drop_queued(job, -ECANCELED);
+}
+
 void weft__job_expire(struct weft__job *job, int why)
 {
     if (!job->pool || drop_queued(job, why))

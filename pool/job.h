@@ -151,7 +151,10 @@ void weft__job_lose(struct weft__job *job);
 /** Ask a job to stop. True: the request is delivered, at once or later. Thread: loop. */
 bool weft__job_cancel(struct weft__job *job);
 
-/** The same although it has committed: its loop ends. Thread: loop. */
+/** Cancel a job, a PENDING future, if it has not begun. False: it goes on. Thread: loop. */
+bool weft__job_drop(weft_future *future);
+
+/** Ask a job to stop although it has committed: its loop ends. Thread: loop. */
 void weft__job_give_up(struct weft__job *job);
 /** The time of a job is over: it fails with `why` if it is queued, else it is asked to stop. Thread:
  * loop. */
