@@ -27,7 +27,7 @@
 /**
  * X(how it fails, type, name, parameters, arguments). ERRNO: -1 and errno; CODE: it returns the error.
  * open_reserve() opens a descriptor to be given up when there are no others; getaddrinfo(),
- * pthread_create() and the calls for files are made on workers.
+ * getnameinfo(), pthread_create() and the calls for files are made on workers.
  */
 #define WEFT__SYS_CALLS(X)                                                                         \
     X(ERRNO, int, accept4, (int fd, struct sockaddr *address, socklen_t *len, int flags),          \
@@ -50,6 +50,10 @@
       (const char *host, const char *service, const struct addrinfo *hints,                        \
        struct addrinfo **ret),                                                                     \
       (host, service, hints, ret))                                                                 \
+    X(CODE, int, getnameinfo,                                                                      \
+      (const struct sockaddr *address, socklen_t len, char *host, socklen_t host_size,             \
+       char *service, socklen_t service_size, int flags),                                          \
+      (address, len, host, host_size, service, service_size, flags))                               \
     X(ERRNO, int, listen, (int fd, int backlog), (fd, backlog))                                    \
     X(ERRNO, int, open, (const char *path, int flags, mode_t mode), (path, flags, mode))           \
     X(ERRNO, int, openat, (int folder, const char *path, int flags, mode_t mode),                  \

@@ -387,6 +387,21 @@ const char *weft__address_format(const struct weft__address *address, char text[
     return text;
 }
 
+const char *weft__address_host(const struct weft__address_spec *spec, char text[WEFT__HOST_NAME])
+{
+    const struct weft__address *address = &spec->address;
+    text[0] = 0;
+    if (spec->kind == WEFT__ADDRESS_LOCALHOST)
+        return "localhost";
+    if (spec->kind == WEFT__ADDRESS_NAME && !address->len)
+        memcpy(text, spec->host, sizeof(spec->host));
+    else if (address->u.any.sa_family == AF_INET)
+        inet_ntop(AF_INET, &address->u.in.sin_addr, text, WEFT__HOST_NAME);
+    else if (address->u.any.sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &address->u.in6.sin6_addr, text, WEFT__HOST_NAME);
+    return text;
+}
+
 /* ---- For users ---- */
 
 struct weft__address weft__address_inside(const weft_address *address)

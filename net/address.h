@@ -75,6 +75,10 @@ int weft__address_parse_host(const char *host, const char *service, struct weft_
 size_t weft__address_list(const struct weft__address_spec *spec, int family,
                           struct weft__address ret[2]);
 
+/** The host, as somebody else means it: a name, or a number without brackets and interface. "" for
+ * those that have none. */
+const char *weft__address_host(const struct weft__address_spec *spec, char text[WEFT__HOST_NAME]);
+
 /** An IPv4 or IPv6 address from its numbers: `family`'s loopback or any-address. */
 void weft__address_set_loopback(struct weft__address *address, int family, uint16_t port);
 void weft__address_set_any(struct weft__address *address, int family, uint16_t port);

@@ -22,6 +22,7 @@ static void settle(struct weft__part *part)
         next = link->next;
         weft__connecting_end(link);
     }
+    weft__resolver_end(net);
     for (weft__link *link = net->streams; link; link = link->next)
         weft__stream_end((weft_stream *)(void *)link);
 }
@@ -35,6 +36,7 @@ static void release(struct weft__part *part)
         weft__listener_release((struct weft_listener *)(void *)net->listeners);
     while (net->streams)
         weft__stream_release((weft_stream *)(void *)net->streams);
+    weft__resolver_release(net);
     weft__buffer_cache_fini(&net->buffers);
     weft__free(net);
 }

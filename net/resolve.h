@@ -1,27 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Looking up names, on a worker: getaddrinfo() blocks.
+ * Looking up names from the inside; net/resolve.c has the design comment.
  */
 #ifndef WEFT_NET_RESOLVE_H
 #define WEFT_NET_RESOLVE_H
 
 #include <stddef.h>
-#include <stdint.h>
-#include <weft/future.h>
+#include <weft/resolve.h>
 
+#include "core/link.h"
 #include "net/address.h"
 
-/** At least one. Freed by weft__free(). */
-struct weft__addresses {
-    size_t count;
-    struct weft__address list[];
+struct weft__look_up_entry;
+struct weft__net;
+
+enum { WEFT__RESOLVER_BUCKETS = 64 };
+
+/** What a loop has looked up, or is looking up: a part of its weft__net. All [loop]. */
+struct weft__resolver {
+    weft__link *buckets[WEFT__RESOLVER_BUCKETS];
+    struct weft__look_up_entry *newest, *oldest; /* of what is kept */
+    size_t kept;
+    struct weft_resolver_options options; /* 0 stands for the defaults yet */
 };
 
 /**
- * The stream addresses that a name and a port stand for, in the order in which to try them; the
- * value is a weft__addresses with a destructor. Fails with WEFT_ERESOLVE and a message, or as
- * weft_to_thread().
+ * The stream addresses of what is a NAME; as weft_resolve_with(). A cancel completes it at once. Only for
+ * `net` that is not settled.
  */
-weft_future *weft__resolve(const char *host, uint16_t port);
+weft_future *weft__resolve(struct weft__net *net, const struct weft__address_spec *spec,
+                           int family);
+
+/* The end of the loop: see net/net.c. */
+void weft__resolver_end(struct weft__net *net);
+void weft__resolver_release(struct weft__net *net);
 
 #endif

@@ -152,6 +152,27 @@ Test(address, lists_are_in_the_order_in_which_to_try)
     cr_assert_eq(weft__address_list(&spec, 0, list), 0);
 }
 
+static const char *host_of(const char *text)
+{
+    static char host[WEFT__HOST_NAME];
+    struct weft__address_spec spec;
+    cr_assert_eq(weft__address_parse(text, &spec), 0, "%s", text);
+    return weft__address_host(&spec, host);
+}
+
+Test(address, host_is_what_the_peer_knows_it_by)
+{
+    cr_assert_str_eq(host_of("example.org:80"), "example.org");
+    cr_assert_str_eq(host_of("example.org:gopher"), "example.org");
+    cr_assert_str_eq(host_of("LOCALHOST:80"), "localhost");
+    cr_assert_str_eq(host_of("localhost:gopher"), "localhost");
+    cr_assert_str_eq(host_of("127.0.0.1:80"), "127.0.0.1");
+    cr_assert_str_eq(host_of("127.0.0.1:gopher"), "127.0.0.1");
+    cr_assert_str_eq(host_of("[fe80::1%lo]:80"), "fe80::1");
+    cr_assert_str_eq(host_of("unix:/x"), "");
+    cr_assert_str_eq(host_of("fd:3"), "");
+}
+
 Test(address, what_is_no_address_is_refused)
 {
     static const char *const texts[] = {

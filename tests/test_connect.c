@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <weft/combine.h>
+#include <weft/connect.h>
 #include <weft/listen.h>
+#include <weft/resolve.h>
 
 #include "core/loop.h"
+#include "tests/support/gate.h"
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
+#include "tests/support/names.h"
 #include "tests/support/net.h"
+#include "tests/support/trace.h"
 
 TestSuite(connect, .init = weft_test_loop_begin, .timeout = 20);
 
@@ -150,6 +155,7 @@ Test(connect, what_is_no_address_is_refused)
 {
     cr_assert_eq(weft_test_ended(weft_connect("nonsense")), -EINVAL);
     cr_assert_eq(weft_test_ended(weft_connect("*:80")), -EINVAL);
+    cr_assert_eq(weft_test_ended(weft_connect("fd:3")), -EINVAL);
     cr_assert_eq(weft_test_ended(weft_connect(NULL)), -EINVAL);
     weft_test_loop_end();
 }
@@ -234,48 +240,13 @@ Test(connect, running_out_of_memory_anywhere_is_a_failure)
 
 /* ---- Names ---- */
 
-static char resolved_to[2][64]; /* what the look-up answers: two addresses without port */
-static int resolver_code;
-static int entered[2], gate[2]; /* pipes: the look-up has begun; it may return */
-
-static struct addrinfo *numeric(const char *host, const char *service)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
-    struct addrinfo *found = NULL;
-    getaddrinfo(host, service, &hints, &found);
-    return found;
-}
-
-static int fake_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
-                            struct addrinfo **ret)
-{
-    char byte;
-    (void)host;
-    (void)hints;
-    if (gate[0]) {
-        if (write(entered[1], "", 1) != 1 || read(gate[0], &byte, 1) < 0)
-            abort();
-    }
-    if (resolver_code)
-        return resolver_code;
-    *ret = numeric(resolved_to[0], service);
-    (*ret)->ai_next = numeric(resolved_to[1], service);
-    return 0;
-}
-
-static void fake_resolver(const char *first, const char *second)
-{
-    weft__sys.getaddrinfo = fake_getaddrinfo;
-    snprintf(resolved_to[0], sizeof(resolved_to[0]), "%s", first);
-    snprintf(resolved_to[1], sizeof(resolved_to[1]), "%s", second);
-}
-
 Test(connect, every_address_of_a_name_is_tried)
 {
     char name[64];
     int listening = listen_plainly(AF_INET6);
     snprintf(name, sizeof(name), "service.test%s", strrchr(target, ':'));
-    fake_resolver("127.0.0.1", "::1");
+    test_names_begin();
+    test_name("service.test", "127.0.0.1 ::1");
     weft_stream *stream = connected(name);
     cr_assert_str_eq(weft_stream_peer(stream), target);
     weft_stream_free(stream);
@@ -285,7 +256,8 @@ Test(connect, every_address_of_a_name_is_tried)
 
 Test(connect, name_whose_addresses_all_refuse_fails_with_each_of_them)
 {
-    fake_resolver("127.0.0.1", "::1");
+    test_names_begin();
+    test_name("service.test", "127.0.0.1 ::1");
     weft__sys.connect = failing_connect;
     weft_future *connect = weft_ref(weft_connect("service.test:81"));
     cr_assert_eq(weft_test_run(connect), -ENETUNREACH);
@@ -298,8 +270,7 @@ Test(connect, name_whose_addresses_all_refuse_fails_with_each_of_them)
 
 Test(connect, unknown_name_is_a_failure_with_the_name)
 {
-    fake_resolver("", "");
-    resolver_code = EAI_NONAME;
+    test_names_begin();
     weft_future *connect = weft_ref(weft_connect("no.such.test:80"));
     cr_assert_eq(weft_test_run(connect), WEFT_ERESOLVE);
     cr_assert_str_eq(weft_message(connect),
@@ -308,94 +279,231 @@ Test(connect, unknown_name_is_a_failure_with_the_name)
     weft_test_loop_end();
 }
 
-static void hold_the_resolver(void)
+/* A connect whose name is just being looked up. */
+static weft_future *hold_the_look_up(struct gate *gate)
 {
-    fake_resolver("127.0.0.1", "::1");
-    resolver_code = EAI_AGAIN;
-    cr_assert_eq(pipe(gate), 0);
-    cr_assert_eq(pipe(entered), 0);
+    gate_init(gate);
+    test_names_begin();
+    test_names_gate(gate);
+    weft_future *connect = weft_connect("slow.test:80");
+    gate_wait_entered(gate);
+    return connect;
 }
 
-static void release_the_resolver(void)
+/* The look-up may outlive the loop. */
+static void end_when_looked_up(struct gate *gate)
 {
-    close(gate[0]);
-    close(gate[1]);
-    close(entered[0]);
-    close(entered[1]);
+    weft_loop_free(test_loop);
+    test_loop = NULL;
+    cr_assert_eq(test_reports.count, 0);
+    gate_open(gate);
+    while (weft_test_heap_live() > 0)
+        sched_yield();
+    weft_test_loop_end();
 }
 
 Test(connect, cancel_does_not_wait_for_the_look_up)
 {
-    char byte;
-    hold_the_resolver();
-    weft_future *connect = weft_connect("slow.test:80");
-    cr_assert_eq(read(entered[0], &byte, 1), 1);
+    struct gate gate;
+    weft_future *connect = hold_the_look_up(&gate);
     cr_assert(weft_cancel(connect));
     cr_assert_eq(weft_test_ended(connect), -ECANCELED);
-    cr_assert_eq(write(gate[1], "", 1), 1); /* now it returns, and nobody looks */
-    weft_loop_free(test_loop);
-    test_loop = NULL;
-    cr_assert_eq(test_reports.count, 0);
-    release_the_resolver();
-    weft_test_loop_end();
+    end_when_looked_up(&gate);
 }
 
-struct cancel_between {
-    WEFT_FRAME;
-    weft_future *connect;
-};
-
-/* Cancels after the look-up is done, and before the connect learns of it. */
-static WEFT_ASYNC(cancel_between)
+Test(connect, end_of_the_loop_does_not_wait_for_the_look_up)
 {
-    WEFT_BEGIN;
-    while (test_loop->jobs)
-        WEFT_YIELD;
-    cr_assert(weft_cancel(self->connect));
-    cr_assert(!weft_is_done(self->connect));
-    WEFT_END;
+    struct gate gate;
+    weft_future *connect = hold_the_look_up(&gate);
+    cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), 0);
+    cr_assert_eq(weft_test_ended(connect), -ECANCELED);
+    end_when_looked_up(&gate);
 }
 
 Test(connect, cancel_that_comes_with_the_addresses_is_kept)
 {
-    fake_resolver("127.0.0.1", "::1");
-    weft_future *connect = weft_connect("service.test:81");
-    cr_assert_eq(weft_test_run(weft_spawn(cancel_between, .connect = connect)), 0);
+    test_names_begin();
+    test_name("service.test", "127.0.0.1");
+    cr_assert_eq(weft_test_run(weft_resolve("service.test", NULL)), 0);
+    weft_future *connect = weft_connect("service.test:81"); /* the name is known */
+    cr_assert(weft_cancel(connect));
+    cr_assert(!weft_is_done(connect));
     weft_test_turn();
     cr_assert_eq(weft_test_ended(connect), -ECANCELED);
     weft_test_loop_end();
 }
 
-Test(connect, end_of_the_loop_waits_for_the_look_up_alone)
+Test(connect, end_of_the_loop_that_comes_with_the_addresses_leaves_nothing)
 {
-    char byte;
-    hold_the_resolver();
-    weft_future *connect = weft_connect("slow.test:80");
-    cr_assert_eq(read(entered[0], &byte, 1), 1);
-    cr_assert_eq(write(gate[1], "", 1), 1);
+    test_names_begin();
+    test_name("service.test", "127.0.0.1");
+    cr_assert_eq(weft_test_run(weft_resolve("service.test", NULL)), 0);
+    weft_future *connect = weft_connect("service.test:81");
     cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), 0);
-    int status = weft_test_ended(connect);
-    cr_assert(status == -ECANCELED || status == WEFT_ERESOLVE);
-    cr_assert_eq(test_reports.count, 0);
-    weft_loop_free(test_loop);
-    test_loop = NULL;
-    release_the_resolver();
+    cr_assert(weft_is_done(connect));
+    cr_assert_lt(weft_test_ended(connect), 0);
     weft_test_loop_end();
 }
 
-Test(connect, name_without_memory_is_a_failure)
+static int by_name(void)
+{
+    if (weft_resolver_configure(NULL) < 0)
+        return -ENOMEM;
+    int status = weft_test_run(weft_connect_with(
+        &(struct weft_connect_options){.timeout = WEFT_S(60)}, "service.test:81"));
+    return status == -ENETUNREACH ? 0 : status;
+}
+
+Test(connect, survives_every_lack_of_memory)
 {
     weft__sys.connect = failing_connect;
-    fake_resolver("127.0.0.1", "::1");
-    size_t n = 0;
-    bool failed;
-    do {
-        weft_test_heap_fail_at(++n);
-        int status = weft_test_run(weft_connect("service.test:81"));
-        failed = weft_test_heap_failed();
-        weft_test_heap_fail_at(0);
-        cr_assert(status == -ENETUNREACH || (failed && status == -ENOMEM), "%zu: %d", n, status);
-    } while (failed);
-    cr_assert_geq(n, 4);
+    test_names_begin();
+    test_name("service.test", "127.0.0.1 ::1");
+    weft_test_every_lack_of_memory(by_name);
+    weft_test_loop_end();
+}
+
+/* ---- Options ---- */
+
+static struct weft_connect_options options;
+
+static weft_stream *connected_with_options(void)
+{
+    weft_value value = weft_value_ptr(NULL);
+    weft_future *connect = weft_connect_with(&options, target);
+    int status = weft_test_run(weft_ref(connect));
+    cr_assert_eq(status, 0, "%s", weft_message(connect));
+    cr_assert_eq(weft_future_take(connect, &value), 0);
+    weft_unref(connect);
+    return value.ptr;
+}
+
+static int number_of(const weft_stream *stream, int level, int option)
+{
+    int value = -1;
+    socklen_t len = sizeof(value);
+    cr_assert_eq(getsockopt(stream->fd, level, option, &value, &len), 0);
+    return value;
+}
+
+Test(connect, keepalive_is_set_as_the_options_say)
+{
+    int listening = listen_plainly(AF_INET);
+    struct weft_keepalive keepalive = {.idle = WEFT_MS(29500), .interval = WEFT_S(7), .count = 4};
+    options = (struct weft_connect_options){.keepalive = &keepalive};
+    weft_stream *stream = connected_with_options();
+    cr_assert_eq(number_of(stream, SOL_SOCKET, SO_KEEPALIVE), 1);
+    cr_assert_eq(number_of(stream, IPPROTO_TCP, TCP_KEEPIDLE), 30);
+    cr_assert_eq(number_of(stream, IPPROTO_TCP, TCP_KEEPINTVL), 7);
+    cr_assert_eq(number_of(stream, IPPROTO_TCP, TCP_KEEPCNT), 4);
+    cr_assert_eq(number_of(stream, IPPROTO_TCP, TCP_NODELAY), 1);
+    weft_stream_free(stream);
+    stream = connected(target);
+    cr_assert_eq(number_of(stream, SOL_SOCKET, SO_KEEPALIVE), 0);
+    weft_stream_free(stream);
+    close(listening);
+    weft_test_loop_end();
+}
+
+Test(connect, limits_are_those_of_the_stream)
+{
+    int listening = listen_plainly(AF_INET);
+    struct weft_stream_limits limits = {.read_high = 1000, .write_high = 2000};
+    options = (struct weft_connect_options){.limits = &limits};
+    weft_future *connect = weft_connect_with(&options, target);
+    limits = (struct weft_stream_limits){0};
+    weft_value value = weft_value_ptr(NULL);
+    cr_assert_eq(weft_test_run(weft_ref(connect)), 0);
+    cr_assert_eq(weft_future_take(connect, &value), 0);
+    weft_unref(connect);
+    weft_stream *stream = value.ptr;
+    cr_assert_eq(stream->read_high, 1000);
+    cr_assert_eq(stream->write_high, 2000);
+    weft_stream_free(stream);
+    close(listening);
+    weft_test_loop_end();
+}
+
+static void check_source(int family, const char *source)
+{
+    int listening = listen_plainly(family);
+    options = (struct weft_connect_options){.source = source};
+    weft_stream *stream = connected_with_options();
+    const char *local = weft_stream_local(stream);
+    size_t len = (size_t)(strrchr(source, ':') - source);
+    cr_assert_eq(strncmp(local, source, len + 1), 0, "%s", local);
+    weft_stream_free(stream);
+    close(listening);
+}
+
+Test(connect, source_is_where_it_comes_from)
+{
+    check_source(AF_INET, "127.0.0.2:0");
+    check_source(AF_INET6, "[::1]:0");
+    weft_test_loop_end();
+}
+
+Test(connect, source_may_have_a_port)
+{
+    char source[sizeof(target)];
+    find_free_port();
+    snprintf(source, sizeof(source), "%s", target);
+    int listening = listen_plainly(AF_INET);
+    options = (struct weft_connect_options){.source = source};
+    weft_stream *stream = connected_with_options();
+    cr_assert_str_eq(weft_stream_local(stream), source);
+    weft_stream_free(stream);
+    close(listening);
+    weft_test_loop_end();
+}
+
+Test(connect, source_that_is_not_ours_is_a_failure_of_the_attempt)
+{
+    options = (struct weft_connect_options){.source = "192.0.2.1:0"};
+    weft_future *connect = weft_ref(weft_connect_with(&options, "localhost:81"));
+    cr_assert_eq(weft_test_run(connect), -EAFNOSUPPORT);
+    cr_assert_str_eq(weft_message(connect),
+                     "cannot connect to localhost:81 (127.0.0.1:81: Cannot assign requested "
+                     "address; [::1]:81: Address family not supported by protocol)");
+    weft_unref(connect);
+    weft_test_loop_end();
+}
+
+Test(connect, family_leaves_out_the_other_addresses)
+{
+    weft__sys.connect = failing_connect;
+    options = (struct weft_connect_options){.family = AF_INET6};
+    weft_future *connect = weft_ref(weft_connect_with(&options, "localhost:81"));
+    cr_assert_eq(weft_test_run(connect), -ENETUNREACH);
+    cr_assert_str_eq(weft_message(connect), "cannot connect to localhost:81 ([::1]:81: Network is "
+                                            "unreachable)");
+    weft_unref(connect);
+    connect = weft_connect_with(&options, "127.0.0.1:81");
+    cr_assert_str_eq(weft_message(connect), "127.0.0.1:81 has no address of this family");
+    cr_assert_eq(weft_test_ended(connect), WEFT_ERESOLVE);
+    weft_test_loop_end();
+}
+
+Test(connect, options_that_make_no_sense_are_refused)
+{
+    static const struct weft_stream_limits no_limits = {.write_low = 2, .write_high = 1};
+    static const struct weft_keepalive no_keepalive = {.idle = -1};
+    static const struct weft_connect_options wrong[] = {
+        {.size = 1},
+        {.timeout = -1},
+        {.attempt_timeout = -1},
+        {.attempt_delay = -1},
+        {.family = AF_UNIX},
+        {.keepalive = &no_keepalive},
+        {.limits = &no_limits},
+        {.source = "nonsense"},
+        {.source = "example.org:0"},
+        {.source = "localhost:0"},
+        {.source = "*:0"},
+        {.source = "fd:0"},
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+        cr_assert_eq(weft_test_ended(weft_connect_with(&wrong[i], "127.0.0.1:1")), -EINVAL, "%zu",
+                     i);
     weft_test_loop_end();
 }

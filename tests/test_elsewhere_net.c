@@ -5,8 +5,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <weft/connect.h>
 #include <weft/http_middleware.h>
 #include <weft/process_stream.h>
+#include <weft/resolve.h>
 #include <weft/weft.h>
 
 #include "tests/support/elsewhere.h"
@@ -54,7 +56,6 @@ static bool says(const char *text)
 #define CALLS_OF_STREAMS(X)                                                   \
     X(Z, weft_at_eof, weft_at_eof(s->stream))                                 \
     X(F, weft_close, weft_close(s->stream))                                   \
-    X(H, weft_connect, weft_connect("127.0.0.1:1"))                           \
     X(S, weft_consume, weft_consume(s->stream, 0))                            \
     X(F, weft_drain, weft_drain(s->stream))                                   \
     X(F, weft_fill, weft_fill(s->stream, 0))                                  \
@@ -132,8 +133,18 @@ static bool says(const char *text)
     X(S, weft_http_start, weft_http_start(s->request, 404, NULL, 0))                            \
     X(S, weft_http_write, weft_http_write(s->request, "no", 2))
 
+#define CALLS_OF_NAMES(X)                                                \
+    X(H, weft_connect, weft_connect("127.0.0.1:1"))                      \
+    X(H, weft_connect_with, weft_connect_with(NULL, "127.0.0.1:1"))      \
+    X(H, weft_resolve, weft_resolve("127.0.0.1", "1"))                   \
+    X(H, weft_resolve_reverse, weft_resolve_reverse(&(weft_address){0})) \
+    X(H, weft_resolve_with, weft_resolve_with(NULL, "127.0.0.1", "1"))   \
+    X(M, weft_resolver_configure, weft_resolver_configure(NULL))
+
+CALLS_OF_NAMES(WEFT_TEST_CALL)
 CALLS_OF_STREAMS(WEFT_TEST_CALL)
-static const struct weft_test_call calls_of_streams[] = {CALLS_OF_STREAMS(WEFT_TEST_ENTRY)};
+static const struct weft_test_call calls_of_streams[] = {CALLS_OF_STREAMS(WEFT_TEST_ENTRY)
+                                                             CALLS_OF_NAMES(WEFT_TEST_ENTRY)};
 
 #define CALLS(X)        \
     CALLS_OF_SERVERS(X) \

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <weft/combine.h>
+#include <weft/connect.h>
 #include <weft/listen.h>
 
 #include "net/listener.h"

@@ -4,14 +4,15 @@
 #include <errno.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weft/resolve.h>
 #include <weft/weft.h>
 
-#include "core/sys.h"
-#include "net/resolve.h"
 #include "tests/support/gate.h"
 #include "tests/support/loop.h"
+#include "tests/support/names.h"
 #include "tests/support/pool.h"
 #include "tests/support/trace.h"
 
@@ -376,32 +377,24 @@ Test(traps, task_that_nobody_holds_runs_to_its_end)
 
 /* ---- cpython 112169: DNS starved the default pool ---- */
 
-static struct gate dns_gate;
-
-static int stuck_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
-                             struct addrinfo **ret)
-{
-    (void)host;
-    (void)service;
-    (void)hints;
-    (void)ret;
-    gate_pass(&dns_gate);
-    return EAI_AGAIN;
-}
-
 Test(traps, names_that_cannot_be_looked_up_keep_no_other_work_waiting)
 {
     enum { NAMES = 20 };
     weft_future *names[NAMES];
-    gate_init(&dns_gate);
-    weft__sys.getaddrinfo = stuck_getaddrinfo;
+    struct gate gate;
+    gate_init(&gate);
+    test_names_begin();
+    test_names_gate(&gate);
     use_pool(&(struct weft_pool_options){.max_threads = 2});
-    for (int i = 0; i < NAMES; i++)
-        names[i] = weft__resolve("no.such.name", 80);
-    gate_wait_entered(&dns_gate);
+    for (int i = 0; i < NAMES; i++) {
+        char host[32];
+        snprintf(host, sizeof(host), "no%d.such.name", i);
+        names[i] = weft_resolve(host, "80");
+    }
+    gate_wait_entered(&gate);
     cr_assert_eq(weft_test_run(weft_to_thread_fn(NULL, return_nothing, NULL)), 0);
     for (int i = 0; i < NAMES; i++)
-        gate_open(&dns_gate);
+        gate_open(&gate);
     for (int i = 0; i < NAMES; i++)
         cr_assert_eq(weft_test_run(names[i]), WEFT_ERESOLVE);
     weft_test_loop_end();
@@ -417,7 +410,9 @@ Test(traps, names_are_looked_up_while_other_work_has_all_threads)
         jobs[i] = weft_to_thread_fn(NULL, gate_pass, &gate);
     gate_wait_entered(&gate);
     gate_wait_entered(&gate);
-    cr_assert_eq(weft_test_run(weft__resolve("127.0.0.1", 80)), 0);
+    test_names_begin();
+    test_name("service.test", "127.0.0.1");
+    cr_assert_eq(weft_test_run(weft_resolve("service.test", "80")), 0);
     for (int i = 0; i < 4; i++)
         gate_open(&gate);
     for (int i = 0; i < 4; i++)

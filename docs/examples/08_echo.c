@@ -2,8 +2,8 @@
 /* Tutorial, step 8: a TCP server that echoes lines, and a client that greets it. */
 #include <stdio.h>
 #include <string.h>
+#include <weft/connect.h>
 #include <weft/listen.h>
-#include <weft/stream.h>
 #include <weft/weft.h>
 
 struct echo {

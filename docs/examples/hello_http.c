@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <weft/connect.h>
 #include <weft/http_server.h>
 #include <weft/weft.h>
 

@@ -93,7 +93,7 @@ struct weft_listen_options {
  * arguments are copied for every task, as in weft_spawn(); what they point to is borrowed until the
  * last task has ended.
  *
- * Addresses are those of <weft/stream.h>, without names to look up ("localhost" is 127.0.0.1).
+ * Addresses are those of <weft/address.h>, without names to look up ("localhost" is 127.0.0.1).
  * Besides, "*:8080" is every address of this machine, IPv6 and IPv4, and port 0 picks a free one:
  * see weft_listener_port(). "[::]:80" is IPv6 alone. The file of "unix:/path" must not exist; it is
  * removed when listening stops. "fd:3" is a socket that listens already, by its descriptor; "fd:web"

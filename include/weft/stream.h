@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * Streams: connected sockets that are read and written without blocking (asyncio's StreamReader and
- * StreamWriter in one). <weft/listen.h> has the other end: servers; <weft/socket.h> what only sockets
- * have.
+ * StreamWriter in one). <weft/connect.h> has how to come by one, <weft/listen.h> the other end: servers;
+ * <weft/socket.h> what only sockets have.
  *
  *     struct ask { WEFT_FRAME; weft_stream *stream; weft_bytes *line; };
  *
@@ -18,10 +18,6 @@
  *         weft_stream_free(self->stream);
  *         WEFT_END;
  *     }
- *
- * Addresses are texts: "127.0.0.1:8080", "[::1]:8080", "[fe80::1%eth0]:80", "localhost:8080"
- * (127.0.0.1, then ::1; never looked up), "example.org:80" (looked up on a worker),
- * "unix:/run/some.sock", "unix:@name" (Linux's abstract names).
  *
  * Reading: what arrives is kept in the stream's buffer until somebody reads it, up to `read_high`
  * bytes; then the stream stops reading and the peer has to wait. A read that was cancelled, timed
@@ -64,25 +60,6 @@ struct weft_stream_limits {
     size_t write_limit; /* weft_write() refuses when more than this waits to be sent; 0: 1 MiB, or
                            write_high if that is more */
 };
-
-/**
- * Connect to an address (asyncio.open_connection); the value is a weft_stream.
- *
- * Each address that a name stands for is tried in turn. The message of a failure names every
- * attempt and why it failed; the status is that of the last one. Nagle's algorithm is off
- * (TCP_NODELAY). A cancel is at once, also while a worker looks up the name: what that finds is
- * dropped.
- *
- * Thread:    loop.
- * Ownership: returns one reference, never NULL. The address is copied. The value's
- *            destructor is weft_stream_free(): whoever takes the stream closes it.
- * Errors:    by the future: -EINVAL (not an address), -ECONNREFUSED and what else
- *            connect() has to say, WEFT_ERESOLVE, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN
- *            (too many jobs wait in the pool), -ESHUTDOWN (the loop is closing),
- *            -ECANCELED, WEFT_ENOLOOP.
- * Since:     0.1
- */
-WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_connect(const char *address);
 
 /**
  * A stream over a stream socket that is connected already: of a socketpair(), or inherited.

@@ -127,9 +127,9 @@ WEFT_PUBLIC bool weft_testing_allocation_failed(void);
  * Let the n-th call of a system function from now on, counting from 1, fail with `error`, once; n = 0:
  * none.
  *
- * The names are those of the functions: accept4, bind, connect, eventfd, getaddrinfo (with an EAI_
- * code), listen, pipe2, pthread_create, read, recv, sendmsg, socket, socketpair, timerfd_create,
- * write, and libevent's event_add; for files close, copy_file_range, fdatasync, fstat, fsync,
+ * The names are those of the functions: accept4, bind, connect, eventfd, getaddrinfo and getnameinfo
+ * (with an EAI_ code), listen, pipe2, pthread_create, read, recv, sendmsg, socket, socketpair,
+ * timerfd_create, write, and libevent's event_add; for files close, copy_file_range, fdatasync, fstat, fsync,
  * ftruncate, open, openat, preadv, pwritev, readv, renameat, unlinkat, writev. Only calls that weft
  * makes itself count.
  *

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <weft/connect.h>
 #include <weft/stream.h>
 
 #include "core/sys.h"
