@@ -6,4 +6,8 @@ endfunction()
 
 weft_add_http_client_suite(elsewhere_http_client)
 weft_add_http_client_suite(http_client)
+weft_add_http_client_suite(http_client_end)
+weft_add_http_client_suite(http_client_many)
 weft_add_http_client_suite(http_client_memory)
+weft_add_http_client_suite(http_client_policy)
+weft_add_http_client_suite(http_client_stream)

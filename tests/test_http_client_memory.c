@@ -99,6 +99,7 @@ static int read_stream(void)
 
 Test(http_client_memory, a_stream_without_memory_fails)
 {
+    test_client_use_unix((struct weft_http_session_options){0});
     weft_test_every_lack_of_memory(read_stream);
     test_client_end();
 }

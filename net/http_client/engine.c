@@ -14,8 +14,8 @@
  *
  * act() is the one place that enters libcurl to get something done; it may call back: a transfer's
  * functions, on_socket() and on_timer(). None of them enters libcurl again, or runs anything of a
- * user's: a future that completes is heard of at the next tick. Then harvest() tells transfers of their
- * end.
+ * user's: a future that completes is heard of at the next tick. What has ended is found by the turn
+ * that follows each event; that it does follow tells virtual time that something was done.
  *
  * Starting: a call of curl_multi_socket_action() works through all handles that have something to do,
  * and one that was just added connects: a thousand at once would be one long call. So each is added and
@@ -90,7 +90,7 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
         return;
     }
     act(engine, fd, flags); /* the watch may be gone now */
-    harvest(engine);
+    want_turn(engine);
 }
 
 static void unwatch(struct weft__client_engine *engine, curl_socket_t fd, struct watch *watch)
@@ -203,7 +203,10 @@ static void start_some(struct weft__client_engine *engine)
     unsigned started = 0;
     int64_t until = real_now() + BUDGET_NS;
     while (engine->first && started < SLICE && (started == 0 || real_now() < until)) {
-        start(engine, take_first(engine));
+        struct weft__client_transfer *transfer = take_first(engine);
+        if (weft_is_done(transfer->event)) /* given up, which its owner has not heard of yet */
+            continue;
+        start(engine, transfer);
         started++;
     }
     engine->turns++;

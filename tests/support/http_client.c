@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <weft/http_server.h>
 
 #include "net/stream.h"
@@ -21,7 +22,7 @@ char test_message[512];
 
 static weft_http_server *server;
 static struct weft_listener *raw;
-static char raw_url[64];
+static char raw_url[64], unix_address[64];
 
 /* ---- The server ---- */
 
@@ -175,6 +176,8 @@ static void begin(void)
     cr_assert_not_null(server);
     cr_assert_eq(weft_http_route(server, "/...", handler), 0);
     cr_assert_eq(weft_http_server_listen(server, "127.0.0.1:0"), 0);
+    snprintf(unix_address, sizeof(unix_address), "unix:@weft-http-client-%d", (int)getpid());
+    cr_assert_eq(weft_http_server_listen(server, unix_address), 0);
     snprintf(test_base, sizeof(test_base), "http://127.0.0.1:%d", weft_http_server_port(server));
     test_client_options((struct weft_http_session_options){0});
 }
@@ -197,6 +200,12 @@ void test_client_options(struct weft_http_session_options options)
     weft_http_session_free(test_session);
     test_session = weft_http_session_new(&options);
     cr_assert_not_null(test_session);
+}
+
+void test_client_use_unix(struct weft_http_session_options options)
+{
+    options.unix_socket = unix_address;
+    test_client_options(options);
 }
 
 void test_client_end(void)

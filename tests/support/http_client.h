@@ -23,6 +23,12 @@ void test_client_end(void);
 /* Replace the session by one with these options; `base_url` is the server's, unless it is set. */
 void test_client_options(struct weft_http_session_options options);
 
+/*
+ * The same by the server's unix socket, for bodies that do not fit into the kernel's buffers: virtual
+ * time does not wait for TCP, which lets a full window open only after some milliseconds.
+ */
+void test_client_use_unix(struct weft_http_session_options options);
+
 extern weft_http_session *test_session;
 extern char test_base[64]; /* "http://127.0.0.1:PORT" */
 
