@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <weft/connect.h>
 #include <weft/http_middleware.h>
+#include <weft/http_static.h>
 #include <weft/process_stream.h>
 #include <weft/resolve.h>
 #include <weft/weft.h>
@@ -108,6 +109,7 @@ static bool says(const char *text)
     X(S, weft_http_add_header, weft_http_add_header(s->request, "X-Elsewhere", "yes"))          \
     X(S, weft_http_answer_status, weft_http_answer_status(s->request))                          \
     X(F, weft_http_next, weft_http_next(s->request))                                            \
+    X(F, weft_http_send_file, weft_http_send_file(s->request, "/", "x", NULL))                  \
     X(F, weft_http_drain, weft_http_drain(s->request))                                          \
     X(F, weft_http_end, weft_http_end(s->request))                                              \
     X(F, weft_http_read, weft_http_read(s->request, (char[1]){0}, 1))                           \

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weft/http_middleware.h>
+#include <weft/http_static.h>
 #include <weft/task.h>
 
 #include "net/http/handle.h"
@@ -151,6 +152,7 @@ Test(http_gone, every_call_is_refused_and_reported_and_a_stranger_hears_nothing)
     MUST(weft_http_start, weft_http_start(gone, 200, NULL, 6) == WEFT_ECLOSED);
     MUST(weft_http_write, weft_http_write(gone, "leaked", 6) == WEFT_ECLOSED);
     MUST(weft_http_drain, is_closed(weft_http_drain(gone)));
+    MUST(weft_http_send_file, is_closed(weft_http_send_file(gone, "/", "etc/passwd", NULL)));
     MUST(weft_http_next, is_closed(weft_http_next(gone)));
     MUST(weft_http_answer_status, weft_http_answer_status(gone) == WEFT_ECLOSED);
     MUST(weft_http_end, is_closed(weft_http_end(gone)));

@@ -21,6 +21,7 @@
 
 #include "core/memory.h"
 #include "core/text.h"
+#include "net/http/date.h"
 #include "net/http/server.h"
 #include "net/net.h"
 
@@ -94,18 +95,12 @@ enum {
 /* The line of a success and that of the date, which is behind it in memory. */
 static const char *ok_and_date(weft_http_server *server)
 {
-    static const char days[] = "SunMonTueWedThuFriSat";
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    char date[WEFT__HTTP_DATE];
     time_t now = time(NULL);
     if (now == server->date_second)
         return server->ok_and_date;
-    struct tm tm;
-    gmtime_r(&now, &tm);
-    snprintf(server->ok_and_date, sizeof(server->ok_and_date),
-             OK_LINE "Date: %.3s, %02u %.3s %04u %02u:%02u:%02u GMT\r\n",
-             days + (tm.tm_wday % 7) * 3, (unsigned)tm.tm_mday % 100, months + (tm.tm_mon % 12) * 3,
-             ((unsigned)tm.tm_year + 1900) % 10000, (unsigned)tm.tm_hour % 100,
-             (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100);
+    weft__http_format_date(now, date);
+    snprintf(server->ok_and_date, sizeof(server->ok_and_date), OK_LINE "Date: %s\r\n", date);
     server->date_second = now;
     return server->ok_and_date;
 }

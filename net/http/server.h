@@ -17,6 +17,7 @@
  *     middleware.c  what is called for a request, and in what order
  *     access.c      who is told of a request that is over
  *     upgrade.c     a connection that goes on with another protocol
+ *     static.c      files as answers; beneath.c opens them, conditional.c decides
  *
  * and request_id.c, time_limit.c and cors.c are middleware.
  */
