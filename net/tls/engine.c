@@ -210,6 +210,10 @@ void weft__tls_free(struct weft__tls *tls)
 static void end(struct weft__stream_filter *filter, int status)
 {
     struct weft__tls *tls = tls_of(filter);
+    /* Else OpenSSL forgets a session whose connection was not closed by both: nothing since TLS 1.1
+     * asks for that. */
+    if (tls->state == WEFT__TLS_OPEN)
+        SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     tls->state = WEFT__TLS_FAILED;
     if (!weft_is_done(tls->over))
         (void)weft_future_fail(tls->over, status, NULL);
