@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <time.h>
 
+#include "core/sys.h"
+
 static bool is_pending(const sigset_t *blocked)
 {
     sigset_t pending;
@@ -21,20 +23,51 @@ static bool is_pending(const sigset_t *blocked)
            sigismember(&pending, SIGPIPE);
 }
 
-ssize_t weft__pipe_writev(int fd, const struct iovec *pieces, int count)
+/* What a write without the signal has to put back. */
+struct guard {
+    sigset_t before;
+    bool pending;
+};
+
+static void make_broken(sigset_t *broken)
+{
+    sigemptyset(broken);
+    sigaddset(broken, SIGPIPE);
+}
+
+static struct guard begin(void)
+{
+    struct guard guard;
+    sigset_t broken;
+    make_broken(&broken);
+    pthread_sigmask(SIG_BLOCK, &broken, &guard.before);
+    guard.pending = is_pending(&guard.before);
+    return guard;
+}
+
+/* Returns `result`, and keeps errno. */
+static ssize_t end(const struct guard *guard, ssize_t result)
 {
     static const struct timespec at_once = {0, 0};
-    sigset_t broken, before;
-    sigemptyset(&broken);
-    sigaddset(&broken, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &broken, &before);
-    bool pending = is_pending(&before);
-    ssize_t written = writev(fd, pieces, count);
     int error = errno;
-    if (written < 0 && error == EPIPE && !pending)
+    sigset_t broken;
+    make_broken(&broken);
+    if (result < 0 && error == EPIPE && !guard->pending)
         while (sigtimedwait(&broken, NULL, &at_once) < 0 && errno == EINTR)
             ;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
     errno = error;
-    return written;
+    return result;
+}
+
+ssize_t weft__pipe_writev(int fd, const struct iovec *pieces, int count)
+{
+    struct guard guard = begin();
+    return end(&guard, writev(fd, pieces, count));
+}
+
+ssize_t weft__pipe_sendfile(int to, int from, off_t *offset, size_t size)
+{
+    struct guard guard = begin();
+    return end(&guard, weft__sys.sendfile(to, from, offset, size));
 }

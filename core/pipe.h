@@ -11,4 +11,9 @@
  */
 ssize_t weft__pipe_writev(int fd, const struct iovec *pieces, int count);
 
+/**
+ * sendfile(), likewise. Thread: any.
+ */
+ssize_t weft__pipe_sendfile(int to, int from, off_t *offset, size_t size);
+
 #endif

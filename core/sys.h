@@ -16,6 +16,7 @@
 #include <spawn.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -79,6 +80,8 @@
     X(ERRNO, ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))  \
     X(ERRNO, int, renameat, (int folder, const char *from, const char *to),                        \
       (folder, from, folder, to))                                                                  \
+    X(ERRNO, ssize_t, sendfile, (int to, int from, off_t *offset, size_t size),                    \
+      (to, from, offset, size))                                                                    \
     X(ERRNO, ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),                  \
       (fd, message, flags))                                                                        \
     X(ERRNO, int, socket, (int family, int type, int protocol), (family, type, protocol))          \

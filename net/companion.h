@@ -18,8 +18,8 @@ WEFT_PUBLIC int weft__companion_stream_fd(const weft_stream *stream);
  * Set a filter. What the stream has read already is the first that it receives; what waits to be sent
  * is sent before all that it sends.
  *
- * Takes over the filter with success. -EBUSY: there is one, or a read is under way, or descriptors
- * go by it; -EPIPE: after
+ * Takes over the filter with success. -EBUSY: there is one, or a read or a file is under way, or
+ * descriptors go by it; -EPIPE: after
  * weft_write_eof(); WEFT_EOF: the peer's end has come; -EINVAL: it is no socket; -ESHUTDOWN; the
  * failure of the connection.
  */

@@ -109,7 +109,7 @@ static int refuse_filter(const weft_stream *stream)
         return -ESHUTDOWN;
     if (stream->flags & WEFT__STREAM_PIPE)
         return -EINVAL;
-    if (stream->reader || stream->filter || stream->fds || stream->departures)
+    if (stream->reader || stream->sender || stream->filter || stream->fds || stream->departures)
         return -EBUSY;
     int status = weft__stream_write_error(stream);
     return status < 0 ? status : stream->read_end;

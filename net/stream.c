@@ -40,6 +40,7 @@
 #include "core/sys.h"
 #include "net/filter.h"
 #include "net/net.h"
+#include "net/sendfile.h"
 #include "net/stream_fds.h"
 
 #define KIB ((size_t)1024)
@@ -311,7 +312,7 @@ void weft__stream_close_fd(weft_stream *stream)
 
 /* What is under way when a stream ends, still to be told. */
 struct left {
-    struct weft__stream_op *ops[3];
+    struct weft__stream_op *ops[4];
     struct weft__stream_filter *filter;
 };
 
@@ -319,6 +320,7 @@ struct left {
 static struct left shut(weft_stream *stream)
 {
     struct left left = {{stream->reader, stream->drainer, stream->closer}, NULL};
+    left.ops[3] = weft__sending_take(stream);
     left.filter = weft__filter_take(stream);
     stream->reader = stream->drainer = stream->closer = NULL;
     weft__fds_free(stream);
@@ -333,13 +335,13 @@ static struct left shut(weft_stream *stream)
 /* The stream may be gone by now: each op is told a place of its own to clear. */
 static void fail_all(struct left *left, int status)
 {
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         if (left->ops[i]) {
             left->ops[i]->slot = &left->ops[i];
             left->ops[i]->stream = NULL;
         }
     }
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         if (left->ops[i])
             weft__stream_op_complete(left->ops[i], status, weft_value_i64(0), NULL);
     }
@@ -381,7 +383,7 @@ void weft__stream_end(weft_stream *stream)
 
 void weft__stream_fail(weft_stream *stream, int status)
 {
-    struct left left = {{stream->reader, stream->drainer, NULL}, NULL};
+    struct left left = {{stream->reader, stream->drainer, weft__sending_take(stream)}, NULL};
     stream->reader = stream->drainer = NULL;
     weft__stream_break(stream, status);
     stream->read_end = stream->read_end ? stream->read_end : status;
@@ -461,6 +463,12 @@ static weft_future *nothing_to_close(void)
     return net ? weft_ref(&net->done) : weft__net_refused(status);
 }
 
+static void fail_sender(weft_stream *stream)
+{
+    struct left left = {{weft__sending_take(stream)}, NULL};
+    fail_all(&left, WEFT_ECLOSED);
+}
+
 weft_future *weft_close(weft_stream *stream)
 {
     if (stream && WEFT__ELSEWHERE(stream->net->loop->id))
@@ -469,6 +477,7 @@ weft_future *weft_close(weft_stream *stream)
         return nothing_to_close();
     if (stream->flags & WEFT__STREAM_DEAD)
         return close_now(stream, 0);
+    fail_sender(stream);
     weft__stream_uncork(stream); /* a failure stays in write_error */
     bool filtered = stream->flags & WEFT__STREAM_FILTERED;
     if (filtered)

@@ -35,10 +35,11 @@ enum weft__stream_flags {
     WEFT__STREAM_CLOSING = 32,  /* weft_close(): the stream is its own owner now */
     WEFT__STREAM_DEAD = 64,     /* closed by the end of the loop; only weft_stream_free() is left */
     WEFT__STREAM_PIPE = 128,    /* no socket: one direction */
-    WEFT__STREAM_FILTERED = 256, /* there is a filter */
+    WEFT__STREAM_FILTERED = 256,
     WEFT__STREAM_BY_HAND =
-        512,                /* no events: a filter that is its descriptor says when it goes on */
-    WEFT__STREAM_FDS = 1024 /* keeps the descriptors that come */
+        512,                 /* no events: the filter, which is its descriptor, tells it to go on */
+    WEFT__STREAM_FDS = 1024, /* keeps the descriptors that come */
+    WEFT__STREAM_SENDING = 2048 /* there is a `sender`, and nobody else writes */
 };
 
 /**
@@ -69,8 +70,8 @@ struct weft_stream {
     weft_ns opened;             /* [const] */
     weft_bytes *line;           /* what weft_next_line() lends; NULL: not yet; owned */
     size_t line_room;           /* bytes it has room for */
-    struct weft__stream_op *reader, *drainer, *closer; /* under way, or NULL */
-    struct weft__stream_filter *filter;                /* net/filter.h; NULL: none; owned */
+    struct weft__stream_op *reader, *drainer, *closer, *sender; /* under way, or NULL */
+    struct weft__stream_filter *filter; /* net/filter.h; NULL: none; owned */
     struct weft__stream_fds
         *fds; /* descriptors that came; NULL: weft_accept_fds() was not called */
     struct weft__departure *departures;  /* descriptors that wait to be sent, in order */
@@ -176,6 +177,9 @@ void weft__stream_destroy(weft_stream *stream, int status);
 
 /** The kernel may take more: let it be tried, in a turn of its own. */
 void weft__stream_make_writable(weft_stream *stream);
+
+/** Let write_event tell when the kernel takes more. 0, or the failure, kept. */
+int weft__stream_wait_writable(weft_stream *stream);
 
 /** Send what waits, if nothing else will. Calls no user code. */
 void weft__stream_push(weft_stream *stream);

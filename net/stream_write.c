@@ -29,6 +29,7 @@
 #include "core/sys.h"
 #include "net/filter.h"
 #include "net/net.h"
+#include "net/sendfile.h"
 #include "net/stream.h"
 #include "net/stream_fds.h"
 
@@ -161,13 +162,31 @@ static int flush(weft_stream *stream)
     return status;
 }
 
+/* There is room: for what waits, or else for more of the file. */
+static void go_on_sending(weft_stream *stream)
+{
+    int status = 0;
+    if (weft__buffer_len(&stream->out))
+        status = send_waiting(stream);
+    else
+        disarm(stream);
+    weft__sending_go_on(stream, status);
+}
+
+int weft__stream_wait_writable(weft_stream *stream)
+{
+    return arm(stream);
+}
+
 void weft__stream_on_writable(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
     weft_stream *stream = arg;
     stream->net->loop->io++;
-    if (!(stream->flags & WEFT__STREAM_CLOSING))
+    if (stream->flags & WEFT__STREAM_SENDING)
+        go_on_sending(stream);
+    else if (!(stream->flags & WEFT__STREAM_CLOSING))
         flush(stream);
     else if (send_waiting(stream) < 0 ||
              (!weft__buffer_len(&stream->out) && !weft__filter_lingers(stream)))
@@ -215,8 +234,8 @@ static int refuse_write(const weft_stream *stream)
 {
     if (stream->write_error)
         return stream->write_error;
-    if (stream->flags & (WEFT__STREAM_EOF_ASKED | WEFT__STREAM_CLOSING))
-        return -EPIPE;
+    if (stream->flags & (WEFT__STREAM_EOF_ASKED | WEFT__STREAM_CLOSING | WEFT__STREAM_SENDING))
+        return stream->flags & WEFT__STREAM_SENDING ? -EBUSY : -EPIPE;
     return weft__buffer_len(&stream->out) > stream->write_limit ? -ENOBUFS : 0;
 }
 
@@ -340,6 +359,8 @@ int weft_write_eof(weft_stream *stream)
     weft__stream_uncork(stream); /* a failure stays in write_error */
     if (stream->write_error || stream->flags & WEFT__STREAM_EOF_ASKED)
         return stream->write_error;
+    if (stream->flags & WEFT__STREAM_SENDING)
+        return -EBUSY;
     if (stream->flags & WEFT__STREAM_FILTERED)
         return end_filtered(stream);
     stream->flags |= WEFT__STREAM_EOF_ASKED;
@@ -363,7 +384,7 @@ weft_future *weft_drain(weft_stream *stream)
         return weft__future_elsewhere();
     if (stream->write_error)
         return weft__net_refused(stream->write_error);
-    if (stream->drainer)
+    if (stream->drainer || stream->sender)
         return weft_future_failed(-EBUSY, "another drain of this stream is under way");
     if (!(stream->flags & WEFT__STREAM_PAUSED)) {
         if (stream->since_pause < FAIR_SHARE)
@@ -389,6 +410,8 @@ void weft__stream_break(weft_stream *stream, int status)
     struct weft__stream_op *drainer = stream->drainer;
     if (!stream->write_error)
         break_off(stream, status);
-    if (drainer)
+    if (stream->sender)
+        weft__sending_break(stream, status);
+    else if (drainer)
         weft__stream_op_complete(drainer, status, weft_value_i64(0), NULL);
 }

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <weft/sendfile.h>
 #include <weft/socket.h>
 #include <weft/stdio.h>
 
@@ -30,6 +31,7 @@ struct stage {
       weft_read_until_any(s->stream, &(struct weft_separator){"\n", 1}, 1, 0))                    \
     X(F, weft_receive_fd, weft_receive_fd(s->stream))                                             \
     X(S, weft_send_fd, weft_send_fd(s->stream, 0, "x", 1))                                        \
+    X(F, weft_sendfile, weft_sendfile(s->stream, 0, 0, 1))                                        \
     X(V, weft_stream_abort, weft_stream_abort(s->stream))                                         \
     X(S, weft_stream_credentials,                                                                 \
       weft_stream_credentials(s->stream, &(struct weft_credentials){0}))                          \

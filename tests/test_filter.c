@@ -518,6 +518,22 @@ Test(filter, is_refused_where_it_cannot_be)
 
 /* ---- Out of memory ---- */
 
+Test(filter, handshake_gets_on_without_memory_and_what_comes_then_waits)
+{
+    weft_stream *stream = weft_test_stream(&peer);
+    toy = test_toy_set(stream);
+    weft_test_send_text(peer, "hello");
+    test_toy_say(peer, "later");
+    weft__buffer_cache_fini(&stream->net->buffers);
+    weft_test_heap_fail_at(1);
+    event_base_loop(weft_loop_base(test_loop), EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    cr_assert(weft_test_heap_failed());
+    cr_assert(toy->greeted);
+    cr_assert_eq(weft_test_count(weft_ref(toy->ready)), 0);
+    cr_assert_str_eq(what_comes(stream, 100), "later");
+    end(stream);
+}
+
 static int talk(weft_stream *stream)
 {
     weft_test_send_text(peer, "hello");

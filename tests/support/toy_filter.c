@@ -70,7 +70,7 @@ static ssize_t toy_receive(struct weft__stream_filter *filter, void *buffer, siz
     test_toy_calls.receive++;
     for (;;) {
         if (toy->start < toy->end)
-            return give(toy, buffer, size);
+            return size ? give(toy, buffer, size) : -EAGAIN;
         if (toy->ended)
             return 0;
         if (decode(toy))
