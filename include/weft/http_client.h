@@ -139,7 +139,7 @@ weft_http_session_new(const struct weft_http_session_options *options);
 
 /**
  * Take no more requests (WEFT_ECLOSED), and wait until those under way are done, streamed bodies
- * included; then close the connections. Cancelling stops the wait alone: free the session then.
+ * included. Cancelling stops the wait alone. Idle connections are closed when the session is freed.
  *
  * Thread:    loop.
  * Ownership: returns one reference, never NULL. The session is still to be freed.
@@ -257,7 +257,9 @@ struct weft_http_fetch_options {
  * Errors:    by the future: -EINVAL (not a URL of HTTP, a header or a method that is none, a NULL),
  *            WEFT_ERESOLVE, -ECONNREFUSED and what else connect() has to say, -ETIMEDOUT, WEFT_EOF and
  *            -ECONNRESET (the connection ended before the response did), WEFT_EPROTO (not HTTP),
- *            WEFT_EHTTP (WEFT_HTTP_EXPECT_OK; a TLS failure or a proxy's refusal), WEFT_ELIMIT (a body
+ *            WEFT_ECERT (the server's certificate is not to be trusted), WEFT_ETLS (another failure of
+ *            TLS, or files of certificates that cannot be used), WEFT_EHTTP (WEFT_HTTP_EXPECT_OK; a
+ *            proxy's refusal), WEFT_ELIMIT (a body
  *            or headers too large, too many redirects), those of the body's source, WEFT_ECLOSED (the
  *            session was closed), -ECANCELED, -ENOMEM, -ESHUTDOWN, WEFT_ETHREAD, WEFT_EFORK.
  * Since:     0.1

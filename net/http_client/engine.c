@@ -291,13 +291,17 @@ int weft__client_engine_init(struct weft__client_engine *engine, size_t idle)
     return engine->multi ? set_options(engine, idle) : -ENOMEM;
 }
 
-void weft__client_engine_fini(struct weft__client_engine *engine)
+CURLM *weft__client_engine_fini(struct weft__client_engine *engine)
 {
+    CURLM *multi = engine->multi;
     if (!engine->base)
-        return;
+        return NULL;
     (void)weft_callback_cancel(&engine->turn);
     event_del(&engine->timer);
-    if (engine->multi && !is_forked(engine))
-        curl_multi_cleanup(engine->multi);
     engine->multi = NULL;
+    if (!multi || is_forked(engine))
+        return NULL;
+    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, NULL);
+    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, NULL);
+    return multi;
 }

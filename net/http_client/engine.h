@@ -28,8 +28,9 @@ struct weft__client_engine {
 /** 0, -ENOMEM, -EIO (libcurl cannot be initialized). `idle`: how many connections are kept. */
 int weft__client_engine_init(struct weft__client_engine *engine, size_t idle);
 
-/** Close the connections. All transfers are gone. In a child that was forked: forget them. */
-void weft__client_engine_fini(struct weft__client_engine *engine);
+/** Leave the loop. All transfers are gone. The handle, with its idle connections, is the caller's to
+ * clean up, on any thread; NULL: none, or it is a parent process's. */
+CURLM *weft__client_engine_fini(struct weft__client_engine *engine);
 
 /** Start a transfer at one of the next ticks. */
 void weft__client_engine_add(struct weft__client_engine *engine,

@@ -33,7 +33,8 @@ struct http_attempt {
     struct weft__client_request *request; /* borrowed from the fetch */
     struct weft__client_place place;
     weft_timeout *connecting;
-    char *known[2]; /* owned: of the host, and of the proxy */
+    weft_addresses *addresses; /* owned, at once made into: */
+    char *known[2];            /* owned: of the host, and of the proxy */
     weft_file *file;
     struct stat *info;
     int64_t length;
@@ -54,6 +55,20 @@ static bool is_proxy_to_look_up(const weft_http_session *session)
 {
     return session->proxy.host && !session->defaults.unix_socket &&
            !weft__client_url_is_numeric(&session->proxy);
+}
+
+static weft_future *look_up(const struct weft__client_url *url)
+{
+    return weft_resolve(url->host, url->port);
+}
+
+/* The addresses that were found, if any. */
+static bool is_known(struct http_attempt *self, int which, const struct weft__client_url *url)
+{
+    weft_addresses *addresses = self->addresses;
+    self->addresses = NULL;
+    self->known[which] = addresses ? weft__client_known(url, addresses) : NULL;
+    return !addresses || self->known[which];
 }
 
 static bool needs_trust(const struct weft__client_request *request)
@@ -121,9 +136,13 @@ static WEFT_ASYNC(http_attempt)
     if (needs_trust(self->request))
         WEFT_AWAIT(weft__client_trust_load(self->request->session->trust));
     if (is_to_look_up(self->request->session, &self->request->url))
-        WEFT_AWAIT_INTO(self->known[0], weft__client_lookup(&self->request->url));
+        WEFT_AWAIT_INTO(self->addresses, look_up(&self->request->url));
+    if (!is_known(self, 0, &self->request->url))
+        WEFT_FAIL(-ENOMEM);
     if (is_proxy_to_look_up(self->request->session))
-        WEFT_AWAIT_INTO(self->known[1], weft__client_lookup(&self->request->session->proxy));
+        WEFT_AWAIT_INTO(self->addresses, look_up(&self->request->session->proxy));
+    if (!is_known(self, 1, &self->request->session->proxy))
+        WEFT_FAIL(-ENOMEM);
 
     self->status = make_transfer(self);
     if (self->status < 0)

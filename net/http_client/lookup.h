@@ -3,14 +3,14 @@
 #ifndef WEFT_NET_HTTP_CLIENT_LOOKUP_H
 #define WEFT_NET_HTTP_CLIENT_LOOKUP_H
 
-#include <weft/future.h>
+#include <weft/resolve.h>
 
 #include "net/http_client/url.h"
 
 /**
- * What CURLOPT_RESOLVE takes for the host of a URL, "+host:port:address,address"; the value is a
- * `char *` with a destructor. Fails with WEFT_ERESOLVE and a message, or as weft_to_thread().
+ * What CURLOPT_RESOLVE takes for the host of a URL, "+host:port:address,address": by
+ * weft__companion_malloc(). Consumes the addresses. NULL: out of memory.
  */
-weft_future *weft__client_lookup(const struct weft__client_url *url);
+char *weft__client_known(const struct weft__client_url *url, weft_addresses *addresses);
 
 #endif

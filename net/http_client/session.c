@@ -20,11 +20,14 @@
 #include <limits.h>
 #include <pthread.h>
 #include <weft/error.h>
+#include <weft/job.h>
 #include <weft/loop.h>
 #include <weft/task.h>
 #include <weft/version.h>
 
 #include "net/http_client/text.h"
+
+enum { FEW_CONNECTIONS = 16 };
 
 /* ---- Options ---- */
 
@@ -224,16 +227,53 @@ static void free_defaults(struct weft__client_defaults *defaults)
     curl_slist_free_all(defaults->fields);
 }
 
-/* The multi handle goes before what its connections use. */
+/* What is left of a session: connections, and what they use. */
+struct farewell {
+    CURLM *multi;
+    CURLSH *share;
+    struct weft__client_trust *trust;
+};
+
+static void say_farewell(void *args)
+{
+    struct farewell *farewell = args;
+    curl_multi_cleanup(farewell->multi);
+    if (farewell->share)
+        curl_share_cleanup(farewell->share);
+    weft__client_trust_unref(farewell->trust);
+}
+
+static WEFT_BLOCKING(farewell)
+{
+    return (weft_result){0};
+}
+
+/* To close a connection of TLS takes some 40 us: a few here, many on a worker; or here after all, if
+ * there is none. */
+static void part_from(struct farewell farewell, uint64_t connections)
+{
+    const struct weft_job_options options = {.submit = WEFT_SUBMIT_FORCED, .release = say_farewell};
+    if (connections <= FEW_CONNECTIONS) {
+        say_farewell(&farewell);
+        return;
+    }
+    weft_future *job = weft_offload(&options, farewell, .multi = farewell.multi,
+                                    .share = farewell.share, .trust = farewell.trust);
+    (void)weft_future_status(job);
+    weft_unref(job);
+}
+
 void weft__client_session_unref(weft_http_session *session)
 {
     if (!session || --session->refs > 0)
         return;
-    weft__client_engine_fini(&session->engine);
-    if (session->share && session->generation == weft__companion_generation())
-        curl_share_cleanup(session->share);
+    CURLM *multi = weft__client_engine_fini(&session->engine);
+    if (session->generation == weft__companion_generation())
+        part_from((struct farewell){multi, session->share, session->trust},
+                  session->engine.connections);
+    else
+        weft__client_trust_unref(session->trust);
     weft__client_limits_fini(&session->limits);
-    weft__client_trust_unref(session->trust);
     weft__client_url_free(&session->proxy);
     free_defaults(&session->defaults);
     weft__companion_free(session);

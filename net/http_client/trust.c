@@ -171,7 +171,7 @@ static weft_result load_store(struct weft__client_trust *trust)
     if (!trust->ca_file || X509_STORE_load_file(trust->store, trust->ca_file) == 1)
         return done();
     ERR_clear_error();
-    return weft_errf(access(trust->ca_file, R_OK) < 0 ? -errno : WEFT_EHTTP,
+    return weft_errf(access(trust->ca_file, R_OK) < 0 ? -errno : WEFT_ETLS,
                      "no CA certificates in %s", trust->ca_file);
 }
 #else

@@ -19,7 +19,7 @@ void weft__client_trust_unref(struct weft__client_trust *trust);
 /** True if there is nothing to load, or it is loaded. */
 bool weft__client_trust_is_loaded(const struct weft__client_trust *trust);
 
-/** Load it, or wait for who does. Fails with -ENOENT and the like, WEFT_EHTTP (not certificates). */
+/** Load it, or wait for who does. Fails with -ENOENT and the like, WEFT_ETLS (not certificates). */
 weft_future *weft__client_trust_load(struct weft__client_trust *trust);
 
 /** Let a transfer use it; it is borrowed until the handle goes. */
