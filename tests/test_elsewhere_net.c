@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <weft/connect.h>
+#include <weft/http_cookie.h>
+#include <weft/http_form.h>
 #include <weft/http_middleware.h>
 #include <weft/http_static.h>
 #include <weft/process_stream.h>
@@ -110,6 +112,10 @@ static bool says(const char *text)
     X(S, weft_http_answer_status, weft_http_answer_status(s->request))                          \
     X(F, weft_http_next, weft_http_next(s->request))                                            \
     X(F, weft_http_send_file, weft_http_send_file(s->request, "/", "x", NULL))                  \
+    X(F, weft_http_read_form, weft_http_read_form(s->request))                                  \
+    X(Z, weft_http_request_cookie, weft_http_request_cookie(s->request, "a"))                   \
+    X(S, weft_http_set_cookie,                                                                  \
+      weft_http_set_cookie(s->request, &(struct weft_http_cookie){.name = "a"}))                \
     X(F, weft_http_drain, weft_http_drain(s->request))                                          \
     X(F, weft_http_end, weft_http_end(s->request))                                              \
     X(F, weft_http_read, weft_http_read(s->request, (char[1]){0}, 1))                           \

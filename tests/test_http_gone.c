@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weft/http_cookie.h>
+#include <weft/http_form.h>
 #include <weft/http_middleware.h>
 #include <weft/http_static.h>
 #include <weft/task.h>
@@ -153,6 +155,10 @@ Test(http_gone, every_call_is_refused_and_reported_and_a_stranger_hears_nothing)
     MUST(weft_http_write, weft_http_write(gone, "leaked", 6) == WEFT_ECLOSED);
     MUST(weft_http_drain, is_closed(weft_http_drain(gone)));
     MUST(weft_http_send_file, is_closed(weft_http_send_file(gone, "/", "etc/passwd", NULL)));
+    MUST(weft_http_request_cookie, !weft_http_request_cookie(gone, "a"));
+    MUST(weft_http_set_cookie,
+         weft_http_set_cookie(gone, &(struct weft_http_cookie){.name = "a"}) == WEFT_ECLOSED);
+    MUST(weft_http_read_form, is_closed(weft_http_read_form(gone)));
     MUST(weft_http_next, is_closed(weft_http_next(gone)));
     MUST(weft_http_answer_status, weft_http_answer_status(gone) == WEFT_ECLOSED);
     MUST(weft_http_end, is_closed(weft_http_end(gone)));

@@ -56,6 +56,13 @@ static int fail(weft__http_exchange *request, int error, int status)
     return error;
 }
 
+int weft__http_blame_body(weft__http_exchange *request, int error, int status)
+{
+    request->body_error = error;
+    request->body_status = status;
+    return error;
+}
+
 /* Time for what has come: whole seconds, so that nothing is lost by rounding. */
 static void buy_patience(weft__http_exchange *request, size_t len)
 {
@@ -98,7 +105,7 @@ static int next_piece(weft__http_exchange *request, size_t most, struct weft__ht
                 return -EAGAIN;
         }
     }
-    return request->body_error;
+    return request->body == WEFT__HTTP_BODY_FAILED ? request->body_error : 0;
 }
 
 /* ---- Waiting ---- */

@@ -128,6 +128,7 @@ int weft__http_request_decode(weft__http_exchange *request)
     request->path = parsed->path.data;
     request->segments = parsed->path;
     request->route = NULL;
+    request->has_cookies = false;
     int status = needs_text(parsed) ? decode_text(request) : 0;
     if (status < 0)
         return status;
@@ -171,6 +172,8 @@ int weft__http_request_routed(weft__http_exchange *request, const struct weft__h
 void weft__http_request_forget(weft__http_exchange *request)
 {
     request->path = request->tail = request->query = request->parameters = NULL;
+    weft__free(request->cookies);
+    request->cookies = NULL;
     if (request->params_size > KEPT_TEXT) {
         weft__free(request->params);
         request->params = NULL;

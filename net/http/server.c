@@ -128,6 +128,7 @@ static void destroy_request(weft__http_exchange *request)
     weft__free(request->text);
     weft__free(request->headers);
     weft__free(request->params);
+    weft__free(request->cookies);
     weft__free(request);
 }
 

@@ -17,6 +17,8 @@
  *     middleware.c  what is called for a request, and in what order
  *     access.c      who is told of a request that is over
  *     upgrade.c     a connection that goes on with another protocol
+ *     cookie.c      cookies, both ways
+ *     form.c        bodies that are forms
  *     static.c      files as answers; beneath.c opens them, conditional.c decides
  *
  * and request_id.c, time_limit.c and cors.c are middleware.
@@ -141,6 +143,9 @@ struct weft__http_exchange {
     char *params;                         /* values of the route's, each with a NUL behind; owned */
     size_t params_size;
     const char *path, *tail, *query;
+    char *cookies; /* name, NUL, value, NUL; again and again; owned */
+    size_t cookies_len;
+    bool has_cookies;       /* the two are known */
     const char *parameters; /* name, NUL, value, NUL; again and again */
     size_t parameters_len;
     char *text; /* where those that are not in the head lie; owned */
@@ -264,6 +269,10 @@ uint64_t weft__http_body_left(const weft__http_exchange *request);
  */
 int weft__http_body_discard(weft__http_exchange *request);
 weft_future *weft__http_body_wait(weft__http_exchange *request);
+
+/** What the body says is the client's fault: a handler that fails with `error` has answered `status`.
+ * Returns `error`. */
+int weft__http_blame_body(weft__http_exchange *request, int error, int status);
 int weft__http_body_waited(weft__http_exchange *request, int status);
 
 /* ---- answer.c ---- */
