@@ -2,6 +2,7 @@
 #include "tests/support/names.h"
 
 #include <netdb.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,8 +18,10 @@ static struct entry {
 static size_t count;
 static struct gate *held_at;
 
+static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
+
 atomic_int test_names_asked;
-struct test_question test_names_last;
+struct test_question test_names_last; /* written under the lock */
 
 static const struct entry *find(const char *host)
 {
@@ -69,7 +72,9 @@ static int look_up(const char *host, const char *service, const struct addrinfo 
                                      .has_service = service != NULL};
     snprintf(question.host, sizeof(question.host), "%s", host);
     snprintf(question.service, sizeof(question.service), "%s", service ? service : "");
+    pthread_mutex_lock(&mu);
     test_names_last = question;
+    pthread_mutex_unlock(&mu);
     const struct entry *entry = find(host);
     if (!entry || entry->code)
         return entry ? entry->code : EAI_NONAME;
