@@ -9,14 +9,15 @@
  *
  * What members share is the group, under `mu`:
  *
- *   - The barrier. arrive() returns when all members did, with the same answer for all of them.
+ *   - The barrier. arrive() returns when all members did, with the same answer for all of them. A
+ *     member shows its mailbox there, so that whoever runs can ask all the others; what is put into it
+ *     before its loop runs is found when it does.
  *   - Asking. ask() raises `asks` and puts each member's item into its mailbox, unless it is there
  *     already (`noted`). The member takes `noted` back before it looks at `asks`, both under `mu`: so
  *     a request that is made after it looked puts the item again, and one that was made before is
- *     seen. A member that has no mailbox yet looks at `asks` when it shows its mailbox; one whose
- *     task has ended has none any more, and a mailbox that is shown belongs to a loop that is there,
- *     since it is taken back under `mu` before the loop is freed. One item is delivered for each
- *     request: a second one is a second cancel, a tick later.
+ *     seen. One whose task has ended has no mailbox any more, and a mailbox that is shown belongs to
+ *     a loop that is there, since it is taken back under `mu` before the loop is freed. Each request
+ *     is a cancel of its own, a tick after the one before.
  *   - The count of those that run. Whoever ends last puts `ended` into the first one's mailbox. That
  *     loop is there: it runs until that has come (or cannot poll any more; then it is the joins of
  *     weft__run_loops() that wait for the others, and its mailbox lasts until they are done).
@@ -194,10 +195,10 @@ static void watch_signals(struct group *group)
 
 /* ---- The barrier ---- */
 
-/* `count` members are there, or could not come: `error`. True, when all are: every one can run. */
-static bool arrive(struct group *group, unsigned count, int error)
+/* Nobody goes on before all are there. True: every one can run. */
+static bool wait_for_all_locked(struct group *group, unsigned count, int error)
+    WEFT_REQUIRES(group->mu)
 {
-    weft__mutex_lock(&group->mu);
     group->arrived += count;
     if (error && !group->start_error)
         group->start_error = error;
@@ -205,22 +206,21 @@ static bool arrive(struct group *group, unsigned count, int error)
         pthread_cond_broadcast(&group->all_arrived);
     while (group->arrived < group->count)
         pthread_cond_wait(&group->all_arrived, &group->mu.mutex);
-    bool all = !group->start_error;
+    return !group->start_error;
+}
+
+/* With its loop, or the error with which it has none. `missing` others cannot come. */
+static bool arrive(struct member *member, const weft_loop *loop, int error, unsigned missing)
+{
+    struct group *group = member->group;
+    weft__mutex_lock(&group->mu);
+    member->mailbox = loop ? loop->mailbox : NULL;
+    bool all = wait_for_all_locked(group, 1 + missing, error);
     weft__mutex_unlock(&group->mu);
     return all;
 }
 
 /* ---- A member ---- */
-
-static void show(struct member *member, weft_loop *loop)
-{
-    struct group *group = member->group;
-    weft__mutex_lock(&group->mu);
-    member->mailbox = loop->mailbox;
-    if (group->asks)
-        tell_locked(group, member);
-    weft__mutex_unlock(&group->mu);
-}
 
 /* Its task has ended. All have: the first loop is told. */
 static void leave(struct member *member, bool failed)
@@ -248,7 +248,6 @@ static bool run_main(struct member *member, weft_loop *loop)
 {
     struct group *group = member->group;
     member->main = weft__spawn(group->coroutine, group->frame, group->place);
-    show(member, loop);
     int status = weft_loop_run_until(loop, weft_ref(member->main));
     if (status == WEFT_EFORK)
         return false;
@@ -274,7 +273,7 @@ static void *run_thread(void *arg)
     struct member *member = arg;
     weft_loop *loop = weft_loop_new(member->group->loop_options);
     here = member;
-    bool all = arrive(member->group, 1, loop ? 0 : errno);
+    bool all = arrive(member, loop, loop ? 0 : errno, 0);
     if (all && !run_main(member, loop))
         return NULL;
     if (all)
@@ -353,7 +352,7 @@ static bool run_group(struct group *group, weft_loop *loop, enum weft_run_loops_
         error = -open_signals(group, flags);
     if (!error)
         error = start_threads(group, &started);
-    bool all = arrive(group, 1 + group->count - started, error);
+    bool all = arrive(&group->members[0], loop, error, group->count - started);
     if (all && !run_first(group, loop))
         return false;
     for (unsigned i = 1; i < started; i++)

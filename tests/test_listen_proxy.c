@@ -6,9 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 #include <weft/combine.h>
+#include <weft/http_server.h>
 #include <weft/listen.h>
 
 #include "net/listener.h"
+#include "net/net.h"
 #include "net/proxy_header.h"
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
@@ -117,6 +119,39 @@ Test(listen_proxy, proxys_own_connection_is_its_own)
     close(client);
     weft_test_turn_until_open(listener, 0);
     weft_listener_free(listener);
+    weft_test_loop_end();
+}
+
+struct tell_peer {
+    WEFT_FRAME;
+    weft_http_request *request;
+};
+
+static WEFT_ASYNC(tell_peer)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(
+        weft_http_respondf(self->request, 200, NULL, "%s", weft_http_request_peer(self->request)));
+    WEFT_END;
+}
+
+Test(listen_proxy, http_request_comes_from_the_client)
+{
+    struct weft_http_server_options options = {.flags = WEFT_LISTEN_PROXY};
+    weft_http_server *server = weft_http_serve_with(&options, "127.0.0.1:0", tell_peer);
+    cr_assert_not_null(server);
+    weft_listener *listener =
+        (weft_listener *)(void *)weft__net_get(test_loop, &(int){0})->listeners;
+    int client = weft_test_client(listener);
+    weft_test_send_text(client, HEADER "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    char answer[400] = "";
+    while (!strstr(answer, "192.0.2.1:40000")) {
+        size_t len = strlen(answer);
+        cr_assert_geq(weft_test_receive(client, answer + len, sizeof(answer) - len - 1), 0);
+        weft_test_turn();
+    }
+    close(client);
+    weft_http_server_free(server);
     weft_test_loop_end();
 }
 

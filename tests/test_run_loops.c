@@ -216,6 +216,20 @@ Test(run_loops, who_cleans_up_and_returns_decides_the_exit_status)
     end();
 }
 
+static void stop_twice(void)
+{
+    stop();
+    stop();
+}
+
+Test(run_loops, two_requests_at_once_are_two_cancels)
+{
+    all.held = 100; /* the clean-up asks for nothing */
+    cr_assert_eq(weft_run_loops(&three, waits, .then = stop_twice, .result = 0), 0);
+    cr_assert_eq(all.cancels, 6);
+    end();
+}
+
 static void handled(int signum)
 {
     (void)signum;
