@@ -169,7 +169,7 @@ static int check_options(const struct weft_http_server_options *options)
     if (options->max_head > MOST_HEAD || options->max_headers > MOST_HEADERS)
         return -EINVAL;
     if ((options->size && options->size != sizeof(*options)) || options->backlog < 0 ||
-        (options->flags & ~(unsigned)WEFT_LISTEN_REUSE_PORT) ||
+        (options->flags & ~((unsigned)WEFT_LISTEN_REUSE_PORT | (unsigned)WEFT_LISTEN_PROXY)) ||
         (options->on_disconnect & ~(unsigned)WEFT_HTTP_KEEP_HANDLER))
         return -EINVAL;
     return 0;
