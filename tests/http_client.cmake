@@ -11,3 +11,8 @@ weft_add_http_client_suite(http_client_many)
 weft_add_http_client_suite(http_client_memory)
 weft_add_http_client_suite(http_client_policy)
 weft_add_http_client_suite(http_client_stream)
+
+if(TARGET weft_tls_objects)
+  weft_add_suite(http_client_tls support/net.c support/tls.c)
+  target_link_libraries(test_http_client_tls PRIVATE weft_http_client_objects weft_tls_objects)
+endif()

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* Certificates: whom a session trusts, and what it shows. The server is weft_tls, in the same loop. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <weft/http_client.h>
+#include <weft/listen.h>
+
+#include "tests/support/loop.h"
+#include "tests/support/tls.h"
+
+static weft_listener *listener;
+static char url[64];
+
+struct answer {
+    WEFT_FRAME;
+    weft_stream *stream;
+    weft_bytes *head;
+};
+
+static WEFT_ASYNC(answer)
+{
+    static const char text[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    WEFT_BEGIN;
+    for (;;) {
+        weft_bytes_free(self->head);
+        self->head = NULL;
+        WEFT_AWAIT_INTO(self->head, weft_read_until(self->stream, "\r\n\r\n", 4, 0));
+        weft_write(self->stream, text, sizeof(text) - 1);
+    }
+    WEFT_FINALLY;
+    weft_bytes_free(self->head);
+    WEFT_END;
+}
+
+static void serve(const struct weft_tls_options *options)
+{
+    weft_tls_context *context = test_server_context(options);
+    listener =
+        weft_listen_with(&(struct weft_listen_options){.tls = context}, "127.0.0.1:0", answer);
+    cr_assert_not_null(listener);
+    weft_tls_context_unref(context);
+    snprintf(url, sizeof(url), "https://localhost:%d/", weft_listener_port(listener));
+}
+
+static const struct test_cert *make(const char *names, int from_days, int until_days)
+{
+    return test_make(&(struct test_make){.subject = "server",
+                                         .names = names,
+                                         .from_days = from_days,
+                                         .until_days = until_days,
+                                         .issuer = test_ca});
+}
+
+static void serve_as(const char *names, int from_days, int until_days)
+{
+    struct weft_tls_options options = test_serving(make(names, from_days, until_days));
+    serve(&options);
+}
+
+static void end(void)
+{
+    weft_listener_free(listener);
+    test_tls_end();
+}
+
+TestSuite(http_client_tls, .init = test_tls_begin, .timeout = 60);
+
+/* How a request ends; `count` of them one after the other. */
+static int get_times(const struct weft_http_session_options *options, int count)
+{
+    weft_http_session *session = weft_http_session_new(options);
+    cr_assert_not_null(session);
+    int status = 0;
+    for (int i = 0; i < count && status == 0; i++)
+        status = test_wait_for(weft_http_get(session, url));
+    if (status == 0)
+        cr_assert_eq(weft_http_session_get_stats(session).connections, 1);
+    weft_http_session_free(session);
+    return status;
+}
+
+static int get(const struct weft_http_session_options *options)
+{
+    return get_times(options, 1);
+}
+
+static const char *ca_file(void)
+{
+    return test_file("ca.pem", test_ca->chain);
+}
+
+Test(http_client_tls, a_server_is_trusted_by_its_ca)
+{
+    serve_as("DNS:localhost", 0, 0);
+    cr_assert_eq(get_times(&(struct weft_http_session_options){.ca_file = ca_file()}, 3), 0, "%s",
+                 test_message);
+    end();
+}
+
+Test(http_client_tls, a_server_that_nobody_vouches_for_is_refused)
+{
+    serve_as("DNS:localhost", 0, 0);
+    cr_assert_eq(get(NULL), WEFT_ECERT, "%s", test_message);
+    end();
+}
+
+Test(http_client_tls, a_certificate_for_another_name_is_refused)
+{
+    serve_as("DNS:example.org", 0, 0);
+    cr_assert_eq(get(&(struct weft_http_session_options){.ca_file = ca_file()}), WEFT_ECERT);
+    cr_assert(test_says("target host name"));
+    end();
+}
+
+Test(http_client_tls, a_certificate_that_has_expired_is_refused)
+{
+    serve_as("DNS:localhost", -10, -5);
+    cr_assert_eq(get(&(struct weft_http_session_options){.ca_file = ca_file()}), WEFT_ECERT);
+    cr_assert(test_says("expired"));
+    end();
+}
+
+Test(http_client_tls, a_certificate_that_signs_itself_is_refused)
+{
+    struct weft_tls_options options =
+        test_serving(test_make(&(struct test_make){.subject = "me", .names = "DNS:localhost"}));
+    serve(&options);
+    cr_assert_eq(get(NULL), WEFT_ECERT);
+    cr_assert(test_says("signed"));
+    end();
+}
+
+Test(http_client_tls, nothing_is_verified_when_that_is_asked_for)
+{
+    serve_as("DNS:example.org", -10, -5);
+    cr_assert_eq(get(&(struct weft_http_session_options){.flags = WEFT_HTTP_INSECURE}), 0, "%s",
+                 test_message);
+    end();
+}
+
+Test(http_client_tls, a_client_shows_its_certificate)
+{
+    const struct test_cert *server = make("DNS:localhost", 0, 0);
+    const struct test_cert *client =
+        test_make(&(struct test_make){.subject = "client", .issuer = test_ca});
+    struct weft_tls_options options = test_serving(server);
+    options.ca = test_ca->chain;
+    options.flags = WEFT_TLS_CLIENT_REQUIRED;
+    serve(&options);
+    struct weft_http_session_options session = {.ca_file = ca_file()};
+    cr_assert_lt(get(&session), 0);
+    session.tls_cert = test_file("cert.pem", client->chain);
+    session.tls_key = test_file("key.pem", client->key);
+    cr_assert_eq(get(&session), 0, "%s", test_message);
+    session.tls_key = test_file("other.pem", server->key);
+    cr_assert_lt(get(&session), 0);
+    end();
+}
+
+Test(http_client_tls, files_that_cannot_be_used_are_named)
+{
+    serve_as("DNS:localhost", 0, 0);
+    cr_assert_eq(get(&(struct weft_http_session_options){.ca_file = "/nowhere/ca"}), -ENOENT);
+    cr_assert(test_says("/nowhere/ca"));
+    cr_assert_eq(get(&(struct weft_http_session_options){.ca_file = test_file("bad", "hello")}),
+                 WEFT_ETLS);
+    struct weft_http_session_options options = {.ca_file = ca_file(), .tls_cert = "/nowhere/cert"};
+    cr_assert_eq(get(&options), -ENOENT);
+    cr_assert(test_says("/nowhere/cert"));
+    options.tls_cert = test_file("bad", "hello");
+    cr_assert_eq(get(&options), WEFT_ETLS, "%s", test_message);
+    options.tls_cert = "/dev/null";
+    cr_assert_eq(get(&options), -EINVAL);
+    end();
+}
+
+Test(http_client_tls, to_cancel_one_that_waits_for_certificates_cancels_no_other)
+{
+    serve_as("DNS:localhost", 0, 0);
+    struct weft_http_session_options options = {.ca_file = ca_file()};
+    weft_http_session *session = weft_http_session_new(&options);
+    weft_future *first = weft_http_get(session, url), *second = weft_http_get(session, url);
+    weft_cancel(first);
+    cr_assert_eq(test_wait_for(first), -ECANCELED);
+    cr_assert_eq(test_wait_for(second), 0, "%s", test_message);
+    weft_http_session_free(session);
+    end();
+}
+
+Test(http_client_tls, a_session_may_go_while_certificates_are_loaded)
+{
+    serve_as("DNS:localhost", 0, 0);
+    weft_http_session *session = weft_http_session_new(NULL);
+    weft_future *request = weft_http_get(session, url);
+    weft_http_session_free(session);
+    cr_assert_eq(test_wait_for(request), WEFT_ECLOSED);
+    end();
+}
