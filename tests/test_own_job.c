@@ -534,6 +534,38 @@ Test(own_job, that_several_loops_submit_is_under_way_once_at_a_time)
     weft_test_loop_end();
 }
 
+static atomic_bool given_back; /* relaxed: what orders the rest is the job */
+
+/* It has a pool of its own. */
+static void *submit_what_was_given_back(void *job)
+{
+    struct request first;
+    init(&first, 1);
+    weft_loop *loop = weft_loop_new(NULL);
+    int status = weft_loop_run_until(loop, weft_job_submit(&first.job, NULL));
+    while (!atomic_load_explicit(&given_back, memory_order_relaxed))
+        sched_yield();
+    if (status == 0)
+        status = weft_loop_run_until(loop, weft_job_submit(job, NULL));
+    weft_loop_free(loop);
+    return status == 0 ? job : NULL;
+}
+
+/* ThreadSanitizer sees when it is written before all is done with it. */
+Test(own_job, that_a_loop_has_given_back_can_be_submitted_by_another)
+{
+    pthread_t other;
+    void *submitted;
+    struct request request;
+    init(&request, 1);
+    pthread_create(&other, NULL, submit_what_was_given_back, &request.job);
+    cr_assert_eq(weft_test_run(weft_job_submit(&request.job, NULL)), 0);
+    atomic_store_explicit(&given_back, true, memory_order_relaxed);
+    pthread_join(other, &submitted);
+    cr_assert_not_null(submitted);
+    weft_test_loop_end();
+}
+
 Test(own_job, many_that_are_submitted_again_and_cancelled_at_random_are_all_given_back)
 {
     for (unsigned seed = 1; seed <= 4; seed++) {

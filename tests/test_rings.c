@@ -152,6 +152,18 @@ Test(rings, what_came_late_stays_where_it_is_if_the_pool_is_opened_for_it_again)
     weft_test_loop_end();
 }
 
+/* With two jobs in the ring when the one before them ends: tests/mutation has the pool closed at that moment. */
+Test(rings, what_follows_a_job_runs_in_its_order)
+{
+    begin();
+    weft_future *jobs[3] = {submit(NULL, 0), submit(NULL, 1)};
+    go();
+    jobs[2] = submit(NULL, 2);
+    await_all(jobs, 3);
+    expect_order(3);
+    weft_test_loop_end();
+}
+
 /* The ring holds jobs of the default lane when the pool is opened for another one. */
 Test(rings, what_came_late_runs_in_its_own_lane)
 {

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 #include <weft/pool.h>
 #include <weft/weft.h>
 
@@ -133,6 +134,34 @@ Test(worker, lets_idle_threads_leave_but_for_the_minimum)
         wait_for_threads(pool, KEPT);
     }
     wait_for_idle(pool, KEPT);
+    weft_test_loop_end();
+}
+
+static weft_ns cpu_time_of(pthread_t thread)
+{
+    clockid_t clock;
+    struct timespec used;
+    cr_assert_eq(pthread_getcpuclockid(thread, &clock), 0);
+    clock_gettime(clock, &used);
+    return WEFT_S(used.tv_sec) + used.tv_nsec;
+}
+
+/* Though its keepalive is long over: while this one uses much. */
+Test(worker, a_thread_that_stays_idle_uses_no_cpu)
+{
+    struct gate gate;
+    gate_init(&gate);
+    weft_pool *pool =
+        use_pool(&(struct weft_pool_options){.min_threads = 1, .max_threads = 1, .keepalive = 1});
+    weft_future *job = weft_to_thread_fn(NULL, gate_pass, &gate);
+    gate_open(&gate);
+    cr_assert_eq(weft_test_run(job), 0);
+    wait_for_idle(pool, 1);
+    pthread_t thread = atomic_load(&gate.thread);
+    weft_ns before = cpu_time_of(thread), began = cpu_time_of(pthread_self());
+    while (cpu_time_of(pthread_self()) - began < WEFT_MS(100))
+        ;
+    cr_assert_lt(cpu_time_of(thread) - before, WEFT_MS(20));
     weft_test_loop_end();
 }
 
@@ -266,6 +295,18 @@ Test(worker, tries_to_start_a_thread_again_with_the_next_job)
     weft_test_loop_end();
 }
 
+Test(worker, a_start_that_fails_takes_no_place_away)
+{
+    enum { TIMES = 100 };
+    weft__sys.pthread_create = failing_create;
+    atomic_store(&starts_to_fail, TIMES);
+    use_pool(&(struct weft_pool_options){.max_threads = 2});
+    for (int i = 0; i < TIMES; i++)
+        cr_assert_eq(weft_test_run(weft_to_thread_fn(NULL, return_nothing, NULL)), -EAGAIN);
+    cr_assert_eq(weft_test_run(weft_to_thread_fn(NULL, return_nothing, NULL)), 0);
+    weft_test_loop_end();
+}
+
 /* What goes on while a thread is being started that cannot be. */
 static struct {
     weft_pool *pool;
@@ -327,7 +368,8 @@ Test(worker, a_start_that_fails_leaves_its_jobs_to_the_others_whichever_it_is)
 
 static struct {
     atomic_int begun, stopped, fail; /* so many starts fail */
-    struct gate *stop_gate;
+    struct gate *stop_gate, *fail_gate;
+    int yields;       /* of a thread that stops */
     atomic_int wrong; /* a stop that got what no start stored */
 } hooks;
 
@@ -336,6 +378,8 @@ static int start_hook(void *arg, void **ret_state)
     cr_assert_eq(arg, &hooks);
     if (atomic_load(&hooks.fail) > 0) {
         atomic_fetch_sub(&hooks.fail, 1);
+        if (hooks.fail_gate)
+            gate_pass(hooks.fail_gate);
         return -ENOKEY;
     }
     int *number = malloc(sizeof(*number));
@@ -348,6 +392,8 @@ static void stop_hook(void *state)
 {
     if (hooks.stop_gate)
         gate_pass(hooks.stop_gate);
+    for (int i = 0; i < hooks.yields; i++)
+        sched_yield();
     atomic_fetch_add(&hooks.wrong, !state || *(int *)state < 1 || weft_thread_state());
     free(state);
     atomic_fetch_add(&hooks.stopped, 1);
@@ -431,6 +477,39 @@ Test(worker, a_start_hook_that_fails_leaves_the_jobs_to_the_other_threads)
     cr_assert_eq(weft_test_run(waiting), 0);
     cr_assert_eq(weft_test_run(running), 0);
     weft_test_loop_end();
+}
+
+Test(worker, a_start_hook_that_fails_calls_the_thread_that_got_idle_meanwhile)
+{
+    struct gate gate, fails;
+    gate_init(&gate);
+    gate_init(&fails);
+    weft_pool *pool = use_hooked_pool(2, 0);
+    pool->quick_threads = 2;
+    weft_future *running = weft_to_thread_fn(NULL, gate_pass, &gate);
+    gate_wait_entered(&gate);
+    hooks.fail_gate = &fails;
+    atomic_store(&hooks.fail, 1);
+    weft_future *waiting = weft_to_thread_fn(NULL, return_nothing, NULL);
+    gate_wait_entered(&fails);
+    gate_open(&gate);
+    cr_assert_eq(weft_test_run(running), 0);
+    cr_assert_eq(weft_test_run(waiting), 0);
+    wait_for_idle(pool, 1);
+    weft_future *late = weft_to_thread_fn(NULL, return_nothing, NULL);
+    gate_open(&fails);
+    cr_assert_eq(weft_test_run(late), 0);
+    weft_test_loop_end();
+}
+
+Test(worker, the_end_waits_for_a_thread_that_stops)
+{
+    hooks.yields = 1000;
+    weft_pool *pool = use_hooked_pool(1, 1);
+    cr_assert_eq(weft_test_run(weft_to_thread_fn(NULL, return_nothing, NULL)), 0);
+    wait_for_threads(pool, 0);
+    weft_test_loop_end();
+    cr_assert_eq(atomic_load(&hooks.stopped), 1);
 }
 
 Test(worker, a_job_that_comes_while_the_last_thread_stops_gets_another)

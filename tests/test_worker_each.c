@@ -115,6 +115,15 @@ Test(worker_each, is_nothing_while_there_is_no_thread)
     weft_test_loop_end();
 }
 
+Test(worker_each, waits_for_no_thread_that_has_left)
+{
+    weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 2, .keepalive = 1});
+    cr_assert_eq(weft_test_run(weft_to_thread_fn(NULL, return_nothing, NULL)), 0);
+    wait_for_threads(pool, 0);
+    cr_assert_eq(weft_test_run(weft_pool_run_on_each(pool, return_nothing, NULL)), 0);
+    weft_test_loop_end();
+}
+
 Test(worker_each, holds_up_no_job)
 {
     struct gate gate;
