@@ -116,6 +116,8 @@ static bool says(const char *text)
     X(Z, weft_http_request_cookie, weft_http_request_cookie(s->request, "a"))                   \
     X(S, weft_http_set_cookie,                                                                  \
       weft_http_set_cookie(s->request, &(struct weft_http_cookie){.name = "a"}))                \
+    X(S, weft_http_add_trailer, weft_http_add_trailer(s->request, "a", "b"))                    \
+    X(Z, weft_http_request_trailer, weft_http_request_trailer(s->request, "a"))                 \
     X(F, weft_http_drain, weft_http_drain(s->request))                                          \
     X(F, weft_http_end, weft_http_end(s->request))                                              \
     X(F, weft_http_read, weft_http_read(s->request, (char[1]){0}, 1))                           \

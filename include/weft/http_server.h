@@ -418,6 +418,14 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_http_read_body(weft_http_request *
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_http_read(weft_http_request *request, void *buffer,
                                                         size_t size);
 
+/**
+ * The value of the first trailer of that name, sent behind a body in chunks. NULL: there is none, or the
+ * body was not read to its end. One that may not be a trailer (framing, routing, authentication …) is
+ * left out. Borrowed until the handler has ended. Thread: loop. Since: 0.1
+ */
+WEFT_PUBLIC const char *weft_http_request_trailer(const weft_http_request *request,
+                                                  const char *name);
+
 /* ---- The answer ---- */
 
 /**
@@ -524,6 +532,19 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_http_drain(weft_http_request *requ
  * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_http_end(weft_http_request *request);
+
+/**
+ * Add a field that is sent behind the answer's last chunk, between weft_http_start() and
+ * weft_http_end(). Clients and proxies may drop it; one to HTTP/1.0 or HEAD is dropped here.
+ *
+ * Thread:    loop; from the handler or what it started.
+ * Ownership: both are copied.
+ * Errors:    -EINVAL: not begun, or over, or with a length that was said; a name that may not be a
+ *            trailer, or a value as by weft_http_add_header(); -ENOMEM.
+ * Since:     0.1
+ */
+WEFT_PUBLIC int weft_http_add_trailer(weft_http_request *request, const char *name,
+                                      const char *value);
 
 /* ---- What the macros expand to; not for direct use. ---- */
 

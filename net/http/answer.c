@@ -26,11 +26,10 @@
 #include "net/net.h"
 
 enum {
-    SHORT = 64,             /* longer texts are not copied */
-    SMALL_HEAD = 512,       /* enough for all the short ones of a head, and of a chunk */
-    MAX_PIECES = 24,        /* of a head and what follows it; there are at most 9 long texts */
-    MAX_UNREAD = 64 * 1024, /* a rest of the request's body worth reading to keep the connection */
-    KEPT_HEADERS = 1024     /* memory that goes around with a request, for its next answer */
+    SHORT = 64,            /* longer texts are not copied */
+    SMALL_HEAD = 512,      /* enough for all the short ones of a head, and of a chunk */
+    MAX_PIECES = 24,       /* of a head and what follows it; there are at most 9 long texts */
+    MAX_UNREAD = 64 * 1024 /* a rest of the request's body worth reading to keep the connection */
 };
 
 /* ---- A head under construction: short texts are copied together, long ones are pieces ---- */
@@ -178,7 +177,7 @@ static void add_head(struct head *head, weft__http_exchange *request, const char
     }
     add_framing(head, request);
     add_connection(head, request);
-    add(head, request->headers, request->headers_len);
+    add(head, request->headers.text, request->headers.len);
     ADD(head, "\r\n");
 }
 
@@ -342,7 +341,8 @@ static int start(weft__http_exchange *request, int status, const char *content_t
 {
     if (length < WEFT_HTTP_UNKNOWN_LENGTH)
         return -EINVAL;
-    int failure = content_type ? weft__http_add_line(request, "Content-Type", content_type) : 0;
+    int failure =
+        content_type ? weft__http_add_line(&request->headers, "Content-Type", content_type) : 0;
     if (failure < 0)
         return failure;
     request->status = status;
@@ -409,6 +409,13 @@ static int send_end(weft__http_exchange *request, struct head *head)
     return status;
 }
 
+static void end_chunks(struct head *head, const weft__http_exchange *request)
+{
+    ADD(head, "0\r\n");
+    add(head, request->trailers.text, request->trailers.len);
+    ADD(head, "\r\n");
+}
+
 static int end(weft__http_exchange *request)
 {
     struct head head;
@@ -416,7 +423,7 @@ static int end(weft__http_exchange *request)
         return WEFT_EPROTO;
     add_started_head(&head, request);
     if (request->chunked && !request->bodiless)
-        ADD(&head, "0\r\n\r\n");
+        end_chunks(&head, request);
     return send_end(request, &head);
 }
 
@@ -449,7 +456,7 @@ int weft__http_switch(weft__http_exchange *request, const char *protocol)
     ADD(&head, "Connection: Upgrade\r\nUpgrade: ");
     add_text(&head, protocol);
     ADD(&head, "\r\n");
-    add(&head, request->headers, request->headers_len);
+    add(&head, request->headers.text, request->headers.len);
     ADD(&head, "\r\n");
     return send_all(request, &head);
 }
@@ -462,18 +469,16 @@ void weft__http_answer_again(weft__http_exchange *request)
     request->has_date = request->kept.has_date;
     request->has_server = request->kept.has_server;
     request->length = 0;
-    request->headers_len = request->kept.len;
+    request->headers.len = request->kept.len;
+    request->trailers.len = 0;
 }
 
 void weft__http_answer_begin(weft__http_exchange *request)
 {
     request->kept = (struct weft__http_mark){0, false, false};
     weft__http_answer_again(request);
-    if (request->headers_size <= KEPT_HEADERS)
-        return;
-    weft__free(request->headers);
-    request->headers = NULL;
-    request->headers_size = 0;
+    weft__http_forget_lines(&request->headers);
+    weft__http_forget_lines(&request->trailers);
 }
 
 void weft__http_let_go(weft_future *future)

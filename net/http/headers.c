@@ -11,6 +11,8 @@
 #include "core/memory.h"
 #include "net/http/server.h"
 
+enum { KEPT = 1024 /* memory that goes around with a request, for its next answer */ };
+
 static bool has_control(const char *text)
 {
     return weft__http_has_control(text, strlen(text));
@@ -27,39 +29,48 @@ static bool is_servers_business(const char *name)
     return false;
 }
 
-static int reserve_headers(weft__http_exchange *request, size_t more)
+static int reserve(struct weft__http_lines *lines, size_t more)
 {
-    size_t need = request->headers_len + more;
-    if (need <= request->headers_size)
+    size_t need = lines->len + more;
+    if (need <= lines->size)
         return 0;
-    size_t size = request->headers_size ? request->headers_size : 128;
+    size_t size = lines->size ? lines->size : 128;
     while (size < need)
         size *= 2;
-    char *headers = weft__realloc(request->headers, size);
-    if (!headers)
+    char *text = weft__realloc(lines->text, size);
+    if (!text)
         return -ENOMEM;
-    request->headers = headers;
-    request->headers_size = size;
+    lines->text = text;
+    lines->size = size;
     return 0;
 }
 
-static void append_header(weft__http_exchange *request, const char *text)
+static void append(struct weft__http_lines *lines, const char *text)
 {
     size_t len = strlen(text);
-    memcpy(request->headers + request->headers_len, text, len);
-    request->headers_len += len;
+    memcpy(lines->text + lines->len, text, len);
+    lines->len += len;
 }
 
-int weft__http_add_line(weft__http_exchange *request, const char *name, const char *value)
+int weft__http_add_line(struct weft__http_lines *lines, const char *name, const char *value)
 {
-    int status = reserve_headers(request, strlen(name) + strlen(value) + sizeof(": \r\n"));
+    int status = reserve(lines, strlen(name) + strlen(value) + sizeof(": \r\n"));
     if (status < 0)
         return status;
-    append_header(request, name);
-    append_header(request, ": ");
-    append_header(request, value);
-    append_header(request, "\r\n");
+    append(lines, name);
+    append(lines, ": ");
+    append(lines, value);
+    append(lines, "\r\n");
     return 0;
+}
+
+void weft__http_forget_lines(struct weft__http_lines *lines)
+{
+    lines->len = 0;
+    if (lines->size <= KEPT)
+        return;
+    weft__free(lines->text);
+    *lines = (struct weft__http_lines){0};
 }
 
 int weft__http_add_header(weft__http_exchange *request, const char *name, const char *value)
@@ -74,7 +85,7 @@ int weft__http_add_header(weft__http_exchange *request, const char *name, const 
     }
     if (is_servers_business(name))
         return -EINVAL;
-    int status = weft__http_add_line(request, name, value);
+    int status = weft__http_add_line(&request->headers, name, value);
     if (status < 0)
         return status;
     request->has_date |= strcasecmp(name, "Date") == 0;
@@ -86,4 +97,25 @@ int weft_http_add_header(weft_http_request *handle, const char *name, const char
 {
     weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
     return request ? weft__http_add_header(request, name, value) : weft__http_gone();
+}
+
+/* ---- Behind the last chunk ---- */
+
+static int add_trailer(weft__http_exchange *request, const char *name, const char *value)
+{
+    bool under_way =
+        request->answer == WEFT__HTTP_STARTED || request->answer == WEFT__HTTP_STREAMING;
+    if (!under_way || request->length >= 0 || !name || !value || !weft__http_is_token(name) ||
+        has_control(value) ||
+        !weft__http_may_be_trailer((struct weft__http_slice){name, strlen(name)}))
+        return -EINVAL;
+    if (!request->chunked || request->bodiless)
+        return 0;
+    return weft__http_add_line(&request->trailers, name, value);
+}
+
+int weft_http_add_trailer(weft_http_request *handle, const char *name, const char *value)
+{
+    weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    return request ? add_trailer(request, name, value) : weft__http_gone();
 }

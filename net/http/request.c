@@ -264,6 +264,17 @@ const char *weft_http_request_header(const weft_http_request *handle, const char
     return header ? header->value : NULL;
 }
 
+const char *weft_http_request_trailer(const weft_http_request *handle, const char *name)
+{
+    const weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    if (!request || request->body != WEFT__HTTP_BODY_NONE)
+        return NULL;
+    const struct weft__http_request *parsed = &request->parser.request;
+    const struct weft__http_header *trailer =
+        weft__http_find(parsed->trailers, parsed->trailer_count, name);
+    return trailer ? trailer->value : NULL;
+}
+
 bool weft_http_request_header_at(const weft_http_request *handle, size_t index,
                                  const char **ret_name, const char **ret_value)
 {

@@ -126,7 +126,8 @@ static void destroy_request(weft__http_exchange *request)
 {
     weft__http_slot_give_back(request->server->slots, request->slot);
     weft__free(request->text);
-    weft__free(request->headers);
+    weft__free(request->headers.text);
+    weft__free(request->trailers.text);
     weft__free(request->params);
     weft__free(request->cookies);
     weft__free(request);

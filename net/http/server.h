@@ -94,6 +94,12 @@ enum weft__http_answer_state {
     WEFT__HTTP_UPGRADED /* the connection is the handler's: upgrade.c */
 };
 
+/** Lines that a handler has added. */
+struct weft__http_lines {
+    char *text; /* owned */
+    size_t len, size;
+};
+
 /** How much of what was added to a head is there. */
 struct weft__http_mark {
     size_t len;
@@ -177,12 +183,11 @@ struct weft__http_exchange {
     bool close;    /* the connection ends after this answer */
     bool bodiless; /* HEAD, 204, 304: what is written is dropped */
     bool chunked;
-    bool has_date, has_server; /* among the headers */
-    int64_t length;            /* what is left to write; -1: not known */
-    int64_t written;           /* bytes that were given to the stream */
-    char *headers;             /* lines, as added; owned */
-    size_t headers_len, headers_size;
-    weft_future *draining; /* a drain under way; a reference */
+    bool has_date, has_server;                 /* among the headers */
+    int64_t length;                            /* what is left to write; -1: not known */
+    int64_t written;                           /* bytes that were given to the stream */
+    struct weft__http_lines headers, trailers; /* as added */
+    weft_future *draining;                     /* a drain under way; a reference */
 };
 
 /* ---- server.c ---- */
@@ -305,10 +310,13 @@ int weft__http_add_header(weft__http_exchange *request, const char *name, const 
 
 static inline struct weft__http_mark weft__http_headers_mark(const weft__http_exchange *request)
 {
-    return (struct weft__http_mark){request->headers_len, request->has_date, request->has_server};
+    return (struct weft__http_mark){request->headers.len, request->has_date, request->has_server};
 }
 
 /** A line that is known to be sound. 0, -ENOMEM. */
-int weft__http_add_line(weft__http_exchange *request, const char *name, const char *value);
+int weft__http_add_line(struct weft__http_lines *lines, const char *name, const char *value);
+
+/** There are none; a little memory is kept for the next ones. */
+void weft__http_forget_lines(struct weft__http_lines *lines);
 
 #endif
