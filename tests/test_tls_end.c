@@ -128,8 +128,8 @@ Test(tls_end, a_request_for_new_keys_behind_the_end_harms_nobody)
     begin(NULL);
     cr_assert_eq(weft_write_eof(pair.client), 0);
     cr_assert_eq(weft_test_count(weft_read(pair.server, buffer, 1)), 0);
-    struct weft__tls *inside = (struct weft__tls *)(void *)weft__companion_filter_of(
-        pair.server, &weft__tls_filter_ops);
+    struct weft__tls *inside =
+        (struct weft__tls *)(void *)weft__companion_filter_of(pair.server, &weft__tls_filter_ops);
     cr_assert(SSL_key_update(inside->ssl, SSL_KEY_UPDATE_REQUESTED));
     for (int i = 0; i < 3; i++) {
         cr_assert_eq(weft_write(pair.server, "an answer\n", 10), 0);
