@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "core/annotations.h"
 #include "core/loop.h"
 #include "core/sys.h"
 #include "net/filter.h"
@@ -265,7 +266,7 @@ static void take_turn(weft__item *item)
     weft_unref(future);
 }
 
-static void read_ahead(weft_stream *stream)
+WEFT_APART static void read_ahead(weft_stream *stream)
 {
     if (is_full(stream))
         return;

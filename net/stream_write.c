@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include <weft/time.h>
 
+#include "core/annotations.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/pipe.h"
@@ -87,22 +88,24 @@ void weft__stream_make_writable(weft_stream *stream)
         event_active(stream->write_event, EV_WRITE, 0);
 }
 
-/* What a system call has to say: how much it took. */
-static ssize_t taken(weft_stream *stream, ssize_t sent)
+/* What a failed system call comes to: it took nothing, or the failure, kept. */
+WEFT_APART static ssize_t untaken(weft_stream *stream)
 {
-    if (sent >= 0)
-        return sent;
     if (errno == EAGAIN || errno == EINTR)
         return 0;
     return break_off(stream, -errno);
 }
 
-/* By a filter that is the descriptor. */
-static ssize_t transmit(weft_stream *stream, const struct iovec *piece)
+/* To what is no socket: a pipe, or a filter that is the descriptor. */
+WEFT_APART static ssize_t send_elsewhere(weft_stream *stream, const struct iovec *pieces,
+                                         size_t count)
 {
     struct weft__stream_filter *filter = stream->filter;
-    ssize_t done = filter->ops->transmit(filter, piece->iov_base, piece->iov_len);
-    return done < 0 ? break_off(stream, (int)done) : done;
+    if (!filter)
+        return weft__pipe_writev(stream->fd, pieces, (int)count);
+    ssize_t done = filter->ops->transmit(filter, pieces->iov_base, pieces->iov_len);
+    errno = done < 0 ? (int)-done : 0;
+    return done < 0 ? -1 : done;
 }
 
 /* How much the kernel took, which may be nothing, or the failure, kept. */
@@ -110,14 +113,16 @@ static ssize_t send_pieces(weft_stream *stream, const struct iovec *pieces, size
 {
     size_t few = count < MAX_PIECES ? count : MAX_PIECES;
     struct msghdr message = {.msg_iov = (struct iovec *)pieces, .msg_iovlen = few};
-    ssize_t sent;
-    if (!(stream->flags & WEFT__STREAM_PIPE))
-        sent = weft__sys.sendmsg(stream->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    else if (!(stream->flags & WEFT__STREAM_BY_HAND))
-        sent = weft__pipe_writev(stream->fd, pieces, (int)few);
-    else
-        return transmit(stream, pieces);
-    return taken(stream, sent);
+    ssize_t sent = stream->flags & WEFT__STREAM_PIPE
+                       ? send_elsewhere(stream, pieces, few)
+                       : weft__sys.sendmsg(stream->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return sent < 0 ? untaken(stream) : sent;
+}
+
+static ssize_t send_with_fds(weft_stream *stream)
+{
+    ssize_t sent = weft__fds_send(stream);
+    return sent < 0 ? untaken(stream) : sent;
 }
 
 /* All is sent: what weft_write_eof() asked for. */
@@ -136,8 +141,7 @@ static int shut_down(weft_stream *stream)
 static int send_waiting(weft_stream *stream)
 {
     struct iovec all = {weft__buffer_data(&stream->out), weft__buffer_len(&stream->out)};
-    ssize_t sent =
-        stream->departures ? taken(stream, weft__fds_send(stream)) : send_pieces(stream, &all, 1);
+    ssize_t sent = stream->departures ? send_with_fds(stream) : send_pieces(stream, &all, 1);
     if (sent < 0)
         return (int)sent;
     weft__buffer_consume(&stream->out, &stream->net->buffers, (size_t)sent);
@@ -240,7 +244,7 @@ static int refuse_write(const weft_stream *stream)
 }
 
 /* By way of a filter. What that made of it goes through the buffer, and is sent at once all the same. */
-static int write_filtered(weft_stream *stream, const struct iovec *pieces, size_t count)
+WEFT_APART static int write_filtered(weft_stream *stream, const struct iovec *pieces, size_t count)
 {
     int status = stream->filter->ops->encode(stream->filter, pieces, count);
     if (status == -EBUSY)
@@ -259,18 +263,30 @@ static int write_filtered(weft_stream *stream, const struct iovec *pieces, size_
     return stream->flags & WEFT__STREAM_WRITE_ARMED ? 0 : flush(stream);
 }
 
+/* Something waits: see to it that it goes. */
+WEFT_APART static int follow(weft_stream *stream)
+{
+    bool much = weft__buffer_len(&stream->out) > stream->write_high;
+    if (much)
+        stream->flags |= WEFT__STREAM_PAUSED;
+    if (stream->flags & WEFT__STREAM_WRITE_ARMED)
+        return 0;
+    if (!(stream->flags & WEFT__STREAM_CORKED))
+        return arm(stream);
+    return much ? flush(stream) : 0;
+}
+
 int weft__stream_writev(weft_stream *stream, const struct iovec *pieces, size_t count)
 {
     int status = refuse_write(stream);
     size_t total = total_len(pieces, count);
     if (status < 0 || !total)
         return status;
+    ssize_t sent = 0;
     if (stream->flags & WEFT__STREAM_FILTERED)
         return write_filtered(stream, pieces, count);
-    bool corked = stream->flags & WEFT__STREAM_CORKED;
-    bool later = stream->flags & (WEFT__STREAM_CORKED | WEFT__STREAM_BY_HAND);
-    ssize_t sent = 0;
-    if (!later && !weft__buffer_len(&stream->out))
+    if (!(stream->flags & (WEFT__STREAM_CORKED | WEFT__STREAM_BY_HAND)) &&
+        !weft__buffer_len(&stream->out))
         sent = send_pieces(stream, pieces, count);
     if (sent < 0)
         return (int)sent;
@@ -281,14 +297,7 @@ int weft__stream_writev(weft_stream *stream, const struct iovec *pieces, size_t 
     }
     stream->since_pause += total;
     stream->written += total;
-    size_t left = weft__buffer_len(&stream->out);
-    if (left > stream->write_high)
-        stream->flags |= WEFT__STREAM_PAUSED;
-    if (!left || stream->flags & WEFT__STREAM_WRITE_ARMED)
-        return 0;
-    if (!corked)
-        return arm(stream);
-    return left > stream->write_high ? flush(stream) : 0;
+    return weft__buffer_len(&stream->out) ? follow(stream) : 0;
 }
 
 int weft_write(weft_stream *stream, const void *data, size_t len)
@@ -384,14 +393,14 @@ weft_future *weft_drain(weft_stream *stream)
         return weft__future_elsewhere();
     if (stream->write_error)
         return weft__net_refused(stream->write_error);
-    if (stream->drainer || stream->sender)
-        return weft_future_failed(-EBUSY, "another drain of this stream is under way");
-    if (!(stream->flags & WEFT__STREAM_PAUSED)) {
+    if (!(stream->flags & (WEFT__STREAM_PAUSED | WEFT__STREAM_SENDING))) {
         if (stream->since_pause < FAIR_SHARE)
             return weft_ref(&stream->net->done);
         stream->since_pause = 0;
         return weft_sleep(0);
     }
+    if (stream->drainer || stream->sender)
+        return weft_future_failed(-EBUSY, "another drain of this stream is under way");
     struct weft__stream_op *op =
         weft__stream_op_new(stream, &stream->drainer, &drain_ops, sizeof(*op));
     return op ? &op->future : weft__future_enomem(stream->net->loop);
