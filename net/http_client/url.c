@@ -57,23 +57,24 @@ static int take_parts(CURLU *handle, struct weft__client_url *url)
     return status;
 }
 
-/* True if the scheme is one of `schemes`, words between spaces. */
-static bool has_scheme(CURLU *handle, const char *schemes, bool *ret_is_tls)
+/* 0 if the scheme is one of `schemes`, words between spaces. */
+static int check_scheme(CURLU *handle, const char *schemes, bool *ret_is_tls)
 {
     char *scheme = NULL;
-    if (curl_url_get(handle, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK)
-        return false;
+    int status = status_of(curl_url_get(handle, CURLUPART_SCHEME, &scheme, 0));
+    if (status < 0)
+        return status;
     bool found = weft__client_has_word(schemes, scheme);
     *ret_is_tls = strcmp(scheme, "https") == 0;
     curl_free(scheme);
-    return found;
+    return found ? 0 : -EINVAL;
 }
 
 static int finish(CURLU *handle, const char *schemes, int status, struct weft__client_url *ret)
 {
     struct weft__client_url url = {0};
-    if (status == 0 && !has_scheme(handle, schemes, &url.is_tls))
-        status = -EINVAL;
+    if (status == 0)
+        status = check_scheme(handle, schemes, &url.is_tls);
     if (status == 0)
         status = take_parts(handle, &url);
     curl_url_cleanup(handle);
@@ -106,7 +107,8 @@ static int set_proxy_port(CURLU *handle)
         curl_free(port);
         return 0;
     }
-    (void)has_scheme(handle, "https", &is_tls);
+    if (check_scheme(handle, "https", &is_tls) == -ENOMEM)
+        return -ENOMEM;
     return status_of(curl_url_set(handle, CURLUPART_PORT, is_tls ? "443" : "1080", 0));
 }
 
