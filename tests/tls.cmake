@@ -6,6 +6,7 @@ endfunction()
 
 weft_add_tls_suite(elsewhere_tls)
 weft_add_tls_suite(tls)
+weft_add_tls_suite(tls_connect support/names.c)
 weft_add_tls_suite(tls_context)
 weft_add_tls_suite(tls_end)
 weft_add_tls_suite(tls_memory)
