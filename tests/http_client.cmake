@@ -11,6 +11,7 @@ weft_add_http_client_suite(http_client_libcurl)
 weft_add_http_client_suite(http_client_many)
 weft_add_http_client_suite(http_client_memory)
 weft_add_http_client_suite(http_client_policy)
+weft_add_http_client_suite(http_client_route)
 weft_add_http_client_suite(http_client_stream)
 
 if(TARGET weft_tls_objects)
