@@ -274,6 +274,122 @@ Test(sendfile, failure_of_the_connection_ends_it)
     end(stream);
 }
 
+/* ---- While a job is at it ---- */
+
+static struct gate gate;
+static struct weft__sys real;
+
+static ssize_t gated_sendfile(int to, int from, off_t *offset, size_t size)
+{
+    gate_pass(&gate);
+    return real.sendfile(to, from, offset, size);
+}
+
+static ssize_t gated_preadv(int fd, const struct iovec *pieces, int count, off_t offset)
+{
+    gate_pass(&gate);
+    return real.preadv(fd, pieces, count, offset);
+}
+
+static void use_gate(void)
+{
+    gate_init(&gate);
+    real = weft__sys;
+    weft__sys.sendfile = gated_sendfile;
+    weft__sys.preadv = gated_preadv;
+}
+
+Test(sendfile, cancel_waits_for_a_job_that_sends_and_counts)
+{
+    weft_stream *stream = open_all();
+    use_gate();
+    weft_future *sending = weft_sendfile(stream, file, 0, 0);
+    gate_wait_entered(&gate);
+    cr_assert(weft_cancel(sending));
+    weft_test_turn();
+    cr_assert(!weft_is_done(sending));
+    cr_assert_eq(weft_write(stream, "x", 1), -EBUSY);
+    gate_open(&gate);
+    int64_t sent = result(sending);
+    cr_assert(sent > 0 && sent < SIZE);
+    cr_assert_eq((int64_t)got_len, sent);
+    cr_assert_eq(memcmp(got, content, got_len), 0);
+    end(stream);
+}
+
+struct sends {
+    WEFT_FRAME;
+    weft_stream *stream;
+    int64_t sent;
+    int64_t *ret_sent;
+};
+
+static WEFT_ASYNC(sends)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT_INTO(self->sent, weft_sendfile(self->stream, file, 0, 0));
+    *self->ret_sent = self->sent;
+    WEFT_AWAIT(weft_sleep(1));
+    WEFT_END;
+}
+
+Test(sendfile, task_that_is_cancelled_knows_what_was_sent_and_keeps_the_request)
+{
+    int64_t sent = 0;
+    weft_stream *stream = open_all();
+    use_gate();
+    weft_future *task = weft_spawn(sends, .stream = stream, .ret_sent = &sent);
+    weft_test_turn();
+    gate_wait_entered(&gate);
+    cr_assert(weft_cancel(task));
+    gate_open(&gate);
+    cr_assert_eq(result(task), -ECANCELED);
+    cr_assert_gt(sent, 0);
+    cr_assert_eq((int64_t)got_len, sent);
+    end(stream);
+}
+
+Test(sendfile, cancel_while_a_piece_is_read_sends_that_and_counts)
+{
+    weft_stream *stream = open_all();
+    use_gate();
+    test_toy_greet(stream, peer); /* no socket for the kernel */
+    weft_future *sending = weft_sendfile(stream, file, 0, 0);
+    gate_wait_entered(&gate);
+    cr_assert(weft_cancel(sending));
+    weft_test_turn();
+    cr_assert(!weft_is_done(sending));
+    gate_open(&gate);
+    int64_t sent = weft_test_count(sending);
+    cr_assert(sent > 0 && sent < SIZE, "%ld", (long)sent);
+    end(stream);
+}
+
+Test(sendfile, free_leaves_a_job_behind_that_sends)
+{
+    weft_stream *stream = open_all();
+    use_gate();
+    weft_future *sending = weft_sendfile(stream, file, 0, 0);
+    gate_wait_entered(&gate);
+    weft_stream_free(stream);
+    cr_assert_eq(weft_test_ended(sending), WEFT_ECLOSED);
+    gate_open(&gate);
+    end(NULL);
+}
+
+Test(sendfile, peer_that_goes_away_before_the_file_is_a_failure)
+{
+    weft_stream *stream = open_all();
+    cr_assert_eq(weft_stream_set_option(stream, SOL_SOCKET, SO_SNDBUF, 4096), 0);
+    cr_assert_eq(weft_write(stream, content, 100000), 0);
+    weft_future *sending = weft_sendfile(stream, file, 0, 0);
+    close(peer);
+    peer = -1;
+    int status = (int)weft_test_count(sending);
+    cr_assert(status == -EPIPE || status == -ECONNRESET, "%d", status);
+    end(stream);
+}
+
 /* ---- Failures and misuse ---- */
 
 Test(sendfile, failures_of_the_file_are_told_and_harm_no_stream)
