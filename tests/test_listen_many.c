@@ -115,6 +115,7 @@ Test(listen_many, cap_counts_the_connections_of_all_addresses)
         close(clients[i]);
     while (test_server.ended < 6)
         weft_test_turn();
+    weft_test_turn_until_open(listener, 0);
     struct weft_listener_stats stats;
     weft_listener_get_stats(listener, &stats);
     cr_assert_eq(stats.accepted, 6);
