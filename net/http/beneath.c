@@ -40,7 +40,7 @@ static const int open_flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 static int open_by_kernel(int folder, const char *path, enum weft_http_file_flags flags)
 {
     struct open_how how = {
-        .flags = (uint64_t)open_flags,
+        .flags = (unsigned)open_flags,
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS |
                    (flags & WEFT_HTTP_FILE_NO_LINKS ? RESOLVE_NO_SYMLINKS : 0u),
     };
