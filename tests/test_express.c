@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -387,9 +388,11 @@ Test(express, nobody_searches_with_one_cpu)
 
 Test(express, a_thread_that_searches_lets_go_of_a_pool_that_ends)
 {
-    weft__spin_pretend(2);
-    use_pool(&(struct weft_pool_options){.max_threads = 1, .spin = WEFT_S(3600)});
+    weft__spin_pretend(4);
+    weft_pool *pool = use_pool(&(struct weft_pool_options){.max_threads = 1, .spin = WEFT_S(3600)});
     cr_assert_eq(weft_test_run(weft_to_thread_fn(NULL, return_nothing, NULL)), 0);
+    while (atomic_load(&pool->express.searching) == 0)
+        sched_yield();
     weft_test_loop_end();
     weft__spin_pretend(0);
 }
