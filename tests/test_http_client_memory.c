@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Each allocation of weft fails in turn; libcurl's do in a test of their own. */
+#define _XOPEN_SOURCE 700
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -101,6 +102,26 @@ Test(http_client_memory, a_stream_without_memory_fails)
 {
     test_client_use_unix((struct weft_http_session_options){0});
     weft_test_every_lack_of_memory(read_stream);
+    test_client_end();
+}
+
+static char path[64];
+
+static int upload(void)
+{
+    const struct weft_http_fetch_options options = {.body = {.path = path}};
+    return outcome(test_response(weft_http_fetch(test_session, "PUT", "/count", &options)));
+}
+
+Test(http_client_memory, an_upload_without_memory_fails)
+{
+    snprintf(path, sizeof(path), "/tmp/weft-http-client-XXXXXX");
+    int fd = mkstemp(path);
+    cr_assert_eq(ftruncate(fd, 100000), 0);
+    close(fd);
+    test_client_use_unix((struct weft_http_session_options){0});
+    weft_test_every_lack_of_memory(upload);
+    unlink(path);
     test_client_end();
 }
 

@@ -2,6 +2,7 @@
 /* How a request gets to its server: names, connections that do not come about, proxies, unix sockets. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <event2/event.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <weft/listen.h>
 #include <weft/testing.h>
 
 #include "core/sys.h"
@@ -148,4 +150,51 @@ Test(http_client_route, a_unix_socket_takes_the_place_of_every_host)
     int status = test_fails(weft_http_get(test_session, "/hello"));
     cr_assert(status == -ENOENT || status == -ECONNREFUSED, "%s", weft_error_name(status));
     test_client_end();
+}
+
+/* ---- On a host's base ---- */
+
+struct say_hello {
+    WEFT_FRAME;
+    weft_stream *stream;
+    weft_bytes *head;
+};
+
+static WEFT_ASYNC(say_hello)
+{
+    static const char text[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    WEFT_BEGIN;
+    WEFT_AWAIT_INTO(self->head, weft_read_until(self->stream, "\r\n\r\n", 4, 0));
+    weft_write(self->stream, text, sizeof(text) - 1);
+    WEFT_FINALLY;
+    weft_bytes_free(self->head);
+    WEFT_END;
+}
+
+static void stop_host(weft_future *request, void *base)
+{
+    (void)request;
+    event_base_loopbreak(base);
+}
+
+TestSuite(http_client_attached, .timeout = 60);
+
+Test(http_client_attached, an_attached_loop_works_the_same)
+{
+    struct event_base *base = event_base_new();
+    weft_loop *loop = weft_loop_attach(base);
+    weft_listener *listener = weft_listen("127.0.0.1:0", say_hello);
+    char url[64];
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d/", weft_listener_port(listener));
+    weft_http_session *session = weft_http_session_new(NULL);
+    weft_future *request = weft_http_get(session, url);
+    cr_assert_eq(weft_then(weft_ref(request), stop_host, base), 0);
+    cr_assert_geq(event_base_dispatch(base), 0);
+    cr_assert_eq(weft_future_status(request), 0);
+    cr_assert_str_eq(weft_http_body(weft_future_value(request).ptr, NULL), "hello");
+    weft_unref(request);
+    weft_http_session_free(session);
+    weft_listener_free(listener);
+    weft_loop_free(loop);
+    event_base_free(base);
 }

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <weft/connect.h>
 #include <weft/http_client.h>
 #include <weft/listen.h>
 
 #include "tests/support/loop.h"
 #include "tests/support/tls.h"
+#include "tests/support/trace.h"
 
 static weft_listener *listener;
 static char url[64];
@@ -196,5 +198,108 @@ Test(http_client_tls, a_session_may_go_while_certificates_are_loaded)
     weft_future *request = weft_http_get(session, url);
     weft_http_session_free(session);
     cr_assert_eq(test_wait_for(request), WEFT_ECLOSED);
+    end();
+}
+
+/* ---- A proxy that makes tunnels ---- */
+
+static struct {
+    char target[128];
+    int count;
+} tunnels;
+
+struct pump {
+    WEFT_FRAME;
+    weft_stream *from, *to; /* borrowed */
+    size_t len;
+    const char *data;
+};
+
+static WEFT_ASYNC(pump)
+{
+    WEFT_BEGIN;
+    for (;;) {
+        WEFT_AWAIT_INTO(self->len, weft_fill(self->from, 0));
+        if (self->len == 0)
+            break;
+        self->data = weft_peek(self->from, &self->len);
+        weft_write(self->to, self->data, self->len);
+        weft_consume(self->from, self->len);
+        WEFT_AWAIT(weft_drain(self->to));
+    }
+    weft_write_eof(self->to);
+    WEFT_END;
+}
+
+struct tunnel {
+    WEFT_FRAME;
+    weft_stream *stream, *onward;
+    weft_bytes *head;
+    weft_scope *scope;
+};
+
+static WEFT_ASYNC(tunnel)
+{
+    static const char done[] = "HTTP/1.1 200 Connected\r\nX-Proxy: yes\r\n\r\n";
+    char address[160];
+    WEFT_BEGIN;
+    WEFT_AWAIT_INTO(self->head, weft_read_until(self->stream, "\r\n\r\n", 4, 0));
+    tunnels.count++;
+    if (sscanf(self->head->data, "CONNECT %127s", tunnels.target) != 1)
+        WEFT_FAIL(WEFT_EPROTO);
+    snprintf(address, sizeof(address), "%s", tunnels.target);
+    WEFT_AWAIT_INTO(self->onward, weft_connect(address));
+    weft_write(self->stream, done, sizeof(done) - 1);
+    self->scope = weft_scope_open(NULL);
+    weft_scope_spawn(self->scope, pump, .from = self->stream, .to = self->onward);
+    weft_scope_spawn(self->scope, pump, .from = self->onward, .to = self->stream);
+
+    WEFT_FINALLY;
+    WEFT_SCOPE_CLOSE(self->scope);
+    weft_bytes_free(self->head);
+    weft_stream_free(self->onward);
+    WEFT_END;
+}
+
+Test(http_client_tls, a_proxy_makes_a_tunnel)
+{
+    char proxy[64];
+    serve_as("DNS:localhost", 0, 0);
+    weft_listener *tunneller = weft_listen("127.0.0.1:0", tunnel);
+    snprintf(proxy, sizeof(proxy), "http://127.0.0.1:%d", weft_listener_port(tunneller));
+    struct weft_http_session_options options = {.ca_file = ca_file(), .proxy = proxy};
+    weft_http_session *session = weft_http_session_new(&options);
+    weft_future *request = weft_http_get(session, url);
+    cr_assert_eq(test_wait_for(weft_ref(request)), 0, "%s", test_message);
+    weft_http_response *response = weft_future_value(request).ptr;
+    cr_assert_str_eq(weft_http_body(response, NULL), "hello");
+    cr_assert_null(weft_http_header(response, "X-Proxy"));
+    weft_unref(request);
+    cr_assert_eq(tunnels.count, 1);
+    cr_assert_eq(strncmp(tunnels.target, "localhost:", 10), 0, "%s", tunnels.target);
+    weft_http_session_free(session);
+    weft_listener_free(tunneller);
+    end();
+}
+
+/* ---- Out of memory ---- */
+
+static const char *memory_ca;
+
+static int get_without_memory(void)
+{
+    struct weft_http_session_options options = {.ca_file = memory_ca};
+    weft_http_session *session = weft_http_session_new(&options);
+    int status = session ? test_wait_for(weft_http_get(session, url)) : -ENOMEM;
+    weft_http_session_free(session);
+    /* The server lacks memory, too. */
+    return status == 0 ? 0 : -ENOMEM;
+}
+
+Test(http_client_tls, certificates_without_memory_fail_a_request)
+{
+    serve_as("DNS:localhost", 0, 0);
+    memory_ca = ca_file();
+    weft_test_every_lack_of_memory(get_without_memory);
     end();
 }

@@ -90,6 +90,8 @@ static int make_transfer(struct http_attempt *self)
     self->transfer->connecting = self->connecting;
     if (weft__client_upload_needs_feeder(&self->transfer->upload))
         self->feeder = weft__client_upload_feed(self->transfer, self->file);
+    if (self->feeder && weft_is_done(self->feeder)) /* it was not even started */
+        return weft_future_status(self->feeder);
     weft__client_transfer_start(self->transfer);
     return 0;
 }
