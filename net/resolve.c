@@ -311,7 +311,7 @@ static void on_answer(weft__item *item)
     entry->good_until = ttl < WEFT_FOREVER - now ? now + ttl : WEFT_FOREVER;
     tell_all(entry, job);
     weft_unref(job);
-    if (ttl > 0 && !entry->net->settled)
+    if (ttl > 0)
         keep(entry);
     else
         forget(entry);

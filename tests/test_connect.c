@@ -432,6 +432,7 @@ static void check_source(int family, const char *source)
     const char *local = weft_stream_local(stream);
     size_t len = (size_t)(strrchr(source, ':') - source);
     cr_assert_eq(strncmp(local, source, len + 1), 0, "%s", local);
+    cr_assert_eq(number_of(stream, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT), 1);
     weft_stream_free(stream);
     close(listening);
 }
@@ -452,6 +453,7 @@ Test(connect, source_may_have_a_port)
     options = (struct weft_connect_options){.source = source};
     weft_stream *stream = connected_with_options();
     cr_assert_str_eq(weft_stream_local(stream), source);
+    cr_assert_eq(number_of(stream, SOL_SOCKET, SO_REUSEADDR), 1);
     weft_stream_free(stream);
     close(listening);
     weft_test_loop_end();

@@ -36,6 +36,27 @@ static weft_future *start(struct weft_tls_context *context, weft_stream *stream,
     return weft_ref(context->handshake);
 }
 
+struct stubborn {
+    WEFT_FRAME;
+    weft_future *until;
+    int status;
+};
+
+/* A handshake that fails in its own way when it is cancelled. */
+static WEFT_ASYNC(stubborn)
+{
+    WEFT_BEGIN;
+    WEFT_CATCH(self->status, self->until);
+    WEFT_FAIL(WEFT_EPROTO, "cut off");
+    WEFT_END;
+}
+
+static weft_future *start_stubborn(struct weft_tls_context *context, weft_stream *stream,
+                                   bool is_server, const char *server_name)
+{
+    return weft_spawn(stubborn, .until = start(context, stream, is_server, server_name));
+}
+
 static void ref(struct weft_tls_context *context)
 {
     context->refs++;
@@ -163,6 +184,19 @@ Test(connect_secure, cancel_ends_the_handshake_and_closes)
     end();
 }
 
+Test(connect_secure, failure_of_a_handshake_that_was_given_up_is_not_reported)
+{
+    static const struct weft__tls_ops stubborn_ops = {
+        .start = start_stubborn, .ref = ref, .unref = unref};
+    tls.ops = &stubborn_ops;
+    weft_future *connect = handshake_of("secure.test:443", ADDRESS);
+    cr_assert(weft_cancel(connect));
+    cr_assert_eq(weft_test_ended(connect), -ECANCELED);
+    settle();
+    cr_assert_eq(test_reports.count, 0);
+    end();
+}
+
 Test(connect_secure, cancel_that_comes_with_the_end_of_the_handshake_is_kept)
 {
     weft_future *connect = handshake_of("secure.test:443", ADDRESS);
@@ -221,6 +255,17 @@ Test(connect_secure, end_of_the_loop_ends_the_handshake)
     weft_future *connect = handshake_of("secure.test:443", ADDRESS);
     cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), 0);
     cr_assert_eq(weft_test_ended(connect), -ECANCELED);
+    cr_assert(test_network_is_closed(ADDRESS));
+    end();
+}
+
+Test(connect_secure, end_of_the_loop_that_comes_with_that_of_the_handshake_leaves_nothing)
+{
+    weft_future *connect = handshake_of("secure.test:443", ADDRESS);
+    agree();
+    cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), 0);
+    cr_assert(weft_is_done(connect));
+    weft_unref(connect);
     cr_assert(test_network_is_closed(ADDRESS));
     end();
 }
