@@ -60,6 +60,12 @@ static weft_future *drain(const struct serve *serve, weft_listener *listener)
     return weft_wait_for(weft_listener_drain(listener), grace ? grace : DEFAULT_GRACE);
 }
 
+static int use_pool(const struct serve *serve)
+{
+    weft_pool *pool = serve->options->pool;
+    return pool ? weft_loop_set_pool(weft_loop_current(), pool) : 0;
+}
+
 struct serve_loop {
     WEFT_FRAME;
     struct serve *serve;
@@ -71,6 +77,9 @@ struct serve_loop {
 static WEFT_ASYNC(serve_loop)
 {
     WEFT_BEGIN;
+    self->status = use_pool(self->serve);
+    if (self->status < 0)
+        WEFT_FAIL(self->status, "cannot use the pool");
     self->listener = weft__listen_on(
         &self->serve->listen, &self->serve->sets[weft_run_loops_index()], &self->serve->server);
     if (!self->listener)

@@ -50,6 +50,20 @@ static char address_text[WEFT__ADDRESS_TEXT];
 static struct weft__address_spec address;
 static atomic_uint served, indices, ready_calls;
 
+/* The job of each connection, if they have one: on which thread it ran, for each loop. */
+static bool has_jobs;
+static pthread_t workers[2];
+
+struct work {
+    int loop;
+};
+
+static WEFT_BLOCKING(work)
+{
+    workers[self->loop] = pthread_self();
+    return weft_ok(0);
+}
+
 /* Greets, and stays until its client goes; "stop" stops the server. */
 struct greet {
     WEFT_FRAME;
@@ -63,6 +77,8 @@ static WEFT_ASYNC(greet)
     WEFT_BEGIN;
     atomic_fetch_or(&indices, 1u << weft_run_loops_index());
     atomic_fetch_add(&served, 1);
+    if (has_jobs)
+        WEFT_AWAIT(weft_to_thread(work, .loop = weft_run_loops_index()));
     weft_write(self->stream, self->greeting, strlen(self->greeting));
     WEFT_AWAIT_INTO(self->line, weft_read_line(self->stream, 0));
     if (!strcmp(self->line->data, "stop\n"))
@@ -212,6 +228,43 @@ Test(serve, loops_share_a_socket_from_outside)
     cr_assert_eq(serve_clients(name, (struct weft_serve_options){0}, come_and_go), 0);
     cr_assert_eq(served, MANY);
     close(fd);
+    end();
+}
+
+/* ---- Jobs ---- */
+
+Test(serve, loops_may_share_a_pool)
+{
+    struct weft_pool_options one = {.max_threads = 1};
+    weft_pool *pool = weft_pool_new(&one);
+    struct weft_serve_options options = {.loops = 2, .pool = pool};
+    has_jobs = true;
+    cr_assert_eq(serve_clients("127.0.0.1:0", options, come_and_go), 0, "%s", printed);
+    cr_assert_eq(indices, 3);
+    cr_assert(pthread_equal(workers[0], workers[1]));
+    weft_pool_unref(pool);
+    end();
+}
+
+static int run_without_a_pool(void)
+{
+    weft_pool *pool = weft_pool_new(NULL);
+    struct weft_serve_options options = {.loops = 1, .pool = pool};
+    int status = serve_clients("127.0.0.1:0", options, NULL);
+    weft_pool_unref(pool);
+    return status;
+}
+
+Test(serve, pool_that_cannot_be_used_ends_all)
+{
+    bool failed = true;
+    for (size_t n = 1; failed; n++) { /* without a pool, each loop would make its own */
+        weft_test_heap_fail_at(n);
+        int status = run_without_a_pool();
+        failed = weft_test_heap_failed();
+        weft_test_heap_fail_at(0);
+        cr_assert(status == 0 || (failed && status == 1), "allocation %zu: %d", n, status);
+    }
     end();
 }
 

@@ -23,8 +23,9 @@
  *
  * <weft/serve.h> has that for connections, in one call.
  *
- * The loops share nothing. What the coroutines share is theirs to guard, as ever between threads;
- * weft_queue (<weft/queue.h>) can be used by all of them.
+ * The loops share nothing, threads for jobs included: a coroutine that wants its loop to use a pool of
+ * all of them begins with weft_loop_set_pool() (<weft/pool.h>). What the coroutines share is theirs to
+ * guard, as ever between threads; weft_queue (<weft/queue.h>) can be used by all of them.
  */
 #ifndef WEFT_RUN_LOOPS_H
 #define WEFT_RUN_LOOPS_H

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <weft/listen.h>
 #include <weft/macros.h>
+#include <weft/pool.h>
 #include <weft/run_loops.h>
 #include <weft/task.h>
 #include <weft/time.h>
@@ -35,7 +36,9 @@ struct weft_serve_options {
     const struct weft_listen_options *listen; /* of each loop's listener, whose limit is the loop's;
                                                  NULL: the defaults */
     const struct weft_loop_options *loop;     /* of each loop; NULL: the defaults */
-    weft_serve_ready_fn *ready;               /* NULL: nobody has to know */
+    weft_pool
+        *pool; /* for the jobs of all loops; borrowed; NULL: each makes its own when it needs one */
+    weft_serve_ready_fn *ready; /* NULL: nobody has to know */
     void *ready_arg;
 };
 
