@@ -111,7 +111,7 @@ struct connection_begin {
     int status;
 };
 
-/* A connection of the proxy's own stays what it is. There is room for any address: see open_stream(). */
+/* A connection of the proxy's own stays what it is. There is room for any address: see with_room(). */
 static void set_peer(weft_stream *stream, const struct weft__address *peer)
 {
     if (!peer->len)
@@ -214,16 +214,21 @@ static void on_ended(weft__item *item)
 }
 
 /* A PROXY header may name an address that is longer than the proxy's. */
+static struct weft__address with_room(const struct weft__address *peer)
+{
+    struct weft__address roomy = {.len = sizeof(roomy.u)};
+    memcpy(&roomy.u, &peer->u, peer->len);
+    return roomy;
+}
+
 static int open_stream(weft_listener *listener, int fd, const struct weft__address *peer,
                        weft_stream **ret)
 {
-    struct weft__address roomy = *peer;
-    if (listener->proxied) {
-        memset((char *)&roomy.u + peer->len, 0, sizeof(roomy.u) - peer->len);
-        roomy.len = sizeof(roomy.u);
-    }
-    int status = weft__stream_open(listener->net, fd,
-                                   listener->has_limits ? &listener->limits : NULL, &roomy, ret);
+    const struct weft_stream_limits *limits = listener->has_limits ? &listener->limits : NULL;
+    if (!listener->proxied)
+        return weft__stream_open(listener->net, fd, limits, peer, ret);
+    struct weft__address roomy = with_room(peer);
+    int status = weft__stream_open(listener->net, fd, limits, &roomy, ret);
     if (status == 0)
         (*ret)->peer.len = peer->len;
     return status;
