@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <weft/connect.h>
 #include <weft/listen.h>
 #include <weft/process_stream.h>
 
@@ -284,6 +285,35 @@ Test(tls_world, curl_gets_an_answer_or_says_why_not)
     cr_assert_neq(test_status, 0);
     cr_assert(says(curl("http://example.org"), "curl: "));
     cr_assert(says(refusal(), "is not TLS"));
+    end();
+}
+
+/* ---- Our own, by the options of who listens and who connects ---- */
+
+Test(tls_world, who_connects_with_a_context_is_answered_by_who_listens_with_one)
+{
+    char address[32];
+    serve(NULL);
+    weft_tls_context *client = test_client_context(NULL);
+    snprintf(address, sizeof(address), "127.0.0.1:%d", weft_listener_port(listener));
+    for (int i = 0; i < 2; i++) {
+        weft_value value = {0};
+        const struct weft_connect_options options = {
+            .tls = client, .server_name = i ? "example.org" : NULL};
+        weft_future *connected = weft_connect_with(&options, address);
+        cr_assert_eq(test_wait_for(weft_ref(connected)), 0, "%s", test_message);
+        cr_assert_eq(weft_future_take(connected, &value), 0);
+        weft_unref(connected);
+        weft_stream *stream = value.ptr;
+        cr_assert_str_eq(weft_tls_info(stream)->server_name, i ? "example.org" : "127.0.0.1");
+        cr_assert_eq(weft_write(stream, "you\n", 4), 0);
+        cr_assert(weft_test_gives(weft_read_line(stream, 0), "hello, you\n"));
+        cr_assert_eq(test_wait_for(weft_close(stream)), 0);
+    }
+    const struct weft_connect_options options = {.tls = client, .server_name = "example.com"};
+    cr_assert_eq(test_wait_for(weft_connect_with(&options, address)), WEFT_ECERT);
+    cr_assert(test_says("not for example.com"));
+    weft_tls_context_unref(client);
     end();
 }
 
