@@ -179,16 +179,31 @@ Test(tls, a_cancelled_read_loses_nothing)
     end(&pair);
 }
 
+static int changes;
+
+static void count_changes(int is_sent, int version, int type, const void *data, size_t len,
+                          SSL *ssl, void *arg)
+{
+    (void)version;
+    (void)ssl;
+    (void)arg;
+    changes += !is_sent && type == SSL3_RT_HANDSHAKE && len &&
+               *(const unsigned char *)data == SSL3_MT_KEY_UPDATE;
+}
+
 Test(tls, keys_are_changed_after_many_bytes_and_nobody_notices)
 {
     make(NULL, NULL);
     struct test_pair pair = test_handshake(client, server, "example.org");
     cr_assert(test_agreed(&pair));
+    SSL_set_msg_callback(inside(pair.client)->ssl, count_changes);
+    SSL_set_msg_callback(inside(pair.server)->ssl, count_changes);
     for (int i = 0; i < 3; i++) {
         inside(pair.client)->protected_bytes = WEFT__TLS_KEY_BYTES;
         inside(pair.server)->protected_bytes = WEFT__TLS_KEY_BYTES;
         cr_assert(test_talks(&pair));
         cr_assert_lt(inside(pair.client)->protected_bytes, 100);
+        cr_assert_eq(changes, 2 * (i + 1));
     }
     end(&pair);
 }

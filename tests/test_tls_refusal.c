@@ -200,6 +200,20 @@ Test(tls_refusal, an_intermediate_that_is_sent_leads_to_the_one_that_is_trusted)
     end();
 }
 
+Test(tls_refusal, who_is_trusted_need_not_be_self_signed)
+{
+    const struct test_cert *between =
+        test_make(&(struct test_make){.subject = "between", .is_ca = true, .issuer = test_ca});
+    const struct test_cert *leaf = test_make(
+        &(struct test_make){.subject = "leaf", .names = "DNS:example.org", .issuer = between});
+    struct weft_tls_options serving = test_serving(leaf);
+    server = test_server_context(&serving);
+    client = test_client_context(&(struct weft_tls_options){.ca = between->chain});
+    pair = test_handshake(client, server, "example.org");
+    cr_assert(test_agreed(&pair));
+    end();
+}
+
 Test(tls_refusal, who_is_no_ca_makes_no_certificates)
 {
     const struct test_cert *leaf = test_make(

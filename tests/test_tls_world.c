@@ -298,8 +298,8 @@ Test(tls_world, who_connects_with_a_context_is_answered_by_who_listens_with_one)
     snprintf(address, sizeof(address), "127.0.0.1:%d", weft_listener_port(listener));
     for (int i = 0; i < 2; i++) {
         weft_value value = {0};
-        const struct weft_connect_options options = {
-            .tls = client, .server_name = i ? "example.org" : NULL};
+        const struct weft_connect_options options = {.tls = client,
+                                                     .server_name = i ? "example.org" : NULL};
         weft_future *connected = weft_connect_with(&options, address);
         cr_assert_eq(test_wait_for(weft_ref(connected)), 0, "%s", test_message);
         cr_assert_eq(weft_future_take(connected, &value), 0);
