@@ -371,6 +371,13 @@ static weft_future *start_stuck(char path[384])
     return weft_tls_server_new(&(struct weft_tls_options){.certificates = &certificate});
 }
 
+static struct weft_lane_stats file_jobs(void)
+{
+    struct weft_lane_stats stats;
+    weft_lane_get_stats(weft_loop_lane(test_loop, "files"), &stats);
+    return stats;
+}
+
 /* Who reads the pipe, now or later, finds nothing in it. */
 static void empty_pipe(const char *path)
 {
@@ -382,6 +389,8 @@ static void empty_pipe(const char *path)
 /* The loop is gone, and a job that was left to itself may not be. */
 static void end_behind_jobs(const char *path)
 {
+    weft_tls_context_unref(client);
+    weft_tls_context_unref(server);
     weft_loop_free(test_loop);
     test_loop = NULL;
     while (weft_test_heap_live() > 0) {
@@ -395,12 +404,34 @@ Test(tls_context, a_cancel_does_not_wait_for_a_file_that_does_not_come)
 {
     char path[384];
     weft_future *made = start_stuck(path);
-    struct weft_lane_stats stats = {0};
-    while (!stats.running)
-        weft_lane_get_stats(weft_loop_lane(test_loop, "files"), &stats);
+    while (!file_jobs().running)
+        sched_yield();
     weft_cancel(made);
     cr_assert_eq(test_wait_for(made), -ECANCELED);
     end_behind_jobs(path);
+}
+
+Test(tls_context, a_reload_that_was_cancelled_has_not_happened)
+{
+    struct weft_tls_certificate files = in_files(test_server);
+    make(NULL, &(struct weft_tls_options){.certificates = &files});
+    const struct test_cert *renewed = test_make(
+        &(struct test_make){.subject = "renewed", .names = "DNS:example.org", .issuer = test_ca});
+    test_file("key.pem", renewed->key);
+    cr_assert_eq(unlink(files.chain), 0);
+    cr_assert_eq(mkfifo(files.chain, 0600), 0);
+    weft_future *reloaded = weft_tls_reload(server);
+    int fd = open(files.chain, O_WRONLY | O_CLOEXEC); /* as soon as the job has opened it */
+    cr_assert_geq(fd, 0);
+    weft_cancel(reloaded);
+    cr_assert_eq(test_wait_for(reloaded), -ECANCELED);
+    ssize_t len = (ssize_t)strlen(renewed->chain);
+    cr_assert_eq(write(fd, renewed->chain, (size_t)len), len);
+    close(fd);
+    while (file_jobs().abandoned_running)
+        sched_yield();
+    cr_assert(!resumes("example.org") && resumes("example.org"));
+    end_behind_jobs("/nowhere");
 }
 
 Test(tls_context, a_cancel_before_it_has_begun_leaves_nothing)

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/support/heap.h"
 #include "tests/support/loop.h"
 #include "tests/support/net.h"
 #include "tests/support/tls.h"
@@ -160,5 +161,23 @@ Test(tls_memory, a_refusal_without_memory_is_one_without_a_message)
     client = test_client_context(NULL);
     server = test_server_context(NULL);
     weft_test_every_lack_of_memory(be_refused);
+    end();
+}
+
+/* What came early keeps the only buffer that there is, so that the next one is allocated. */
+Test(tls_memory, a_handshake_gets_on_without_memory_to_read_into)
+{
+    client = test_client_context(NULL);
+    server = test_server_context(NULL);
+    struct test_pair pair = test_plain();
+    weft_future *connected = weft_start_tls(pair.client, client, "example.org");
+    weft_test_turn();
+    weft_future *accepted = weft_start_tls(pair.server, server, NULL);
+    weft_test_heap_fail_at(1);
+    cr_assert_eq(test_wait_for(connected), 0);
+    cr_assert(weft_test_heap_failed());
+    cr_assert_eq(test_wait_for(accepted), 0);
+    cr_assert_eq(talk(&pair), 0);
+    test_free(&pair);
     end();
 }
