@@ -258,7 +258,9 @@ static int begin(struct attempt *attempt, weft_ns now)
 static weft_ns next_moment(const struct connecting *op)
 {
     weft_ns first = op->deadline;
-    if (op->next < op->count && op->attempts)
+    if (!op->attempts)
+        return first;
+    if (op->next < op->count)
         first = earlier(first, op->next_at);
     for (size_t i = 0; i < op->next; i++) {
         if (op->attempts[i].fd >= 0)
