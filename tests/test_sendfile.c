@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <weft/combine.h>
+#include <weft/job.h>
 #include <weft/sendfile.h>
 #include <weft/socket.h>
 #include <weft/stdio.h>
@@ -16,6 +17,7 @@
 #include "tests/support/files.h"
 #include "tests/support/heap.h"
 #include "tests/support/net.h"
+#include "tests/support/pool.h"
 #include "tests/support/toy_filter.h"
 #include "tests/support/trace.h"
 
@@ -278,10 +280,13 @@ Test(sendfile, failure_of_the_connection_ends_it)
 
 static struct gate gate;
 static struct weft__sys real;
+static bool passed; /* [worker] of one job: only its first call waits */
 
 static ssize_t gated_sendfile(int to, int from, off_t *offset, size_t size)
 {
-    gate_pass(&gate);
+    if (!passed)
+        gate_pass(&gate);
+    passed = true;
     return real.sendfile(to, from, offset, size);
 }
 
@@ -374,6 +379,32 @@ Test(sendfile, free_leaves_a_job_behind_that_sends)
     weft_stream_free(stream);
     cr_assert_eq(weft_test_ended(sending), WEFT_ECLOSED);
     gate_open(&gate);
+    end(NULL);
+}
+
+static void free_it(weft_future *future, void *stream)
+{
+    (void)future;
+    weft_stream_free(stream);
+}
+
+/* Both jobs come home at once, and who frees the stream has its turn first. */
+Test(sendfile, free_when_the_job_has_just_ended_is_one_like_others)
+{
+    struct gate first;
+    weft_pool *pool = weft_loop_pool(test_loop);
+    weft_stream *stream = open_all();
+    gate_init(&first);
+    use_gate();
+    weft_future *sending = weft_sendfile(stream, file, 0, 0);
+    cr_assert_eq(weft_then(weft_to_thread_fn(NULL, gate_pass, &first), free_it, stream), 0);
+    gate_wait_entered(&first);
+    gate_wait_entered(&gate);
+    gate_open(&first);
+    wait_for_idle(pool, 1);
+    gate_open(&gate);
+    wait_for_idle(pool, 2);
+    cr_assert_eq(weft_test_count(sending), WEFT_ECLOSED);
     end(NULL);
 }
 

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <weft/combine.h>
+#include <weft/job.h>
 #include <weft/stdio.h>
 #include <weft/task.h>
 
@@ -15,6 +16,7 @@
 #include "tests/support/files.h"
 #include "tests/support/heap.h"
 #include "tests/support/net.h"
+#include "tests/support/pool.h"
 #include "tests/support/trace.h"
 
 TestSuite(stdio, .init = test_files_begin, .timeout = 30);
@@ -235,6 +237,34 @@ Test(stdio, stream_that_is_freed_leaves_a_job_behind)
     gate_wait_entered(&test_call_gate);
     weft_stream_free(out);
     gate_open(&test_call_gate);
+    test_files_end();
+}
+
+static void free_it(weft_future *future, void *stream)
+{
+    (void)future;
+    weft_stream_free(stream);
+}
+
+/* Both jobs come home at once, and who frees the stream has its turn first. */
+Test(stdio, stream_may_be_freed_when_its_job_has_just_ended)
+{
+    struct gate first;
+    weft_pool *pool = weft_loop_pool(test_loop);
+    weft_stream *out = weft_open_pipe_writer(open_file("a", O_WRONLY | O_CREAT));
+    gate_init(&first);
+    test_gate_writes();
+    cr_assert_eq(weft_write(out, "waits", 5), 0);
+    cr_assert_eq(weft_then(weft_to_thread_fn(NULL, gate_pass, &first), free_it, out), 0);
+    weft_test_turn();
+    gate_wait_entered(&first);
+    gate_wait_entered(&test_call_gate);
+    gate_open(&first);
+    wait_for_idle(pool, 1);
+    gate_open(&test_call_gate);
+    wait_for_idle(pool, 2);
+    weft_test_turn();
+    cr_assert(has("a", "waits"));
     test_files_end();
 }
 
