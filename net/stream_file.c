@@ -16,6 +16,9 @@
  * The job shares a handle of the descriptor, which it may use until it returns, whatever becomes of the
  * stream; a cancel is heard where it would wait for a terminal. What a cancelled job had read is lost:
  * only the end of the stream cancels one.
+ *
+ * Failure modes. A job that cannot be started, or fails, fails its direction for good, behind what was read
+ * before; out of memory too, unlike for a socket: the file's position is not known any more.
  */
 #include "net/stream_file.h"
 
