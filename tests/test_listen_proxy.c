@@ -295,7 +295,7 @@ Test(listen_proxy, drain_waits_for_who_has_begun)
     weft_listener *listener = listen_behind_proxy("127.0.0.1:0");
     int client = client_in_its_header(listener);
     weft_future *drain = weft_listener_drain(listener);
-    weft_test_send_text(client, HEADER + 6);
+    weft_test_send_text(client, &HEADER[6]);
     cr_assert(weft_test_client_gets(client, "192.0.2.1:40000\n"));
     cr_assert(!weft_is_done(drain));
     close(client);
@@ -321,7 +321,7 @@ Test(listen_proxy, abort_ends_a_connection_whose_header_just_came)
 {
     weft_listener *listener = listen_behind_proxy("127.0.0.1:0");
     int client = client_in_its_header(listener);
-    weft_test_send_text(client, HEADER + 6);
+    weft_test_send_text(client, &HEADER[6]);
     weft_test_poll();
     weft_listener_abort(listener);
     cr_assert_eq(weft_test_run(weft_listener_drain(listener)), 0);
@@ -337,7 +337,7 @@ Test(listen_proxy, freeing_the_listener_ends_a_connection_in_its_header)
     for (int polled = 0; polled < 2; polled++) {
         weft_listener *listener = listen_behind_proxy("127.0.0.1:0");
         int client = client_in_its_header(listener);
-        weft_test_send_text(client, HEADER + 6);
+        weft_test_send_text(client, &HEADER[6]);
         if (polled)
             weft_test_poll();
         weft_listener_free(listener);
