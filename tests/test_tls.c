@@ -229,7 +229,7 @@ Test(tls, both_sides_know_what_was_agreed_upon)
     cr_assert_null(weft_tls_info(pair.client));
     test_shake_hands(&pair, client, server, "example.org");
     cr_assert(test_agreed(&pair));
-    const struct weft_tls_info *info = weft_tls_info(pair.client);
+    const struct weft_tls_details *info = weft_tls_info(pair.client);
     cr_assert_str_eq(info->version, "TLS 1.3");
     cr_assert_str_eq(info->cipher, "TLS_AES_256_GCM_SHA384");
     cr_assert_str_eq(info->alpn, "");

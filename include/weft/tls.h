@@ -199,7 +199,7 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *
 weft_start_tls(weft_stream *stream, weft_tls_context *context, const char *server_name);
 
 /** What was agreed upon. Texts are "" where there is nothing to tell, never NULL. */
-struct weft_tls_info {
+struct weft_tls_details {
     const char *version;      /* "TLS 1.3" */
     const char *cipher;       /* "TLS_AES_256_GCM_SHA384" */
     const char *alpn;         /* "h2" */
@@ -220,7 +220,7 @@ struct weft_tls_info {
  * Errors:    NULL: it is not TLS, its handshake is not done, it has failed, or out of memory.
  * Since:     0.1
  */
-WEFT_PUBLIC const struct weft_tls_info *weft_tls_info(weft_stream *stream);
+WEFT_PUBLIC const struct weft_tls_details *weft_tls_info(weft_stream *stream);
 
 #ifdef __cplusplus
 }

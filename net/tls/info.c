@@ -15,7 +15,7 @@ enum { SUBJECT = 1024, DIGEST = 32 };
 
 /* A block that is measured (NULL) or written. */
 struct block {
-    struct weft_tls_info *info;
+    struct weft_tls_details *info;
     const char **names;
     char *texts;
     size_t size; /* of the texts so far */
@@ -70,7 +70,7 @@ static const char *server_name(const struct weft__tls *tls)
                           : tls->server_name;
 }
 
-static void write_peer(struct block *block, struct weft_tls_info *info, X509 *certificate)
+static void write_peer(struct block *block, struct weft_tls_details *info, X509 *certificate)
 {
     char subject[SUBJECT] = "";
     if (certificate)
@@ -87,7 +87,7 @@ static void write_all(const struct weft__tls *tls, struct block *block)
     const unsigned char *alpn;
     unsigned alpn_len;
     X509 *certificate = SSL_get0_peer_certificate(tls->ssl);
-    struct weft_tls_info info = {0};
+    struct weft_tls_details info = {0};
     SSL_get0_alpn_selected(tls->ssl, &alpn, &alpn_len);
     info.version = put_text(block, version_text(tls->ssl));
     info.cipher = put_text(block, SSL_get_cipher_name(tls->ssl));
@@ -103,24 +103,24 @@ static void write_all(const struct weft__tls *tls, struct block *block)
         *block->info = info;
 }
 
-static struct weft_tls_info *make(const struct weft__tls *tls)
+static struct weft_tls_details *make(const struct weft__tls *tls)
 {
     struct block block = {0};
     write_all(tls, &block);
     size_t names = block.name_count * sizeof(char *);
-    char *memory = weft__companion_malloc(sizeof(struct weft_tls_info) + names + block.size);
+    char *memory = weft__companion_malloc(sizeof(struct weft_tls_details) + names + block.size);
     if (!memory)
         return NULL;
     block = (struct block){
-        .info = (struct weft_tls_info *)(void *)memory,
-        .names = (const char **)(void *)(memory + sizeof(struct weft_tls_info)),
-        .texts = memory + sizeof(struct weft_tls_info) + names,
+        .info = (struct weft_tls_details *)(void *)memory,
+        .names = (const char **)(void *)(memory + sizeof(struct weft_tls_details)),
+        .texts = memory + sizeof(struct weft_tls_details) + names,
     };
     write_all(tls, &block);
     return block.info;
 }
 
-const struct weft_tls_info *weft_tls_info(weft_stream *stream)
+const struct weft_tls_details *weft_tls_info(weft_stream *stream)
 {
     if (!stream || weft__companion_is_elsewhere(weft__companion_stream_loop_id(stream), __func__))
         return NULL;

@@ -145,10 +145,10 @@ struct weft__tls {
     weft_tls_context *context; /* a reference */
     weft_future *over;         /* done when the handshake is; a reference */
     struct weft_callback deadline;
-    char *why;                  /* what is wrong; owned; NULL: nothing, or no memory for it */
-    struct weft_tls_info *info; /* made when asked for; owned */
-    uint64_t protected_bytes;   /* since the key was changed */
-    char server_name[];         /* "" for servers */
+    char *why;                     /* what is wrong; owned; NULL: nothing, or no memory for it */
+    struct weft_tls_details *info; /* made when asked for; owned */
+    uint64_t protected_bytes;      /* since the key was changed */
+    char server_name[];            /* "" for servers */
 };
 
 extern const struct weft__stream_filter_ops weft__tls_filter_ops;
