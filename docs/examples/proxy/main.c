@@ -72,7 +72,7 @@ static weft_future *next_signal(struct serve_all *self)
 
 static WEFT_ASYNC(serve_all)
 {
-    struct config *config;
+    struct config *config = NULL;
     WEFT_BEGIN;
     if (!listen_to_signals(self))
         WEFT_FAIL(-errno, "signals: %s", strerror(errno));
