@@ -334,7 +334,7 @@ WEFT_PUBLIC const char *weft_http_body(const weft_http_response *response, size_
  *
  * Thread:    any.
  * Ownership: the caller's: weft_bytes_free(), or free().
- * Errors:    NULL: streamed, taken before, or NULL.
+ * Errors:    NULL: it is empty, streamed, taken before, or `response` is NULL.
  * Since:     0.1
  */
 WEFT_PUBLIC weft_bytes *weft_http_take_body(weft_http_response *response);
