@@ -181,3 +181,19 @@ Test(tls_memory, a_handshake_gets_on_without_memory_to_read_into)
     test_free(&pair);
     end();
 }
+
+Test(tls_memory, a_write_without_memory_breaks_the_connection)
+{
+    static char much[1 << 20];
+    client = test_client_context(NULL);
+    server = test_server_context(NULL);
+    struct test_pair pair = test_handshake(client, server, "example.org");
+    cr_assert(test_agreed(&pair));
+    weft_test_heap_fail_at(1);
+    cr_assert_eq(weft_write(pair.client, much, sizeof(much)), -ENOMEM);
+    cr_assert(weft_test_heap_failed());
+    cr_assert_eq(weft_write(pair.client, "x", 1), -ENOMEM);
+    cr_assert_eq(test_wait_for(weft_drain(pair.client)), -ENOMEM);
+    test_free(&pair);
+    end();
+}
