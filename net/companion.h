@@ -15,8 +15,8 @@ WEFT_PUBLIC uint32_t weft__companion_stream_loop_id(const weft_stream *stream);
 WEFT_PUBLIC int weft__companion_stream_fd(const weft_stream *stream);
 
 /**
- * Set a filter. What the stream has read already is the first that it receives; what waits to be sent
- * is sent before all that it sends.
+ * Set a filter. What the stream has read already is the first that it receives; what waits to be
+ * sent is sent before all that it sends.
  *
  * Takes over the filter with success. -EBUSY: there is one, or a read or a file is under way, or
  * descriptors go by it; -EPIPE: after
@@ -37,9 +37,9 @@ WEFT_PUBLIC ssize_t weft__companion_filter_receive(struct weft__stream_filter *f
                                                    size_t size);
 
 /**
- * Append to what is to be sent; in any of the ops but end(), and outside of them. It is sent when the
- * op has returned; outside by weft__companion_filter_push(). After shut_down() it is dropped.
- * 0 or -ENOMEM.
+ * Append to what is to be sent; in any of the ops but end(), and outside of them. It is sent when
+ * the op has returned; outside by weft__companion_filter_push(). After shut_down() it is dropped. 0
+ * or -ENOMEM.
  */
 WEFT_PUBLIC int weft__companion_filter_send(struct weft__stream_filter *filter, const void *data,
                                             size_t len);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * What streams over sockets have besides (<weft/stream.h>): the descriptor, options, who is at the other
- * end; and descriptors that are handed to another process.
+ * What streams over sockets have besides (<weft/stream.h>): the descriptor, options, who is at the
+ * other end; and descriptors that are handed to another process.
  */
 #ifndef WEFT_SOCKET_H
 #define WEFT_SOCKET_H
@@ -18,8 +18,8 @@ extern "C" {
 #endif
 
 /**
- * The descriptor of a stream, to look at (get_extra_info("socket")). Who reads or writes it, or makes it
- * blocking, breaks the stream.
+ * The descriptor of a stream, to look at (get_extra_info("socket")). Who reads or writes it, or
+ * makes it blocking, breaks the stream.
  *
  * Thread:    loop.
  * Ownership: borrowed, as long as the stream is there.
@@ -51,7 +51,7 @@ WEFT_PUBLIC int weft_stream_set_option(weft_stream *stream, int level, int name,
 WEFT_PUBLIC int weft_stream_get_option(const weft_stream *stream, int level, int name,
                                        int *ret_value);
 
-/** When a peer that says nothing is asked whether it is there. Zero is the default of every field. */
+/** When a peer that says nothing is asked whether it is there. Zero: the default of a field. */
 struct weft_keepalive {
     size_t size;      /* sizeof(struct weft_keepalive), or 0 for "this version" */
     weft_ns idle;     /* so long after it said something; whole seconds, rounded up; 0: 60 s */
@@ -60,13 +60,13 @@ struct weft_keepalive {
 };
 
 /**
- * Let the kernel ask a silent peer whether it is there (SO_KEEPALIVE): else a connection whose peer has
- * lost power, or its network, is there for ever if nothing is written.
+ * Let the kernel ask a silent peer whether it is there (SO_KEEPALIVE): else a connection whose peer
+ * has lost power, or its network, is there for ever if nothing is written.
  *
  * Thread:    loop.
  * Ownership: `keepalive` is copied; NULL: not any more.
- * Errors:    -EINVAL: negative fields, or more than 32767 seconds, or 127 times; -EOPNOTSUPP: it is not
- *            TCP; -EBADF as weft_stream_fd().
+ * Errors:    -EINVAL: negative fields, or more than 32767 seconds, or 127 times; -EOPNOTSUPP: it is
+ *            not TCP; -EBADF as weft_stream_fd().
  * Since:     0.1
  */
 WEFT_PUBLIC int weft_stream_set_keepalive(weft_stream *stream,
@@ -94,9 +94,9 @@ WEFT_PUBLIC int weft_stream_credentials(const weft_stream *stream, struct weft_c
 /**
  * Write, and hand over a copy of a descriptor with the first byte (SCM_RIGHTS).
  *
- * The peer, which is another process most often, gets a descriptor of its own of the same open file. It
- * keeps its place among the bytes that are written before and after. A peer that does not expect one
- * gets the bytes only.
+ * The peer, which is another process most often, gets a descriptor of its own of the same open
+ * file. It keeps its place among the bytes that are written before and after. A peer that does not
+ * expect one gets the bytes only.
  *
  * Thread:    loop.
  * Ownership: `fd` stays the caller's, who may close it at once; `data` as with weft_write().
@@ -107,16 +107,16 @@ WEFT_PUBLIC int weft_stream_credentials(const weft_stream *stream, struct weft_c
 WEFT_PUBLIC int weft_send_fd(weft_stream *stream, int fd, const void *data, size_t len);
 
 /**
- * Keep the descriptors that come from now on, at most `limit` that weft_receive_fd() has not given; what
- * came before was closed. Call it right after the stream was made.
+ * Keep the descriptors that come from now on, at most `limit` that weft_receive_fd() has not given;
+ * what came before was closed. Call it right after the stream was made.
  *
- * When more come, or the process has no free number for one, the reading direction fails behind the bytes
- * before, with WEFT_ELIMIT or -EMFILE.
+ * When more come, or the process has no free number for one, the reading direction fails behind the
+ * bytes before, with WEFT_ELIMIT or -EMFILE.
  *
  * Thread:    loop.
  * Ownership: what is kept is closed with the stream.
- * Errors:    -EOPNOTSUPP: it is not a Unix socket, or has TLS; -EINVAL: `limit` is 0 or more than 253, or
- *            it was called before; -ENOMEM; -ESHUTDOWN.
+ * Errors:    -EOPNOTSUPP: it is not a Unix socket, or has TLS; -EINVAL: `limit` is 0 or more than
+ *            253, or it was called before; -ENOMEM; -ESHUTDOWN.
  * Since:     0.1
  */
 WEFT_PUBLIC int weft_accept_fds(weft_stream *stream, size_t limit);
@@ -124,15 +124,15 @@ WEFT_PUBLIC int weft_accept_fds(weft_stream *stream, size_t limit);
 /**
  * The next descriptor that has come, in order; the value is its number. It is close-on-exec.
  *
- * It is here no later than the byte with which it was sent: so read the message first, and then as many
- * descriptors as it announces. A task that waits for one before reading what is before it meets
- * WEFT_ELIMIT when that is more than the stream may keep.
+ * It is here no later than the byte with which it was sent: so read the message first, and then as
+ * many descriptors as it announces. A task that waits for one before reading what is before it
+ * meets WEFT_ELIMIT when that is more than the stream may keep.
  *
  * Thread:    loop.
- * Ownership: returns one reference, never NULL. The value has a destructor, which closes it: whoever takes
- *            it closes it.
- * Errors:    by the future: WEFT_EOF (the stream has ended), -EBUSY (another read is under way), -EINVAL
- *            (weft_accept_fds() was not called), WEFT_ELIMIT; else as weft_read().
+ * Ownership: returns one reference, never NULL. The value has a destructor, which closes it:
+ *            whoever takes it closes it.
+ * Errors:    by the future: WEFT_EOF (the stream has ended), -EBUSY (another read is under way),
+ *            -EINVAL (weft_accept_fds() was not called), WEFT_ELIMIT; else as weft_read().
  * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_receive_fd(weft_stream *stream);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * Streams over pipes, terminals and files, and over what a process was started with: stdin, stdout and
- * stderr (asyncio's connect_read_pipe and connect_write_pipe).
+ * Streams over pipes, terminals and files, and over what a process was started with: stdin, stdout
+ * and stderr (asyncio's connect_read_pipe and connect_write_pipe).
  *
  *     self->in = weft_open_stdin();
  *     for (;;) {
@@ -9,11 +9,13 @@
  *         …
  *     }
  *
- * They are used as any stream (<weft/stream.h>), in one direction: a reader refuses to write (-EPIPE),
- * and what is only written has nothing to read. A pipe that nobody reads is -EPIPE, and no signal.
+ * They are used as any stream (<weft/stream.h>), in one direction: a reader refuses to write
+ * (-EPIPE), and what is only written has nothing to read. A pipe that nobody reads is -EPIPE, and
+ * no signal.
  *
- * What the kernel can watch (pipes, terminals, sockets) costs no thread. The rest (files, /dev/null) is
- * read and written by workers, 64 KiB at a time, so that a slow disk never stops the loop.
+ * What the kernel can watch (pipes, terminals, sockets) costs no thread. The rest (files,
+ * /dev/null) is read and written by workers, 64 KiB at a time, so that a slow disk never stops the
+ * loop.
  */
 #ifndef WEFT_STDIO_H
 #define WEFT_STDIO_H
@@ -28,8 +30,8 @@ extern "C" {
 /**
  * A stream that reads from a descriptor: the end of a pipe, a FIFO, a terminal, a file.
  *
- * It is made close-on-exec, and non-blocking if it can be watched: for every process that has it. So give
- * one of your own; for what the process was started with there is weft_open_stdin().
+ * It is made close-on-exec, and non-blocking if it can be watched: for every process that has it.
+ * So give one of your own; for what the process was started with there is weft_open_stdin().
  *
  * Thread:    loop.
  * Ownership: the caller's, until weft_close() or weft_stream_free(). Takes over `fd`, unless it
@@ -56,8 +58,8 @@ WEFT_PUBLIC weft_stream *weft_open_pipe_writer(int fd);
  * socket or a file.
  *
  * Descriptor 0 stays open and blocking, for this process and for those that share it: a shell would
- * find its terminal spoilt. What was read ahead is gone for others who read it, as with stdio. While
- * the stream is open, so is an end of a pipe.
+ * find its terminal spoilt. What was read ahead is gone for others who read it, as with stdio.
+ * While the stream is open, so is an end of a pipe.
  *
  * Thread:    loop.
  * Ownership: the caller's, until weft_close() or weft_stream_free().
@@ -69,9 +71,9 @@ WEFT_PUBLIC weft_stream *weft_open_stdin(void);
 /**
  * A stream that writes to the stdout of the process; else as weft_open_stdin().
  *
- * What is written is sent in order with other writes of the stream, but not with those of printf() and
- * its like: call fflush() before. Await weft_close(), or weft_drain(), before the loop ends: what
- * waits then is lost.
+ * What is written is sent in order with other writes of the stream, but not with those of printf()
+ * and its like: call fflush() before. Await weft_close(), or weft_drain(), before the loop ends:
+ * what waits then is lost.
  *
  * Thread:    loop.
  * Ownership: as weft_open_stdin().

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * Streams: connected sockets that are read and written without blocking (asyncio's StreamReader and
- * StreamWriter in one). <weft/connect.h> has how to come by one, <weft/listen.h> the other end: servers;
- * <weft/socket.h> what only sockets have.
+ * StreamWriter in one). <weft/connect.h> has how to come by one, <weft/listen.h> the other end:
+ * servers; <weft/socket.h> what only sockets have.
  *
  *     struct ask { WEFT_FRAME; weft_stream *stream; weft_bytes *line; };
  *
@@ -122,8 +122,8 @@ struct weft_stream_stats {
 };
 
 /**
- * Count what a stream has done. The bytes are those that its user reads and writes: with TLS, more go
- * by the wire.
+ * Count what a stream has done. The bytes are those that its user reads and writes: with TLS, more
+ * go by the wire.
  *
  * Thread:    loop.
  * Ownership: nothing changes hands.
@@ -196,11 +196,11 @@ struct weft_separator {
 };
 
 /**
- * Read up to and including whichever separator ends first (StreamReader.readuntil with a tuple); the
- * value is a weft_bytes, which ends with it.
+ * Read up to and including whichever separator ends first (StreamReader.readuntil with a tuple);
+ * the value is a weft_bytes, which ends with it.
  *
- * Of those that end at the same byte it does not matter which it was. One that begins with another one
- * is never waited for: "\n" and "\n\n" together are "\n".
+ * Of those that end at the same byte it does not matter which it was. One that begins with another
+ * one is never waited for: "\n" and "\n\n" together are "\n".
  *
  * Thread:    loop.
  * Ownership: as weft_read_line(); the separators are copied.
@@ -212,8 +212,8 @@ weft_read_until_any(weft_stream *stream, const struct weft_separator *separators
                     size_t limit);
 
 /**
- * The next line, lent by the stream (`async for line in reader`); the value is a `const weft_bytes *`,
- * or NULL at the end of the stream:
+ * The next line, lent by the stream (`async for line in reader`); the value is a `const weft_bytes
+ * *`, or NULL at the end of the stream:
  *
  *     for (;;) {
  *         WEFT_AWAIT_INTO(self->line, weft_next_line(self->stream, NULL));
@@ -224,12 +224,12 @@ weft_read_until_any(weft_stream *stream, const struct weft_separator *separators
  *
  * The line comes without its end; a NUL follows the last byte. What follows the last "\n", if
  * anything, is a line too. Compared with weft_read_line() nothing is allocated for each line, and
- * nothing is to be freed. `options` says what ends a line, and how long it may be; its `chunk` is not
- * used.
+ * nothing is to be freed. `options` says what ends a line, and how long it may be; its `chunk` is
+ * not used.
  *
  * Thread:    loop.
- * Ownership: returns one reference, never NULL. The line is borrowed: until the next call, or the end of
- *            the stream object. `options` may be NULL, and is copied.
+ * Ownership: returns one reference, never NULL. The line is borrowed: until the next call, or the
+ *            end of the stream object. `options` may be NULL, and is copied.
  * Errors:    by the future: WEFT_ELIMIT (a longer line), -EINVAL (the options). Else as
  *            weft_read(). Nothing is taken then.
  * Since:     0.1
@@ -378,9 +378,9 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_close(weft_stream *stream);
 WEFT_PUBLIC void weft_stream_free(weft_stream *stream);
 
 /**
- * weft_stream_free(), and the peer is told that something is missing (transport.abort): by TCP it gets
- * a reset (RST) in place of an end, and what the kernel had still to send is dropped. With other kinds
- * of streams it is the same as weft_stream_free(). NULL is nothing.
+ * weft_stream_free(), and the peer is told that something is missing (transport.abort): by TCP it
+ * gets a reset (RST) in place of an end, and what the kernel had still to send is dropped. With
+ * other kinds of streams it is the same as weft_stream_free(). NULL is nothing.
  *
  * Thread:    loop.
  * Ownership: consumes the stream.
