@@ -21,6 +21,10 @@
  * and one that was just added connects: a thousand at once would be one long call. So each is added and
  * acted for alone, and a turn ends after SLICE of them or BUDGET, to go on at the next tick.
  *
+ * The budget is that of a tick, and sockets come first: what is ready when it is used up is still ready
+ * at the next poll, behind the others. So what has begun goes on before more is begun, one a turn at
+ * least, and other tasks run in between.
+ *
  * A socket that cannot be watched, for want of memory, fails the transfer it belongs to. (libcurl could
  * be told, but gives up the whole session then.)
  *
@@ -78,6 +82,24 @@ static void act(struct weft__client_engine *engine, curl_socket_t fd, int what)
     (void)curl_multi_socket_action(engine->multi, fd, what, &running);
 }
 
+/* ---- The budget ---- */
+
+static int64_t real_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Is libcurl's time in this tick over? It begins with the first question. */
+static bool is_over(struct weft__client_engine *engine)
+{
+    int64_t now = real_now();
+    if (engine->until == 0)
+        engine->until = now + BUDGET_NS;
+    return now >= engine->until;
+}
+
 /* ---- Sockets ---- */
 
 static void on_ready(evutil_socket_t fd, short what, void *arg)
@@ -89,8 +111,9 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
         event_del(&watch->event);
         return;
     }
-    act(engine, fd, flags); /* the watch may be gone now */
     want_turn(engine);
+    if (!is_over(engine))       /* else it is still ready at the next poll */
+        act(engine, fd, flags); /* the watch may be gone now */
 }
 
 static void unwatch(struct weft__client_engine *engine, curl_socket_t fd, struct watch *watch)
@@ -168,13 +191,6 @@ static int on_timer(CURLM *multi, long timeout_ms, void *arg)
     return 0;
 }
 
-static int64_t real_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /* ---- Turns ---- */
 
 static struct weft__client_transfer *take_first(struct weft__client_engine *engine)
@@ -201,8 +217,7 @@ static void start(struct weft__client_engine *engine, struct weft__client_transf
 static void start_some(struct weft__client_engine *engine)
 {
     unsigned started = 0;
-    int64_t until = real_now() + BUDGET_NS;
-    while (engine->first && started < SLICE && (started == 0 || real_now() < until)) {
+    while (engine->first && started < SLICE && (started == 0 || !is_over(engine))) {
         struct weft__client_transfer *transfer = take_first(engine);
         if (weft_is_done(transfer->event)) /* given up, which its owner has not heard of yet */
             continue;
@@ -225,6 +240,7 @@ static void run_turn(void *arg)
     }
     if (engine->first)
         start_some(engine);
+    engine->until = 0;
     harvest(engine);
     if (engine->first)
         want_turn(engine);

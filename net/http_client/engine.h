@@ -14,12 +14,13 @@ struct weft__client_transfer;
 
 /** All fields are [loop]. */
 struct weft__client_engine {
-    CURLM *multi;                               /* owned */
-    struct event_base *base;                    /* borrowed: the loop's */
-    struct event timer;                         /* what libcurl waits for, by its own clock */
-    struct weft_callback turn;                  /* what is to be done at the next tick */
-    bool is_due;                                /* libcurl's timer has fired */
-    unsigned generation;                        /* [const] of the process */
+    CURLM *multi;              /* owned */
+    struct event_base *base;   /* borrowed: the loop's */
+    struct event timer;        /* what libcurl waits for, by its own clock */
+    struct weft_callback turn; /* what is to be done at the next tick */
+    bool is_due;               /* libcurl's timer has fired */
+    int64_t until;             /* of this tick\'s budget, by the real clock; 0: it has not begun */
+    unsigned generation;       /* [const] of the process */
     struct weft__client_transfer *first, **end; /* that are to be started */
     uint64_t attempts, turns, connections;
     unsigned most_started;

@@ -34,7 +34,7 @@ struct http_attempt {
     struct weft__client_place place;
     weft_timeout *connecting;
     weft_addresses *addresses; /* owned, at once made into: */
-    char *known[2];            /* owned: of the host, and of the proxy */
+    struct weft__client_known known;
     weft_file *file;
     struct stat *info;
     int64_t length;
@@ -63,12 +63,11 @@ static weft_future *look_up(const struct weft__client_url *url)
 }
 
 /* The addresses that were found, if any. */
-static bool is_known(struct http_attempt *self, int which, const struct weft__client_url *url)
+static int keep_addresses(struct http_attempt *self, const struct weft__client_url *url)
 {
     weft_addresses *addresses = self->addresses;
     self->addresses = NULL;
-    self->known[which] = addresses ? weft__client_known(url, addresses) : NULL;
-    return !addresses || self->known[which];
+    return addresses ? weft__client_known_add(&self->known, url, addresses) : 0;
 }
 
 static bool needs_trust(const struct weft__client_request *request)
@@ -82,7 +81,7 @@ static bool needs_trust(const struct weft__client_request *request)
 static int make_transfer(struct http_attempt *self)
 {
     self->transfer =
-        weft__client_transfer_new(self->request, self->place, self->length, self->known);
+        weft__client_transfer_new(self->request, self->place, self->length, &self->known);
     self->place = (struct weft__client_place){0};
     if (!self->transfer)
         return -ENOMEM;
@@ -139,11 +138,11 @@ static WEFT_ASYNC(http_attempt)
         WEFT_AWAIT(weft__client_trust_load(self->request->session->trust));
     if (is_to_look_up(self->request->session, &self->request->url))
         WEFT_AWAIT_INTO(self->addresses, look_up(&self->request->url));
-    if (!is_known(self, 0, &self->request->url))
+    if (keep_addresses(self, &self->request->url) < 0)
         WEFT_FAIL(-ENOMEM);
     if (is_proxy_to_look_up(self->request->session))
         WEFT_AWAIT_INTO(self->addresses, look_up(&self->request->session->proxy));
-    if (!is_known(self, 1, &self->request->session->proxy))
+    if (keep_addresses(self, &self->request->session->proxy) < 0)
         WEFT_FAIL(-ENOMEM);
 
     self->status = make_transfer(self);
@@ -167,8 +166,7 @@ static WEFT_ASYNC(http_attempt)
     }
     weft__client_transfer_free(self->transfer);
     weft__client_place_leave(&self->place);
-    weft__companion_free(self->known[0]);
-    weft__companion_free(self->known[1]);
+    weft__client_known_free(&self->known);
     weft_stat_free(self->info);
     weft_file_unref(self->file);
     if (self->connecting && weft_timeout_exit(self->connecting, WEFT_OUTCOME) != WEFT_OUTCOME)

@@ -8,8 +8,10 @@
  */
 #include "net/http_client/lookup.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <weft/address.h>
 
 #include "net/http_client/text.h"
@@ -28,7 +30,16 @@ static size_t format_host(const weft_address *address, char text[ADDRESS_TEXT])
     return strlen(text);
 }
 
-char *weft__client_known(const struct weft__client_url *url, weft_addresses *addresses)
+static bool has_family(const weft_addresses *addresses, int family)
+{
+    for (size_t i = 0; i < addresses->count; i++)
+        if (weft_address_family(&addresses->list[i]) == family)
+            return true;
+    return false;
+}
+
+/* NULL: out of memory. */
+static char *format_entry(const struct weft__client_url *url, const weft_addresses *addresses)
 {
     size_t count = addresses->count < MAX_ADDRESSES ? addresses->count : MAX_ADDRESSES;
     size_t size = strlen(url->host) + strlen(url->port) + 4 + count * ADDRESS_TEXT;
@@ -39,6 +50,23 @@ char *weft__client_known(const struct weft__client_url *url, weft_addresses *add
             entry[len++] = ',';
         len += format_host(&addresses->list[i], entry + len);
     }
-    weft_addresses_free(addresses);
     return entry;
+}
+
+int weft__client_known_add(struct weft__client_known *known, const struct weft__client_url *url,
+                           weft_addresses *addresses)
+{
+    char *entry = format_entry(url, addresses);
+    if (has_family(addresses, AF_INET) && has_family(addresses, AF_INET6))
+        known->has_both_families = true;
+    weft_addresses_free(addresses);
+    known->entries[known->entries[0] ? 1 : 0] = entry;
+    return entry ? 0 : -ENOMEM;
+}
+
+void weft__client_known_free(struct weft__client_known *known)
+{
+    weft__companion_free(known->entries[0]);
+    weft__companion_free(known->entries[1]);
+    *known = (struct weft__client_known){0};
 }

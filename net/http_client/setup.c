@@ -97,9 +97,23 @@ static CURLcode set_version(CURL *easy, unsigned flags)
     return code;
 }
 
-static CURLcode set_route(CURL *easy, struct weft__client_transfer *transfer,
-                          const struct weft__client_defaults *defaults)
+/*
+ * After this time libcurl tries the other family of addresses, if there is one: but it looks in any
+ * case, at all transfers whose time has come, in one call. So where there is one family it never comes,
+ * and else the more are under way the later, each at a time of its own.
+ */
+static long patience(const struct weft__client_transfer *transfer, bool has_both_families)
 {
+    size_t under_way = transfer->session->users;
+    if (!has_both_families)
+        return 24L * 3600 * 1000;
+    return 200 + (long)(under_way < 2000 ? under_way : 2000);
+}
+
+static CURLcode set_route(CURL *easy, struct weft__client_transfer *transfer,
+                          bool has_both_families)
+{
+    const struct weft__client_defaults *defaults = &transfer->session->defaults;
     CURLcode code = CURLE_OK;
     bool is_abstract = defaults->unix_socket && defaults->unix_socket[0] == '@';
     SET(CURLOPT_NOSIGNAL, 1L);
@@ -109,16 +123,18 @@ static CURLcode set_route(CURL *easy, struct weft__client_transfer *transfer,
         SET(CURLOPT_ABSTRACT_UNIX_SOCKET, defaults->unix_socket + 1);
     else if (defaults->unix_socket)
         SET(CURLOPT_UNIX_SOCKET_PATH, defaults->unix_socket);
+    SET(CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS, patience(transfer, has_both_families));
     SET(CURLOPT_RESOLVE, transfer->known);
     SET(CURLOPT_RESOLVER_START_FUNCTION, refuse_look_up);
     SET(CURLOPT_RESOLVER_START_DATA, transfer->known ? NULL : transfer);
     return code;
 }
 
-static CURLcode set_session(CURL *easy, struct weft__client_transfer *transfer)
+static CURLcode set_session(CURL *easy, struct weft__client_transfer *transfer,
+                            bool has_both_families)
 {
     const weft_http_session *session = transfer->session;
-    CURLcode code = set_route(easy, transfer, &session->defaults);
+    CURLcode code = set_route(easy, transfer, has_both_families);
     if (code == CURLE_OK)
         code = set_version(easy, session->defaults.flags);
     if (code == CURLE_OK)
@@ -130,12 +146,14 @@ static CURLcode set_session(CURL *easy, struct weft__client_transfer *transfer)
 }
 
 static bool copy_lists(struct weft__client_transfer *transfer,
-                       const struct weft__client_request *request, char *const known[2])
+                       const struct weft__client_request *request,
+                       const struct weft__client_known *known)
 {
     for (int i = 0; i < 2; i++) {
+        const char *entry = known->entries[i];
         struct curl_slist *longer =
-            known[i] ? curl_slist_append(transfer->known, known[i]) : transfer->known;
-        if (known[i] && !longer)
+            entry ? curl_slist_append(transfer->known, entry) : transfer->known;
+        if (entry && !longer)
             return false;
         transfer->known = longer;
     }
@@ -149,12 +167,13 @@ static bool copy_lists(struct weft__client_transfer *transfer,
 }
 
 bool weft__client_setup(struct weft__client_transfer *transfer,
-                        const struct weft__client_request *request, char *const known[2])
+                        const struct weft__client_request *request,
+                        const struct weft__client_known *known)
 {
     CURL *easy = transfer->easy;
     if (!copy_lists(transfer, request, known))
         return false;
     return set_callbacks(easy, transfer) == CURLE_OK &&
            set_request(easy, transfer, request) == CURLE_OK &&
-           set_session(easy, transfer) == CURLE_OK;
+           set_session(easy, transfer, known->has_both_families) == CURLE_OK;
 }

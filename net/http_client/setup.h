@@ -6,12 +6,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct weft__client_known;
 struct weft__client_request;
 struct weft__client_transfer;
 
 /** False: out of memory. */
 bool weft__client_setup(struct weft__client_transfer *transfer,
-                        const struct weft__client_request *request, char *const known[2]);
+                        const struct weft__client_request *request,
+                        const struct weft__client_known *known);
 
 /* What libcurl calls; `arg` is the transfer. See transfer.c. */
 size_t weft__client_on_header(char *line, size_t one, size_t count, void *arg);

@@ -259,7 +259,7 @@ void weft__client_transfer_resume_sending(struct weft__client_transfer *transfer
 /* ---- Life ---- */
 
 static bool fill(struct weft__client_transfer *transfer, struct weft__client_request *request,
-                 int64_t file_length, char *const known[2])
+                 int64_t file_length, const struct weft__client_known *known)
 {
     bool streams = request->flags & WEFT_HTTP_STREAM;
     transfer->session = weft__client_session_ref(request->session);
@@ -281,7 +281,8 @@ static bool fill(struct weft__client_transfer *transfer, struct weft__client_req
 
 struct weft__client_transfer *weft__client_transfer_new(struct weft__client_request *request,
                                                         struct weft__client_place place,
-                                                        int64_t file_length, char *const known[2])
+                                                        int64_t file_length,
+                                                        const struct weft__client_known *known)
 {
     struct weft__client_transfer *transfer = weft__client_alloc(sizeof(*transfer));
     if (!transfer) {

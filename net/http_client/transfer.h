@@ -9,6 +9,7 @@
 #include <weft/timeout.h>
 
 #include "net/http_client/limits.h"
+#include "net/http_client/lookup.h"
 #include "net/http_client/policy.h"
 #include "net/http_client/request.h"
 #include "net/http_client/response.h"
@@ -42,11 +43,11 @@ struct weft__client_transfer {
     char error[CURL_ERROR_SIZE];
 };
 
-/** One that is not started; takes over the place. `file_length` of a body that is a file; `known`: for CURLOPT_RESOLVE, NULL: nothing to be
- * known. NULL: out of memory; the place is given up. */
+/** One that is not started; takes over the place. `file_length` of a body that is a file; NULL: out of memory; the place is given up. */
 struct weft__client_transfer *weft__client_transfer_new(struct weft__client_request *request,
                                                         struct weft__client_place place,
-                                                        int64_t file_length, char *const known[2]);
+                                                        int64_t file_length,
+                                                        const struct weft__client_known *known);
 
 void weft__client_transfer_start(struct weft__client_transfer *transfer);
 
