@@ -188,6 +188,28 @@ Test(tls_world, s_client_of_an_old_version_is_refused_with_the_version)
     end();
 }
 
+Test(tls_world, what_is_weak_is_not_spoken)
+{
+    static const char *const weak[] = {
+        "AES128-GCM-SHA256:AES256-SHA", /* the certificate's key opens what was recorded */
+        "ECDHE-RSA-AES128-SHA:ECDHE-RSA-AES256-SHA384", /* not authenticated */
+        "aNULL",
+        "eNULL",
+    };
+    const struct test_cert *rsa = test_make(&(struct test_make){
+        .subject = "rsa", .names = "DNS:example.org", .is_rsa = true, .issuer = test_ca});
+    struct weft_tls_options options = test_serving(rsa);
+    serve(&options);
+    for (size_t i = 0; i < sizeof(weak) / sizeof(*weak); i++) {
+        const char *arguments = command_of("-tls1_2 -cipher %s:@SECLEVEL=0", weak[i]);
+        cr_assert(s_client(arguments, "alert handshake failure", false), "%s", weak[i]);
+        cr_assert(says(refusal(), "no shared cipher"));
+    }
+    cr_assert(s_client("-tls1_2", "ECDHE-RSA-AES", true));
+    cr_assert(s_client("-tls1_2", "Compression: NONE", true));
+    end();
+}
+
 Test(tls_world, s_client_may_change_keys)
 {
     serve(NULL);

@@ -93,11 +93,14 @@ struct weft_tls_options {
      */
     const struct weft_tls_certificate *certificates;
     size_t certificate_count; /* 0: one, if there is any */
-    const char *ca;      /* those who are trusted besides the system's (servers: by whom clients'
+    const char *ca;   /* those who are trusted besides the system's (servers: by whom clients'
                                  certificates are made): a PEM file, or the text itself */
-    const char *alpn;    /* what is spoken on top, most wanted first: "h2,http/1.1"; a server
+    const char *alpn; /* what is spoken on top, most wanted first: "h2,http/1.1"; a server
                                  refuses who offers others only, and lets pass who offers none */
-    const char *ciphers; /* of TLS 1.2, in OpenSSL's words; NULL: OpenSSL's default */
+    const char
+        *ciphers; /* of TLS 1.2, in OpenSSL's words; NULL: those with keys of their own for each
+                            connection and authenticated encryption (ECDHE or DHE, with AES-GCM or
+                            ChaCha20) */
     enum weft_tls_version min_version; /* default: TLS 1.2 */
     enum weft_tls_version max_version; /* default: the newest */
     unsigned flags;                    /* enum weft_tls_flags */

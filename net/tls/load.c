@@ -22,6 +22,9 @@
 
 static const unsigned char session_context[] = "weft";
 
+/* Of TLS 1.2: a new key for each connection, and authenticated encryption. TLS 1.3 has no others. */
+static const char good_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20";
+
 /* ---- What belongs to an SSL_CTX ---- */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -198,8 +201,9 @@ static weft_result set_up(SSL_CTX *ctx, const struct weft__tls_setup *setup)
         !SSL_CTX_set_min_proto_version(ctx, version_of(options->min_version, TLS1_2_VERSION)) ||
         !SSL_CTX_set_max_proto_version(ctx, version_of(options->max_version, TLS1_3_VERSION)))
         return weft_err(WEFT_ETLS);
-    if (options->ciphers && !SSL_CTX_set_cipher_list(ctx, options->ciphers))
-        return weft_errf(-EINVAL, "no cipher of \"%s\" is known", options->ciphers);
+    if (!SSL_CTX_set_cipher_list(ctx, options->ciphers ? options->ciphers : good_ciphers))
+        return weft_errf(-EINVAL, "no cipher of \"%s\" is known",
+                         options->ciphers ? options->ciphers : good_ciphers);
     return (weft_result){0};
 }
 

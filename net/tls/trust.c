@@ -52,7 +52,7 @@ weft_result weft__tls_load_failed(int status, const char *what, const char *sour
 int weft__tls_password(char *buffer, int size, int writes, void *password)
 {
     (void)writes;
-    size_t len = password ? strlen(password) : 0;
+    size_t len = password ? strnlen(password, (size_t)size + 1) : 0;
     if (!password || len > (size_t)size)
         return -1;
     memcpy(buffer, password, len);
