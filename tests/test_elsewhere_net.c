@@ -10,6 +10,7 @@
 #include <weft/http_form.h>
 #include <weft/http_middleware.h>
 #include <weft/http_static.h>
+#include <weft/http_upload.h>
 #include <weft/process_stream.h>
 #include <weft/resolve.h>
 #include <weft/weft.h>
@@ -28,6 +29,7 @@ struct stage {
     weft_process *process;
     weft_http_server *server;
     weft_http_request *request;
+    weft_http_upload *upload;
     weft_future *gate; /* the handler waits for it */
     char buffer[8];
     int spare; /* a connected socket */
@@ -47,6 +49,20 @@ static WEFT_ASYNC(holds)
     WEFT_AWAIT(weft_http_respond(self->request, 200, NULL, "held", 4));
     WEFT_FINALLY;
     self->stage->request = NULL;
+    WEFT_END;
+}
+
+struct uploads {
+    WEFT_FRAME;
+    weft_http_request *request;
+    struct stage *stage;
+};
+
+static WEFT_ASYNC(uploads)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT_INTO(self->stage->upload, weft_http_read_upload(self->request, NULL));
+    WEFT_AWAIT(weft_http_respond_status(self->request, 204));
     WEFT_END;
 }
 
@@ -118,6 +134,9 @@ static bool says(const char *text)
       weft_http_set_cookie(s->request, &(struct weft_http_cookie){.name = "a"}))                \
     X(S, weft_http_add_trailer, weft_http_add_trailer(s->request, "a", "b"))                    \
     X(Z, weft_http_request_trailer, weft_http_request_trailer(s->request, "a"))                 \
+    X(F, weft_http_read_upload, weft_http_read_upload(s->request, NULL))                        \
+    X(V, weft_http_upload_free, weft_http_upload_free(s->upload))                               \
+    X(F, weft_http_upload_keep, weft_http_upload_keep(s->upload, NULL, "x"))                    \
     X(F, weft_http_drain, weft_http_drain(s->request))                                          \
     X(F, weft_http_end, weft_http_end(s->request))                                              \
     X(F, weft_http_read, weft_http_read(s->request, (char[1]){0}, 1))                           \
@@ -210,6 +229,11 @@ Test(elsewhere_net, calls_of_http_servers_and_requests_are_refused_named_and_cha
 {
     struct stage s = {.server = test_http_begin(NULL), .gate = weft_future_new()};
     cr_assert_eq(weft_http_route(s.server, "/hold", holds, .stage = &s), 0);
+    cr_assert_eq(weft_http_route(s.server, "/upload", uploads, .stage = &s), 0);
+    free(test_http_ask("POST /upload HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                       "Content-Type: multipart/form-data; boundary=B\r\n"
+                       "Content-Length: 5\r\n\r\n--B--"));
+    cr_assert_not_null(s.upload);
     struct test_client client = test_http_connect();
     cr_assert_str_eq(test_http_say(&client, "POST /hold?a=b HTTP/1.1\r\nHost: here\r\n"
                                             "Content-Length: 4\r\n\r\nbody"),
@@ -226,6 +250,7 @@ Test(elsewhere_net, calls_of_http_servers_and_requests_are_refused_named_and_cha
     cr_assert_str_eq(test_http_say(&client, ""),
                      "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nheld");
     weft_unref(s.gate);
+    weft_http_upload_free(s.upload);
     test_http_close(&client);
     char *answer = test_http_ask("GET /twice HTTP/1.0\r\n\r\n");
     cr_assert_eq(test_http_status(answer), 405, "no route was added: %s", answer);

@@ -9,6 +9,7 @@
 #include <weft/http_form.h>
 #include <weft/http_middleware.h>
 #include <weft/http_static.h>
+#include <weft/http_upload.h>
 #include <weft/task.h>
 
 #include "net/http/handle.h"
@@ -161,6 +162,7 @@ Test(http_gone, every_call_is_refused_and_reported_and_a_stranger_hears_nothing)
     MUST(weft_http_read_form, is_closed(weft_http_read_form(gone)));
     MUST(weft_http_request_trailer, !weft_http_request_trailer(gone, "a"));
     MUST(weft_http_add_trailer, weft_http_add_trailer(gone, "a", "b") == WEFT_ECLOSED);
+    MUST(weft_http_read_upload, is_closed(weft_http_read_upload(gone, NULL)));
     MUST(weft_http_next, is_closed(weft_http_next(gone)));
     MUST(weft_http_answer_status, weft_http_answer_status(gone) == WEFT_ECLOSED);
     MUST(weft_http_end, is_closed(weft_http_end(gone)));

@@ -18,7 +18,7 @@
  *     access.c      who is told of a request that is over
  *     upgrade.c     a connection that goes on with another protocol
  *     cookie.c      cookies, both ways
- *     form.c        bodies that are forms
+ *     form.c        bodies that are forms; upload.c: with files
  *     static.c      files as answers; beneath.c opens them, conditional.c decides
  *
  * and request_id.c, time_limit.c and cors.c are middleware.
