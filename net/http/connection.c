@@ -277,7 +277,8 @@ static void conclude(weft__http_exchange *request, int status, const char *messa
     if (status < 0 && !blames_client(request, status))
         report(request, "HTTP handler failed", status, message);
     if (request->answer == WEFT__HTTP_UPGRADED)
-        request->answer = status < 0 ? WEFT__HTTP_BROKEN : WEFT__HTTP_ANSWERED;
+        request->answer =
+            status < 0 && status != request->body_error ? WEFT__HTTP_BROKEN : WEFT__HTTP_ANSWERED;
     if (status < 0 && !begun)
         answer_failure(request, status);
     else if (status < 0 && unfinished)
