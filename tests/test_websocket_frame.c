@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weft/macros.h>
 
 #include "net/http/sha1.h"
 #include "net/http/websocket_frame.h"
@@ -18,7 +19,7 @@ struct transcript {
     size_t message_len;
 };
 
-static void say(struct transcript *to, const char *format, ...)
+WEFT_PRINTF(2, 3) static void say(struct transcript *to, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
