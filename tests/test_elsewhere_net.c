@@ -13,6 +13,7 @@
 #include <weft/http_upload.h>
 #include <weft/process_stream.h>
 #include <weft/resolve.h>
+#include <weft/websocket.h>
 #include <weft/weft.h>
 
 #include "tests/support/elsewhere.h"
@@ -126,6 +127,7 @@ static bool says(const char *text)
 #define CALLS_OF_REQUESTS(X)                                                                    \
     X(S, weft_http_add_header, weft_http_add_header(s->request, "X-Elsewhere", "yes"))          \
     X(S, weft_http_answer_status, weft_http_answer_status(s->request))                          \
+    X(F, weft_websocket_accept, weft_websocket_accept(s->request, NULL))                        \
     X(F, weft_http_next, weft_http_next(s->request))                                            \
     X(F, weft_http_send_file, weft_http_send_file(s->request, "/", "x", NULL))                  \
     X(F, weft_http_read_form, weft_http_read_form(s->request))                                  \
