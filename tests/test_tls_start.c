@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The beginning of TLS: in the middle of plain text, cut off anywhere, too slow, cancelled, misused. */
+/* The beginning of TLS: in the middle of plain text, cut off anywhere, too slow, cancelled,
+ * misused. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -177,7 +178,8 @@ Test(tls_start, a_client_that_is_cut_off_at_any_byte_is_told_apart)
     end();
 }
 
-/* Between a client and a server on bare sockets: the first `most` bytes of the server go through. */
+/* Between a client and a server on bare sockets: the first `most` bytes of the server go through.
+ * */
 static void cut_answer(size_t most)
 {
     char bytes[8192];

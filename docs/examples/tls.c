@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The program of docs/guides/tls.md: a server, a client that trusts it, and one that means another. */
+/* The program of docs/guides/tls.md: a server, a client that trusts it, and one that means another.
+ * */
 #include <stdio.h>
 #include <weft/connect.h>
 #include <weft/listen.h>

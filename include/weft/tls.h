@@ -19,23 +19,24 @@
  *         WEFT_END;
  *     }
  *
- * A context is what connections have in common: certificates, whom to trust, what is spoken. It is made
- * once, on a worker, and used for any number of connections, on any number of loops. On a stream TLS
- * begins by weft_start_tls(), at once or after some plain text; from then on what is read and written
- * is protected, and all of <weft/stream.h> works as before: limits, drain, cancel, close.
+ * A context is what connections have in common: certificates, whom to trust, what is spoken. It is
+ * made once, on a worker, and used for any number of connections, on any number of loops. On a
+ * stream TLS begins by weft_start_tls(), at once or after some plain text; from then on what is
+ * read and written is protected, and all of <weft/stream.h> works as before: limits, drain, cancel,
+ * close.
  *
- * A client checks the server's certificate and that it is for the name that was meant; nothing has to be
- * switched on for that. TLS 1.2 is the oldest version that is spoken. There is no renegotiation, no
- * compression and no early data.
+ * A client checks the server's certificate and that it is for the name that was meant; nothing has
+ * to be switched on for that. TLS 1.2 is the oldest version that is spoken. There is no
+ * renegotiation, no compression and no early data.
  *
- * A refusal is WEFT_ECERT when it is about the peer's certificate, else WEFT_ETLS; the message says what
- * is wrong, and with whom. An end that the peer did not announce (by close_notify) is WEFT_ETRUNCATED:
- * somebody between may have cut off what was still to come. WEFT_EOF and a read of 0 bytes are ends that
- * the peer has meant.
+ * A refusal is WEFT_ECERT when it is about the peer's certificate, else WEFT_ETLS; the message says
+ * what is wrong, and with whom. An end that the peer did not announce (by close_notify) is
+ * WEFT_ETRUNCATED: somebody between may have cut off what was still to come. WEFT_EOF and a read of
+ * 0 bytes are ends that the peer has meant.
  *
- * When weft runs out of memory in a write, the connection has failed with -ENOMEM: a part may be sent.
- * weft's allocator (<weft/memory.h>) is not OpenSSL's; who wants one there sets it before anything else
- * uses OpenSSL, by CRYPTO_set_mem_functions(), which is for the whole process.
+ * When weft runs out of memory in a write, the connection has failed with -ENOMEM: a part may be
+ * sent. weft's allocator (<weft/memory.h>) is not OpenSSL's; who wants one there sets it before
+ * anything else uses OpenSSL, by CRYPTO_set_mem_functions(), which is for the whole process.
  */
 #ifndef WEFT_TLS_H
 #define WEFT_TLS_H
@@ -88,8 +89,8 @@ struct weft_tls_options {
     size_t size; /* sizeof(struct weft_tls_options), or 0 for "this version" */
     /*
      * A server has at least one: each connection gets the one that is for the name the client asked
-     * for, an exact name before a wildcard; several for the same name may differ in the kind of their
-     * keys. The first one is for all other names. A client shows its own when it is asked.
+     * for, an exact name before a wildcard; several for the same name may differ in the kind of
+     * their keys. The first one is for all other names. A client shows its own when it is asked.
      */
     const struct weft_tls_certificate *certificates;
     size_t certificate_count; /* 0: one, if there is any */
@@ -116,23 +117,24 @@ struct weft_tls_options {
  * By default it trusts what the system trusts: the files that OpenSSL's settings name, and those of
  * SSL_CERT_FILE and SSL_CERT_DIR. All files are read now, on a worker; a handshake reads none.
  *
- * Sessions are resumed: a context remembers the last tickets of up to 32 servers, by the name that was
- * meant. One that was used with TLS 1.3 is not used again.
+ * Sessions are resumed: a context remembers the last tickets of up to 32 servers, by the name that
+ * was meant. One that was used with TLS 1.3 is not used again.
  *
  * Thread:    loop.
  * Ownership: returns one reference, never NULL. The value's destructor is weft_tls_context_unref().
  *            `options` (may be NULL) is copied.
- * Errors:    by the future: -EINVAL, what opening a file fails with, WEFT_ECERT (a certificate or a key
- *            that cannot be read, or do not belong together), WEFT_ETLS, -ENOMEM, -ECANCELED (at once: a
- *            worker that reads is left to itself), -EAGAIN (too many jobs wait in the lane "files"),
- *            -ESHUTDOWN, WEFT_ENOLOOP. The message names the file.
+ * Errors:    by the future: -EINVAL, what opening a file fails with, WEFT_ECERT (a certificate or a
+ *            key that cannot be read, or do not belong together), WEFT_ETLS, -ENOMEM, -ECANCELED
+ *            (at once: a worker that reads is left to itself), -EAGAIN (too many jobs wait in the
+ *            lane "files"), -ESHUTDOWN, WEFT_ENOLOOP. The message names the file.
  * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *
 weft_tls_client_new(const struct weft_tls_options *options);
 
 /**
- * A context for servers; `options` has at least one certificate. The value is a `weft_tls_context *`.
+ * A context for servers; `options` has at least one certificate. The value is a
+ * `weft_tls_context *`.
  *
  * Thread:    loop.
  * Ownership: as weft_tls_client_new().
@@ -172,30 +174,31 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_tls_reload(weft_tls_context *conte
 /* ---- Connections ---- */
 
 /**
- * Begin TLS on a stream (StreamWriter.start_tls), as client or as server, as the context is. It is done
- * after the handshake; there is no value.
+ * Begin TLS on a stream (StreamWriter.start_tls), as client or as server, as the context is. It is
+ * done after the handshake; there is no value.
  *
- * `server_name` is whom the client means: a host's name or an address as in "192.0.2.7" or "2001:db8::7".
- * The server's certificate must be for it. It may be NULL with WEFT_TLS_ANY_NAME or WEFT_TLS_INSECURE.
- * For servers it is NULL.
+ * `server_name` is whom the client means: a host's name or an address as in "192.0.2.7" or
+ * "2001:db8::7". The server's certificate must be for it. It may be NULL with WEFT_TLS_ANY_NAME or
+ * WEFT_TLS_INSECURE. For servers it is NULL.
  *
- * Plain text may have gone before, both ways; what waits to be sent is sent first. But nothing may have
- * come that was not read: who can write to the connection without being the peer could have put it
- * there, to have it taken for what TLS protects. For a client it is a failure, WEFT_EPROTO, and for a
- * server, too, unless it is the beginning of a handshake.
+ * Plain text may have gone before, both ways; what waits to be sent is sent first. But nothing may
+ * have come that was not read: who can write to the connection without being the peer could have
+ * put it there, to have it taken for what TLS protects. For a client it is a failure, WEFT_EPROTO,
+ * and for a server, too, unless it is the beginning of a handshake.
  *
- * Until it is done a write fails with -EBUSY, and a read waits. When it fails, is cancelled, or takes
- * longer than `handshake_timeout`, the stream has failed with that; its owner frees it.
+ * Until it is done a write fails with -EBUSY, and a read waits. When it fails, is cancelled, or
+ * takes longer than `handshake_timeout`, the stream has failed with that; its owner frees it.
  *
  * Thread:    loop.
- * Ownership: returns one reference, never NULL. The stream stays its owner's. The context is kept as long
- *            as the stream needs it; the name is copied.
- * Errors:    by the future: WEFT_ECERT (the certificate: its name, its time, who made it), WEFT_ETLS (the
- *            versions, the ciphers, an alert of the peer's), WEFT_ETRUNCATED (the peer has gone in the
- *            middle of it), -ETIMEDOUT, WEFT_EPROTO (see above), -EBUSY (a read is under way, or it is
- *            TLS already), -EPIPE (after weft_write_eof()), -EINVAL (no name; not a name; a pipe),
- *            -ECONNRESET and other failures of the connection, WEFT_ECLOSED (the stream was closed
- *            meanwhile), -ENOMEM, -ECANCELED, WEFT_EFORK (the context is a parent's).
+ * Ownership: returns one reference, never NULL. The stream stays its owner's. The context is kept
+ *            as long as the stream needs it; the name is copied.
+ * Errors:    by the future: WEFT_ECERT (the certificate: its name, its time, who made it),
+ *            WEFT_ETLS (the versions, the ciphers, an alert of the peer's), WEFT_ETRUNCATED (the
+ *            peer has gone in the middle of it), -ETIMEDOUT, WEFT_EPROTO (see above), -EBUSY (a
+ *            read is under way, or it is TLS already), -EPIPE (after weft_write_eof()), -EINVAL (no
+ *            name; not a name; a pipe), -ECONNRESET and other failures of the connection,
+ *            WEFT_ECLOSED (the stream was closed meanwhile), -ENOMEM, -ECANCELED, WEFT_EFORK (the
+ *            context is a parent's).
  * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *

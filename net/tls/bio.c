@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where OpenSSL's bytes come from and go to: the descriptor of the stream, and the stream's buffer of
- * what is to be sent. A write always takes all; a read may say "not now".
+ * Where OpenSSL's bytes come from and go to: the descriptor of the stream, and the stream's buffer
+ * of what is to be sent. A write always takes all; a read may say "not now".
  *
- * When recv() gave less than was asked for, the descriptor has no more, and is not asked again before the
- * loop says that there is something: that saves the call that would only fail.
+ * When recv() gave less than was asked for, the descriptor has no more, and is not asked again
+ * before the loop says that there is something: that saves the call that would only fail.
  */
 #include <errno.h>
 #include <limits.h>

@@ -2,9 +2,9 @@
 /*
  * Sessions that a client's context remembers: a ring of the last ones, by the name that was meant.
  *
- * The name is what was verified when the session began, so that a session is only used where the same
- * check would be made. A ticket of TLS 1.3 is used once: with the same one twice, who listens could
- * tell that it is the same client.
+ * The name is what was verified when the session began, so that a session is only used where the
+ * same check would be made. A ticket of TLS 1.3 is used once: with the same one twice, who listens
+ * could tell that it is the same client.
  */
 #include <string.h>
 

@@ -3,15 +3,16 @@
  * What a server chooses in a handshake: a certificate by the name that the client asks for, and the
  * protocol on top.
  *
- * OpenSSL keeps one certificate for each kind of key. All of those for the name are given to it, so that
- * it takes the one that the client can check.
+ * OpenSSL keeps one certificate for each kind of key. All of those for the name are given to it, so
+ * that it takes the one that the client can check.
  */
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
 #include "net/tls/tls.h"
 
-/* Give the connection all certificates that are for a name; of each kind the first one. How many. */
+/* Give the connection all certificates that are for a name; of each kind the first one. How many.
+ * */
 static int use_those_for(SSL *ssl, const char *name, unsigned flags)
 {
     const struct weft__tls_loaded *loaded = weft__tls_loaded_of(SSL_get_SSL_CTX(ssl));

@@ -5,17 +5,20 @@
  *     options --setup--> a copy [const] --job--> SSL_CTX, `current` --SSL_new()--> connections
  *                              '------reload: another job--> another SSL_CTX in its place
  *
- * A context is of no loop: any number of loops may use it, so its references are atomic, and `current` and
- * the sessions are under its lock, which is held for a few pointers only. The exchange is one of a pointer;
- * a connection holds the SSL_CTX that it began with, and what belongs to that.
+ * A context is of no loop: any number of loops may use it, so its references are atomic, and
+ * `current` and the sessions are under its lock, which is held for a few pointers only. The
+ * exchange is one of a pointer; a connection holds the SSL_CTX that it began with, and what belongs
+ * to that.
  *
- * A job owns a reference to its context. One that was cancelled is left to itself: it may be reading a file
- * that does not come. It commits before the exchange, so that a reload that was cancelled has not happened.
+ * A job owns a reference to its context. One that was cancelled is left to itself: it may be
+ * reading a file that does not come. It commits before the exchange, so that a reload that was
+ * cancelled has not happened.
  *
- * A forked child does not use its parent's contexts: the lock may be held by a thread that it has not. It
- * may drop its references.
+ * A forked child does not use its parent's contexts: the lock may be held by a thread that it has
+ * not. It may drop its references.
  *
- * Lock order: nothing is locked, and nothing of weft's called but for memory, under a context's lock.
+ * Lock order: nothing is locked, and nothing of weft's called but for memory, under a context's
+ * lock.
  */
 #include <errno.h>
 #include <string.h>

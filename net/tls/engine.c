@@ -5,20 +5,21 @@
  *     HANDSHAKE --all steps are made--> OPEN --failure--> FAILED
  *     HANDSHAKE --refused, cut off, too late, cancelled---> FAILED
  *
- * OpenSSL reads by a BIO from the descriptor and writes to the stream's buffer (net/tls/bio.c). So a
- * write never wants to wait, and a read stops only where the descriptor has no more: none of OpenSSL's
- * "call me again" ever reaches the one who writes. What a read makes OpenSSL send (an answer to a change
- * of keys, an alert) goes out with everything else.
+ * OpenSSL reads by a BIO from the descriptor and writes to the stream's buffer (net/tls/bio.c). So
+ * a write never wants to wait, and a read stops only where the descriptor has no more: none of
+ * OpenSSL's "call me again" ever reaches the one who writes. What a read makes OpenSSL send (an
+ * answer to a change of keys, an alert) goes out with everything else.
  *
- * A handshake is a future that is held here and by who asked for it. It is cancelled there, by completing
- * it; here that is seen at the next event, at the deadline at the latest, and the stream has failed then.
+ * A handshake is a future that is held here and by who asked for it. It is cancelled there, by
+ * completing it; here that is seen at the next event, at the deadline at the latest, and the stream
+ * has failed then.
  *
- * A record is decoded where the reader wants it; nothing is copied twice. Pieces of a write that fit into
- * one record go in one. After 64 GiB, a sixth of what AES-GCM allows (RFC 8446, 5.5), the key of our
- * direction is changed.
+ * OpenSSL puts what it has decoded where the reader wants it. Pieces of a write that fit into one
+ * record go in one. After 64 GiB, a sixth of what AES-GCM allows (RFC 8446, 5.5), the
+ * key of our direction is changed.
  *
- * OpenSSL's queue of errors belongs to the thread: it is cleared before each call, since what somebody
- * has left there would be taken for a failure of this call, and after each failure.
+ * OpenSSL's queue of errors belongs to the thread: it is cleared before each call, since what
+ * somebody has left there would be taken for a failure of this call, and after each failure.
  *
  * Failure modes: net/tls/failure.c. What came before a failure is delivered first, then `end`.
  *

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Failures: from what OpenSSL says to a status and a message, "TLS with example.org (192.0.2.7:443): the
- * certificate is for example.com, not for example.org".
+ * Failures: from what OpenSSL says to a status and a message, "TLS with example.org
+ * (192.0.2.7:443): the certificate is for example.com, not for example.org".
  *
- * A failure is for good, and for both directions. It is kept in the filter, where the stream's reads and
- * drains find the message.
+ * A failure is for good, and for both directions. It is kept in the filter, where the stream's
+ * reads and drains find the message.
  */
 #include <errno.h>
 #include <openssl/err.h>

@@ -22,7 +22,8 @@
 
 static const unsigned char session_context[] = "weft";
 
-/* Of TLS 1.2: a new key for each connection, and authenticated encryption. TLS 1.3 has no others. */
+/* Of TLS 1.2: a new key for each connection, and authenticated encryption. TLS 1.3 has no others.
+ * */
 static const char good_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20";
 
 /* ---- What belongs to an SSL_CTX ---- */
@@ -128,7 +129,8 @@ static weft_result load_key(struct weft__tls_pair *pair, const struct weft_tls_c
     return (weft_result){0};
 }
 
-/* The SSL_CTX has them, too: it says at once if they are too weak, say; and clients have no other. */
+/* The SSL_CTX has them, too: it says at once if they are too weak, say; and clients have no other.
+ * */
 static weft_result load_pair(SSL_CTX *ctx, struct weft__tls_pair *pair,
                              const struct weft_tls_certificate *from)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a certificate says of whose it is. The peer has written that: what is no plain text is shown as
- * such.
+ * What a certificate says of whose it is. The peer has written that: what is no plain text is shown
+ * as such.
  */
 #include <arpa/inet.h>
 #include <openssl/x509v3.h>

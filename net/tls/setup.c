@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Setups: the options of a context, checked and copied, so that a worker can read them now, and again
- * for each reload. One block of memory: the struct, the certificates, the texts.
+ * Setups: the options of a context, checked and copied, so that a worker can read them now, and
+ * again for each reload. One block of memory: the struct, the certificates, the texts.
  */
 #include <errno.h>
 #include <string.h>

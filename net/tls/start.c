@@ -3,10 +3,11 @@
  * Beginning TLS on a stream.
  *
  * Before: what was read already is looked at. Plain text that came behind the request for TLS would
- * otherwise stay in the buffer, and be read as if TLS had protected it (as in CVE-2011-0411). Here the
- * stream hands it to TLS as the first of what came (net/filter.h), so that it can break the handshake
- * and nothing else; it is refused before, for a message that says what happened. To a server only a
- * record of a handshake may have come already (behind a PROXY header, say), to a client nothing at all.
+ * otherwise stay in the buffer, and be read as if TLS had protected it (as in CVE-2011-0411). Here
+ * the stream hands it to TLS as the first of what came (net/filter.h), so that it can break the
+ * handshake and nothing else; it is refused before, for a message that says what happened. To a
+ * server only a record of a handshake may have come already (behind a PROXY header, say), to a
+ * client nothing at all.
  *
  * A client begins here, at once; a server when the first bytes are there.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * weft_tls from the inside: contexts and connections. net/tls/context.c and net/tls/engine.c have the
- * design comments.
+ * weft_tls from the inside: contexts and connections. net/tls/context.c and net/tls/engine.c have
+ * the design comments.
  */
 #ifndef WEFT_NET_TLS_TLS_H
 #define WEFT_NET_TLS_TLS_H
@@ -37,7 +37,8 @@ struct weft__tls_setup *weft__tls_setup_new(const struct weft_tls_options *optio
 /** Passwords are wiped. NULL is nothing. */
 void weft__tls_setup_free(struct weft__tls_setup *setup);
 
-/** "h2,http/1.1" as TLS has it: a byte of length before each. How long that is; 0: it is no such list. */
+/** "h2,http/1.1" as TLS has it: a byte of length before each. How long that is; 0: it is no such
+ * list. */
 size_t weft__tls_alpn(const char *list, unsigned char *ret, size_t size);
 
 /* ---- What is loaded ---- */
@@ -61,12 +62,13 @@ struct weft__tls_loaded {
 /** Read all files and make an SSL_CTX of them. In a job, or anywhere. */
 weft_result weft__tls_load(const struct weft__tls_setup *setup, SSL_CTX **ret);
 
-/** Add to what an SSL_CTX trusts: the system's certificates; those of a PEM file or text, and a server
- * tells clients so. */
+/** Add to what an SSL_CTX trusts: the system's certificates; those of a PEM file or text, and a
+ * server tells clients so. */
 void weft__tls_trust_system(SSL_CTX *ctx);
 weft_result weft__tls_trust(SSL_CTX *ctx, const char *source, bool is_server);
 
-/** Gives OpenSSL the password that it was called with, NULL: none; else it would ask on the terminal. */
+/** Gives OpenSSL the password that it was called with, NULL: none; else it would ask on the
+ * terminal. */
 int weft__tls_password(char *buffer, int size, int writes, void *password);
 
 /** A PEM file or text, to be read; NULL: errno says why not. */

@@ -2,9 +2,10 @@
 /*
  * Whom a context trusts, and how PEM is read.
  *
- * OpenSSL's own way to the system's certificates looks into their folder while a certificate is being
- * checked: files are read on the loop then. So the folder is read here, on a worker, whole: what is
- * named by a hash, "4042bcee.0". A file of the system's that cannot be read is one fewer to trust.
+ * OpenSSL's own way to the system's certificates looks into their folder while a certificate is
+ * being checked: files are read on the loop then. So the folder is read here, on a worker, whole:
+ * what is named by a hash, "4042bcee.0". A file of the system's that cannot be read is one fewer to
+ * trust.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -59,8 +60,8 @@ int weft__tls_password(char *buffer, int size, int writes, void *password)
     return (int)len;
 }
 
-/* Add all certificates of `bio`, and ask clients for those that lead to them. How many; -1: none can
- * be added. */
+/* Add all certificates of `bio`, and ask clients for those that lead to them. How many; -1: none
+ * can be added. */
 static int add_all(SSL_CTX *ctx, BIO *bio, bool as_names)
 {
     int count = 0;

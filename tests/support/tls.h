@@ -9,9 +9,9 @@
 #include <weft/weft.h>
 
 /*
- * TLS under test: certificates that are made for each test, so that none of them is ever out of date,
- * and two streams that are each other's peer. Each test ends by test_tls_end(), which frees the loop and
- * fails the test if anything is left.
+ * TLS under test: certificates that are made for each test, so that none of them is ever out of
+ * date, and two streams that are each other's peer. Each test ends by test_tls_end(), which frees
+ * the loop and fails the test if anything is left.
  */
 
 /* What a certificate is to be. Zero is the default of every field. */
@@ -43,7 +43,8 @@ void test_tls_end(void);
 /* A path in a folder of the test's, with this text in it; good until the next call but three. */
 const char *test_file(const char *name, const char *text);
 
-/* Contexts; the test fails unless they can be had. With NULL: `test_server`; who trusts `test_ca`. */
+/* Contexts; the test fails unless they can be had. With NULL: `test_server`; who trusts `test_ca`.
+ * */
 weft_tls_context *test_server_context(const struct weft_tls_options *options);
 weft_tls_context *test_client_context(const struct weft_tls_options *options);
 
