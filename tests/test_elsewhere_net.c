@@ -107,21 +107,22 @@ static bool says(const char *text)
     X(S, weft_listener_port, weft_listener_port(s->listener))                 \
     X(V, weft_listener_stop, weft_listener_stop(s->listener))
 
-#define CALLS_OF_SERVERS(X)                                                           \
-    X(V, weft_http_on_access, weft_http_on_access(s->server, NULL, NULL))             \
-    X(S, weft_http_use, weft_http_use(s->server, holds, .stage = NULL))               \
-    X(Z, weft_http_mount, weft_http_mount(s->server, "/mounted"))                     \
-    X(S, weft_http_route, weft_http_route(s->server, "/twice", holds, .stage = NULL)) \
-    X(N, weft_http_serve, weft_http_serve("127.0.0.1:0", holds, .stage = NULL))       \
-    X(V, weft_http_server_abort, weft_http_server_abort(s->server))                   \
-    X(Z, weft_http_server_address, says(weft_http_server_address(s->server)))         \
-    X(F, weft_http_server_drain, weft_http_server_drain(s->server))                   \
-    X(V, weft_http_server_free, weft_http_server_free(s->server))                     \
-    X(S, weft_http_server_listen, weft_http_server_listen(s->server, "127.0.0.1:0"))  \
-    X(N, weft_http_server_new, weft_http_server_new(NULL))                            \
-    X(S, weft_http_server_port, weft_http_server_port(s->server))                     \
-    X(F, weft_http_server_shutdown, weft_http_server_shutdown(s->server, 1))          \
-    X(Z, weft_http_server_stats, weft_http_server_stats(s->server).active)            \
+#define CALLS_OF_SERVERS(X)                                                                        \
+    X(V, weft_http_on_access, weft_http_on_access(s->server, NULL, NULL))                          \
+    X(S, weft_http_use, weft_http_use(s->server, holds, .stage = NULL))                            \
+    X(Z, weft_http_mount, weft_http_mount(s->server, "/mounted"))                                  \
+    X(S, weft_http_route, weft_http_route(s->server, "/twice", holds, .stage = NULL))              \
+    X(N, weft_http_serve, weft_http_serve("127.0.0.1:0", holds, .stage = NULL))                    \
+    X(V, weft_http_server_abort, weft_http_server_abort(s->server))                                \
+    X(Z, weft_http_server_address, says(weft_http_server_address(s->server)))                      \
+    X(F, weft_http_server_drain, weft_http_server_drain(s->server))                                \
+    X(V, weft_http_server_free, weft_http_server_free(s->server))                                  \
+    X(S, weft_http_server_listen, weft_http_server_listen(s->server, "127.0.0.1:0"))               \
+    X(S, weft_http_server_listen_tls, weft_http_server_listen_tls(s->server, "127.0.0.1:0", NULL)) \
+    X(N, weft_http_server_new, weft_http_server_new(NULL))                                         \
+    X(S, weft_http_server_port, weft_http_server_port(s->server))                                  \
+    X(F, weft_http_server_shutdown, weft_http_server_shutdown(s->server, 1))                       \
+    X(Z, weft_http_server_stats, weft_http_server_stats(s->server).active)                         \
     X(V, weft_http_server_stop, weft_http_server_stop(s->server))
 
 #define CALLS_OF_REQUESTS(X)                                                                    \

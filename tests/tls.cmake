@@ -5,6 +5,7 @@ function(weft_add_tls_suite unit)
 endfunction()
 
 weft_add_tls_suite(elsewhere_tls)
+weft_add_tls_suite(https)
 weft_add_tls_suite(tls)
 weft_add_tls_suite(tls_connect support/names.c)
 weft_add_tls_suite(tls_context)

@@ -194,6 +194,16 @@ WEFT_PUBLIC weft_http_router *weft_http_server_router(weft_http_server *server);
 WEFT_PUBLIC WEFT_MUST_CHECK int weft_http_server_listen(weft_http_server *server,
                                                         const char *address);
 
+struct weft_tls_context;
+
+/**
+ * The same with TLS (HTTPS): `tls` is a server's context, of <weft/tls.h>, to which a reference is
+ * taken. A handshake may take `head_timeout`. Thread: loop. Errors: also -EINVAL (NULL). Since: 0.1
+ */
+WEFT_PUBLIC WEFT_MUST_CHECK int weft_http_server_listen_tls(weft_http_server *server,
+                                                            const char *address,
+                                                            struct weft_tls_context *tls);
+
 /**
  * A server that listens, with one handler for all requests: `weft_http_serve("*:80", hello,
  * .greeting = "hi")`.

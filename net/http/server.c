@@ -279,7 +279,7 @@ weft_http_server *weft_http_server_new(const struct weft_http_server_options *op
 
 /* ---- Listening ---- */
 
-static int add_listener(weft_http_server *server, const char *address)
+static int add_listener(weft_http_server *server, const char *address, struct weft_tls_context *tls)
 {
     size_t size = (server->listener_count + 1) * sizeof(weft_listener *);
     weft_listener **listeners = weft__realloc(server->listeners, size);
@@ -290,6 +290,8 @@ static int add_listener(weft_http_server *server, const char *address)
         .backlog = server->options.backlog,
         .max_connections = server->options.max_connections,
         .close_timeout = server->options.write_timeout,
+        .handshake_timeout = server->options.head_timeout,
+        .tls = tls,
         .flags = server->options.flags,
     };
     weft_listener *listener = weft__http_listen(server, address, &options);
@@ -299,15 +301,26 @@ static int add_listener(weft_http_server *server, const char *address)
     return 0;
 }
 
+static int listen_on(weft_http_server *server, const char *address, struct weft_tls_context *tls)
+{
+    if (server->route_error)
+        return server->route_error;
+    return server->stopping ? WEFT_ECLOSED : add_listener(server, address, tls);
+}
+
 int weft_http_server_listen(weft_http_server *server, const char *address)
 {
     if (WEFT__ELSEWHERE(server->loop->id))
         return weft__elsewhere();
-    if (server->route_error)
-        return server->route_error;
-    if (server->stopping)
-        return WEFT_ECLOSED;
-    return add_listener(server, address);
+    return listen_on(server, address, NULL);
+}
+
+int weft_http_server_listen_tls(weft_http_server *server, const char *address,
+                                struct weft_tls_context *tls)
+{
+    if (WEFT__ELSEWHERE(server->loop->id))
+        return weft__elsewhere();
+    return tls ? listen_on(server, address, tls) : -EINVAL;
 }
 
 weft_http_server *weft__http_serve(const struct weft_http_server_options *options,
@@ -319,7 +332,7 @@ weft_http_server *weft__http_serve(const struct weft_http_server_options *option
         return NULL;
     int status = weft__http_route(server->router, NULL, coroutine, frame, request_offset, place);
     if (status == 0)
-        status = add_listener(server, address);
+        status = add_listener(server, address, NULL);
     if (status == 0)
         return server;
     weft_http_server_free(server);
