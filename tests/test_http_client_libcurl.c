@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* libcurl lacks memory: each of its allocations fails in turn. (Those of its TLS library do not.) */
+/* libcurl lacks memory: each of its allocations fails in turn. (Those of its TLS library do not.)
+   */
 #include <criterion/criterion.h>
 #include <curl/curl.h>
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How a request gets to its server: names, connections that do not come about, proxies, unix sockets. */
+/* How a request gets to its server: names, connections that do not come about, proxies, unix
+   sockets. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <event2/event.h>

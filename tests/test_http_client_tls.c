@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Certificates: whom a session trusts, and what it shows. The server is weft_tls, in the same loop. */
+/* Certificates: whom a session trusts, and what it shows. The server is weft_tls, in the same loop.
+   */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>

@@ -18,13 +18,15 @@
  *         WEFT_END;
  *     }
  *
- * A session keeps connections, cookies and what is common to requests: make one, not one a request. A
- * request waits for its turn (limits a host and in all), has its host looked up by weft, connects or
- * takes a connection that is idle, follows redirects, tries again if it may, and is done when the whole
- * response is there: status, headers, body, decompressed. With WEFT_HTTP_STREAM it is done when the
- * headers are there, and the body is read piece by piece; who reads slowly makes the server wait.
+ * A session keeps connections, cookies and what is common to requests: make one, not one a request.
+ * A request waits for its turn (limits a host and in all), has its host looked up by weft, connects
+ * or takes a connection that is idle, follows redirects, tries again if it may, and is done when
+ * the whole response is there: status, headers, body, decompressed. With WEFT_HTTP_STREAM it is
+ * done when the headers are there, and the body is read piece by piece; who reads slowly makes the
+ * server wait.
  *
- * A status of 404 or 500 is a response like any other, and no failure (but see WEFT_HTTP_EXPECT_OK).
+ * A status of 404 or 500 is a response like any other, and no failure (but see
+ * WEFT_HTTP_EXPECT_OK).
  *
  * Cancelling a request gives up whatever it is at, its connection too, at its next turn: nothing is
  * called back after that. Nothing blocks the loop: names are looked up, files read and certificates
@@ -32,8 +34,8 @@
  *
  * Certificates are verified, and the names in them, unless a session says otherwise.
  *
- * Process-wide: the first session calls curl_global_init(), which is never undone. Nothing is read from
- * the environment: neither proxies nor CA files.
+ * Process-wide: the first session calls curl_global_init(), which is never undone. Nothing is read
+ * from the environment: neither proxies nor CA files.
  */
 #ifndef WEFT_HTTP_CLIENT_H
 #define WEFT_HTTP_CLIENT_H
@@ -56,7 +58,8 @@ typedef struct weft_http_session weft_http_session;
 /** What a server answered. */
 typedef struct weft_http_response weft_http_response;
 
-/** A header. An array of them ends with one whose name is NULL: `{{"Accept", "text/html"}, {0}}`. */
+/** A header. An array of them ends with one whose name is NULL: `{{"Accept", "text/html"}, {0}}`.
+ * */
 struct weft_http_field {
     const char *name;
     const char *value;
@@ -187,8 +190,8 @@ weft_http_session_get_stats(const weft_http_session *session);
 WEFT_PUBLIC int weft_http_session_set_cookie(weft_http_session *session, const char *cookie);
 
 /**
- * All cookies of the jar, a line each in the format of Netscape's cookie file, to be kept for a later
- * session.
+ * All cookies of the jar, a line each in the format of Netscape's cookie file, to be kept for a
+ * later session.
  *
  * Thread:    loop.
  * Ownership: the caller's: weft_bytes_free().
@@ -205,8 +208,9 @@ WEFT_PUBLIC int weft_http_session_clear_cookies(weft_http_session *session);
 
 /**
  * Where the body of a request comes from, piece by piece: starts to read at most `size` bytes into
- * `buffer`; the future's value is how many, 0 at the end. Called on the loop; never while a read of the
- * same request is under way. A failure is that of the request, which waits for a read that it cancels.
+ * `buffer`; the future's value is how many, 0 at the end. Called on the loop; never while a read of
+ * the same request is under way. A failure is that of the request, which waits for a read that it
+ * cancels.
  */
 typedef weft_future *weft_http_source_fn(void *arg, void *buffer, size_t size);
 
@@ -240,28 +244,29 @@ struct weft_http_fetch_options {
 };
 
 /**
- * Send a request; the value is a weft_http_response. `method` is any token, "PATCH" say; `options` may
- * be NULL.
+ * Send a request; the value is a weft_http_response. `method` is any token, "PATCH" say; `options`
+ * may be NULL.
  *
- * Redirects (301, 302, 303, 307, 308) are followed: POST becomes GET after the first three, the others
- * keep method and body. To another scheme, host or port neither Authorization nor Cookie headers of
- * the request go along, nor `user`.
+ * Redirects (301, 302, 303, 307, 308) are followed: POST becomes GET after the first three, the
+ * others keep method and body. To another scheme, host or port neither Authorization nor Cookie
+ * headers of the request go along, nor `user`.
  *
  * It is tried again, as `retry` says, when there was no connection or no response, or the status is
- * 429, 502, 503 or 504; if the method is GET, HEAD, PUT, DELETE, OPTIONS or TRACE, and the body can be
- * sent once more: memory or a file. When no attempt is left, the last one is the result.
+ * 429, 502, 503 or 504; if the method is GET, HEAD, PUT, DELETE, OPTIONS or TRACE, and the body can
+ * be sent once more: memory or a file. When no attempt is left, the last one is the result.
  *
  * Thread:    loop.
- * Ownership: returns one reference, never NULL. The value's destructor is weft_http_response_free().
- *            What the options point to is copied but for bodies: see struct weft_http_content.
+ * Ownership: returns one reference, never NULL. The value's destructor is
+ *            weft_http_response_free(). What the options point to is copied but for bodies: see
+ *            struct weft_http_content.
  * Errors:    by the future: -EINVAL (not a URL of HTTP, a header or a method that is none, a NULL),
- *            WEFT_ERESOLVE, -ECONNREFUSED and what else connect() has to say, -ETIMEDOUT, WEFT_EOF and
- *            -ECONNRESET (the connection ended before the response did), WEFT_EPROTO (not HTTP),
- *            WEFT_ECERT (the server's certificate is not to be trusted), WEFT_ETLS (another failure of
- *            TLS, or files of certificates that cannot be used), WEFT_EHTTP (WEFT_HTTP_EXPECT_OK; a
- *            proxy's refusal), WEFT_ELIMIT (a body
- *            or headers too large, too many redirects), those of the body's source, WEFT_ECLOSED (the
- *            session was closed), -ECANCELED, -ENOMEM, -ESHUTDOWN, WEFT_ETHREAD, WEFT_EFORK.
+ *            WEFT_ERESOLVE, -ECONNREFUSED and what else connect() has to say, -ETIMEDOUT, WEFT_EOF
+ *            and -ECONNRESET (the connection ended before the response did), WEFT_EPROTO (not
+ *            HTTP), WEFT_ECERT (the server's certificate is not to be trusted), WEFT_ETLS (another
+ *            failure of TLS, or files of certificates that cannot be used), WEFT_EHTTP
+ *            (WEFT_HTTP_EXPECT_OK; a proxy's refusal), WEFT_ELIMIT (a body or headers too large,
+ *            too many redirects), those of the body's source, WEFT_ECLOSED (the session was
+ *            closed), -ECANCELED, -ENOMEM, -ESHUTDOWN, WEFT_ETHREAD, WEFT_EFORK.
  * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *
@@ -340,15 +345,15 @@ WEFT_PUBLIC const char *weft_http_body(const weft_http_response *response, size_
 WEFT_PUBLIC weft_bytes *weft_http_take_body(weft_http_response *response);
 
 /**
- * Read a piece of a streamed body: at least one byte, at most `size`; the value is how many, 0 at the
- * end. One read at a time. A read that was cancelled has taken nothing.
+ * Read a piece of a streamed body: at least one byte, at most `size`; the value is how many, 0 at
+ * the end. One read at a time. A read that was cancelled has taken nothing.
  *
  * Thread:    loop.
  * Ownership: returns one reference, never NULL. `buffer` is borrowed until the future is done.
- * Errors:    by the future: those that end a transfer, as weft_http_fetch() has them, behind all that
- *            came before; -EBUSY (another read is under way), -EINVAL (NULL, a `size` of 0, not
- *            streamed), WEFT_ECLOSED (response or session were freed), -ECANCELED, -ENOMEM, WEFT_ETHREAD,
- *            WEFT_EFORK.
+ * Errors:    by the future: those that end a transfer, as weft_http_fetch() has them, behind all
+ *            that came before; -EBUSY (another read is under way), -EINVAL (NULL, a `size` of 0,
+ *            not streamed), WEFT_ECLOSED (response or session were freed), -ECANCELED, -ENOMEM,
+ *            WEFT_ETHREAD, WEFT_EFORK.
  * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_http_response_read(weft_http_response *response,

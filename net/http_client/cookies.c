@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The cookie jar: libcurl's, in the session's share. Who looks into it needs a handle; one is made for
- * the call, and sends nothing.
+ * The cookie jar: libcurl's, in the session's share. Who looks into it needs a handle; one is made
+ * for the call, and sends nothing.
  */
 #include <errno.h>
 

@@ -2,11 +2,11 @@
 /*
  * The engine: libcurl's multi interface, driven by the loop.
  *
- * libcurl says which sockets it waits for and when it wants to be called at the latest; that becomes
- * events of the loop's base, so that an attached loop works the same. libcurl reads the real monotonic
- * clock and nothing else, so its timer is one of libevent's, not of the loop: with virtual time it
- * neither runs ahead nor holds that up. What promises something to users, each deadline, is a timer of
- * weft's, elsewhere.
+ * libcurl says which sockets it waits for and when it wants to be called at the latest; that
+ * becomes events of the loop's base, so that an attached loop works the same. libcurl reads the
+ * real monotonic clock and nothing else, so its timer is one of libevent's, not of the loop: with
+ * virtual time it neither runs ahead nor holds that up. What promises something to users, each
+ * deadline, is a timer of weft's, elsewhere.
  *
  *     libcurl's call: on_socket()  -> an event each       -> on_ready()    -> act(fd)
  *                     on_timer()   -> the timer, or a turn -> run_turn()   -> act(timeout)
@@ -17,19 +17,20 @@
  * user's: a future that completes is heard of at the next tick. What has ended is found by the turn
  * that follows each event; that it does follow tells virtual time that something was done.
  *
- * Starting: a call of curl_multi_socket_action() works through all handles that have something to do,
- * and one that was just added connects: a thousand at once would be one long call. So each is added and
- * acted for alone, and a turn ends after SLICE of them or BUDGET, to go on at the next tick.
+ * Starting: a call of curl_multi_socket_action() works through all handles that have something to
+ * do, and one that was just added connects: a thousand at once would be one long call. So each is
+ * added and acted for alone, and a turn ends after SLICE of them or BUDGET, to go on at the next
+ * tick.
  *
- * The budget is that of a tick, and sockets come first: what is ready when it is used up is still ready
- * at the next poll, behind the others. So what has begun goes on before more is begun, one a turn at
- * least, and other tasks run in between.
+ * The budget is that of a tick, and sockets come first: what is ready when it is used up is still
+ * ready at the next poll, behind the others. So what has begun goes on before more is begun, one a
+ * turn at least, and other tasks run in between.
  *
- * A socket that cannot be watched, for want of memory, fails the transfer it belongs to. (libcurl could
- * be told, but gives up the whole session then.)
+ * A socket that cannot be watched, for want of memory, fails the transfer it belongs to. (libcurl
+ * could be told, but gives up the whole session then.)
  *
- * After a fork the child has the same sockets. Nothing is done with them there: an event that comes is
- * taken out, and the end forgets the memory.
+ * After a fork the child has the same sockets. Nothing is done with them there: an event that comes
+ * is taken out, and the end forgets the memory.
  */
 #include "net/http_client/engine.h"
 

@@ -29,8 +29,8 @@ struct weft__client_engine {
 /** 0, -ENOMEM, -EIO (libcurl cannot be initialized). `idle`: how many connections are kept. */
 int weft__client_engine_init(struct weft__client_engine *engine, size_t idle);
 
-/** Leave the loop. All transfers are gone. The handle, with its idle connections, is the caller's to
- * clean up, on any thread; NULL: none, or it is a parent process's. */
+/** Leave the loop. All transfers are gone. The handle, with its idle connections, is the caller's
+ * to clean up, on any thread; NULL: none, or it is a parent process's. */
 CURLM *weft__client_engine_fini(struct weft__client_engine *engine);
 
 /** Start a transfer at one of the next ticks. */

@@ -9,9 +9,9 @@
  *
  *     attempt: its turn --> certificates --> addresses --> file --> transfer --> its event
  *
- * Each arrow is an await, so a cancel, a deadline and the end of the session find it in one of them. The
- * attempt's WEFT_FINALLY gives back all that it has: the handle at once, and then it waits for what its
- * feeder has under way. A streamed response takes transfer and place along.
+ * Each arrow is an await, so a cancel, a deadline and the end of the session find it in one of
+ * them. The attempt's WEFT_FINALLY gives back all that it has: the handle at once, and then it
+ * waits for what its feeder has under way. A streamed response takes transfer and place along.
  *
  * `total` and `connect` are timeout blocks; libcurl, when it is connected, ends the latter.
  */
@@ -26,22 +26,13 @@
 #include "net/http_client/text.h"
 #include "net/http_client/transfer.h"
 
-/* ---- One attempt ---- */
+/* ---- What is to be known first ---- */
 
-struct http_attempt {
+struct http_prepare {
     WEFT_FRAME;
-    struct weft__client_request *request; /* borrowed from the fetch */
-    struct weft__client_place place;
-    weft_timeout *connecting;
-    weft_addresses *addresses; /* owned, at once made into: */
-    struct weft__client_known known;
-    weft_file *file;
-    struct stat *info;
-    int64_t length;
-    struct weft__client_transfer *transfer;
-    weft_http_response *response; /* owned by this until it is the result */
-    weft_future *feeder;
-    int status;
+    const struct weft__client_request *request; /* borrowed, as what follows */
+    struct weft__client_known *known;           /* filled */
+    weft_addresses *addresses;                  /* owned, at once made a part of the above */
 };
 
 /* Both may have to be known to libcurl. */
@@ -62,20 +53,54 @@ static weft_future *look_up(const struct weft__client_url *url)
     return weft_resolve(url->host, url->port);
 }
 
-/* The addresses that were found, if any. */
-static int keep_addresses(struct http_attempt *self, const struct weft__client_url *url)
-{
-    weft_addresses *addresses = self->addresses;
-    self->addresses = NULL;
-    return addresses ? weft__client_known_add(&self->known, url, addresses) : 0;
-}
-
 static bool needs_trust(const struct weft__client_request *request)
 {
     const weft_http_session *session = request->session;
     return (request->url.is_tls || session->proxy.is_tls) &&
            !weft__client_trust_is_loaded(session->trust);
 }
+
+/* The addresses that were found, if any. */
+static int keep_addresses(struct http_prepare *self, const struct weft__client_url *url)
+{
+    weft_addresses *addresses = self->addresses;
+    self->addresses = NULL;
+    return addresses ? weft__client_known_add(self->known, url, addresses) : 0;
+}
+
+/* Certificates, and addresses. */
+static WEFT_ASYNC(http_prepare)
+{
+    WEFT_BEGIN;
+    if (needs_trust(self->request))
+        WEFT_AWAIT(weft__client_trust_load(self->request->session->trust));
+    if (is_to_look_up(self->request->session, &self->request->url))
+        WEFT_AWAIT_INTO(self->addresses, look_up(&self->request->url));
+    if (keep_addresses(self, &self->request->url) < 0)
+        WEFT_FAIL(-ENOMEM);
+    if (is_proxy_to_look_up(self->request->session))
+        WEFT_AWAIT_INTO(self->addresses, look_up(&self->request->session->proxy));
+    if (keep_addresses(self, &self->request->session->proxy) < 0)
+        WEFT_FAIL(-ENOMEM);
+    WEFT_END;
+}
+
+/* ---- One attempt ---- */
+
+struct http_attempt {
+    WEFT_FRAME;
+    struct weft__client_request *request; /* borrowed from the fetch */
+    struct weft__client_place place;
+    weft_timeout *connecting;
+    struct weft__client_known known;
+    weft_file *file;
+    struct stat *info;
+    int64_t length;
+    struct weft__client_transfer *transfer;
+    weft_http_response *response; /* owned by this until it is the result */
+    weft_future *feeder;
+    int status;
+};
 
 /* The place and the response are the transfer's now. */
 static int make_transfer(struct http_attempt *self)
@@ -115,6 +140,26 @@ static void note_verdict(struct http_attempt *self)
     self->response->retry_after = self->transfer->retry_after;
 }
 
+/* From here on libcurl has nothing of it. */
+static void close_transfer(struct http_attempt *self, int outcome)
+{
+    if (self->transfer) {
+        self->transfer->connecting = NULL;
+        weft__client_transfer_close(self->transfer);
+    }
+    if (outcome < 0)
+        weft_http_response_free(self->response);
+}
+
+static void give_back(struct http_attempt *self)
+{
+    weft__client_transfer_free(self->transfer);
+    weft__client_place_leave(&self->place);
+    weft__client_known_free(&self->known);
+    weft_stat_free(self->info);
+    weft_file_unref(self->file);
+}
+
 static WEFT_ASYNC(http_attempt)
 {
     WEFT_BEGIN;
@@ -134,17 +179,7 @@ static WEFT_ASYNC(http_attempt)
         self->length = S_ISREG(self->info->st_mode) ? self->info->st_size : -1;
     }
     WEFT_TIMEOUT_ENTER(self->connecting, self->request->timeouts.connect);
-    if (needs_trust(self->request))
-        WEFT_AWAIT(weft__client_trust_load(self->request->session->trust));
-    if (is_to_look_up(self->request->session, &self->request->url))
-        WEFT_AWAIT_INTO(self->addresses, look_up(&self->request->url));
-    if (keep_addresses(self, &self->request->url) < 0)
-        WEFT_FAIL(-ENOMEM);
-    if (is_proxy_to_look_up(self->request->session))
-        WEFT_AWAIT_INTO(self->addresses, look_up(&self->request->session->proxy));
-    if (keep_addresses(self, &self->request->session->proxy) < 0)
-        WEFT_FAIL(-ENOMEM);
-
+    WEFT_AWAIT(weft_call(http_prepare, .request = self->request, .known = &self->known));
     self->status = make_transfer(self);
     if (self->status < 0)
         WEFT_FAIL(self->status);
@@ -154,21 +189,12 @@ static WEFT_ASYNC(http_attempt)
     WEFT_RETURN(self->response, weft__client_response_destroy);
 
     WEFT_FINALLY;
-    if (self->transfer) {
-        self->transfer->connecting = NULL;
-        weft__client_transfer_close(self->transfer);
-    }
-    if (WEFT_OUTCOME < 0)
-        weft_http_response_free(self->response);
+    close_transfer(self, WEFT_OUTCOME);
     if (self->feeder) {
         weft_cancel(self->feeder);
         WEFT_CATCH(self->status, self->feeder);
     }
-    weft__client_transfer_free(self->transfer);
-    weft__client_place_leave(&self->place);
-    weft__client_known_free(&self->known);
-    weft_stat_free(self->info);
-    weft_file_unref(self->file);
+    give_back(self);
     if (self->connecting && weft_timeout_exit(self->connecting, WEFT_OUTCOME) != WEFT_OUTCOME)
         WEFT_FAIL(-ETIMEDOUT, "no connection to %s:%s in time", self->request->url.host,
                   self->request->url.port);
@@ -210,6 +236,7 @@ static void leave(struct http_fetch *self)
 {
     weft__client_link_remove(&self->link);
     weft__client_session_leave(self->request->session);
+    weft__client_request_free(self->request);
 }
 
 /* 0: try again, after `delay`; a failure; 1: the response is the result. */
@@ -265,7 +292,6 @@ static WEFT_ASYNC(http_fetch)
     bool was_cut = WEFT_OUTCOME == -ECANCELED && self->request->session->is_freed;
     bool timed_out = weft_timeout_exit(self->total, WEFT_OUTCOME) == -ETIMEDOUT;
     leave(self);
-    weft__client_request_free(self->request);
     if (was_cut)
         WEFT_FAIL(WEFT_ECLOSED, "the session was freed");
     if (timed_out && WEFT_OUTCOME == -ECANCELED)

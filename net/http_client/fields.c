@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Headers. Those of a request are checked here, since libcurl sends what it is given: a value with a
- * line end in it would be a header, or a request, of its own. Content-Length and Transfer-Encoding are
- * refused: the body says.
+ * Headers. Those of a request are checked here, since libcurl sends what it is given: a value with
+ * a line end in it would be a header, or a request, of its own. Content-Length and
+ * Transfer-Encoding are refused: the body says.
  *
  * Those of a response are kept as they came, in one block.
  */

@@ -3,8 +3,8 @@
  * Limits: a semaphore for all, and one for each host that is in use.
  *
  * They count requests, not connections: libcurl has limits of its own, but a transfer that waits in
- * libcurl has its handle and buffers already. Here it has nothing yet, and its turn can be cancelled.
- * The host's comes first, so that who waits for a slow host takes no place from others.
+ * libcurl has its handle and buffers already. Here it has nothing yet, and its turn can be
+ * cancelled. The host's comes first, so that who waits for a slow host takes no place from others.
  */
 #include "net/http_client/limits.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Looking up names. libcurl would start a thread for each, and join it on the loop when the transfer is
- * given up, which takes as long as the resolver does.
+ * Looking up names. libcurl would start a thread for each, and join it on the loop when the
+ * transfer is given up, which takes as long as the resolver does.
  *
- * So weft_resolve() does, and libcurl is given the result: an entry for its own cache, one that gets old
- * ("+"), by which the transfer that it was made for finds the addresses.
+ * So weft_resolve() does, and libcurl is given the result: an entry for its own cache, one that
+ * gets old ("+"), by which the transfer that it was made for finds the addresses.
  */
 #include "net/http_client/lookup.h"
 

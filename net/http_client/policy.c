@@ -2,8 +2,8 @@
 /*
  * Policy: which responses are followed, what is tried again, and when.
  *
- * It is decided when the headers are there, before anybody has seen the response: so a streamed one that
- * is handed over is the last one.
+ * It is decided when the headers are there, before anybody has seen the response: so a streamed one
+ * that is handed over is the last one.
  */
 #include "net/http_client/policy.h"
 

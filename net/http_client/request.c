@@ -3,8 +3,8 @@
  * Requests: the session's defaults and the call's options put together, and what redirects make of
  * them.
  *
- * weft follows redirects itself, and not libcurl, which would look up the next host by its own resolver
- * (docs/design/http_client.md).
+ * weft follows redirects itself, and not libcurl, which would look up the next host by its own
+ * resolver (docs/design/http_client.md).
  */
 #include "net/http_client/request.h"
 

@@ -39,8 +39,8 @@ bool weft__client_request_has_body(const struct weft__client_request *request);
 /** Can its body be sent again? */
 bool weft__client_request_is_repeatable(const struct weft__client_request *request);
 
-/** Go where a redirect with that status leads. 0, WEFT_ELIMIT (too many), -EINVAL (not a URL of HTTP),
- * -ENOMEM. */
+/** Go where a redirect with that status leads. 0, WEFT_ELIMIT (too many), -EINVAL (not a URL of
+ * HTTP), -ENOMEM. */
 int weft__client_request_redirect(struct weft__client_request *request, int status,
                                   const char *location);
 

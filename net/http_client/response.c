@@ -6,9 +6,9 @@
  *                          --streamed: handed over with its transfer
  *                                OPEN --the transfer ends, fails, the session goes--> ENDED
  *
- * Backpressure: while HIGH bytes wait to be read, libcurl is told to pause, which lets the socket be; it
- * goes on when half of them are read. What it holds itself then, a buffer's content and what came out of
- * the decompressor, it gives first.
+ * Backpressure: while HIGH bytes wait to be read, libcurl is told to pause, which lets the socket
+ * be; it goes on when half of them are read. What it holds itself then, a buffer's content and what
+ * came out of the decompressor, it gives first.
  *
  * What arrived before an end is read before the end is.
  */

@@ -3,14 +3,14 @@
  * Sessions: what requests have in common.
  *
  *     OPEN --close--> CLOSED (takes no requests) --no users left--> the wait ends
- *       \________________\______free: users are cut off_____________> FREED; gone with the last reference
+ *       \________________\______free: users are cut off________> FREED; gone with the last reference
  *
- * A user is a request under way, or a streamed body. Each has a reference, so that the engine outlasts
- * them; a response that is whole needs nothing of its session.
+ * A user is a request under way, or a streamed body. Each has a reference, so that the engine
+ * outlasts them; a response that is whole needs nothing of its session.
  *
- * curl_global_init() is called once in the process, by the first session, and never undone: another part
- * of the program may use libcurl, too. libcurl 7.84 and later are safe then whatever other threads do,
- * if it was built so (Debian's is); pthread_once() sees to it among sessions.
+ * curl_global_init() is called once in the process, by the first session, and never undone: another
+ * part of the program may use libcurl, too. libcurl 7.84 and later are safe then whatever other
+ * threads do, if it was built so (Debian's is); pthread_once() sees to it among sessions.
  *
  * The share has no locks: all its handles are this loop's.
  */
@@ -248,8 +248,8 @@ static WEFT_BLOCKING(farewell)
     return (weft_result){0};
 }
 
-/* To close a connection of TLS takes some 40 us: a few here, many on a worker; or here after all, if
- * there is none. */
+/* To close a connection of TLS takes some 40 us: a few here, many on a worker; or here after all,
+   if there is none. */
 static void part_from(struct farewell farewell, uint64_t connections)
 {
     const struct weft_job_options options = {.submit = WEFT_SUBMIT_FORCED, .release = say_farewell};

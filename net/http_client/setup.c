@@ -3,8 +3,8 @@
  * libcurl's options for a transfer.
  *
  * What libcurl would do by itself, and weft does otherwise: redirects, deadlines, looking up names,
- * reading proxies from the environment, signals. A look-up that it tries nonetheless is refused, rather
- * than a thread started that the loop would join.
+ * reading proxies from the environment, signals. A look-up that it tries nonetheless is refused,
+ * rather than a thread started that the loop would join.
  */
 #include "net/http_client/setup.h"
 
@@ -99,8 +99,8 @@ static CURLcode set_version(CURL *easy, unsigned flags)
 
 /*
  * After this time libcurl tries the other family of addresses, if there is one: but it looks in any
- * case, at all transfers whose time has come, in one call. So where there is one family it never comes,
- * and else the more are under way the later, each at a time of its own.
+ * case, at all transfers whose time has come, in one call. So where there is one family it never
+ * comes, and else the more are under way the later, each at a time of its own.
  */
 static long patience(const struct weft__client_transfer *transfer, bool has_both_families)
 {

@@ -12,8 +12,8 @@
  *
  * No function here runs anything of a user's: libcurl may be on the stack.
  *
- * Whole, the body is there before the event is. A body that nobody is to see, of a redirect, is read and
- * dropped, so that the connection can be used again; but not much of it.
+ * Whole, the body is there before the event is. A body that nobody is to see, of a redirect, is
+ * read and dropped, so that the connection can be used again; but not much of it.
  */
 #include "net/http_client/transfer.h"
 

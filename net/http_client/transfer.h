@@ -43,7 +43,8 @@ struct weft__client_transfer {
     char error[CURL_ERROR_SIZE];
 };
 
-/** One that is not started; takes over the place. `file_length` of a body that is a file; NULL: out of memory; the place is given up. */
+/** One that is not started; takes over the place. `file_length` of a body that is a file; NULL: out
+ * of memory; the place is given up. */
 struct weft__client_transfer *weft__client_transfer_new(struct weft__client_request *request,
                                                         struct weft__client_place place,
                                                         int64_t file_length,

@@ -2,18 +2,19 @@
 /*
  * What a session trusts, and what it shows of itself.
  *
- * libcurl reads the CA certificates of the system when it first connects by TLS: on the loop, for as
- * long as OpenSSL takes for some 140 certificates (docs/design/http_client.md has the figure). So a
- * worker reads them into a store, which each connection's SSL_CTX then shares. That needs OpenSSL, here
- * and in libcurl; another TLS library is given the name of the file, and reads it on the loop.
+ * libcurl reads the CA certificates of the system when it first connects by TLS: on the loop, for
+ * as long as OpenSSL takes for some 140 certificates (docs/design/http_client.md has the figure).
+ * So a worker reads them into a store, which each connection's SSL_CTX then shares. That needs
+ * OpenSSL, here and in libcurl; another TLS library is given the name of the file, and reads it on
+ * the loop.
  *
  * The client's certificate and key are read by the same job. libcurl takes them from memory.
  *
  *     NEW --load--> LOADING --the job succeeded--> LOADED
  *                           --it failed----------> NEW: the next request tries again
  *
- * Requests wait by a shield: to cancel one cancels no other's. The job has a reference, so that it may
- * outlast the session.
+ * Requests wait by a shield: to cancel one cancels no other's. The job has a reference, so that it
+ * may outlast the session.
  */
 #include "net/http_client/trust.h"
 

@@ -2,8 +2,8 @@
 /*
  * Bodies on their way out.
  *
- * libcurl asks for bytes by a callback, which must not wait. Memory it can have at once. Everything else
- * has a feeder, a task that reads the source one piece ahead:
+ * libcurl asks for bytes by a callback, which must not wait. Memory it can have at once. Everything
+ * else has a feeder, a task that reads the source one piece ahead:
  *
  *     feeder: read a piece ----> piece there: libcurl goes on, if it was paused
  *                  ^                    |
@@ -12,8 +12,8 @@
  * When libcurl asks and there is nothing, sending is paused. One piece is in memory at a time; so a
  * slow server makes the source wait.
  *
- * The feeder is a child of the request's coroutine, which cancels it and waits for its end: the buffer
- * that a worker fills lasts until the worker is done. What fails in it fails the transfer.
+ * The feeder is a child of the request's coroutine, which cancels it and waits for its end: the
+ * buffer that a worker fills lasts until the worker is done. What fails in it fails the transfer.
  */
 #include "net/http_client/upload.h"
 

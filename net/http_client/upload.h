@@ -36,8 +36,8 @@ bool weft__client_upload_needs_feeder(const struct weft__client_upload *upload);
 size_t weft__client_upload_read(char *buffer, size_t one, size_t size, void *transfer);
 int weft__client_upload_seek(void *transfer, curl_off_t offset, int origin);
 
-/** The task that reads the source of a transfer until all is sent; `file` is borrowed, NULL: the body
- * is none. */
+/** The task that reads the source of a transfer until all is sent; `file` is borrowed, NULL: the
+ * body is none. */
 weft_future *weft__client_upload_feed(struct weft__client_transfer *transfer, weft_file *file);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * URLs: libcurl's own parser, so that what weft decides by a host is what libcurl connects to.
  *
- * Two parsers that read one text in two ways are a known hole: a check by the one, a connection by the
- * other.
+ * Two parsers that read one text in two ways are a known hole: a check by the one, a connection by
+ * the other.
  */
 #include "net/http_client/url.h"
 

@@ -18,8 +18,8 @@ struct weft__client_url {
  * untouched then. */
 int weft__client_url_parse(const char *base, const char *text, struct weft__client_url *ret);
 
-/** The host and port of a proxy, whatever its scheme. As weft__client_url_parse(); -EINVAL also for a
- * scheme that libcurl's proxies do not have. */
+/** The host and port of a proxy, whatever its scheme. As weft__client_url_parse(); -EINVAL also for
+ * a scheme that libcurl's proxies do not have. */
 int weft__client_url_parse_proxy(const char *text, struct weft__client_url *ret);
 
 void weft__client_url_free(struct weft__client_url *url);

@@ -24,8 +24,8 @@ void test_client_end(void);
 void test_client_options(struct weft_http_session_options options);
 
 /*
- * The same by the server's unix socket, for bodies that do not fit into the kernel's buffers: virtual
- * time does not wait for TCP, which lets a full window open only after some milliseconds.
+ * The same by the server's unix socket, for bodies that do not fit into the kernel's buffers:
+ * virtual time does not wait for TCP, which lets a full window open only after some milliseconds.
  */
 void test_client_use_unix(struct weft_http_session_options options);
 
@@ -54,8 +54,8 @@ int test_fails(weft_future *future);
 const char *test_url(const char *format, ...) WEFT_PRINTF(1, 2);
 
 /*
- * A server that says what it is told to, whatever is asked: a text, and then it closes, resets, or is
- * silent for ever. On a port of its own; returns its URL, good until the end.
+ * A server that says what it is told to, whatever is asked: a text, and then it closes, resets, or
+ * is silent for ever. On a port of its own; returns its URL, good until the end.
  */
 enum test_manner { TEST_CLOSES, TEST_RESETS, TEST_HANGS, TEST_CLOSES_UNREAD };
 const char *test_raw_server(const char *text, size_t len, enum test_manner manner);
