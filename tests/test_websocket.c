@@ -3,24 +3,16 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <weft/combine.h>
 #include <weft/error.h>
 #include <weft/websocket.h>
 
-#include "net/http/websocket_frame.h"
 #include "tests/support/heap.h"
 #include "tests/support/http.h"
 #include "tests/support/loop.h"
+#include "tests/support/websocket.h"
 
 TestSuite(websocket, .init = weft_test_loop_begin, .timeout = 60);
-
-#define ASK                                                                  \
-    "GET /socket HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\n" \
-    "Upgrade: websocket\r\n"
-#define VERSION "Sec-WebSocket-Version: 13\r\n"
-#define KEY "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
 static struct {
     struct weft_websocket_options options;
@@ -91,66 +83,6 @@ static weft_http_server *begin(void)
     memset(&seen, 0, sizeof(seen));
     weft_http_route(server, "/socket", echo);
     return server;
-}
-
-/* ---- A client ---- */
-
-static const uint8_t key[4] = {1, 0xfe, 0x55, 0x80};
-
-static size_t make(char *to, uint8_t first, const void *payload, size_t len)
-{
-    size_t head = weft__websocket_head((uint8_t *)to, first & 15, first & 0x80, len, key);
-    weft__websocket_mask(to + head, payload, len, key, 0);
-    return head + len;
-}
-
-static void say(struct test_client *client, uint8_t first, const char *payload)
-{
-    char frame[256];
-    test_http_send(client, frame, make(frame, first, payload, strlen(payload)));
-    test_http_turn(client);
-}
-
-/* All frames that came, as "text(…) ping(…) close(1000 …) ". */
-static const char *heard(const struct test_client *client)
-{
-    static char text[4096];
-    struct weft__websocket_parser parser = {.from_client = false};
-    const char *at = strstr(client->received, "\r\n\r\n");
-    size_t to = 0;
-    size_t used, message_len = 0;
-    char message[2048];
-    text[0] = 0;
-    cr_assert_not_null(at);
-    at += 4;
-    for (;;) {
-        size_t len = client->len - (size_t)(at - client->received);
-        enum weft__websocket_event event = weft__websocket_feed(&parser, at, len, &used);
-        at += used;
-        int control = (int)parser.control_len;
-        cr_assert_neq(event, WEFT__WEBSOCKET_ERROR);
-        if (event == WEFT__WEBSOCKET_NEED_MORE)
-            return text;
-        if (event == WEFT__WEBSOCKET_PIECE) {
-            cr_assert(message_len + parser.piece_len <= sizeof(message));
-            size_t piece = parser.piece_len;
-            weft__websocket_take(&parser, message + message_len);
-            message_len += piece;
-        } else if (event == WEFT__WEBSOCKET_MESSAGE) {
-            to += (size_t)snprintf(text + to, sizeof(text) - to, "%s(%.*s) ",
-                                   parser.message == 1 ? "text" : "binary", (int)message_len,
-                                   message);
-            message_len = 0;
-        } else if (event == WEFT__WEBSOCKET_CLOSED) {
-            to += (size_t)snprintf(text + to, sizeof(text) - to, "close(%d%s%.*s) ", parser.code,
-                                   control > 2 ? " " : "", control > 2 ? control - 2 : 0,
-                                   (const char *)parser.control + 2);
-        } else {
-            to += (size_t)snprintf(text + to, sizeof(text) - to, "%s(%.*s) ",
-                                   event == WEFT__WEBSOCKET_PINGED ? "ping" : "pong", control,
-                                   (const char *)parser.control);
-        }
-    }
 }
 
 static struct test_client open_socket(void)
@@ -277,13 +209,14 @@ Test(websocket, messages_come_back_as_they_were_sent)
 {
     weft_http_server *server = begin();
     struct test_client client = open_socket();
-    say(&client, 0x81, "one");
-    say(&client, 0x82, "two");
-    say(&client, 1, "th");
-    say(&client, 0x89, "between");
-    say(&client, 0x80, "ree");
-    say(&client, 0x81, "");
-    cr_assert_str_eq(heard(&client), "text(one) binary(two) pong(between) text(three) text() ");
+    test_websocket_say(&client, 0x81, "one");
+    test_websocket_say(&client, 0x82, "two");
+    test_websocket_say(&client, 1, "th");
+    test_websocket_say(&client, 0x89, "between");
+    test_websocket_say(&client, 0x80, "ree");
+    test_websocket_say(&client, 0x81, "");
+    cr_assert_str_eq(test_websocket_heard(&client),
+                     "text(one) binary(two) pong(between) text(three) text() ");
     finish(&client, server);
 }
 
@@ -293,10 +226,10 @@ Test(websocket, a_conversation_cut_at_each_byte_is_the_same)
     size_t len = strlen(ASK VERSION KEY "\r\n");
     memcpy(all, ASK VERSION KEY "\r\n", len);
     size_t head = len;
-    len += make(all + len, 0x81, "one", 3);
-    len += make(all + len, 1, "\xce", 1);
-    len += make(all + len, 0x89, "p", 1);
-    len += make(all + len, 0x80, "\xba", 1);
+    len += test_websocket_make(all + len, 0x81, "one", 3);
+    len += test_websocket_make(all + len, 1, "\xce", 1);
+    len += test_websocket_make(all + len, 0x89, "p", 1);
+    len += test_websocket_make(all + len, 0x80, "\xba", 1);
     weft_http_server *server = begin();
     const char *whole = "pong(p) text(one) text(\xce\xba) close(1000) ";
     const char *parted = "text(one) pong(p) text(\xce\xba) close(1000) ";
@@ -306,11 +239,11 @@ Test(websocket, a_conversation_cut_at_each_byte_is_the_same)
         test_http_turn(&client);
         test_http_send(&client, all + cut, len - cut);
         test_http_turn(&client);
-        say(&client, 0x88,
-            "\x03\xe8"
-            "bye");
+        test_websocket_say(&client, 0x88,
+                           "\x03\xe8"
+                           "bye");
         test_http_to_end(&client);
-        const char *came = heard(&client); /* a pong does not wait for the handler */
+        const char *came = test_websocket_heard(&client); /* a pong does not wait for the handler */
         cr_assert(!strcmp(came, whole) || !strcmp(came, parted), "%zu: %s", cut, came);
         cr_assert(!client.reset);
         cr_assert_eq(seen.ended, 0);
@@ -344,13 +277,14 @@ Test(websocket, what_breaks_the_rules_is_told_why)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct test_client client = open_socket();
         char frame[64], expected[32];
-        size_t len = make(frame, cases[i].first & 0x8f, cases[i].payload, strlen(cases[i].payload));
+        size_t len = test_websocket_make(frame, cases[i].first & 0x8f, cases[i].payload,
+                                         strlen(cases[i].payload));
         frame[0] = (char)cases[i].first;
         test_http_send(&client, frame, len);
         test_http_to_end(&client);
         snprintf(expected, sizeof(expected), "close(%d ", cases[i].code);
-        cr_assert_eq(strncmp(heard(&client), expected, strlen(expected)), 0, "%zu: %s", i,
-                     heard(&client));
+        cr_assert_eq(strncmp(test_websocket_heard(&client), expected, strlen(expected)), 0,
+                     "%zu: %s", i, test_websocket_heard(&client));
         cr_assert(!client.reset, "%zu", i);
         cr_assert_eq(seen.ended, cases[i].status);
         cr_assert_eq(seen.code, 1006);
@@ -366,7 +300,7 @@ Test(websocket, frames_that_are_not_masked_are_refused)
     struct test_client client = open_socket();
     test_http_send(&client, "\x81\x01x", 3);
     test_http_to_end(&client);
-    cr_assert_str_eq(heard(&client), "close(1002 a frame that is not masked) ");
+    cr_assert_str_eq(test_websocket_heard(&client), "close(1002 a frame that is not masked) ");
     finish(&client, server);
 }
 
@@ -374,14 +308,14 @@ Test(websocket, a_ping_knows_how_long_its_pong_took)
 {
     weft_http_server *server = begin();
     struct test_client client = open_socket();
-    say(&client, 0x81, "ping");
+    test_websocket_say(&client, 0x81, "ping");
     const char *frame = test_http_body(client.received);
     cr_assert_eq((uint8_t)frame[0], 0x89);
     char pong[32], payload[8];
     memcpy(payload, frame + 2, sizeof(payload));
-    say(&client, 0x8a, "another one");
+    test_websocket_say(&client, 0x8a, "another one");
     test_http_pass(&client, WEFT_S(2));
-    test_http_send(&client, pong, make(pong, 0x8a, payload, sizeof(payload)));
+    test_http_send(&client, pong, test_websocket_make(pong, 0x8a, payload, sizeof(payload)));
     test_http_turn(&client);
     cr_assert_geq(seen.ping, WEFT_S(2));
     finish(&client, server);
@@ -393,11 +327,11 @@ Test(websocket, a_close_waits_for_the_answer)
 {
     weft_http_server *server = begin();
     struct test_client client = open_socket();
-    say(&client, 0x81, "close");
-    cr_assert_str_eq(heard(&client), "close(3456 as told) ");
+    test_websocket_say(&client, 0x81, "close");
+    cr_assert_str_eq(test_websocket_heard(&client), "close(3456 as told) ");
     cr_assert_eq(seen.ends, 0);
-    say(&client, 0x81, "dropped");
-    say(&client, 0x88, "\x0d\x80");
+    test_websocket_say(&client, 0x81, "dropped");
+    test_websocket_say(&client, 0x88, "\x0d\x80");
     test_http_to_end(&client);
     cr_assert_eq(seen.code, 3456);
     cr_assert_eq(seen.status, -EPIPE, "what is sent after it");
@@ -411,7 +345,7 @@ Test(websocket, a_close_without_an_answer_has_a_deadline)
     weft_http_server *server = begin();
     seen.options.close_timeout = WEFT_S(3);
     struct test_client client = open_socket();
-    say(&client, 0x81, "close");
+    test_websocket_say(&client, 0x81, "close");
     cr_assert_eq(seen.ends, 0);
     weft_ns took = test_http_to_end(&client);
     cr_assert(took >= WEFT_S(3) && took <= WEFT_S(5));
@@ -424,8 +358,8 @@ Test(websocket, a_handler_that_ends_closes)
 {
     weft_http_server *server = begin();
     struct test_client client = open_socket();
-    say(&client, 0x81, "leave");
-    cr_assert_str_eq(heard(&client), "close(1000) ");
+    test_websocket_say(&client, 0x81, "leave");
+    cr_assert_str_eq(test_websocket_heard(&client), "close(1000) ");
     test_http_to_end(&client);
     cr_assert(!client.reset);
     finish(&client, server);
@@ -435,7 +369,7 @@ Test(websocket, a_handlers_own_failure_is_reported)
 {
     weft_http_server *server = begin();
     struct test_client client = open_socket();
-    say(&client, 0x81, "fail");
+    test_websocket_say(&client, 0x81, "fail");
     test_http_to_end(&client);
     cr_assert_eq(seen.ended, -EIO);
     cr_assert_eq(test_reports.count, 1);
@@ -446,7 +380,7 @@ Test(websocket, a_connection_that_ends_without_a_close_is_no_clean_end)
 {
     weft_http_server *server = begin();
     struct test_client client = open_socket();
-    say(&client, 1, "half");
+    test_websocket_say(&client, 1, "half");
     test_http_close(&client);
     client = test_http_connect();
     test_http_turn(&client);
@@ -463,8 +397,8 @@ Test(websocket, a_server_that_stops_says_that_it_goes_away)
     struct test_client client = open_socket();
     weft_future *stop = weft_http_server_shutdown(server, WEFT_S(60));
     test_http_turn(&client);
-    cr_assert_str_eq(heard(&client), "close(1001) ");
-    say(&client, 0x88, "\x03\xe9");
+    cr_assert_str_eq(test_websocket_heard(&client), "close(1001) ");
+    test_websocket_say(&client, 0x88, "\x03\xe9");
     test_http_to_end(&client);
     cr_assert_eq(seen.ended, 0);
     cr_assert_eq(weft_test_run(stop), 0);
@@ -488,12 +422,12 @@ Test(websocket, a_silent_client_is_asked_and_then_given_up)
     weft_http_server *server = begin();
     struct test_client client = open_socket();
     test_http_pass(&client, WEFT_S(19));
-    cr_assert_str_eq(heard(&client), "");
+    cr_assert_str_eq(test_websocket_heard(&client), "");
     test_http_pass(&client, WEFT_S(2));
-    cr_assert_str_eq(heard(&client), "ping() ");
-    say(&client, 0x8a, "");
+    cr_assert_str_eq(test_websocket_heard(&client), "ping() ");
+    test_websocket_say(&client, 0x8a, "");
     test_http_pass(&client, WEFT_S(39));
-    cr_assert_str_eq(heard(&client), "ping() ping() ");
+    cr_assert_str_eq(test_websocket_heard(&client), "ping() ping() ");
     cr_assert_eq(seen.ends, 0);
     test_http_pass(&client, WEFT_S(22));
     cr_assert_eq(seen.ended, -ETIMEDOUT);
@@ -508,7 +442,7 @@ Test(websocket, who_wants_no_pings_gets_none)
     seen.options.ping_interval = WEFT_FOREVER;
     struct test_client client = open_socket();
     test_http_pass(&client, WEFT_S(3600));
-    cr_assert_str_eq(heard(&client), "");
+    cr_assert_str_eq(test_websocket_heard(&client), "");
     cr_assert_eq(seen.ends, 0);
     finish(&client, server);
 }
@@ -517,14 +451,14 @@ Test(websocket, pings_are_answered_while_the_handler_is_busy)
 {
     weft_http_server *server = begin();
     struct test_client client = open_socket();
-    say(&client, 0x81, "late");
-    say(&client, 0x89, "there?");
-    cr_assert_str_eq(heard(&client), "pong(there?) ");
+    test_websocket_say(&client, 0x81, "late");
+    test_websocket_say(&client, 0x89, "there?");
+    cr_assert_str_eq(test_websocket_heard(&client), "pong(there?) ");
     for (int i = 0; i < 8; i++) {
         test_http_pass(&client, WEFT_S(15));
-        say(&client, 0x8a, "");
+        test_websocket_say(&client, 0x8a, "");
     }
-    cr_assert_not_null(strstr(heard(&client), "text(late) "));
+    cr_assert_not_null(strstr(test_websocket_heard(&client), "text(late) "));
     finish(&client, server);
 }
 
@@ -533,10 +467,10 @@ Test(websocket, who_sends_more_than_is_received_has_to_wait)
     weft_http_server *server = begin();
     seen.options.read_high = 4096;
     struct test_client client = open_socket();
-    say(&client, 0x81, "late");
+    test_websocket_say(&client, 0x81, "late");
     char frame[1100], payload[1000];
     memset(payload, 'x', sizeof(payload));
-    size_t len = make(frame, 0x82, payload, sizeof(payload));
+    size_t len = test_websocket_make(frame, 0x82, payload, sizeof(payload));
     size_t sent = 0;
     while (sent < 4000 && test_http_send(&client, frame, len))
         sent++;
@@ -547,100 +481,7 @@ Test(websocket, who_sends_more_than_is_received_has_to_wait)
     test_http_end(server);
 }
 
-/* ---- Cancel, misuse, memory ---- */
-
-struct impatient {
-    WEFT_FRAME;
-    weft_http_request *request;
-    weft_websocket *socket;
-    weft_future *receive;
-    struct weft_websocket_message *message;
-    int status;
-};
-
-static WEFT_ASYNC(impatient)
-{
-    WEFT_BEGIN;
-    WEFT_AWAIT_INTO(self->socket, weft_websocket_accept(self->request, NULL));
-    WEFT_CATCH(self->status, weft_wait_for(weft_websocket_receive(self->socket), WEFT_S(1)));
-    cr_assert_eq(self->status, -ETIMEDOUT);
-    self->receive = weft_websocket_receive(self->socket);
-    WEFT_CATCH(self->status, weft_websocket_receive(self->socket));
-    cr_assert_eq(self->status, -EBUSY);
-    WEFT_AWAIT(weft_sleep(WEFT_S(1)));
-    cr_assert(weft_is_done(self->receive));
-    weft_unref(self->receive); /* with a message that nobody took */
-    cr_assert_eq(weft_websocket_send(self->socket, WEFT_WEBSOCKET_TEXT, "\xff", 1), -EINVAL);
-    cr_assert_eq(weft_websocket_send(self->socket, (enum weft_websocket_kind)3, "x", 1), -EINVAL);
-    WEFT_CATCH(self->status, weft_websocket_close(self->socket, 1005, NULL));
-    cr_assert_eq(self->status, -EINVAL);
-    WEFT_CATCH(self->status, weft_websocket_close(self->socket, 1000, "\xff"));
-    cr_assert_eq(self->status, -EINVAL);
-    for (;;) {
-        WEFT_AWAIT_INTO(self->message, weft_websocket_receive(self->socket));
-        if (!self->message)
-            break;
-        weft_websocket_send(self->socket, self->message->kind, self->message->data,
-                            self->message->len);
-        weft_websocket_message_free(self->message);
-        self->message = NULL;
-    }
-    WEFT_FINALLY;
-    weft_websocket_free(self->socket);
-    seen.ends++;
-    WEFT_END;
-}
-
-Test(websocket, no_message_is_lost_by_a_cancel_and_misuse_is_refused)
-{
-    weft_http_server *server = begin();
-    weft_http_route(server, "/impatient", impatient);
-    struct test_client client = test_http_connect();
-    test_http_say(&client, "GET /impatient HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
-                           "Upgrade: websocket\r\n" VERSION KEY "\r\n");
-    test_http_pass(&client, WEFT_MS(1100));
-    say(&client, 0x81, "one");
-    say(&client, 0x81, "two");
-    test_http_pass(&client, WEFT_S(2));
-    cr_assert_str_eq(heard(&client), "text(one) text(two) ");
-    say(&client, 0x88, "");
-    test_http_to_end(&client);
-    cr_assert_str_eq(heard(&client), "text(one) text(two) close(1005) ");
-    cr_assert_eq(seen.ends, 1);
-    finish(&client, server);
-}
-
-/* Leaves its socket to what goes on after it. */
-struct careless {
-    WEFT_FRAME;
-    weft_http_request *request;
-    weft_websocket *socket;
-};
-
-static WEFT_ASYNC(careless)
-{
-    WEFT_BEGIN;
-    WEFT_AWAIT_INTO(self->socket, weft_websocket_accept(self->request, NULL));
-    seen.socket = self->socket;
-    WEFT_END;
-}
-
-Test(websocket, a_socket_whose_handler_has_ended_is_refused)
-{
-    weft_http_server *server = begin();
-    weft_http_route(server, "/careless", careless);
-    struct test_client client = test_http_connect();
-    test_http_say(&client, "GET /careless HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
-                           "Upgrade: websocket\r\n" VERSION KEY "\r\n");
-    test_http_to_end(&client);
-    cr_assert_eq(weft_websocket_send(seen.socket, WEFT_WEBSOCKET_TEXT, "x", 1), WEFT_ECLOSED);
-    cr_assert_eq(weft_test_run(weft_websocket_receive(seen.socket)), WEFT_ECLOSED);
-    cr_assert_eq(weft_test_run(weft_websocket_drain(seen.socket)), WEFT_ECLOSED);
-    cr_assert_eq(weft_test_run(weft_websocket_ping(seen.socket)), WEFT_ECLOSED);
-    cr_assert_eq(weft_test_run(weft_websocket_close(seen.socket, 0, NULL)), WEFT_ECLOSED);
-    weft_websocket_free(seen.socket);
-    finish(&client, server);
-}
+/* ---- Memory ---- */
 
 /* One allocation fails, the n-th; true if it came to that. */
 static bool talk_without(size_t n, const char *last)
@@ -649,11 +490,11 @@ static bool talk_without(size_t n, const char *last)
     weft_test_heap_fail_at(n);
     test_http_say(&client, ASK VERSION KEY "\r\n");
     if (test_http_status(client.received) == 101) {
-        say(&client, 1, "on");
-        say(&client, 0x80, "e");
-        say(&client, 0x89, "p");
-        say(&client, 0x81, last);
-        say(&client, 0x88, "\x03\xe8");
+        test_websocket_say(&client, 1, "on");
+        test_websocket_say(&client, 0x80, "e");
+        test_websocket_say(&client, 0x89, "p");
+        test_websocket_say(&client, 0x81, last);
+        test_websocket_say(&client, 0x88, "\x03\xe8");
     }
     bool failed = weft_test_heap_failed();
     weft_test_heap_fail_at(0);
