@@ -97,17 +97,18 @@ static int take_cookies(weft__http_exchange *request)
 {
     const struct weft__http_request *parsed = &request->parser.request;
     size_t room = room_for(parsed);
-    char *to = NULL;
-    if (room) {
-        to = request->cookies = weft__malloc(room);
-        if (!to)
-            return -ENOMEM;
-    }
+    request->has_cookies = true;
+    request->cookies_len = 0;
+    if (!room)
+        return 0;
+    char *to = request->cookies = weft__malloc(room);
+    request->has_cookies = to != NULL;
+    if (!to)
+        return -ENOMEM;
     for (size_t i = 0; i < parsed->header_count; i++)
         if (strcasecmp(parsed->headers[i].name, "Cookie") == 0)
             to = take_line(to, parsed->headers[i].value);
     request->cookies_len = (size_t)(to - request->cookies);
-    request->has_cookies = true;
     return 0;
 }
 

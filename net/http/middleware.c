@@ -84,7 +84,7 @@ weft_future *weft__http_dispatch(weft__http_exchange *request)
         unrouted = weft__http_find_route(request->server, request, &found);
         status = weft__http_request_routed(request, &found);
     }
-    if (status < 0) {
+    if (status) {
         refuse_undecoded(request, status);
         return NULL;
     }

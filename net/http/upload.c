@@ -100,9 +100,17 @@ const struct weft_http_part *weft_http_upload_at(const weft_http_upload *upload,
 
 /* ---- A file without a name: a job ---- */
 
-static void close_value(void *fd)
+/* The value of the job. */
+struct opened {
+    int fd; /* owned; -1: it was taken */
+};
+
+static void close_opened(void *value)
 {
-    close((int)(intptr_t)fd);
+    struct opened *opened = value;
+    if (opened && opened->fd >= 0)
+        close(opened->fd);
+    weft__free(opened);
 }
 
 /* `text` is the folder, and a name in it. */
@@ -120,9 +128,15 @@ static int open_unnamed(const char *folder, const char *name)
 static weft_result run_open(void *args)
 {
     const struct weft__path_call *call = args;
-    int fd = open_unnamed(call->text, weft__path_second(call));
-    return fd < 0 ? weft__file_error(call->what, call->text, errno)
-                  : weft_ok((void *)(intptr_t)fd, close_value);
+    struct opened *opened = weft__malloc(sizeof(*opened));
+    if (!opened)
+        return weft_err(-ENOMEM);
+    opened->fd = open_unnamed(call->text, weft__path_second(call));
+    if (opened->fd >= 0)
+        return weft_ok(opened, close_opened);
+    int error = errno;
+    weft__free(opened);
+    return weft__file_error(call->what, call->text, error);
 }
 
 static weft_future *open_file(const char *folder)
@@ -151,7 +165,7 @@ struct http_read_upload {
     size_t len, at;                      /* of what was read */
     size_t out;                          /* how much is moved together at the front */
     enum weft__multipart_event event;
-    void *fd;
+    struct opened *opened; /* owned */
     int status;
 };
 
@@ -207,11 +221,12 @@ static int begin_part(struct http_read_upload *self)
 
 static int take_file(struct http_read_upload *self)
 {
-    self->part->part.file = weft_file_new((int)(intptr_t)self->fd);
+    self->part->part.file = weft_file_new(self->opened->fd);
     if (self->part->part.file)
-        return 0;
-    close_value(self->fd);
-    return -ENOMEM;
+        self->opened->fd = -1;
+    close_opened(self->opened);
+    self->opened = NULL;
+    return self->part->part.file ? 0 : -ENOMEM;
 }
 
 static int append(struct part *part, const char *data, size_t len)
@@ -311,7 +326,7 @@ static WEFT_ASYNC(http_read_upload)
                 WEFT_AWAIT(write_piece(self));
                 continue;
             }
-            WEFT_AWAIT_INTO(self->fd, open_file(self->options.folder));
+            WEFT_AWAIT_INTO(self->opened, open_file(self->options.folder));
             self->status = take_file(self);
             if (self->status < 0)
                 WEFT_FAIL(self->status);
