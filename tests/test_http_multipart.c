@@ -215,8 +215,8 @@ Test(http_multipart, the_type_tells_the_boundary)
         "multipart/form-data boundary=B",
         "multipart/form-datax; boundary=B",
         "multipart/form-data; boundary=\"B",
-        "multipart/form-data; "
-        "boundary=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        ("multipart/form-data; "
+         "boundary=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
     };
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         cr_assert(weft__http_multipart_init(&parser, good[i]), "%s", good[i]);
