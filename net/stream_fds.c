@@ -132,7 +132,7 @@ int weft_send_fd(weft_stream *stream, int fd, const void *data, size_t len)
         return stream->write_error;
     if (!is_unix(stream))
         return -EOPNOTSUPP;
-    struct weft__departure **own;
+    struct weft__departure **own = NULL;
     int status = len ? queue(stream, fd, &own) : -EINVAL;
     if (status < 0)
         return status;
