@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <weft/connect.h>
 #include <weft/http_cookie.h>
+#include <weft/http_events.h>
 #include <weft/http_form.h>
 #include <weft/http_middleware.h>
 #include <weft/http_static.h>
@@ -129,6 +130,11 @@ static bool says(const char *text)
     X(S, weft_http_add_header, weft_http_add_header(s->request, "X-Elsewhere", "yes"))          \
     X(S, weft_http_answer_status, weft_http_answer_status(s->request))                          \
     X(F, weft_websocket_accept, weft_websocket_accept(s->request, NULL))                        \
+    X(S, weft_http_events_start, weft_http_events_start(s->request))                            \
+    X(S, weft_http_event_send,                                                                  \
+      weft_http_event_send(s->request, &(struct weft_http_event){.id = "1"}))                   \
+    X(S, weft_http_event_comment, weft_http_event_comment(s->request, ""))                      \
+    X(Z, weft_http_events_last_id, weft_http_events_last_id(s->request))                        \
     X(F, weft_http_next, weft_http_next(s->request))                                            \
     X(F, weft_http_send_file, weft_http_send_file(s->request, "/", "x", NULL))                  \
     X(F, weft_http_read_form, weft_http_read_form(s->request))                                  \
