@@ -77,11 +77,15 @@
     X(ERRNO, ssize_t, readv, (int fd, const struct iovec *pieces, int count), (fd, pieces, count)) \
     X(ERRNO, ssize_t, recv, (int fd, void *buffer, size_t size, int flags),                        \
       (fd, buffer, size, flags))                                                                   \
+    X(ERRNO, int, recvmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags),         \
+      (fd, messages, count, flags, NULL))                                                          \
     X(ERRNO, ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))  \
     X(ERRNO, int, renameat, (int folder, const char *from, const char *to),                        \
       (folder, from, folder, to))                                                                  \
     X(ERRNO, ssize_t, sendfile, (int to, int from, off_t *offset, size_t size),                    \
       (to, from, offset, size))                                                                    \
+    X(ERRNO, int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags),         \
+      (fd, messages, count, flags))                                                                \
     X(ERRNO, ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),                  \
       (fd, message, flags))                                                                        \
     X(ERRNO, int, socket, (int family, int type, int protocol), (family, type, protocol))          \

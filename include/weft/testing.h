@@ -128,8 +128,8 @@ WEFT_PUBLIC bool weft_testing_allocation_failed(void);
  * none.
  *
  * The names are those of the functions: accept4, bind, connect, eventfd, getaddrinfo and getnameinfo
- * (with an EAI_ code), listen, pipe2, pthread_create, read, recv, sendmsg, socket, socketpair,
- * timerfd_create, write, and libevent's event_add; for files close, copy_file_range, fdatasync, fstat, fsync,
+ * (with an EAI_ code), listen, pipe2, pthread_create, read, recv, recvmmsg, sendmmsg, sendmsg, socket,
+ * socketpair, timerfd_create, write, and libevent's event_add; for files close, copy_file_range, fdatasync, fstat, fsync,
  * ftruncate, open, openat, preadv, pwritev, readv, renameat, unlinkat, writev. Only calls that weft
  * makes itself count.
  *
