@@ -25,6 +25,8 @@ static void settle(struct weft__part *part)
     weft__resolver_end(net);
     for (weft__link *link = net->streams; link; link = link->next)
         weft__stream_end((weft_stream *)(void *)link);
+    for (weft__link *link = net->datagrams; link; link = link->next)
+        weft__datagram_end((weft_udp *)(void *)link);
 }
 
 static void release(struct weft__part *part)
@@ -36,6 +38,8 @@ static void release(struct weft__part *part)
         weft__listener_release((struct weft_listener *)(void *)net->listeners);
     while (net->streams)
         weft__stream_release((weft_stream *)(void *)net->streams);
+    while (net->datagrams)
+        weft__datagram_release((weft_udp *)(void *)net->datagrams);
     weft__resolver_release(net);
     weft__buffer_cache_fini(&net->buffers);
     weft__free(net);

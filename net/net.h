@@ -11,6 +11,7 @@
 #include "core/link.h"
 #include "core/loop.h"
 #include "net/buffer.h"
+#include "net/datagram.h"
 #include "net/resolve.h"
 #include "net/stream.h"
 
@@ -21,7 +22,7 @@ struct weft__net {
     struct weft__part part; /* first */
     weft_loop *loop;        /* [const] */
     bool settled;           /* the loop ends: nothing is opened any more */
-    weft__link *streams, *listeners, *connections, *connects;
+    weft__link *streams, *listeners, *connections, *connects, *datagrams;
     weft__buffer_cache buffers;
     struct weft__resolver resolver;
     weft_future done; /* PERMANENT, a success without a value: for what need not wait */
