@@ -319,11 +319,10 @@ weft_future *weft_websocket_receive(weft_websocket *socket)
         return refused(status);
     if (socket->receiver)
         return weft_future_failed(-EBUSY, "another receive is under way");
-    bool was_full = weft__websocket_is_full(socket);
     weft_future *future = begin_op(socket, &socket->receiver, &receive_ops);
     weft__websocket_serve_receiver(socket);
     if (socket->state != WEFT__WEBSOCKET_ENDED && !socket->reading.future &&
-        (was_full || !socket->first) && socket->queued <= socket->options.read_high / 2)
+        socket->queued <= socket->options.read_high / 2)
         weft__websocket_read_on(socket);
     return future;
 }
