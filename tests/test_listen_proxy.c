@@ -31,12 +31,17 @@ struct whoami {
     weft_bytes *line;
 };
 
+static void say_peer(weft_stream *stream)
+{
+    const char *peer = weft_stream_peer(stream); /* once: without memory it is "?" */
+    weft_write(stream, peer, strlen(peer));
+    weft_write(stream, "\n", 1);
+}
+
 static WEFT_ASYNC(whoami)
 {
     WEFT_BEGIN;
-    weft_write(self->stream, weft_stream_peer(self->stream),
-               strlen(weft_stream_peer(self->stream)));
-    weft_write(self->stream, "\n", 1);
+    say_peer(self->stream);
     WEFT_AWAIT_INTO(self->line, weft_read_line(self->stream, 0));
     weft_write(self->stream, self->line->data, self->line->len);
     WEFT_FINALLY;
