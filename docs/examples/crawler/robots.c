@@ -10,7 +10,7 @@
 
 #include "crawler.h"
 
-enum { MOST_DELAY = 60 };
+static const double MOST_DELAY = 60; /* seconds */
 
 struct rule {
     bool allows;
