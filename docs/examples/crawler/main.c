@@ -143,9 +143,9 @@ static WEFT_ASYNC(crawl_all)
 
 static bool read_number(const char *text, double least, double most, double *ret)
 {
-    char *end;
+    char *end = NULL;
     *ret = text ? strtod(text, &end) : -1;
-    return text && *text && !*end && *ret >= least && *ret <= most;
+    return end && *text && !*end && *ret >= least && *ret <= most;
 }
 
 static bool read_options(char **args, struct options *ret)

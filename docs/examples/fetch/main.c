@@ -15,7 +15,8 @@
 #include <weft/http_client.h>
 #include <weft/weft.h>
 
-enum { MIB = 1 << 20, MOST_AT_ONCE = 10000 };
+enum { MIB = 1 << 20 };
+static const double MOST_AT_ONCE = 10000;
 
 static const char help[] =
     "usage: fetch [-j N] [-t SECONDS] [--ca FILE] URL...\n"

@@ -77,7 +77,7 @@ static bool take_count(struct input *input, char prefix, int64_t most, const cha
         return false;
     }
     struct arg digits = {input->at + 1, (size_t)(line_end - input->at) - 1};
-    int64_t number;
+    int64_t number = 0;
     if (*input->at != prefix || digits.len < 2 || line_end[-1] != '\r')
         input->error = error;
     digits.len -= digits.len > 0;

@@ -14,7 +14,8 @@
 
 #include "proxy.h"
 
-enum { MOST_FILE = 1 << 20, MOST_SECONDS = 1000000 };
+enum { MOST_FILE = 1 << 20 };
+static const double MOST_SECONDS = 1000000;
 
 static const char blanks[] = " \t\r";
 
