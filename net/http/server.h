@@ -16,7 +16,8 @@
  *     headers.c     what handlers add to its head
  *     middleware.c  what is called for a request, and in what order
  *     access.c      who is told of a request that is over
- *     upgrade.c     a connection that goes on with another protocol
+ *     upgrade.c     a connection that goes on with another protocol; websocket*.c are one
+ *     events.c      server-sent events
  *     cookie.c      cookies, both ways
  *     form.c        bodies that are forms; upload.c: with files
  *     static.c      files as answers; beneath.c opens them, conditional.c decides
