@@ -134,7 +134,7 @@ int weft_send_fd(weft_stream *stream, int fd, const void *data, size_t len)
         return -EOPNOTSUPP;
     struct weft__departure **own = NULL;
     int status = len ? queue(stream, fd, &own) : -EINVAL;
-    if (status < 0)
+    if (!own)
         return status;
     struct iovec piece = {(void *)data, len};
     bool corked = stream->flags & WEFT__STREAM_CORKED;
