@@ -147,7 +147,7 @@ static int add(struct weft__listening_set *set, struct weft__listening *socket)
 
 static int add_lent(struct weft__listening_set *set, int fd)
 {
-    struct weft__listening socket;
+    struct weft__listening socket = {.fd = -1};
     int status = borrow(fd, &socket);
     return status < 0 ? status : add(set, &socket);
 }
@@ -175,7 +175,7 @@ static int open_address(struct weft__listening_set *set, const char *text,
                         const struct weft_listen_options *options)
 {
     struct weft__address_spec spec;
-    struct weft__listening socket;
+    struct weft__listening socket = {.fd = -1};
     if (weft__address_parse(text, &spec) < 0 || spec.kind == WEFT__ADDRESS_NAME)
         return -EINVAL;
     bool is_any = spec.kind == WEFT__ADDRESS_ANY;
@@ -228,7 +228,7 @@ int weft__listening_copy(const struct weft__listening_set *from,
     for (size_t i = 0; i < from->count && status == 0; i++) {
         const struct weft__listening *one = &from->sockets[i];
         bool is_unix = one->address.u.any.sa_family == AF_UNIX;
-        struct weft__listening socket;
+        struct weft__listening socket = {.fd = -1};
         status = is_unix || one->is_lent ? share_one(one, &socket)
                                          : open_one(&one->address, one->is_any, options, &socket);
         if (status == 0)

@@ -105,7 +105,7 @@ static int send_to(const struct sockaddr_un *to, socklen_t len, const char *text
     if (fd < 0)
         return -errno;
     struct sockaddr_un name = *to;
-    struct iovec piece = {.iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text)};
+    struct iovec piece = {.iov_base = (void *)text, .iov_len = strlen(text)};
     struct msghdr message = {
         .msg_name = &name, .msg_namelen = len, .msg_iov = &piece, .msg_iovlen = 1};
     int status = weft__sys.sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 1;

@@ -90,13 +90,13 @@ static weft_stream *result(int status, weft_stream *const *stream)
 
 weft_stream *weft_open_pipe_reader(int fd)
 {
-    weft_stream *stream;
+    weft_stream *stream = NULL;
     return result(open_given(fd, false, &stream), &stream);
 }
 
 weft_stream *weft_open_pipe_writer(int fd)
 {
-    weft_stream *stream;
+    weft_stream *stream = NULL;
     return result(open_given(fd, true, &stream), &stream);
 }
 
@@ -130,7 +130,7 @@ static int open_copy(struct weft__net *net, int from, bool writes, weft_stream *
 static weft_stream *open_standard(int fd, bool writes)
 {
     int status = 0;
-    weft_stream *stream;
+    weft_stream *stream = NULL;
     struct weft__net *net = weft__net_get(weft__here(), &status);
     if (net)
         status = open_copy(net, fd, writes, &stream);

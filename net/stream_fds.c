@@ -113,8 +113,9 @@ static int queue(weft_stream *stream, int fd, struct weft__departure ***ret_end)
     *departure = (struct weft__departure){.at = weft__buffer_len(&stream->out)};
     departure->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (departure->fd < 0) {
+        int status = -errno;
         weft__free(departure);
-        return -errno;
+        return status;
     }
     struct weft__departure **end = &stream->departures;
     while (*end)

@@ -222,7 +222,7 @@ void weft__websocket_pay_pong(weft_websocket *socket)
 int weft__websocket_send_close(weft_websocket *socket, int code, const char *reason)
 {
     uint8_t payload[WEFT__WEBSOCKET_MOST_CONTROL];
-    size_t len = reason ? strlen(reason) : 0;
+    size_t len = reason ? strnlen(reason, sizeof(payload) - 2) : 0;
     if (code == 1005)
         return weft__websocket_send_frame(socket, WEFT__WEBSOCKET_CLOSE, NULL, 0);
     payload[0] = (uint8_t)(code >> 8);
