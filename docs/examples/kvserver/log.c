@@ -264,6 +264,16 @@ struct keep_log {
     int status;
 };
 
+/* What was added is the group; the memory of the one before, which is empty, is for what follows. */
+static void take_group(struct keep_log *self)
+{
+    struct text empty = self->group;
+    self->group = self->log->pending;
+    self->log->pending = empty;
+    self->end = self->log->added;
+    seal(&self->group);
+}
+
 static WEFT_ASYNC(keep_log)
 {
     struct log *log = self->log;
@@ -274,10 +284,7 @@ static WEFT_ASYNC(keep_log)
             WEFT_AWAIT(weft_event_wait(log->wanted));
         }
         if (log->pending.len) {
-            self->group = log->pending;
-            log->pending = (struct text){0};
-            self->end = log->added;
-            seal(&self->group);
+            take_group(self);
             WEFT_AWAIT(weft_to_thread(write_group, .fd = log->fd, .copy = log->new_fd,
                                       .group = &self->group, .end = (off_t)log->size));
             log->size += self->group.len;

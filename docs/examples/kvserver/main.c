@@ -100,6 +100,10 @@ static WEFT_ASYNC(serve)
     puts("kvserver: all is written");
 
     WEFT_FINALLY;
+    if (self->listener) { /* sessions end before what they use */
+        weft_listener_abort(self->listener);
+        WEFT_CATCH(self->status, weft_listener_drain(self->listener));
+    }
     weft_listener_free(self->listener);
     if (self->forget)
         weft_cancel(self->forget);
@@ -107,6 +111,8 @@ static WEFT_ASYNC(serve)
     weft_signal_close(self->on_int);
     weft_signal_close(self->on_term);
     weft_unref(server->stop);
+    if (server->log)
+        WEFT_CATCH(self->status, log_close(server->log)); /* its task ends before it does */
     log_free(server->log);
     store_clear(&server->store, 0);
     WEFT_END;
