@@ -57,10 +57,13 @@ static bool put(struct command_run *run, const struct arg *key, const struct arg
     return true;
 }
 
+/* 1 if there was one; -1: out of memory, and nothing has changed. */
 static int64_t erase(struct command_run *run, const struct arg *key)
 {
-    if (!look_up(run, key) || !log_reserve(run->server->log, key->len, 0))
+    if (!look_up(run, key))
         return 0;
+    if (!log_reserve(run->server->log, key->len, 0))
+        return -1;
     uint64_t position = log_erase(run->server->log, key);
     store_erase(&run->server->store, key, position);
     need(run, position);
@@ -240,8 +243,14 @@ static void incrby(struct command_run *run, const struct arg *args, size_t count
 static void del(struct command_run *run, const struct arg *args, size_t count)
 {
     int64_t erased = 0;
-    for (size_t i = 1; i < count; i++)
-        erased += erase(run, &args[i]);
+    for (size_t i = 1; i < count; i++) {
+        int64_t one = erase(run, &args[i]);
+        if (one < 0) {
+            error(run, "OOM out of memory");
+            return;
+        }
+        erased += one;
+    }
     resp_integer(run->out, erased);
 }
 
@@ -277,7 +286,7 @@ static void expire(struct command_run *run, const struct arg *args, size_t count
     if (!resp_number(&args[2], &time) || time > INT64_MAX / 4 / unit)
         error(run, "ERR value is not an integer or out of range");
     else if (time <= 0)
-        resp_integer(run->out, erase(run, &args[1]));
+        del(run, args, 2);
     else
         expire_at(run, &args[1], in_future(&args[2], unit));
 }
