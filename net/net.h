@@ -10,10 +10,10 @@
 #include "core/future.h"
 #include "core/link.h"
 #include "core/loop.h"
-#include "net/buffer.h"
-#include "net/datagram.h"
-#include "net/resolve.h"
-#include "net/stream.h"
+#include "net/datagram/datagram.h"
+#include "net/resolve/resolve.h"
+#include "net/stream/buffer.h"
+#include "net/stream/stream.h"
 
 struct weft_listener;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net/address.h"
+#include "net/resolve/address.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -9,7 +9,7 @@
 #include <weft/testing.h>
 #include <weft/weft.h>
 
-#include "net/filter.h"
+#include "net/stream/filter.h"
 #include "tests/support/dial.h"
 #include "tests/support/loop.h"
 #include "tests/support/names.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <weft/task.h>
 
-#include "net/http/websocket.h"
+#include "net/http/websocket/websocket.h"
 #include "tests/support/elsewhere.h"
 #include "tests/support/http.h"
 #include "tests/support/loop.h"

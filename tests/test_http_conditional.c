@@ -4,8 +4,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "net/http/conditional.h"
-#include "net/http/date.h"
+#include "net/http/files/conditional.h"
+#include "net/http/parser/date.h"
 
 TestSuite(http_conditional, .timeout = 20);
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "net/http/multipart.h"
+#include "net/http/forms/multipart.h"
 
 TestSuite(http_multipart, .timeout = 60);
 

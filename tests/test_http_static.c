@@ -11,7 +11,7 @@
 #include <weft/http_static.h>
 #include <weft/task.h>
 
-#include "net/http/static.h"
+#include "net/http/files/static.h"
 #include "tests/support/files.h"
 #include "tests/support/heap.h"
 #include "tests/support/http.h"

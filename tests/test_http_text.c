@@ -2,7 +2,7 @@
 /* The text of HTTP: character classes, lists, escapes, queries, targets. */
 #include <criterion/criterion.h>
 
-#include "net/http/text.h"
+#include "net/http/parser/text.h"
 
 #include <errno.h>
 #include <stdlib.h>

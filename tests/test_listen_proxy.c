@@ -9,9 +9,9 @@
 #include <weft/http_server.h>
 #include <weft/listen.h>
 
-#include "net/listener.h"
+#include "net/listen/listener.h"
+#include "net/listen/proxy_header.h"
 #include "net/net.h"
-#include "net/proxy_header.h"
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
 #include "tests/support/net.h"

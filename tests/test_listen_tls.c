@@ -8,7 +8,7 @@
 #include <weft/combine.h>
 #include <weft/listen.h>
 
-#include "net/listener.h"
+#include "net/listen/listener.h"
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
 #include "tests/support/net.h"

@@ -11,7 +11,7 @@
 #include <weft/connect.h>
 #include <weft/listen.h>
 
-#include "net/listener.h"
+#include "net/listen/listener.h"
 #include "net/net.h"
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"

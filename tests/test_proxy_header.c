@@ -5,7 +5,7 @@
 #include <string.h>
 #include <weft/error.h>
 
-#include "net/proxy_header.h"
+#include "net/listen/proxy_header.h"
 
 /* A string literal as the arguments `bytes, len`; it may have NULs in it. */
 #define BYTES(text) text, sizeof(text) - 1

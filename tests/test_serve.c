@@ -17,7 +17,7 @@
 #include <weft/weft.h>
 
 #include "core/sys.h"
-#include "net/address.h"
+#include "net/resolve/address.h"
 #include "tests/support/fixture.h"
 #include "tests/support/heap.h"
 

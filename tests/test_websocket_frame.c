@@ -7,8 +7,8 @@
 #include <string.h>
 #include <weft/macros.h>
 
-#include "net/http/sha1.h"
-#include "net/http/websocket_frame.h"
+#include "net/http/websocket/frame.h"
+#include "net/http/websocket/sha1.h"
 
 /* ---- Reading into a transcript ---- */
 

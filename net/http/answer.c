@@ -21,7 +21,7 @@
 
 #include "core/memory.h"
 #include "core/text.h"
-#include "net/http/date.h"
+#include "net/http/parser/date.h"
 #include "net/http/server.h"
 #include "net/net.h"
 

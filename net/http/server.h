@@ -38,9 +38,9 @@
 #include "core/link.h"
 #include "core/loop.h"
 #include "net/http/handle.h"
-#include "net/http/parser.h"
-#include "net/http/route.h"
-#include "net/stream.h"
+#include "net/http/parser/parser.h"
+#include "net/http/route/route.h"
+#include "net/stream/stream.h"
 
 /** All fields are [loop]. */
 struct weft_http_server {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TLS on a stream: a filter (net/filter.h) around an SSL.
+ * TLS on a stream: a filter (net/stream/filter.h) around an SSL.
  *
  *     HANDSHAKE --all steps are made--> OPEN --failure--> FAILED
  *     HANDSHAKE --refused, cut off, too late, cancelled---> FAILED

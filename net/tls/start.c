@@ -4,7 +4,7 @@
  *
  * Before: what was read already is looked at. Plain text that came behind the request for TLS would
  * otherwise stay in the buffer, and be read as if TLS had protected it (as in CVE-2011-0411). Here
- * the stream hands it to TLS as the first of what came (net/filter.h), so that it can break the
+ * the stream hands it to TLS as the first of what came (net/stream/filter.h), so that it can break the
  * handshake and nothing else; it is refused before, for a message that says what happened. To a
  * server only a record of a handshake may have come already (behind a PROXY header, say), to a
  * client nothing at all.

@@ -17,8 +17,8 @@
 #include <weft/value.h>
 
 #include "core/companion.h"
-#include "net/companion.h"
-#include "net/filter.h"
+#include "net/stream/companion.h"
+#include "net/stream/filter.h"
 
 /* ---- What a context is made of ---- */
 

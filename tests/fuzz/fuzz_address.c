@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/address.h"
+#include "net/resolve/address.h"
 
 /* Unlike assert, never compiled out. */
 #define MUST(condition)                                             \

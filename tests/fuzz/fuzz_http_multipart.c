@@ -7,7 +7,7 @@
  * file's name is no path, and what was read as whole, written out again in its plainest form, reads as the
  * same parts.
  */
-#include "net/http/multipart.h"
+#include "net/http/forms/multipart.h"
 
 #include <stdint.h>
 #include <stdio.h>

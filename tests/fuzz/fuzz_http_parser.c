@@ -9,7 +9,7 @@
  * makes of the chunks, texts are clean, escapes decode, and the request written out again in its
  * plainest form reads as the same request.
  */
-#include "net/http/parser.h"
+#include "net/http/parser/parser.h"
 
 #include <stdio.h>
 #include <stdlib.h>

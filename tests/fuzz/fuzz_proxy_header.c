@@ -10,7 +10,7 @@
 #include <string.h>
 #include <weft/error.h>
 
-#include "net/proxy_header.h"
+#include "net/listen/proxy_header.h"
 
 /* Unlike assert, never compiled out. */
 #define MUST(condition)                                             \

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/http/websocket_frame.h"
+#include "net/http/websocket/frame.h"
 
 /* Unlike assert, never compiled out. */
 #define MUST(condition)                                             \

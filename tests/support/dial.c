@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "core/sys.h"
-#include "net/address.h"
+#include "net/resolve/address.h"
 
 enum { MAX = 32 };
 

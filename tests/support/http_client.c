@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <weft/http_server.h>
 
-#include "net/stream.h"
+#include "net/stream/stream.h"
 #include "tests/support/loop.h"
 
 weft_http_session *test_session;

@@ -6,7 +6,7 @@
  * Messages for the HTTP request parser, and the transcripts that reading them must give: the
  * request, its fields, its body, the end or the refusal, and how many bytes were not used.
  */
-#include "net/http/parser.h"
+#include "net/http/parser/parser.h"
 
 struct message {
     const char *data;

@@ -8,7 +8,7 @@
 #include <weft/stream.h>
 
 #include "core/sys.h"
-#include "net/stream.h"
+#include "net/stream/stream.h"
 
 /* How often the table of system calls was used since weft_test_count_calls(). */
 extern struct weft_test_calls {

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "net/listener.h"
+#include "net/listen/listener.h"
 #include "tests/support/loop.h"
 #include "tests/support/net.h"
 

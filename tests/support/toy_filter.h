@@ -7,7 +7,7 @@
 #include <weft/callback.h>
 #include <weft/future.h>
 
-#include "net/companion.h"
+#include "net/stream/companion.h"
 
 /*
  * A filter of the tests: "hello" both ways, then records: a byte with the length, and so many bytes

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "net/http/websocket_frame.h"
+#include "net/http/websocket/frame.h"
 
 static const uint8_t key[4] = {1, 0xfe, 0x55, 0x80};
 
