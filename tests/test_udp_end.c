@@ -15,30 +15,6 @@
 
 TestSuite(udp_end, .init = weft_test_loop_begin, .timeout = 20);
 
-static weft_udp *a, *b;
-static weft_address a_address, b_address;
-
-static void open_two(void)
-{
-    a = weft_test_udp_at("127.0.0.1:0");
-    b = weft_test_udp_at("127.0.0.1:0");
-    a_address = weft_test_udp_address(a);
-    b_address = weft_test_udp_address(b);
-}
-
-static void end(void)
-{
-    weft_udp_free(a);
-    weft_udp_free(b);
-    weft_test_loop_end();
-}
-
-static int open_error(struct weft_udp_options options)
-{
-    cr_assert_null(weft_udp_open(&options));
-    return -errno;
-}
-
 /* ---- Unix sockets ---- */
 
 static char path[108];
@@ -54,42 +30,42 @@ static const char *unix_text(void)
 Test(udp_end, unix_sockets_lose_nothing_and_their_file_goes_with_them)
 {
     char digit = '0';
-    a = weft_test_udp_open((struct weft_udp_options){.bind = unix_text(), .receive_limit = 2});
+    test_a = weft_test_udp_open((struct weft_udp_options){.bind = unix_text(), .receive_limit = 2});
     cr_assert_eq(access(path, F_OK), 0);
-    b = weft_test_udp_open((struct weft_udp_options){.connect = unix_text()});
+    test_b = weft_test_udp_open((struct weft_udp_options){.connect = unix_text()});
     for (int i = 0; i < 40; i++) {
         char text[2] = {(char)(digit + i), 0};
-        cr_assert_eq(weft_udp_send(b, text, 1), 0);
+        cr_assert_eq(weft_udp_send(test_b, text, 1), 0);
         if (i % 8 == 0)
             weft_test_turn();
     }
-    cr_assert_gt(weft_test_udp_stats(b).to_send, 0, "the receiver is slow");
+    cr_assert_gt(weft_test_udp_stats(test_b).to_send, 0, "the receiver is slow");
     for (int i = 0; i < 40; i++) {
         char text[2] = {(char)(digit + i), 0};
-        cr_assert(weft_test_udp_gives(weft_udp_receive(a), text));
+        cr_assert(weft_test_udp_gives(weft_udp_receive(test_a), text));
     }
-    cr_assert_eq(weft_test_udp_stats(a).dropped, 0);
-    cr_assert_eq(weft_test_count(weft_udp_drain(b)), 0);
-    weft_udp_free(a);
-    a = NULL;
+    cr_assert_eq(weft_test_udp_stats(test_a).dropped, 0);
+    cr_assert_eq(weft_test_count(weft_udp_drain(test_b)), 0);
+    weft_udp_free(test_a);
+    test_a = NULL;
     cr_assert_neq(access(path, F_OK), 0);
-    cr_assert_eq(weft_udp_send(b, "x", 1), -ECONNREFUSED);
-    end();
+    cr_assert_eq(weft_udp_send(test_b, "x", 1), -ECONNREFUSED);
+    weft_test_udp_end();
 }
 
 Test(udp_end, unix_sockets_without_a_name_have_no_sender)
 {
     int status;
     weft_address from;
-    a = weft_test_udp_open((struct weft_udp_options){.bind = unix_text()});
-    b = weft_test_udp_open((struct weft_udp_options){.connect = unix_text()});
-    cr_assert_eq(weft_udp_send(b, "x", 1), 0);
-    weft_datagram *got = weft_test_udp_taken(weft_udp_receive(a), &status);
+    test_a = weft_test_udp_open((struct weft_udp_options){.bind = unix_text()});
+    test_b = weft_test_udp_open((struct weft_udp_options){.connect = unix_text()});
+    cr_assert_eq(weft_udp_send(test_b, "x", 1), 0);
+    weft_datagram *got = weft_test_udp_taken(weft_udp_receive(test_a), &status);
     from = got->from;
     weft_datagram_free(got);
     cr_assert_eq(weft_address_family(&from), AF_UNSPEC);
-    cr_assert_eq(weft_test_udp_send(a, &from, "x"), -EAFNOSUPPORT);
-    end();
+    cr_assert_eq(weft_test_udp_send(test_a, &from, "x"), -EAFNOSUPPORT);
+    weft_test_udp_end();
 }
 
 Test(udp_end, full_receiver_of_a_unix_socket_is_told_to_who_sends_to_many)
@@ -99,58 +75,58 @@ Test(udp_end, full_receiver_of_a_unix_socket_is_told_to_who_sends_to_many)
     int slow = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     char text[64];
     snprintf(text, sizeof(text), "unix:@weft_udp.%d", (int)getpid());
-    a = weft_test_udp_at(text);
+    test_a = weft_test_udp_at(text);
     snprintf(text, sizeof(text), "unix:@weft_udp_full.%d", (int)getpid());
-    cr_assert_eq(weft_address_parse(text, &b_address), 0);
-    const struct sockaddr *name = weft_address_get(&b_address, &len);
+    cr_assert_eq(weft_address_parse(text, &test_b_address), 0);
+    const struct sockaddr *name = weft_address_get(&test_b_address, &len);
     cr_assert_eq(bind(slow, name, (socklen_t)len), 0);
     while (status == 0 && ++sent < 100000)
-        status = weft_test_udp_send(a, &b_address, "x");
+        status = weft_test_udp_send(test_a, &test_b_address, "x");
     cr_assert_eq(status, -EAGAIN);
-    cr_assert_eq(weft_test_udp_stats(a).to_send, 0);
-    cr_assert_eq(weft_test_udp_stats(a).errors, 0);
+    cr_assert_eq(weft_test_udp_stats(test_a).to_send, 0);
+    cr_assert_eq(weft_test_udp_stats(test_a).errors, 0);
     close(slow);
-    end();
+    weft_test_udp_end();
 }
 
 /* ---- The end ---- */
 
 Test(udp_end, free_ends_what_is_under_way)
 {
-    open_two();
-    weft_future *receive = weft_udp_receive(a);
+    weft_test_udp_open_two();
+    weft_future *receive = weft_udp_receive(test_a);
     cr_assert(weft__sys_fail("sendmmsg", 1, EAGAIN));
-    cr_assert_eq(weft_test_udp_send(a, &b_address, "x"), 0);
-    weft_future *drain = weft_udp_drain(a);
-    weft_udp_free(a);
-    a = NULL;
+    cr_assert_eq(weft_test_udp_send(test_a, &test_b_address, "x"), 0);
+    weft_future *drain = weft_udp_drain(test_a);
+    weft_udp_free(test_a);
+    test_a = NULL;
     cr_assert_eq(weft_test_ended(receive), WEFT_ECLOSED);
     cr_assert_eq(weft_test_ended(drain), WEFT_ECLOSED);
     weft_udp_free(NULL);
-    end();
+    weft_test_udp_end();
 }
 
 Test(udp_end, end_of_the_loop_closes_all)
 {
-    open_two();
-    weft_future *receive = weft_udp_receive(a);
-    cr_assert_eq(weft_test_udp_send(a, &b_address, "x"), 0);
+    weft_test_udp_open_two();
+    weft_future *receive = weft_udp_receive(test_a);
+    cr_assert_eq(weft_test_udp_send(test_a, &test_b_address, "x"), 0);
     weft_test_turn();
     cr_assert_eq(weft_loop_shutdown(test_loop, NULL, NULL), 0);
     cr_assert_eq(weft_test_ended(receive), -ECANCELED);
-    cr_assert_eq(weft_test_ended(weft_udp_receive(b)), -ESHUTDOWN);
-    cr_assert_eq(weft_test_ended(weft_udp_drain(b)), -ESHUTDOWN);
-    cr_assert_eq(weft_test_udp_send(b, &a_address, "x"), -ESHUTDOWN);
-    cr_assert_eq(weft_udp_send_many(b, &(struct weft_udp_message){&a_address, "x", 1}, 1),
+    cr_assert_eq(weft_test_ended(weft_udp_receive(test_b)), -ESHUTDOWN);
+    cr_assert_eq(weft_test_ended(weft_udp_drain(test_b)), -ESHUTDOWN);
+    cr_assert_eq(weft_test_udp_send(test_b, &test_a_address, "x"), -ESHUTDOWN);
+    cr_assert_eq(weft_udp_send_many(test_b, &(struct weft_udp_message){&test_a_address, "x", 1}, 1),
                  -ESHUTDOWN);
-    cr_assert_eq(weft_udp_join(b, &a_address, NULL), -ESHUTDOWN);
-    cr_assert_eq(weft_udp_fd(b), -ESHUTDOWN);
-    cr_assert_eq(weft_udp_local(b, &a_address), -ESHUTDOWN);
+    cr_assert_eq(weft_udp_join(test_b, &test_a_address, NULL), -ESHUTDOWN);
+    cr_assert_eq(weft_udp_fd(test_b), -ESHUTDOWN);
+    cr_assert_eq(weft_udp_local(test_b, &test_a_address), -ESHUTDOWN);
     cr_assert_null(weft_udp_open(NULL));
     cr_assert_eq(errno, ESHUTDOWN);
-    weft_udp_free(a);
-    a = b = NULL; /* the loop's */
-    end();
+    weft_udp_free(test_a);
+    test_a = test_b = NULL; /* the loop's */
+    weft_test_udp_end();
 }
 
 /* ---- Misuse, and failures of the system ---- */
@@ -169,10 +145,13 @@ Test(udp_end, options_that_make_no_sense_are_refused)
         {.max_datagram = (size_t)1 << 30},
     };
     for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
-        cr_assert_eq(open_error(odd[i]), -EINVAL, "%zu", i);
-    cr_assert_eq(open_error((struct weft_udp_options){.connect = "example.org:1"}), WEFT_ERESOLVE);
-    cr_assert_eq(open_error((struct weft_udp_options){.connect = "unix:/no/such/file"}), -ENOENT);
-    end();
+        cr_assert_eq(weft_test_udp_open_error(odd[i]), -EINVAL, "%zu", i);
+    cr_assert_eq(weft_test_udp_open_error((struct weft_udp_options){.connect = "example.org:1"}),
+                 WEFT_ERESOLVE);
+    cr_assert_eq(
+        weft_test_udp_open_error((struct weft_udp_options){.connect = "unix:/no/such/file"}),
+        -ENOENT);
+    weft_test_udp_end();
 }
 
 Test(udp_end, failures_of_the_system_leave_nothing)
@@ -181,34 +160,35 @@ Test(udp_end, failures_of_the_system_leave_nothing)
     struct weft_udp_options there = {.bind = unix_text()};
     for (size_t i = 0; i < 3; i++) {
         cr_assert(weft__sys_fail(calls[i], 1, ENOMEM));
-        cr_assert_eq(open_error(there), -ENOMEM, "%s", calls[i]);
+        cr_assert_eq(weft_test_udp_open_error(there), -ENOMEM, "%s", calls[i]);
         cr_assert_neq(access(path, F_OK), 0);
     }
     cr_assert(weft__sys_fail("connect", 1, EPERM));
-    cr_assert_eq(open_error((struct weft_udp_options){.connect = "127.0.0.1:1"}), -EPERM);
-    end();
+    cr_assert_eq(weft_test_udp_open_error((struct weft_udp_options){.connect = "127.0.0.1:1"}),
+                 -EPERM);
+    weft_test_udp_end();
 }
 
 Test(udp_end, machine_without_ipv6_binds_ipv4)
 {
     cr_assert(weft__sys_fail("socket", 1, EAFNOSUPPORT));
-    a = weft_test_udp_at("*:0");
-    a_address = weft_test_udp_address(a);
-    cr_assert_eq(weft_address_family(&a_address), AF_INET);
-    end();
+    test_a = weft_test_udp_at("*:0");
+    test_a_address = weft_test_udp_address(test_a);
+    cr_assert_eq(weft_address_family(&test_a_address), AF_INET);
+    weft_test_udp_end();
 }
 
 Test(udp_end, failure_to_receive_is_told_and_ends_nothing)
 {
-    open_two();
+    weft_test_udp_open_two();
     cr_assert(weft__sys_fail("recvmmsg", 1, ENOMEM));
-    cr_assert_eq(weft_test_udp_send(a, &b_address, "x"), 0);
-    cr_assert_eq(weft_test_count(weft_udp_receive(b)), -ENOMEM);
-    cr_assert(weft_test_udp_gives(weft_udp_receive(b), "x"));
+    cr_assert_eq(weft_test_udp_send(test_a, &test_b_address, "x"), 0);
+    cr_assert_eq(weft_test_count(weft_udp_receive(test_b)), -ENOMEM);
+    cr_assert(weft_test_udp_gives(weft_udp_receive(test_b), "x"));
     cr_assert(weft__sys_fail("recvmmsg", 1, EINTR));
-    cr_assert_eq(weft_test_udp_send(a, &b_address, "y"), 0);
-    cr_assert(weft_test_udp_gives(weft_udp_receive(b), "y"));
-    end();
+    cr_assert_eq(weft_test_udp_send(test_a, &test_b_address, "y"), 0);
+    cr_assert(weft_test_udp_gives(weft_udp_receive(test_b), "y"));
+    weft_test_udp_end();
 }
 
 /* From `from` to `to`, by way of what waits. */

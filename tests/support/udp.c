@@ -5,7 +5,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tests/support/loop.h"
 #include "tests/support/net.h"
+
+weft_udp *test_a, *test_b;
+weft_address test_a_address, test_b_address;
 
 weft_udp *weft_test_udp_open(struct weft_udp_options options)
 {
@@ -62,4 +66,25 @@ struct weft_udp_stats weft_test_udp_stats(const weft_udp *udp)
 int weft_test_udp_send(weft_udp *from, const weft_address *to, const char *text)
 {
     return weft_udp_send_to(from, to, text, strlen(text));
+}
+
+void weft_test_udp_open_two(void)
+{
+    test_a = weft_test_udp_at("127.0.0.1:0");
+    test_b = weft_test_udp_at("127.0.0.1:0");
+    test_a_address = weft_test_udp_address(test_a);
+    test_b_address = weft_test_udp_address(test_b);
+}
+
+void weft_test_udp_end(void)
+{
+    weft_udp_free(test_a);
+    weft_udp_free(test_b);
+    weft_test_loop_end();
+}
+
+int weft_test_udp_open_error(struct weft_udp_options options)
+{
+    cr_assert_null(weft_udp_open(&options));
+    return -errno;
 }
