@@ -13,6 +13,7 @@
 
 #include "net/listen/listener.h"
 #include "net/net.h"
+#include "tests/support/child.h"
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
 #include "tests/support/net.h"
@@ -98,6 +99,36 @@ Test(listener, file_of_a_unix_socket_goes_when_listening_stops)
     cr_assert_eq(stat(address + 5, &found), -1);
     weft_listener_free(listener);
     rmdir(folder);
+    weft_test_loop_end();
+}
+
+static void stop_it(void *listener)
+{
+    CHILD_EXPECT(weft_after_fork_child(test_loop) == 0);
+    weft_listener_free(listener);
+}
+
+static void end_its_loop(void *listener)
+{
+    (void)listener;
+    CHILD_EXPECT(weft_after_fork_child(test_loop) == 0);
+    weft_loop_free(test_loop);
+}
+
+Test(listener, file_of_a_unix_socket_stays_when_a_forked_child_stops_listening)
+{
+    char address[64];
+    snprintf(address, sizeof(address), "unix:/tmp/weft_listener.%d", (int)getpid());
+    weft_listener *listener = weft_test_listen(address);
+    weft_test_in_child(stop_it, listener);
+    cr_assert_eq(access(address + 5, F_OK), 0);
+    weft_test_in_child(end_its_loop, listener);
+    cr_assert_eq(access(address + 5, F_OK), 0);
+    int client = weft_test_client(listener);
+    cr_assert(weft_test_client_gets(client, "hello\n"), "the parent did not notice");
+    close(client);
+    weft_listener_free(listener);
+    cr_assert_neq(access(address + 5, F_OK), 0);
     weft_test_loop_end();
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <weft/udp.h>
 
+#include "tests/support/child.h"
 #include "tests/support/loop.h"
 #include "tests/support/net.h"
 #include "tests/support/trace.h"
@@ -19,10 +20,12 @@ TestSuite(udp_end, .init = weft_test_loop_begin, .timeout = 20);
 
 static char path[108];
 
+/* The same one in a forked child. */
 static const char *unix_text(void)
 {
     static char text[120];
-    snprintf(path, sizeof(path), "/tmp/weft_udp.%d", (int)getpid());
+    if (!path[0])
+        snprintf(path, sizeof(path), "/tmp/weft_udp.%d", (int)getpid());
     snprintf(text, sizeof(text), "unix:%s", path);
     return text;
 }
@@ -50,6 +53,44 @@ Test(udp_end, unix_sockets_lose_nothing_and_their_file_goes_with_them)
     test_a = NULL;
     cr_assert_neq(access(path, F_OK), 0);
     cr_assert_eq(weft_udp_send(test_b, "x", 1), -ECONNREFUSED);
+    weft_test_udp_end();
+}
+
+static void free_it(void *arg)
+{
+    (void)arg;
+    CHILD_EXPECT(weft_after_fork_child(test_loop) == 0);
+    weft_udp_free(test_a);
+}
+
+static void end_its_loop(void *arg)
+{
+    (void)arg;
+    CHILD_EXPECT(weft_after_fork_child(test_loop) == 0);
+    weft_loop_free(test_loop);
+}
+
+static void bind_another(void *arg)
+{
+    free_it(arg);
+    CHILD_EXPECT(unlink(path) == 0);
+    weft_udp *own = weft_udp_open(&(struct weft_udp_options){.bind = unix_text()});
+    CHILD_EXPECT(own && access(path, F_OK) == 0);
+    weft_udp_free(own);
+    CHILD_EXPECT(access(path, F_OK) < 0);
+}
+
+Test(udp_end, forked_child_removes_its_own_files_alone)
+{
+    test_a = weft_test_udp_at(unix_text());
+    weft_test_in_child(free_it, NULL);
+    cr_assert_eq(access(path, F_OK), 0);
+    weft_test_in_child(end_its_loop, NULL);
+    cr_assert_eq(access(path, F_OK), 0);
+    test_b = weft_test_udp_open((struct weft_udp_options){.connect = unix_text()});
+    cr_assert_eq(weft_udp_send(test_b, "x", 1), 0);
+    cr_assert(weft_test_udp_gives(weft_udp_receive(test_a), "x"), "the parent did not notice");
+    weft_test_in_child(bind_another, NULL);
     weft_test_udp_end();
 }
 

@@ -96,7 +96,7 @@ struct weft_listen_options {
  * Addresses are those of <weft/address.h>, without names to look up ("localhost" is 127.0.0.1).
  * Besides, "*:8080" is every address of this machine, IPv6 and IPv4, and port 0 picks a free one:
  * see weft_listener_port(). "[::]:80" is IPv6 alone. The file of "unix:/path" must not exist; it is
- * removed when listening stops. "fd:3" is a socket that listens already, by its descriptor; "fd:web"
+ * removed when listening stops, by the process that made it. "fd:3" is a socket that listens already, by its descriptor; "fd:web"
  * is every socket of this name that a service manager has passed: <weft/notify.h>. They stay open,
  * and their owner's: the listener has descriptors of its own, and when it stops, who connects waits
  * for the next one.

@@ -92,7 +92,8 @@ struct weft_udp_options {
  * Open an endpoint. NULL or no addresses at all: it sends by UDP to anybody, and receives the
  * answers.
  *
- * A file that binding a Unix socket makes is removed by weft_udp_free().
+ * A file that binding a Unix socket makes is removed by weft_udp_free(), in the process that made it:
+ * a forked child leaves it to its parent.
  *
  * Thread:    loop.
  * Ownership: the caller's, until weft_udp_free(); what is left when its loop is freed is freed with

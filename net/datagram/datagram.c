@@ -26,6 +26,7 @@
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/sys.h"
+#include "core/thread.h"
 #include "net/net.h"
 
 enum {
@@ -78,7 +79,7 @@ static void shut(weft_udp *udp)
     event_del(&udp->write_event);
     close(udp->fd);
     udp->fd = -1;
-    if (udp->file)
+    if (udp->file && udp->generation == weft__generation)
         unlink(udp->file);
     weft__datagram_drop_arrived(udp);
     weft__datagram_drop_out(udp);
@@ -269,6 +270,7 @@ static weft_udp *make(struct weft__net *net, const struct weft_udp_options *opti
     udp->net = net;
     udp->refs = 1;
     udp->fd = -1;
+    udp->generation = weft__generation;
     udp->drop_oldest = options->flags & WEFT_UDP_DROP_OLDEST;
     udp->max_datagram = options->max_datagram ? options->max_datagram : DEFAULT_DATAGRAM;
     udp->receive_limit = options->receive_limit ? options->receive_limit : DEFAULT_RECEIVE_LIMIT;

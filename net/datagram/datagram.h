@@ -51,6 +51,7 @@ struct weft_udp {
     bool drop_oldest;      /* [const] */
     bool writing;          /* write_event is added: the kernel said EAGAIN */
     char *file;            /* that binding made; NULL: none; owned */
+    unsigned generation;   /* [const] of the process that bound it: weft__generation */
     struct event read_event, write_event;
     struct weft__datagram_op *receiver, *drainer; /* under way, or NULL */
 

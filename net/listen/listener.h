@@ -28,9 +28,10 @@ static inline const struct weft__tls_ops *weft__tls_ops_of(const struct weft_tls
 /** A socket that listens, before some listener takes it. */
 struct weft__listening {
     int fd;
-    bool is_any;    /* IPv6, and IPv4 too: "*" */
-    bool is_lent;   /* from outside: others may listen on it, too */
-    bool owns_file; /* a unix socket's, to be removed when listening stops */
+    bool is_any;         /* IPv6, and IPv4 too: "*" */
+    bool is_lent;        /* from outside: others may listen on it, too */
+    bool owns_file;      /* a unix socket's, to be removed when listening stops … */
+    unsigned generation; /* … in the process that made it: weft__generation */
     struct weft__address address;
 };
 

@@ -21,6 +21,7 @@
 
 #include "core/memory.h"
 #include "core/sys.h"
+#include "core/thread.h"
 #include "net/listen/listener.h"
 #include "net/stream/stream.h"
 
@@ -32,7 +33,7 @@ enum { ITEM = 320 }; /* enough for any address that can be listened on, NUL incl
 
 void weft__listening_end(struct weft__listening *socket)
 {
-    if (socket->owns_file)
+    if (socket->owns_file && socket->generation == weft__generation)
         unlink(socket->address.u.un.sun_path);
     close(socket->fd);
     socket->fd = -1;
@@ -77,7 +78,8 @@ static int open_one(const struct weft__address *address, bool is_any,
     if (fd < 0)
         return fd;
     int status = 0;
-    *ret = (struct weft__listening){.fd = fd, .is_any = is_any, .address = *address};
+    *ret = (struct weft__listening){
+        .fd = fd, .is_any = is_any, .generation = weft__generation, .address = *address};
     if (weft__sys.bind(fd, &address->u.any, address->len) < 0)
         status = -errno;
     else
