@@ -131,6 +131,7 @@ static bool says(const char *text)
     X(S, weft_http_answer_status, weft_http_answer_status(s->request))                          \
     X(F, weft_websocket_accept, weft_websocket_accept(s->request, NULL))                        \
     X(S, weft_http_events_start, weft_http_events_start(s->request))                            \
+    X(S, weft_http_events_start_with, weft_http_events_start_with(s->request, NULL))            \
     X(S, weft_http_event_send,                                                                  \
       weft_http_event_send(s->request, &(struct weft_http_event){.id = "1"}))                   \
     X(S, weft_http_event_comment, weft_http_event_comment(s->request, ""))                      \
@@ -153,6 +154,7 @@ static bool says(const char *text)
     X(Z, weft_http_request_header, weft_http_request_header(s->request, "Host"))                \
     X(Z, weft_http_request_header_at,                                                           \
       weft_http_request_header_at(s->request, 0, &(const char *){NULL}, &(const char *){NULL})) \
+    X(F, weft_http_request_stopping, weft_http_request_stopping(s->request))                    \
     X(Z, weft_http_request_is_stopping, weft_http_request_is_stopping(s->request))              \
     X(S, weft_http_request_length, weft_http_request_length(s->request))                        \
     X(Z, weft_http_request_method, says(weft_http_request_method(s->request)))                  \

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <weft/error.h>
 #include <weft/http_events.h>
 
@@ -166,6 +167,226 @@ Test(http_events, they_are_sent_as_they_come_and_end_when_the_server_stops)
     test_http_to_end(&client);
     cr_assert(!client.reset);
     test_http_close(&client);
+    test_http_end(server);
+}
+
+/* ---- The heartbeat ---- */
+
+/* Sends what it is told to at its beginning, then waits until the server stops. */
+struct quiet {
+    WEFT_FRAME;
+    weft_http_request *request;
+    int64_t done;
+};
+
+static struct {
+    struct weft_http_events_options options;
+    int started, ended, ends;
+    bool end_answer, large;
+} quiet_seen;
+
+static WEFT_ASYNC(quiet)
+{
+    static const char large[1000000];
+    WEFT_BEGIN;
+    quiet_seen.started = weft_http_events_start_with(self->request, &quiet_seen.options);
+    if (quiet_seen.large)
+        weft_http_write(self->request, large, sizeof(large));
+    if (quiet_seen.end_answer)
+        WEFT_AWAIT(weft_http_end(self->request));
+    WEFT_AWAIT_INTO(self->done, weft_http_request_stopping(self->request));
+    WEFT_FINALLY;
+    quiet_seen.ended = WEFT_OUTCOME;
+    quiet_seen.ends++;
+    WEFT_END;
+}
+
+static struct test_client open_quiet(weft_http_server *server)
+{
+    weft_http_route(server, "/quiet", quiet);
+    struct test_client client = test_http_connect();
+    test_http_say(&client, "GET /quiet HTTP/1.1\r\nHost: x\r\n\r\n");
+    return client;
+}
+
+static weft_http_server *begin_quiet(const struct weft_http_server_options *options)
+{
+    memset(&quiet_seen, 0, sizeof(quiet_seen));
+    return test_http_begin(options);
+}
+
+static size_t beats(const struct test_client *client)
+{
+    return test_http_count(client->received, "\r\n: \n\n\r\n");
+}
+
+Test(http_events, a_comment_is_sent_now_and_then)
+{
+    weft_http_server *server = begin_quiet(NULL);
+    struct test_client client = open_quiet(server);
+    test_http_pass(&client, WEFT_S(14));
+    cr_assert_eq(client.len, 0, "the head comes with what is first");
+    test_http_pass(&client, WEFT_S(2));
+    cr_assert_eq(test_http_status(client.received), 200);
+    cr_assert_eq(beats(&client), 1);
+    for (int i = 0; i < 60; i++)
+        test_http_pass(&client, WEFT_S(15));
+    cr_assert_eq(beats(&client), 61);
+    cr_assert_eq(quiet_seen.ends, 0);
+    weft_http_server_stop(server);
+    test_http_to_end(&client);
+    cr_assert_eq(quiet_seen.ends, 1);
+    cr_assert_eq(quiet_seen.ended, 0);
+    cr_assert(!client.reset);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+Test(http_events, how_often_and_whether_is_an_option)
+{
+    weft_http_server *server = begin_quiet(NULL);
+    quiet_seen.options.heartbeat = WEFT_S(1);
+    struct test_client often = open_quiet(server);
+    quiet_seen.options.heartbeat = WEFT_FOREVER;
+    struct test_client never = open_quiet(server);
+    test_http_pass(&often, WEFT_MS(10500));
+    test_http_turn(&never);
+    cr_assert_eq(beats(&often), 10);
+    cr_assert_eq(never.len, 0);
+    test_http_close(&often);
+    test_http_close(&never);
+    test_http_end(server);
+}
+
+Test(http_events, options_that_make_no_sense_are_refused)
+{
+    static const struct weft_http_events_options bad[] = {
+        {.size = 1}, {.heartbeat = -1}, {.retry = -1}};
+    weft_http_server *server = begin_quiet(NULL);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        quiet_seen.options = bad[i];
+        struct test_client client = open_quiet(server);
+        cr_assert_eq(quiet_seen.started, -EINVAL, "%zu", i);
+        test_http_close(&client);
+    }
+    test_http_end(server);
+}
+
+Test(http_events, the_time_to_wait_is_told_at_once)
+{
+    weft_http_server *server = begin_quiet(NULL);
+    quiet_seen.options.retry = WEFT_S(2);
+    struct test_client client = open_quiet(server);
+    cr_assert_not_null(strstr(client.received, "\r\nretry: 2000\n\n\r\n"));
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+Test(http_events, an_answer_that_has_ended_has_no_heartbeat)
+{
+    weft_http_server *server = begin_quiet(NULL);
+    quiet_seen.end_answer = true;
+    struct test_client client = open_quiet(server);
+    size_t len = client.len;
+    test_http_pass(&client, WEFT_S(100));
+    cr_assert_eq(client.len, len);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+Test(http_events, a_client_that_closes_ends_the_handler)
+{
+    weft_http_server *server = begin_quiet(NULL);
+    struct test_client client = open_quiet(server);
+    test_http_close(&client);
+    struct test_client other = test_http_connect();
+    test_http_turn(&other);
+    cr_assert_eq(quiet_seen.ends, 1);
+    cr_assert_eq(quiet_seen.ended, -ECANCELED);
+    cr_assert_eq(test_reports.count, 0);
+    test_http_close(&other);
+    test_http_end(server);
+}
+
+/* What is sent is in the kernel, all of it: no write will ever fail. */
+Test(http_events, a_client_that_is_dead_is_found)
+{
+    weft_http_server *server = begin_quiet(NULL);
+    struct test_client client = open_quiet(server);
+    client.deaf = true;
+    test_http_pass(&client, WEFT_S(44));
+    cr_assert_eq(quiet_seen.ends, 0);
+    test_http_pass(&client, WEFT_S(32));
+    cr_assert_eq(quiet_seen.ends, 1);
+    cr_assert_eq(quiet_seen.ended, -ECANCELED);
+    cr_assert_eq(weft_http_server_stats(server).connections, 0);
+    cr_assert_eq(test_reports.count, 0);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+Test(http_events, a_client_that_reads_now_and_then_is_not_dead)
+{
+    weft_http_server *server = begin_quiet(NULL);
+    quiet_seen.large = true;
+    struct test_client client = open_quiet(server);
+    client.deaf = true;
+    for (int i = 0; i < 10; i++) {
+        static char some[100000];
+        test_http_pass(&client, WEFT_S(29));
+        cr_assert_gt(read(client.fd, some, sizeof(some)), 0);
+    }
+    cr_assert_eq(quiet_seen.ends, 0);
+    test_http_pass(&client, WEFT_S(61));
+    cr_assert_eq(quiet_seen.ends, 1);
+    cr_assert_eq(quiet_seen.ended, -ECANCELED);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+Test(http_events, a_handler_that_is_kept_learns_of_a_dead_client_when_it_writes)
+{
+    weft_http_server *server =
+        begin_quiet(&(struct weft_http_server_options){.on_disconnect = WEFT_HTTP_KEEP_HANDLER});
+    struct test_client client = open_quiet(server);
+    client.deaf = true;
+    test_http_pass(&client, WEFT_S(300));
+    cr_assert_eq(quiet_seen.ends, 0);
+    weft_http_server_stop(server);
+    client.deaf = false;
+    test_http_to_end(&client);
+    cr_assert_eq(quiet_seen.ends, 1);
+    cr_assert_eq(test_reports.count, 0);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+/* ---- Memory ---- */
+
+/* One allocation fails, the n-th; true if it came to that. */
+static bool beat_without(weft_http_server *server, size_t n)
+{
+    weft_test_heap_fail_at(n);
+    struct test_client client = open_quiet(server);
+    weft_test_run(weft_sleep(WEFT_S(40))); /* if it fails, no time passes */
+    test_http_turn(&client);
+    bool failed = weft_test_heap_failed();
+    weft_test_heap_fail_at(0);
+    cr_assert(failed || beats(&client) == 2);
+    test_http_close(&client);
+    test_http_pass(&(struct test_client){.fd = -1, .deaf = true}, WEFT_S(20));
+    return failed;
+}
+
+Test(http_events, a_heartbeat_survives_every_lack_of_memory)
+{
+    weft_http_server *server = begin_quiet(NULL);
+    size_t n = 1;
+    while (beat_without(server, n)) {
+        cr_assert_eq(weft_http_server_stats(server).active, 0, "allocation %zu", n);
+        n++;
+    }
+    cr_assert(n > 5, "%zu", n);
     test_http_end(server);
 }
 

@@ -146,6 +146,7 @@ Test(http_gone, every_call_is_refused_and_reported_and_a_stranger_hears_nothing)
     MUST(weft_http_request_header_at, !weft_http_request_header_at(gone, 0, &name, &value));
     MUST(weft_http_request_length, weft_http_request_length(gone) == WEFT_ECLOSED);
     MUST(weft_http_request_is_stopping, weft_http_request_is_stopping(gone));
+    MUST(weft_http_request_stopping, is_closed(weft_http_request_stopping(gone)));
     MUST(weft_http_read_body, is_closed(weft_http_read_body(gone)));
     MUST(weft_http_read, is_closed(weft_http_read(gone, buffer, sizeof(buffer))));
     MUST(weft_http_add_header, weft_http_add_header(gone, "X-Leaked", "1") == WEFT_ECLOSED);

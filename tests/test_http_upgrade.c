@@ -244,9 +244,9 @@ static WEFT_ASYNC(until_stop)
 {
     WEFT_BEGIN;
     cr_assert_eq(weft__http_upgrade(self->request, "lines", &self->stream), 0);
-    WEFT_CATCH(seen.status, weft__http_stopping(self->request));
+    WEFT_CATCH(seen.status, weft_http_request_stopping(self->request));
     cr_assert(weft_http_request_is_stopping(self->request));
-    WEFT_AWAIT(weft__http_stopping(self->request));
+    WEFT_AWAIT(weft_http_request_stopping(self->request));
     weft_write(self->stream, "stopped", 7);
     WEFT_FINALLY;
     seen.ended = WEFT_OUTCOME;
@@ -296,7 +296,7 @@ Test(http_upgrade, a_request_that_is_over_is_none)
     test_http_say(&client, "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n");
     weft_stream *stream = NULL;
     cr_assert_eq(weft__http_upgrade(seen.request, "lines", &stream), WEFT_ECLOSED);
-    cr_assert_eq(weft_test_run(weft__http_stopping(seen.request)), WEFT_ECLOSED);
+    cr_assert_eq(weft_test_run(weft_http_request_stopping(seen.request)), WEFT_ECLOSED);
     cr_assert_null(stream);
     test_http_close(&client);
     test_http_end(server);

@@ -395,6 +395,17 @@ WEFT_PUBLIC int64_t weft_http_request_length(const weft_http_request *request);
  */
 WEFT_PUBLIC bool weft_http_request_is_stopping(const weft_http_request *request);
 
+/**
+ * Wait until the server stops: for handlers that wait for something else meanwhile, by weft_race().
+ *
+ * Thread:    loop.
+ * Ownership: returns one reference, never NULL.
+ * Errors:    by the future: -ENOMEM, -ECANCELED, WEFT_ECLOSED (the server was freed, the handler has
+ *            ended).
+ * Since:     0.1
+ */
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_http_request_stopping(weft_http_request *request);
+
 /* ---- The body of the request ---- */
 
 /**

@@ -86,6 +86,7 @@ static void end_request(weft__http_connection *connection)
     drop(&request->handler);
     drop(&request->reader);
     drop(&request->draining);
+    weft__http_events_end(request);
     weft_context_unref(request->context);
     connection->request = NULL;
     weft__http_request_free(request);

@@ -28,7 +28,7 @@ static void expire_read(weft__http_connection *connection)
  * the kernel. That alone shows the progress of a slow client, since the kernel takes more only when a
  * good part of its buffer is free.
  */
-static int64_t sent(const weft__http_connection *connection)
+int64_t weft__http_sent(const weft__http_connection *connection)
 {
     int queued = 0;
     if (ioctl(connection->stream->fd, SIOCOUTQ, &queued) < 0 || queued < 0)
@@ -56,7 +56,7 @@ void weft__http_limit_write(weft__http_connection *connection)
 {
     weft_ns timeout = connection->server->options.write_timeout;
     weft_ns now = weft_now();
-    connection->sent = sent(connection);
+    connection->sent = weft__http_sent(connection);
     connection->write_deadline = timeout < WEFT_FOREVER - now ? now + timeout : WEFT_FOREVER;
     arm(connection);
 }
@@ -66,7 +66,7 @@ static void expire_write(weft__http_connection *connection)
     connection->write_deadline = WEFT_FOREVER;
     if (!weft_write_pending(connection->stream))
         return;
-    if (sent(connection) <= connection->sent)
+    if (weft__http_sent(connection) <= connection->sent)
         weft__stream_break(connection->stream, -ETIMEDOUT);
     else
         weft__http_limit_write(connection);

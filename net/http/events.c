@@ -3,6 +3,17 @@
  * Server-sent events (HTML, 9.2): each is put together in one piece of memory and written by one call, so that
  * it is sent whole or not at all.
  *
+ * The heartbeat is a timer beside the handler, which goes for as long as the answer does:
+ *
+ *     nothing waits to be sent   -> a comment is written
+ *     something waits            -> the client has yet to read that: a comment would say nothing more
+ *     nothing that was sent has arrived since the beat before, for write_timeout -> the client is dead
+ *
+ * A write succeeds as long as the kernel has room, whoever is at the other end. So it is the kernel that is
+ * asked what has arrived: a client whose plug was pulled is found after write_timeout and a beat or two, where
+ * TCP itself gives up after a quarter of an hour. Its connection is broken and the handler cancelled, as by a
+ * client that closes.
+ *
  * What ends a line ends it in all three ways that clients know, or a text with a bare CR would forge fields
  * of its own. Ids and types that would need a second line are refused. A NUL cannot come in: these are texts
  * of C.
@@ -15,15 +26,108 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "net/http/handle.h"
+#include "net/http/server.h"
 
-int weft_http_events_start(weft_http_request *request)
+/* ---- The heartbeat ---- */
+
+/** All fields are [loop]. */
+struct weft__http_heartbeat {
+    struct weft_callback timer;
+    weft_http_request *handle;    /* [const] */
+    weft__http_exchange *request; /* [const] */
+    weft_ns interval;             /* [const] */
+    int64_t sent;                 /* as it was after the last beat */
+    weft_ns moved; /* the last beat at which it had grown, or nothing was on its way */
+};
+
+/* Is nothing arriving any more? */
+static bool is_stuck(struct weft__http_heartbeat *beat)
 {
-    if (!WEFT__HTTP_REQUEST(request))
+    const weft__http_connection *connection = beat->request->connection;
+    int64_t sent = weft__http_sent(connection);
+    weft_ns now = weft_now();
+    if (sent > beat->sent || sent == beat->request->written)
+        beat->moved = now;
+    return now - beat->moved >= connection->server->options.write_timeout;
+}
+
+static void on_beat(void *arg)
+{
+    struct weft__http_heartbeat *beat = arg;
+    weft__http_exchange *request = beat->request;
+    if (request->answer != WEFT__HTTP_STARTED && request->answer != WEFT__HTTP_STREAMING)
+        return;
+    if (is_stuck(beat))
+        weft__stream_break(request->stream, -ETIMEDOUT);
+    else if (!weft_write_pending(request->stream))
+        weft_http_event_comment(beat->handle, ""); /* if it fails for good, the stream knows */
+    beat->sent = weft__http_sent(request->connection);
+    if (weft__stream_write_error(request->stream))
+        weft__http_client_is_gone(request->connection);
+    else if (weft_callback_later(&beat->timer, beat->interval) < 0)
+        return; /* no memory, no heartbeat: better than to end a connection that is well */
+}
+
+static int begin_heartbeat(weft__http_exchange *request, weft_http_request *handle,
+                           weft_ns interval)
+{
+    struct weft__http_heartbeat *beat = weft__calloc(1, sizeof(*beat));
+    if (!beat)
+        return -ENOMEM;
+    beat->handle = handle;
+    beat->request = request;
+    beat->interval = interval;
+    beat->moved = weft_now();
+    weft_callback_init(&beat->timer, on_beat, beat);
+    int status = weft_callback_later(&beat->timer, interval);
+    if (status < 0)
+        weft__free(beat);
+    else
+        request->heartbeat = beat;
+    return status;
+}
+
+void weft__http_events_end(weft__http_exchange *request)
+{
+    if (!request->heartbeat)
+        return;
+    weft_callback_cancel(&request->heartbeat->timer);
+    weft__free(request->heartbeat);
+    request->heartbeat = NULL;
+}
+
+/* ---- The answer ---- */
+
+static int start(weft__http_exchange *request, weft_http_request *handle, weft_ns heartbeat)
+{
+    int added = weft_http_add_header(handle, "Cache-Control", "no-cache");
+    int status = weft_http_start(handle, 200, "text/event-stream", WEFT_HTTP_UNKNOWN_LENGTH);
+    if (status == 0 && heartbeat < WEFT_FOREVER && !request->bodiless)
+        status = begin_heartbeat(request, handle, heartbeat);
+    return status < 0 ? status : added;
+}
+
+int weft_http_events_start_with(weft_http_request *handle,
+                                const struct weft_http_events_options *options)
+{
+    static const struct weft_http_events_options defaults = {.size = 0};
+    weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    if (!request)
         return weft__http_gone();
-    int status = weft_http_add_header(request, "Cache-Control", "no-cache");
-    int started = weft_http_start(request, 200, "text/event-stream", WEFT_HTTP_UNKNOWN_LENGTH);
-    return started < 0 ? started : status;
+    options = options ? options : &defaults;
+    if ((options->size && options->size != sizeof(*options)) || options->heartbeat < 0 ||
+        options->retry < 0)
+        return -EINVAL;
+    int status = start(request, handle, options->heartbeat ? options->heartbeat : WEFT_S(15));
+    if (status < 0 || !options->retry)
+        return status;
+    return weft_http_event_send(handle, &(struct weft_http_event){.retry = options->retry});
+}
+
+int weft_http_events_start(weft_http_request *handle)
+{
+    return WEFT__HTTP_REQUEST(handle) ? weft_http_events_start_with(handle, NULL)
+                                      : weft__http_gone();
 }
 
 const char *weft_http_events_last_id(const weft_http_request *request)

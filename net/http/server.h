@@ -189,6 +189,7 @@ struct weft__http_exchange {
     int64_t written;                           /* bytes that were given to the stream */
     struct weft__http_lines headers, trailers; /* as added */
     weft_future *draining;                     /* a drain under way; a reference */
+    struct weft__http_heartbeat *heartbeat;    /* events.c; owned; NULL: there is none */
 };
 
 /* ---- server.c ---- */
@@ -241,6 +242,9 @@ weft_future *weft__http_wait(weft__http_connection *connection, size_t have, wef
 /** After the wait: its status, but -ETIMEDOUT if the deadline had passed. */
 int weft__http_waited(weft__http_connection *connection, int status);
 
+/** How much of the answer has reached the client; only differences of it mean anything. */
+int64_t weft__http_sent(const weft__http_connection *connection);
+
 /** Something waits to be sent: it has write_timeout for each piece of progress. */
 void weft__http_limit_write(weft__http_connection *connection);
 
@@ -251,6 +255,14 @@ void weft__http_on_time(void *connection);
 
 void weft__http_watch(weft__http_connection *connection);
 void weft__http_unwatch(weft__http_connection *connection);
+
+/** The client is gone: the handler is cancelled. Not if it is to be kept. */
+void weft__http_client_is_gone(weft__http_connection *connection);
+
+/* ---- events.c ---- */
+
+/** Nothing is sent by itself any more. */
+void weft__http_events_end(weft__http_exchange *request);
 
 /* ---- request.c ---- */
 

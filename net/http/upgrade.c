@@ -65,7 +65,7 @@ int weft__http_upgrade(weft_http_request *handle, const char *protocol, weft_str
     return 0;
 }
 
-weft_future *weft__http_stopping(weft_http_request *handle)
+weft_future *weft_http_request_stopping(weft_http_request *handle)
 {
     weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
     if (!request)

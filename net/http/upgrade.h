@@ -12,7 +12,7 @@
  *
  * What the client has sent behind its request waits to be read. The server neither watches nor limits the
  * stream any more: who takes it over reads to its end, sets deadlines of its own, and comes to an end when
- * weft__http_stopping() is done. When the handler has ended well, what it has written is sent, and the
+ * weft_http_request_stopping() is done. When the handler has ended well, what it has written is sent, and the
  * connection is closed as after any last answer; when it has failed, it is reset.
  *
  * Thread:    loop; from the handler or what it started.
@@ -23,14 +23,5 @@
  */
 WEFT_MUST_CHECK int weft__http_upgrade(weft_http_request *request, const char *protocol,
                                        weft_stream **ret);
-
-/**
- * Wait until the server stops (weft_http_server_stop()); at once if it has.
- *
- * Thread:    loop.
- * Ownership: returns one reference, never NULL.
- * Errors:    by the future: -ENOMEM, -ECANCELED, WEFT_ECLOSED.
- */
-WEFT_MUST_CHECK weft_future *weft__http_stopping(weft_http_request *request);
 
 #endif

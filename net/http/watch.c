@@ -17,9 +17,11 @@
 
 enum { WATCHED = 16 * 1024 };
 
-static void client_is_gone(weft__http_connection *connection)
+void weft__http_client_is_gone(weft__http_connection *connection)
 {
     weft__http_exchange *request = connection->request;
+    if (connection->server->options.on_disconnect == WEFT_HTTP_KEEP_HANDLER)
+        return;
     request->gone = true;
     if (request->handler && request->answer != WEFT__HTTP_ANSWERED)
         weft_cancel_because(request->handler, "client went away");
@@ -35,7 +37,7 @@ static void on_input(weft_future *future, void *arg)
         if (status == 0)
             weft__http_watch(connection);
         else if (connection->stream && weft__stream_input_ended(connection->stream))
-            client_is_gone(connection);
+            weft__http_client_is_gone(connection);
     }
     weft__http_connection_unref(connection);
 }

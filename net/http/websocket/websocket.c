@@ -279,7 +279,7 @@ void weft__websocket_begin(weft_websocket *socket, weft_stream *stream)
     if (socket->state == WEFT__WEBSOCKET_ENDED)
         return;
     socket->refs++;
-    weft__wait(&socket->stopping, weft__http_stopping(socket->request));
+    weft__wait(&socket->stopping, weft_http_request_stopping(socket->request));
     weft__websocket_read_on(socket);
 }
 
