@@ -40,9 +40,13 @@ static WEFT_ASYNC(holds)
     X(Z, weft_websocket_close_reason, *weft_websocket_close_reason(s->socket))               \
     X(F, weft_websocket_drain, weft_websocket_drain(s->socket))                              \
     X(V, weft_websocket_free, weft_websocket_free(s->socket))                                \
+    X(S, weft_websocket_end, weft_websocket_end(s->socket))                                  \
+    X(Z, weft_websocket_pending, weft_websocket_pending(s->socket))                          \
     X(F, weft_websocket_ping, weft_websocket_ping(s->socket))                                \
     X(F, weft_websocket_receive, weft_websocket_receive(s->socket))                          \
     X(S, weft_websocket_send, weft_websocket_send(s->socket, WEFT_WEBSOCKET_BINARY, "x", 1)) \
+    X(S, weft_websocket_start, weft_websocket_start(s->socket, WEFT_WEBSOCKET_BINARY))       \
+    X(S, weft_websocket_write, weft_websocket_write(s->socket, "x", 1))                      \
     X(Z, weft_websocket_subprotocol, weft_websocket_subprotocol(s->socket))
 CALLS(WEFT_TEST_CALL)
 static const struct weft_test_call calls[] = {CALLS(WEFT_TEST_ENTRY)};

@@ -127,13 +127,64 @@ WEFT_PUBLIC void weft_websocket_message_free(struct weft_websocket_message *mess
  *
  * Thread:    loop.
  * Ownership: `data` is copied as far as it is not sent at once.
- * Errors:    -EINVAL (no kind, a text that is not UTF-8), -EPIPE (after a close), WEFT_ECLOSED (the handler
- *            has ended), what receives fail with once the connection has failed, -ENOBUFS and what else
- *            weft_write() has to say.
+ * Errors:    -EINVAL (no kind, a text that is not UTF-8), -EBUSY (a message was begun and not ended),
+ *            -EPIPE (after a close), WEFT_ECLOSED (the handler has ended), what receives fail with once
+ *            the connection has failed, -ENOBUFS and what else weft_write() has to say.
  * Since:     0.1
  */
 WEFT_PUBLIC int weft_websocket_send(weft_websocket *socket, enum weft_websocket_kind kind,
                                     const void *data, size_t len);
+
+/**
+ * Begin a message that is sent in parts, whose length need not be known: a file, rows, what another
+ * program prints.
+ *
+ *     weft_websocket_start(socket, WEFT_WEBSOCKET_TEXT);
+ *     while (…) {
+ *         weft_websocket_write(socket, part, len);
+ *         WEFT_AWAIT(weft_websocket_drain(socket));
+ *     }
+ *     weft_websocket_end(socket);
+ *
+ * The client receives one message. Pings, their answers and a close may go between its parts, other
+ * messages may not. A handler that ends before the message closes with 1011.
+ *
+ * Thread:    loop.
+ * Ownership: nothing changes hands.
+ * Errors:    -EINVAL (no kind), -EBUSY (another one was begun and not ended), else as
+ *            weft_websocket_send(). Those that follow fail if this did, so that it may be ignored here.
+ * Since:     0.1
+ */
+WEFT_PUBLIC int weft_websocket_start(weft_websocket *socket, enum weft_websocket_kind kind);
+
+/**
+ * Send a part of a message, at once. Await weft_websocket_drain() after each, or after some. A part
+ * without bytes is nothing. A character of a text may lie in two parts.
+ *
+ * Thread:    loop.
+ * Ownership: `data` is copied as far as it is not sent at once.
+ * Errors:    -EINVAL (no weft_websocket_start(), a text that is not UTF-8: nothing of this part is sent),
+ *            else as weft_websocket_send().
+ * Since:     0.1
+ */
+WEFT_PUBLIC int weft_websocket_write(weft_websocket *socket, const void *data, size_t len);
+
+/**
+ * End a message that was sent in parts; none is a message, too.
+ *
+ * Thread:    loop.
+ * Ownership: nothing changes hands.
+ * Errors:    -EINVAL (no weft_websocket_start(), a text that ends within a character), else as
+ *            weft_websocket_send().
+ * Since:     0.1
+ */
+WEFT_PUBLIC int weft_websocket_end(weft_websocket *socket);
+
+/**
+ * How many bytes wait to be sent, as weft_write_pending(): for who would rather leave a message out, or
+ * a client, than wait. 0 when the handler has ended. Thread: loop. Since: 0.1
+ */
+WEFT_PUBLIC size_t weft_websocket_pending(const weft_websocket *socket);
 
 /**
  * Wait until the client has caught up, as weft_drain().
@@ -185,8 +236,8 @@ WEFT_PUBLIC int weft_websocket_close_code(const weft_websocket *socket);
 WEFT_PUBLIC const char *weft_websocket_close_reason(const weft_websocket *socket);
 
 /**
- * Free a WebSocket. One that is open is closed, without a wait for the answer: with 1000, or with 1001 if
- * the server stops. What is under way fails with WEFT_ECLOSED. NULL is nothing.
+ * Free a WebSocket. One that is open is closed, without a wait for the answer: with 1000, with 1001 if the
+ * server stops, with 1011 within a message that is sent in parts. What is under way fails with WEFT_ECLOSED. NULL is nothing.
  *
  * Thread:    loop.
  * Ownership: consumes the socket.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A WebSocket: what is read in the background, who waits for it, and how it ends.
+ * A WebSocket: what is read in the background, who waits for it, and how it ends. read.c has what comes,
+ * send.c what goes.
  *
  *     OPEN --weft_websocket_close(), the server stops--> CLOSING --theirs has come--> ENDED
  *     OPEN --theirs has come, answered--> ENDED
@@ -198,39 +199,7 @@ void weft__websocket_give_up(weft_websocket *socket, int status, const char *why
     weft__websocket_end(socket, status, why);
 }
 
-/* ---- Sending ---- */
-
-int weft__websocket_send_frame(weft_websocket *socket, uint8_t opcode, const void *data, size_t len)
-{
-    uint8_t head[WEFT__WEBSOCKET_MOST_HEADER];
-    size_t head_len = weft__websocket_head(head, opcode, true, len, NULL);
-    struct iovec pieces[] = {{head, head_len}, {(void *)data, len}};
-    return weft__stream_writev(socket->stream, pieces, len ? 2 : 1);
-}
-
-void weft__websocket_pay_pong(weft_websocket *socket)
-{
-    const weft_stream *stream = socket->stream;
-    if (!socket->owes || socket->state != WEFT__WEBSOCKET_OPEN ||
-        weft_write_pending(stream) > stream->write_high)
-        return;
-    socket->owes = weft__websocket_send_frame(socket, WEFT__WEBSOCKET_PONG, socket->owed,
-                                              socket->owed_len) < 0;
-}
-
-/* `code` 1005: say none. */
-int weft__websocket_send_close(weft_websocket *socket, int code, const char *reason)
-{
-    uint8_t payload[WEFT__WEBSOCKET_MOST_CONTROL];
-    size_t len = reason ? strnlen(reason, sizeof(payload) - 2) : 0;
-    if (code == 1005)
-        return weft__websocket_send_frame(socket, WEFT__WEBSOCKET_CLOSE, NULL, 0);
-    payload[0] = (uint8_t)(code >> 8);
-    payload[1] = (uint8_t)code;
-    if (len)
-        memcpy(payload + 2, reason, len);
-    return weft__websocket_send_frame(socket, WEFT__WEBSOCKET_CLOSE, payload, len + 2);
-}
+/* ---- Closing ---- */
 
 void weft__websocket_begin_close(weft_websocket *socket, int code, const char *reason)
 {
@@ -283,8 +252,7 @@ void weft__websocket_begin(weft_websocket *socket, weft_stream *stream)
     weft__websocket_read_on(socket);
 }
 
-/* Has the handler not ended, and is this its thread? */
-static bool check(const weft_websocket *socket, const char *function, int *ret_status)
+bool weft__websocket_check(const weft_websocket *socket, const char *function, int *ret_status)
 {
     if (weft__is_elsewhere(socket->loop->id, function))
         *ret_status = weft__elsewhere();
@@ -295,28 +263,18 @@ static bool check(const weft_websocket *socket, const char *function, int *ret_s
     return false;
 }
 
-#define CHECK(socket, ret_status) check((socket), __func__, (ret_status))
-
-static weft_future *refused(int status)
+weft_future *weft__websocket_refused(int status)
 {
     if (status == WEFT_ECLOSED)
         return weft_future_failed(status, "the handler of this WebSocket has ended");
     return weft__future_elsewhere();
 }
 
-/* What was sent would not be: why. 0: it would. */
-static int sending_error(const weft_websocket *socket)
-{
-    if (socket->state == WEFT__WEBSOCKET_OPEN)
-        return 0;
-    return socket->state == WEFT__WEBSOCKET_ENDED && socket->status ? socket->status : -EPIPE;
-}
-
 weft_future *weft_websocket_receive(weft_websocket *socket)
 {
     int status;
-    if (!CHECK(socket, &status))
-        return refused(status);
+    if (!WEFT__WEBSOCKET_CHECK(socket, &status))
+        return weft__websocket_refused(status);
     if (socket->receiver)
         return weft_future_failed(-EBUSY, "another receive is under way");
     weft_future *future = begin_op(socket, &socket->receiver, &receive_ops);
@@ -327,35 +285,14 @@ weft_future *weft_websocket_receive(weft_websocket *socket)
     return future;
 }
 
-int weft_websocket_send(weft_websocket *socket, enum weft_websocket_kind kind, const void *data,
-                        size_t len)
-{
-    int status;
-    if (!CHECK(socket, &status))
-        return status;
-    if ((status = sending_error(socket)) < 0)
-        return status;
-    bool is_text = kind == WEFT_WEBSOCKET_TEXT;
-    if ((!is_text && kind != WEFT_WEBSOCKET_BINARY) || (is_text && !weft__utf8_is_valid(data, len)))
-        return -EINVAL;
-    weft__websocket_pay_pong(socket);
-    return weft__websocket_send_frame(socket, (uint8_t)kind, data, len);
-}
-
-weft_future *weft_websocket_drain(weft_websocket *socket)
-{
-    int status;
-    return CHECK(socket, &status) ? weft_drain(socket->stream) : refused(status);
-}
-
 weft_future *weft_websocket_ping(weft_websocket *socket)
 {
     int status;
-    if (!CHECK(socket, &status))
-        return refused(status);
+    if (!WEFT__WEBSOCKET_CHECK(socket, &status))
+        return weft__websocket_refused(status);
     if (socket->pinger)
         return weft_future_failed(-EBUSY, "another ping is under way");
-    if ((status = sending_error(socket)) < 0)
+    if ((status = weft__websocket_sending_error(socket)) < 0)
         return weft_future_failed(status, "%s", socket->why ? socket->why : weft_strerror(status));
     socket->ping_number++;
     socket->pinged = weft_now();
@@ -372,8 +309,8 @@ weft_future *weft_websocket_ping(weft_websocket *socket)
 weft_future *weft_websocket_close(weft_websocket *socket, int code, const char *reason)
 {
     int status;
-    if (!CHECK(socket, &status))
-        return refused(status);
+    if (!WEFT__WEBSOCKET_CHECK(socket, &status))
+        return weft__websocket_refused(status);
     size_t len = reason ? strlen(reason) : 0;
     code = code ? code : 1000;
     if (code < 0 || !weft__websocket_is_code((unsigned)code) || len > WEFT__WEBSOCKET_MOST_REASON ||
@@ -410,13 +347,19 @@ void weft_websocket_message_free(struct weft_websocket_message *message)
         weft__free(entry_of(message));
 }
 
+static int unwaited_code(const weft_websocket *socket)
+{
+    if (weft_http_request_is_stopping(socket->request))
+        return 1001;
+    return socket->sending ? 1011 : 1000; /* 1011: it could not say all that it had begun */
+}
+
 static void close_unwaited(weft_websocket *socket)
 {
     if (socket->state != WEFT__WEBSOCKET_OPEN || !weft__websocket_is_alive(socket))
         return;
     weft__websocket_pay_pong(socket);
-    weft__websocket_send_close(socket, weft_http_request_is_stopping(socket->request) ? 1001 : 1000,
-                               NULL);
+    weft__websocket_send_close(socket, unwaited_code(socket), NULL);
 }
 
 void weft__websocket_drop(void *arg)

@@ -55,6 +55,10 @@ struct weft_websocket {
     struct weft__websocket_entry *first, **last; /* whole ones; owned */
     size_t queued;                               /* bytes they take */
 
+    uint8_t sending;        /* the kind of a message that was begun and not ended; 0: none */
+    uint8_t part;           /* opcode of its next frame */
+    struct weft__utf8 said; /* of its text */
+
     weft__waiter reading, stopping; /* with a future: under way, with a reference to the socket */
     struct weft__websocket_op *receiver, *pinger, *closer;
 
@@ -102,16 +106,27 @@ void weft__websocket_end(weft_websocket *socket, int status, const char *why);
 /** The same; the client is not there any more: what waits to be sent never will be. */
 void weft__websocket_give_up(weft_websocket *socket, int status, const char *why);
 
-/** 0, or as weft_write(). */
+/** Has the handler not ended, and is this its thread? */
+bool weft__websocket_check(const weft_websocket *socket, const char *function, int *ret_status);
+weft_future *weft__websocket_refused(int status);
+#define WEFT__WEBSOCKET_CHECK(socket, ret_status) \
+    weft__websocket_check((socket), __func__, (ret_status))
+
+/** OPEN -> CLOSING, or ENDED. */
+void weft__websocket_begin_close(weft_websocket *socket, int code, const char *reason);
+
+/* ---- send.c ---- */
+
+/** What was sent would not be: why. 0: it would. */
+int weft__websocket_sending_error(const weft_websocket *socket);
+
+/** 0, or as weft_write(). A `code` of 1005: none. */
 int weft__websocket_send_frame(weft_websocket *socket, uint8_t opcode, const void *data,
                                size_t len);
 int weft__websocket_send_close(weft_websocket *socket, int code, const char *reason);
 
 /** Answer the latest ping, if there is one and room for it. */
 void weft__websocket_pay_pong(weft_websocket *socket);
-
-/** OPEN -> CLOSING, or ENDED. */
-void weft__websocket_begin_close(weft_websocket *socket, int code, const char *reason);
 
 /* ---- read.c ---- */
 
