@@ -6,6 +6,7 @@ endfunction()
 
 weft_add_http_client_suite(elsewhere_http_client)
 weft_add_http_client_suite(http_client)
+weft_add_http_client_suite(http_client_again)
 weft_add_http_client_suite(http_client_end)
 weft_add_http_client_suite(http_client_libcurl)
 weft_add_http_client_suite(http_client_many)

@@ -21,7 +21,8 @@ static int outcome(weft_http_response *response)
     if (weft_http_status(response) >= 500)
         status = -ENOMEM;
     weft_http_response_free(response);
-    if (status == WEFT_EOF || status == -ECONNRESET || status == -EPIPE || status == -ECONNREFUSED)
+    if (status == WEFT_EOF || status == WEFT_ETRUNCATED || status == -ECONNRESET ||
+        status == -EPIPE || status == -ECONNREFUSED)
         status = -ENOMEM;
     return status;
 }

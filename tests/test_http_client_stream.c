@@ -126,8 +126,8 @@ Test(http_client_stream, what_came_before_a_failure_is_read_before_it)
     cr_assert_eq(weft_testing_run_until_blocked(test_loop), 0);
     cr_assert_eq(read_some(response, 3), 3);
     cr_assert_eq(read_some(response, 30), 2);
-    cr_assert_eq(read_some(response, 30), WEFT_EOF);
-    cr_assert_eq(read_some(response, 30), WEFT_EOF);
+    cr_assert_eq(read_some(response, 30), WEFT_ETRUNCATED);
+    cr_assert_eq(read_some(response, 30), WEFT_ETRUNCATED);
     weft_http_response_free(response);
     test_client_end();
 }

@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <weft/connect.h>
 #include <weft/http_client.h>
 #include <weft/listen.h>
+#include <weft/socket.h>
 
 #include "tests/support/loop.h"
 #include "tests/support/tls.h"
@@ -15,6 +17,12 @@
 
 static weft_listener *listener;
 static char url[64];
+
+/* What the server says, and that it ends the connection then; NULL: "hello", and no end. */
+static struct {
+    const char *text;
+    bool is_cut; /* the connection ends, but not TLS */
+} script;
 
 struct answer {
     WEFT_FRAME;
@@ -30,8 +38,14 @@ static WEFT_ASYNC(answer)
         weft_bytes_free(self->head);
         self->head = NULL;
         WEFT_AWAIT_INTO(self->head, weft_read_until(self->stream, "\r\n\r\n", 4, 0));
+        if (script.text)
+            break;
         weft_write(self->stream, text, sizeof(text) - 1);
     }
+    weft_write(self->stream, script.text, strlen(script.text));
+    WEFT_AWAIT(weft_sleep(WEFT_MS(1))); /* of virtual time: all is sent before it passes */
+    if (script.is_cut)
+        cr_assert_eq(shutdown(weft_stream_fd(self->stream), SHUT_RDWR), 0);
     WEFT_FINALLY;
     weft_bytes_free(self->head);
     WEFT_END;
@@ -202,6 +216,32 @@ Test(http_client_tls, a_session_may_go_while_certificates_are_loaded)
     end();
 }
 
+/* ---- The end of the connection is the end of the body ---- */
+
+static int get_cut(const char *text, bool is_cut)
+{
+    script.text = text;
+    script.is_cut = is_cut;
+    return get(&(struct weft_http_session_options){.ca_file = ca_file()});
+}
+
+Test(http_client_tls, what_is_cut_off_is_told_from_what_has_ended)
+{
+    serve_as("DNS:localhost", 0, 0);
+    cr_assert_eq(get_cut("HTTP/1.1 200 OK\r\n\r\nhel", false), 0, "%s", test_message);
+    cr_assert_eq(get_cut("HTTP/1.1 200 OK\r\n\r\nhel", true), WEFT_ETRUNCATED, "%d %s", test_status,
+                 test_message);
+    cr_assert(test_says("without the goodbye of TLS"));
+    cr_assert_eq(get_cut("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", false),
+                 WEFT_ETRUNCATED);
+    cr_assert_eq(get_cut("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", true), WEFT_ETRUNCATED);
+    cr_assert_eq(get_cut("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhel", true), 0, "%s",
+                 test_message);
+    cr_assert_eq(get_cut("", true), WEFT_EOF);
+    cr_assert_eq(get_cut("", false), WEFT_EOF);
+    end();
+}
+
 /* ---- A proxy that makes tunnels ---- */
 
 static struct {
@@ -301,6 +341,8 @@ Test(http_client_tls, certificates_without_memory_fail_a_request)
 {
     serve_as("DNS:localhost", 0, 0);
     memory_ca = ca_file();
+    weft_test_every_lack_of_memory(get_without_memory);
+    script.text = "HTTP/1.1 200 OK\r\n\r\nhel";
     weft_test_every_lack_of_memory(get_without_memory);
     end();
 }

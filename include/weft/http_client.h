@@ -251,6 +251,10 @@ struct weft_http_fetch_options {
  * others keep method and body. To another scheme, host or port neither Authorization nor Cookie
  * headers of the request go along, nor `user`.
  *
+ * A connection that was idle may turn out to be closed: the request is sent once more on a new one,
+ * unless its response has begun. Such a body is read again from its beginning; one from a stream or
+ * a function cannot be, and such a request gets a new connection.
+ *
  * It is tried again, as `retry` says, when there was no connection or no response, or the status is
  * 429, 502, 503 or 504; if the method is GET, HEAD, PUT, DELETE, OPTIONS or TRACE, and the body can
  * be sent once more: memory or a file. When no attempt is left, the last one is the result.
@@ -261,8 +265,9 @@ struct weft_http_fetch_options {
  *            struct weft_http_content.
  * Errors:    by the future: -EINVAL (not a URL of HTTP, a header or a method that is none, a NULL),
  *            WEFT_ERESOLVE, -ECONNREFUSED and what else connect() has to say, -ETIMEDOUT, WEFT_EOF
- *            and -ECONNRESET (the connection ended before the response did), WEFT_EPROTO (not
- *            HTTP), WEFT_ECERT (the server's certificate is not to be trusted), WEFT_ETLS (another
+ *            (the connection ended before the response began), WEFT_ETRUNCATED (it ended before the
+ *            body did; a body without a length over HTTPS ends with TLS, not with the connection),
+ *            -ECONNRESET, -EPIPE (it was reset), WEFT_EPROTO (not HTTP), WEFT_ECERT (the server's certificate is not to be trusted), WEFT_ETLS (another
  *            failure of TLS, or files of certificates that cannot be used), WEFT_EHTTP
  *            (WEFT_HTTP_EXPECT_OK; a proxy's refusal), WEFT_ELIMIT (a body or headers too large,
  *            too many redirects), those of the body's source, WEFT_ECLOSED (the session was

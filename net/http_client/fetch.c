@@ -145,6 +145,7 @@ static void close_transfer(struct http_attempt *self, int outcome)
 {
     if (self->transfer) {
         self->transfer->connecting = NULL;
+        self->request->met_dead_connection = self->transfer->met_dead_connection;
         weft__client_transfer_close(self->transfer);
     }
     if (outcome < 0)
@@ -252,6 +253,19 @@ static int judge(struct http_fetch *self)
     return response->verdict == WEFT__CLIENT_DELIVER;
 }
 
+/* libcurl sends a request again by itself if the idle connection that it chose is closed; but not
+ * if it finds that out by sending the body. */
+static bool may_try_again(struct http_fetch *self)
+{
+    struct weft__client_request *request = self->request;
+    bool is_unlucky = request->met_dead_connection && !request->avoids_idle;
+    if (!is_unlucky && !weft__client_may_retry(request, self->status))
+        return false;
+    request->avoids_idle = request->avoids_idle || is_unlucky;
+    self->delay = is_unlucky ? 0 : weft__client_next_delay(request, 0);
+    return true;
+}
+
 static bool is_refused(const struct http_fetch *self)
 {
     return (self->request->flags & WEFT_HTTP_EXPECT_OK) && self->response->status >= 400;
@@ -265,10 +279,9 @@ static WEFT_ASYNC(http_fetch)
     for (;;) {
         WEFT_CATCH_INTO(self->status, self->response,
                         weft_call(http_attempt, .request = self->request));
-        if (self->status < 0 && !weft__client_may_retry(self->request, self->status))
-            WEFT_FAIL(self->status, "%s", WEFT_CAUGHT_MESSAGE ? WEFT_CAUGHT_MESSAGE : "");
         if (self->status < 0) {
-            self->delay = weft__client_next_delay(self->request, 0);
+            if (!may_try_again(self))
+                WEFT_FAIL(self->status, "%s", WEFT_CAUGHT_MESSAGE ? WEFT_CAUGHT_MESSAGE : "");
         } else {
             self->status = judge(self);
             if (self->status == 1)

@@ -43,9 +43,9 @@ enum weft__client_verdict weft__client_judge(const struct weft__client_request *
 /* What another attempt can cure: no connection, or one that ended before the response did. */
 bool weft__client_may_retry(const struct weft__client_request *request, int failure)
 {
-    static const int curable[] = {-ECONNREFUSED, -ECONNRESET,  -EPIPE,       -ETIMEDOUT,
-                                  -EHOSTUNREACH, -ENETUNREACH, -ENETDOWN,    -EADDRNOTAVAIL,
-                                  WEFT_ERESOLVE, WEFT_EOF,     -ECONNABORTED};
+    static const int curable[] = {-ECONNREFUSED, -ECONNRESET,  -EPIPE,        -ETIMEDOUT,
+                                  -EHOSTUNREACH, -ENETUNREACH, -ENETDOWN,     -EADDRNOTAVAIL,
+                                  WEFT_ERESOLVE, WEFT_EOF,     -ECONNABORTED, WEFT_ETRUNCATED};
     bool is_curable = false;
     for (size_t i = 0; i < sizeof(curable) / sizeof(curable[0]); i++)
         is_curable = is_curable || failure == curable[i];

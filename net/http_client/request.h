@@ -22,9 +22,11 @@ struct weft__client_request {
     unsigned max_redirects, redirects;
     struct weft_http_timeouts timeouts;
     struct weft_http_retry retry;
-    unsigned attempt; /* retries, from 0 */
-    weft_ns delay;    /* before the next one */
-    weft_ns deadline; /* of `timeouts.total`; WEFT_FOREVER: none */
+    bool met_dead_connection; /* an idle one that the last attempt chose */
+    bool avoids_idle;         /* so the next one has a connection of its own */
+    unsigned attempt;         /* retries, from 0 */
+    weft_ns delay;            /* before the next one */
+    weft_ns deadline;         /* of `timeouts.total`; WEFT_FOREVER: none */
     char *user, *password;
 };
 

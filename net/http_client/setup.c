@@ -60,7 +60,8 @@ static CURLcode set_method(CURL *easy, const struct weft__client_transfer *trans
         SET(CURLOPT_UPLOAD, 1L);
         SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)(upload->body ? upload->length : 0));
     }
-    if (!weft__client_request_is_repeatable(request)) /* one that is idle may be closed already */
+    /* One that is idle may be closed already. */
+    if (!weft__client_request_is_repeatable(request) || request->avoids_idle)
         SET(CURLOPT_FRESH_CONNECT, 1L);
     SET(CURLOPT_CUSTOMREQUEST, request->method);
     return code;

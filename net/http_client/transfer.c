@@ -69,22 +69,31 @@ void weft__client_transfer_fail(struct weft__client_transfer *transfer, int stat
     end_named(transfer, status, message ? message : weft_strerror(status));
 }
 
-static void count_connections(struct weft__client_transfer *transfer)
+/* How many were made for it; 0: it was given an idle one. */
+static long count_connections(struct weft__client_transfer *transfer)
 {
     long count = 0;
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &count);
     transfer->session->engine.connections += (uint64_t)count;
+    return count;
 }
 
 void weft__client_transfer_done(struct weft__client_transfer *transfer, CURLcode result)
 {
-    long os_error = 0;
-    (void)curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &os_error);
-    int status = weft__client_error(result, os_error);
-    count_connections(transfer);
+    struct weft__client_end why = {
+        .code = result,
+        .has_head = transfer->has_head,
+        .lacks_goodbye = weft__client_goodbye_is_missing(transfer->goodbye),
+        .text = transfer->error,
+    };
+    const char *message;
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &why.os_error);
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &why.proxy_status);
+    int status = weft__client_error(&why, &message);
+    if (count_connections(transfer) == 0 && result == CURLE_SEND_ERROR)
+        transfer->met_dead_connection = !transfer->has_answer;
     if (status < 0)
-        end_named(transfer, status,
-                  transfer->error[0] ? transfer->error : curl_easy_strerror(result));
+        end_named(transfer, status, message);
     else
         end(transfer, 0, NULL);
     if (transfer->response && transfer->response->transfer == transfer)
@@ -131,6 +140,16 @@ static void note_retry_after(struct weft__client_transfer *transfer)
     transfer->retry_after = seconds > 1000000 ? WEFT_S(1000000) : WEFT_S(seconds);
 }
 
+static bool ends_with_connection(const struct weft__client_transfer *transfer)
+{
+    const weft_http_response *response = transfer->response;
+    if (response->version >= 20 || response->status == 204 || response->status == 304)
+        return false;
+    return strcmp(transfer->request->method, "HEAD") != 0 &&
+           !weft__client_head_get(&response->head, "Content-Length") &&
+           !weft__client_head_get(&response->head, "Transfer-Encoding");
+}
+
 /* Behind the last header: of the response itself, or of one that only announces it. */
 static void head_is_there(struct weft__client_transfer *transfer)
 {
@@ -143,6 +162,11 @@ static void head_is_there(struct weft__client_transfer *transfer)
     response->status = (int)status;
     response->version = version_of(transfer);
     note_retry_after(transfer);
+    if (ends_with_connection(transfer) &&
+        weft__client_goodbye_await(transfer->easy, &transfer->goodbye) < 0) {
+        weft__client_transfer_fail(transfer, -ENOMEM, NULL);
+        return;
+    }
     transfer->verdict = weft__client_judge(transfer->request, response->status,
                                            weft__client_head_get(&response->head, "Location"),
                                            transfer->retry_after);
@@ -155,6 +179,7 @@ size_t weft__client_on_header(char *line, size_t one, size_t count, void *arg)
     size_t len = one * count;
     bool is_blank = len == 2 && line[0] == '\r';
     transfer->moved += len;
+    transfer->has_answer = true;
     if (transfer->has_ended)
         return 0;
     if (transfer->has_head) /* trailers */
@@ -201,6 +226,7 @@ size_t weft__client_on_data(char *data, size_t one, size_t count, void *arg)
     return 0;
 }
 
+/* Before each request that libcurl sends: it sends one anew if its idle connection was closed. */
 int weft__client_on_connected(void *arg, char *ip, char *local, int port, int local_port)
 {
     (void)ip;
@@ -208,6 +234,10 @@ int weft__client_on_connected(void *arg, char *ip, char *local, int port, int lo
     (void)port;
     (void)local_port;
     struct weft__client_transfer *transfer = arg;
+    if (!weft__client_upload_rewind(&transfer->upload)) {
+        weft__client_transfer_fail(transfer, -ECONNRESET, "the body cannot be sent a second time");
+        return CURL_PREREQFUNC_ABORT;
+    }
     if (transfer->connecting)
         (void)weft_timeout_reschedule(transfer->connecting, WEFT_FOREVER);
     if (transfer->low_speed == WEFT_FOREVER || weft_callback_is_pending(&transfer->speed) ||
@@ -328,6 +358,7 @@ void weft__client_transfer_free(struct weft__client_transfer *transfer)
     weft__client_upload_fini(&transfer->upload);
     (void)weft_future_status(transfer->event); /* nobody may have looked */
     weft_unref(transfer->event);
+    weft__client_goodbye_unref(transfer->goodbye);
     curl_slist_free_all(transfer->known);
     curl_slist_free_all(transfer->fields);
     weft__client_session_unref(transfer->session);

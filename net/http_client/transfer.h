@@ -8,6 +8,7 @@
 #include <weft/callback.h>
 #include <weft/timeout.h>
 
+#include "net/http_client/goodbye.h"
 #include "net/http_client/limits.h"
 #include "net/http_client/lookup.h"
 #include "net/http_client/policy.h"
@@ -24,12 +25,15 @@ struct weft__client_transfer {
     weft_http_response *response; /* what it fills; borrowed */
     CURL *easy;                   /* owned; NULL: closed */
     bool is_queued, is_added;
-    bool has_ended;                    /* nothing comes any more */
-    bool has_head;                     /* all headers are there */
-    bool is_paused;                    /* receiving: the reader is slow */
-    bool sending_paused;               /* the body's source is slow */
-    enum weft__client_verdict verdict; /* with `has_head` */
-    weft_ns retry_after;               /* the same */
+    bool has_ended;                       /* nothing comes any more */
+    bool has_answer;                      /* the first header came */
+    bool has_head;                        /* all headers are there */
+    struct weft__client_goodbye *goodbye; /* a reference; NULL: the body has an end of its own */
+    bool met_dead_connection;             /* an idle one that was chosen; no answer came */
+    bool is_paused;                       /* receiving: the reader is slow */
+    bool sending_paused;                  /* the body's source is slow */
+    enum weft__client_verdict verdict;    /* with `has_head` */
+    weft_ns retry_after;                  /* the same */
     weft_future *event; /* a reference: done when the response can be handed over, or has ended */
     weft_timeout *connecting;        /* to be ended once it is connected; borrowed, or NULL */
     struct weft__client_place place; /* among the limits */

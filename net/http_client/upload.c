@@ -12,6 +12,12 @@
  * When libcurl asks and there is nothing, sending is paused. One piece is in memory at a time; so a
  * slow server makes the source wait.
  *
+ * libcurl begins anew when the idle connection that it chose turns out to be closed: memory and
+ * files are sent once more from their beginning. So the feeder does not end with the source, and a
+ * piece that was read meanwhile, for the connection before, is dropped. libcurl asks for that by
+ * its seek function only if it has written some of the body, and not if it was given some that it
+ * could not write: so it is done before each request, too.
+ *
  * The feeder is a child of the request's coroutine, which cancels it and waits for its end: the
  * buffer that a worker fills lasts until the worker is done. What fails in it fails the transfer.
  */
@@ -70,14 +76,20 @@ static size_t read_memory(struct weft__client_upload *upload, char *buffer, size
     return len;
 }
 
+static void wake_feeder(struct weft__client_upload *upload)
+{
+    if (upload->room)
+        (void)weft_future_resolve(upload->room, weft_value_i64(0), NULL);
+}
+
 static size_t read_piece(struct weft__client_upload *upload, char *buffer, size_t size)
 {
     size_t len = size < upload->len ? size : upload->len;
     memcpy(buffer, upload->piece + upload->at, len);
     upload->at += len;
     upload->len -= len;
-    if (upload->len == 0 && upload->room)
-        (void)weft_future_resolve(upload->room, weft_value_i64(0), NULL);
+    if (upload->len == 0)
+        wake_feeder(upload);
     return len;
 }
 
@@ -110,16 +122,26 @@ size_t weft__client_upload_read(char *buffer, size_t one, size_t size, void *arg
     return len;
 }
 
+bool weft__client_upload_rewind(struct weft__client_upload *upload)
+{
+    if (upload->given == 0)
+        return true;
+    if (weft__client_upload_needs_feeder(upload) && !upload->body->path)
+        return false;
+    upload->given = 0;
+    upload->at = upload->len = 0;
+    upload->has_ended = upload->is_sent = false;
+    upload->beginnings++;
+    wake_feeder(upload);
+    return true;
+}
+
 /* For a connection that was idle too long: libcurl begins anew on another one. */
 int weft__client_upload_seek(void *arg, curl_off_t offset, int origin)
 {
     struct weft__client_transfer *transfer = arg;
-    struct weft__client_upload *upload = &transfer->upload;
-    if (origin != SEEK_SET || offset != 0)
+    if (origin != SEEK_SET || offset != 0 || !weft__client_upload_rewind(&transfer->upload))
         return CURL_SEEKFUNC_CANTSEEK;
-    if (upload->given > 0 && weft__client_upload_needs_feeder(upload))
-        return CURL_SEEKFUNC_CANTSEEK;
-    upload->given = 0;
     return CURL_SEEKFUNC_OK;
 }
 
@@ -129,7 +151,8 @@ struct http_feed {
     WEFT_FRAME;
     struct weft__client_transfer *transfer; /* borrowed from who waits for this task */
     weft_file *file;                        /* borrowed */
-    int64_t read;                           /* so far */
+    unsigned beginning;                     /* which one is read for */
+    int64_t read;                           /* of it, so far */
     size_t got;
 };
 
@@ -171,23 +194,40 @@ static weft_future *wait_for_room(struct weft__client_upload *upload)
     return weft_ref(upload->room);
 }
 
-static bool has_room(const struct http_feed *self)
+static bool wants_piece(const struct http_feed *self)
 {
-    return self->transfer->upload.len == 0;
+    const struct weft__client_upload *upload = &self->transfer->upload;
+    return upload->len == 0 && !upload->has_ended && room_of(self) > 0;
+}
+
+static bool is_outdated(const struct http_feed *self)
+{
+    return self->beginning != self->transfer->upload.beginnings;
+}
+
+static void begin_anew(struct http_feed *self)
+{
+    self->beginning = self->transfer->upload.beginnings;
+    self->read = 0;
 }
 
 static WEFT_ASYNC(http_feed)
 {
     WEFT_BEGIN;
-    while (!self->transfer->upload.has_ended && room_of(self) > 0) {
+    for (;;) {
+        if (is_outdated(self))
+            begin_anew(self);
+        if (!wants_piece(self)) {
+            WEFT_AWAIT(wait_for_room(&self->transfer->upload));
+            continue;
+        }
         WEFT_AWAIT_INTO(self->got, read_source(self));
         if (self->got > room_of(self))
             WEFT_FAIL(-EINVAL, "the source of the body gave more than it was asked for");
         if (self->got == 0 && self->transfer->upload.length >= 0)
             WEFT_FAIL(WEFT_EOF, "the body of the request ended early");
-        piece_is_there(self);
-        while (!has_room(self))
-            WEFT_AWAIT(wait_for_room(&self->transfer->upload));
+        if (!is_outdated(self))
+            piece_is_there(self);
     }
 
     WEFT_FINALLY;

@@ -21,6 +21,7 @@ struct weft__client_upload {
     size_t at, len;                       /* what is left of the piece */
     bool has_ended;                       /* the source has */
     bool is_sent;                         /* libcurl has all of it */
+    unsigned beginnings;                  /* how often it was begun anew */
     weft_future *room;                    /* a reference: the feeder waits for it */
 };
 
@@ -32,12 +33,15 @@ void weft__client_upload_fini(struct weft__client_upload *upload);
 /** Is there a source to be read? */
 bool weft__client_upload_needs_feeder(const struct weft__client_upload *upload);
 
+/** Begin anew, whatever libcurl was given; false: the source can be read only once, and was. */
+bool weft__client_upload_rewind(struct weft__client_upload *upload);
+
 /** libcurl's read and seek functions; `transfer` is a weft__client_transfer. */
 size_t weft__client_upload_read(char *buffer, size_t one, size_t size, void *transfer);
 int weft__client_upload_seek(void *transfer, curl_off_t offset, int origin);
 
-/** The task that reads the source of a transfer until all is sent; `file` is borrowed, NULL: the
- * body is none. */
+/** The task that reads the source of a transfer, until it is cancelled; `file` is borrowed, NULL:
+ * the body is none. */
 weft_future *weft__client_upload_feed(struct weft__client_transfer *transfer, weft_file *file);
 
 #endif
