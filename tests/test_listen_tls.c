@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <weft/combine.h>
 #include <weft/listen.h>
@@ -159,6 +160,35 @@ Test(listen_tls, handshake_has_a_deadline)
     cr_assert_eq(test_toy_calls.end, 1);
     cr_assert_eq(test_reports.count, 0);
     close(client);
+    end(listener);
+}
+
+/* Succeeds after a second, and has written nothing. */
+struct doze {
+    WEFT_FRAME;
+    weft_stream *stream;
+};
+
+static WEFT_ASYNC(doze)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_sleep(WEFT_S(1)));
+    WEFT_END;
+}
+
+Test(listen_tls, goodbye_to_a_client_that_is_gone_is_nobodys_failure)
+{
+    struct weft_listen_options options = {.tls = &context};
+    weft_listener *listener = weft_listen_with(&options, "127.0.0.1:0", doze);
+    int client = weft_test_client(listener);
+    weft_test_send_text(client, "hello");
+    cr_assert(hears(client, "<"));
+    struct linger reset = {.l_onoff = 1};
+    setsockopt(client, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    close(client);
+    cr_assert_eq(weft_test_run(weft_listener_drain(listener)), 0);
+    cr_assert_eq(stats_of(listener).failed, 0);
+    cr_assert_eq(test_reports.count, 0, "%s", test_reports.what);
     end(listener);
 }
 

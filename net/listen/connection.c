@@ -5,11 +5,15 @@
  *     BEGINS --header and handshake are there--> RUNS
  *     BEGINS --they are not what they should be, or not in time: refused---------> gone
  *     RUNS --its task succeeded, something to send--> CLOSES --sent, or close_timeout--> gone
+ *     RUNS --succeeded, nothing but TLS's goodbye---> LEAVES --the same----------------> gone
  *     RUNS --succeeded, nothing to send; failed; cancelled; its stream closed-----> gone
  *
  * It counts until it is gone. BEGINS is only where there is something to wait for; the task of that
  * phase is the listener's own, connection_begin. It has one deadline, and what it fails with is
  * nobody's error: it is counted, and the last one can be asked for.
+ *
+ * What was written and cannot be sent is reported: somebody may miss it. A goodbye that a client is
+ * not there to hear is not.
  *
  * Freeing the listener cancels what each connection waits for, and leaves the record to the loop.
  * A result that comes all the same finds no listener, and ends the connection.
@@ -80,9 +84,10 @@ static void task_ended(struct weft__connection *connection, weft_future *task)
         connection->listener->stats.failed++;
     weft_unref(task); /* nobody looked: a failure is reported here, and the listener may be freed */
     weft_future *closed = NULL;
+    bool all_sent = !connection->stream || !weft_write_pending(connection->stream);
+    connection->phase = all_sent ? WEFT__CONNECTION_LEAVES : WEFT__CONNECTION_CLOSES;
     if (status == 0 && is_wanted(connection))
         closed = wait_for_close(connection);
-    connection->phase = WEFT__CONNECTION_CLOSES;
     if (closed)
         weft__wait(&connection->waiter, closed);
     else
@@ -208,6 +213,8 @@ static void on_ended(weft__item *item)
     } else if (connection->phase == WEFT__CONNECTION_RUNS) {
         task_ended(connection, ended);
     } else {
+        if (connection->phase == WEFT__CONNECTION_LEAVES)
+            weft__observe(ended);
         weft_unref(ended);
         end_connection(connection);
     }

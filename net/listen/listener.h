@@ -134,7 +134,8 @@ void weft__listener_on_acceptable(evutil_socket_t fd, short what, void *arg);
 enum weft__connection_phase {
     WEFT__CONNECTION_BEGINS, /* its PROXY header and its handshake are waited for */
     WEFT__CONNECTION_RUNS,   /* its task */
-    WEFT__CONNECTION_CLOSES  /* what the task left is sent */
+    WEFT__CONNECTION_CLOSES, /* what the task left is sent */
+    WEFT__CONNECTION_LEAVES  /* nothing is left, a goodbye may be */
 };
 
 /** A connection: from accept() until its task has ended and its stream is closed. All [loop]. */
