@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Contexts: what is read, what is refused, what is remembered, and how it is exchanged. */
 #include <criterion/criterion.h>
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/pem.h>
@@ -217,6 +218,7 @@ static bool resumes(const char *name)
     cr_assert_eq(is_resumed, weft_tls_info(pair.server)->is_resumed);
     cr_assert(weft_tls_info(pair.client)->is_verified);
     cr_assert_str_eq(weft_tls_info(pair.client)->subject, "CN=a server");
+    cr_assert_str_eq(weft_tls_info(pair.server)->server_name, isdigit(name[0]) ? "" : name);
     test_free(&pair);
     return is_resumed;
 }
@@ -237,6 +239,27 @@ Test(tls_context, a_second_connection_with_tls_1_2_is_resumed)
     cr_assert(!resumes("example.org"));
     for (int i = 0; i < 3; i++)
         cr_assert(resumes("example.org"));
+    end();
+}
+
+/* RFC 6066, 3: whoever asks for another name begins from nothing. */
+Test(tls_context, a_ticket_is_not_taken_from_who_asks_for_another_name)
+{
+    static const enum weft_tls_version versions[] = {WEFT_TLS_1_2, WEFT_TLS_1_3};
+    const struct test_cert *both = test_make(&(struct test_make){
+        .subject = "a server", .names = "DNS:example.org,DNS:example.com", .issuer = test_ca});
+    struct weft_tls_options options = test_serving(both);
+    for (size_t i = 0; i < 2; i++) {
+        options.max_version = versions[i];
+        make(NULL, &options);
+        cr_assert(!resumes("example.org"));
+        SSL_SESSION *session = weft__tls_cache_take(&client->cache, "example.org");
+        cr_assert(weft__tls_cache_put(&client->cache, "example.com", session));
+        cr_assert(!resumes("example.com") && resumes("example.com"));
+        weft_tls_context_unref(client);
+        weft_tls_context_unref(server);
+    }
+    client = server = NULL;
     end();
 }
 

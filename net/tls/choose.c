@@ -1,15 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a server chooses in a handshake: a certificate by the name that the client asks for, and the
- * protocol on top.
+ * What a server chooses in a handshake: the sessions that may be resumed and a certificate, both by the
+ * name that the client asks for, and the protocol on top.
+ *
+ * A session is for the name that it began with (RFC 6066, 3). OpenSSL does not see to that; but it resumes
+ * a session in the context only that it began in, which is a hash here of what was asked for.
  *
  * OpenSSL keeps one certificate for each kind of key. All of those for the name are given to it, so
  * that it takes the one that the client can check.
  */
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/x509v3.h>
 
 #include "net/tls/tls.h"
+
+int weft__tls_choose_sessions(SSL *ssl, int *alert, void *arg)
+{
+    const unsigned char *name;
+    unsigned char digest[SSL_MAX_SID_CTX_LENGTH]; /* which is that of a SHA-256 */
+    size_t len;
+    (void)arg;
+    if (!SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &name, &len))
+        return SSL_CLIENT_HELLO_SUCCESS; /* its context is that of all who ask for none */
+    if (EVP_Digest(name, len, digest, NULL, EVP_sha256(), NULL) &&
+        SSL_set_session_id_context(ssl, digest, sizeof(digest)))
+        return SSL_CLIENT_HELLO_SUCCESS;
+    *alert = SSL_AD_INTERNAL_ERROR;
+    return SSL_CLIENT_HELLO_ERROR;
+}
+
+int weft__tls_accept_name(SSL *ssl, int *alert, void *arg)
+{
+    (void)ssl;
+    (void)alert;
+    (void)arg;
+    return SSL_TLSEXT_ERR_OK;
+}
 
 /* Give the connection all certificates that are for a name; of each kind the first one. How many.
  * */

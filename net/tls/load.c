@@ -185,6 +185,10 @@ static void set_resumption(SSL_CTX *ctx, const struct weft__tls_setup *setup)
         SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
         SSL_CTX_sess_set_new_cb(ctx, keep_session);
     }
+    if (setup->is_server) {
+        SSL_CTX_set_client_hello_cb(ctx, weft__tls_choose_sessions, NULL);
+        SSL_CTX_set_tlsext_servername_callback(ctx, weft__tls_accept_name);
+    }
 }
 
 static weft_result set_up(SSL_CTX *ctx, const struct weft__tls_setup *setup)

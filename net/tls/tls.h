@@ -83,7 +83,13 @@ const struct weft__tls_loaded *weft__tls_loaded_of(const SSL_CTX *ctx);
 
 /* ---- What OpenSSL asks in a handshake (net/tls/choose.c) ---- */
 
-/** The certificates for the name that the client has asked for. `arg` is not used. */
+/** The sessions that may be resumed: those of the same name. `arg` is not used, here and below. */
+int weft__tls_choose_sessions(SSL *ssl, int *alert, void *arg);
+
+/** Any name will do; what it is goes with the session, so that it is known when that is resumed. */
+int weft__tls_accept_name(SSL *ssl, int *alert, void *arg);
+
+/** The certificates for the name that the client has asked for. */
 int weft__tls_choose_certificate(SSL *ssl, void *arg);
 
 /** The protocol on top. */
