@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <weft/combine.h>
 #include <weft/task.h>
 
@@ -39,6 +40,59 @@ Test(http_end, stop_closes_idle_connections_and_lets_requests_finish)
     test_http_close(&idle);
     test_http_close(&fresh);
     test_http_close(&busy);
+    test_http_end(server);
+}
+
+Test(http_end, request_that_came_before_the_stop_is_answered)
+{
+    static const char request[] = "GET /hello HTTP/1.1\r\n" HOST;
+    weft_http_server *server = test_http_begin(NULL);
+    struct test_client idle = test_http_connect();
+    struct test_client fresh = test_http_connect();
+    test_http_say(&idle, request);
+    idle.received[idle.len = 0] = '\0';
+    cr_assert_eq(send(idle.fd, request, strlen(request), 0), (ssize_t)strlen(request));
+    cr_assert_eq(send(fresh.fd, request, strlen(request), 0), (ssize_t)strlen(request));
+    weft_http_server_stop(server);
+    test_http_turn(&idle);
+    test_http_turn(&fresh);
+    cr_assert_str_eq(test_http_body(idle.received), "hello");
+    cr_assert_not_null(strstr(idle.received, "Connection: close\r\n"));
+    cr_assert_str_eq(test_http_body(fresh.received), "hello");
+    cr_assert(idle.ended && fresh.ended);
+    test_http_close(&idle);
+    test_http_close(&fresh);
+    test_http_end(server);
+}
+
+Test(http_end, idle_connections_may_bring_one_more_request_for_so_long)
+{
+    struct weft_http_server_options options = {.stop_idle_timeout = WEFT_S(5)};
+    weft_http_server *server = test_http_begin(&options);
+    struct test_client idle = test_http_connect();
+    struct test_client user = test_http_connect();
+    struct test_client fresh = test_http_connect();
+    test_http_say(&idle, "GET /hello HTTP/1.1\r\n" HOST);
+    test_http_say(&user, "GET /hello HTTP/1.1\r\n" HOST);
+    weft_ns begin = weft_now();
+    weft_future *drain = weft_http_server_drain(server);
+    weft_http_server_stop(server); /* the second time is nothing */
+    test_http_pass(&user, WEFT_S(4));
+    cr_assert_not(user.ended);
+    user.received[user.len = 0] = '\0';
+    test_http_say(&user, "GET /hello HTTP/1.1\r\n" HOST);
+    cr_assert_str_eq(test_http_body(user.received), "hello");
+    cr_assert_not_null(strstr(user.received, "Connection: close\r\n"));
+    cr_assert(user.ended);
+    test_http_close(&user);
+    cr_assert_not(idle.ended || fresh.ended);
+    cr_assert_eq(weft_test_run(drain), 0);
+    cr_assert_eq(weft_now() - begin, WEFT_S(5));
+    test_http_turn(&idle);
+    test_http_turn(&fresh);
+    cr_assert(idle.ended && fresh.ended);
+    test_http_close(&idle);
+    test_http_close(&fresh);
     test_http_end(server);
 }
 

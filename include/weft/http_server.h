@@ -92,13 +92,16 @@ struct weft_http_server_options {
     size_t max_body;         /* of weft_http_read_body(), decoded; 0: 1 MiB; more: 413 */
 
     /* How slow a client may be. */
-    weft_ns head_timeout;  /* for the whole head: from when the connection was accepted, or from the
+    weft_ns head_timeout; /* for the whole head: from when the connection was accepted, or from the
                               first byte of a later request; 0: 10 s; 408 */
-    weft_ns body_timeout;  /* how long reads of one body may wait in all, besides what body_rate
+    weft_ns body_timeout; /* how long reads of one body may wait in all, besides what body_rate
                               grants; 0: 10 s; 408 */
-    size_t body_rate;      /* each so many bytes of a body grant a second more; 0: 512 */
-    weft_ns idle_timeout;  /* between two requests; 0: 60 s */
-    weft_ns write_timeout; /* without any progress of what is sent; 0: 30 s; then it is reset */
+    size_t body_rate;     /* each so many bytes of a body grant a second more; 0: 512 */
+    weft_ns idle_timeout; /* between two requests; 0: 60 s */
+    weft_ns
+        stop_idle_timeout;  /* the same from weft_http_server_stop() on; 0: none but what has come
+                                  by then is answered */
+    weft_ns write_timeout;  /* without any progress of what is sent; 0: 30 s; then it is reset */
     weft_ns linger_timeout; /* after an answer that ends the connection, for the client to read it
                                and close; 0: 2 s */
 
@@ -246,8 +249,12 @@ struct weft_http_stats {
 WEFT_PUBLIC struct weft_http_stats weft_http_server_stats(const weft_http_server *server);
 
 /**
- * Stop accepting, give the addresses back and close idle connections. Requests under way go on;
- * their answer ends their connection. The second time is nothing.
+ * Stop accepting, give the addresses back and close idle connections, on which nothing has come.
+ * Requests under way go on; their answer ends their connection. The second time is nothing.
+ *
+ * A client may use an idle connection at the moment in which it is closed, and cannot know whether
+ * its request was heard; what it may not send twice (POST) is lost then. With `stop_idle_timeout`
+ * idle connections wait so much longer, and whoever uses one in that time is answered, and told.
  *
  * Thread:    loop.
  * Ownership: nothing changes hands.

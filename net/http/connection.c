@@ -149,10 +149,9 @@ static enum next read_head(weft__http_connection *connection)
 {
     size_t have, used;
     const char *data = weft__stream_peek(connection->stream, &have);
-    bool idle = connection->phase == WEFT__HTTP_IDLE;
     if (!have)
-        return idle && connection->server->stopping ? LEAVE : WAIT;
-    if (idle && !begin_request(connection))
+        return WAIT;
+    if (connection->phase == WEFT__HTTP_IDLE && !begin_request(connection))
         return RESET;
     struct weft__http_parser *parser = &connection->request->parser;
     enum weft__http_event event = weft__http_parser_feed(parser, data, have, &used);
@@ -176,6 +175,8 @@ static weft_future *wait_for_head(weft__http_connection *connection)
             connection->head_deadline = after(connection, options->head_timeout);
         deadline = connection->head_deadline;
     }
+    if (connection->phase == WEFT__HTTP_IDLE && connection->server->idle_until < deadline)
+        deadline = connection->server->idle_until;
     return weft__http_wait(connection, 0, deadline);
 }
 

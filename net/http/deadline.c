@@ -95,6 +95,17 @@ weft_future *weft__http_wait(weft__http_connection *connection, size_t have, wef
     return future;
 }
 
+void weft__http_limit_idle(weft__http_connection *connection)
+{
+    if (connection->phase != WEFT__HTTP_IDLE || !connection->waiting)
+        return;
+    if (connection->server->idle_until < connection->read_deadline)
+        connection->read_deadline = connection->server->idle_until;
+    arm(connection);
+    if (!weft_callback_is_pending(&connection->timer))
+        weft_cancel_because(connection->waiting, "the server stops");
+}
+
 int weft__http_waited(weft__http_connection *connection, int status)
 {
     weft_unref(connection->waiting);

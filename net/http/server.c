@@ -162,7 +162,8 @@ static void default_to(weft_ns *option, weft_ns value)
 
 static int check_options(const struct weft_http_server_options *options)
 {
-    const weft_ns times[] = {options->head_timeout, options->body_timeout, options->idle_timeout,
+    const weft_ns times[] = {options->head_timeout,  options->body_timeout,
+                             options->idle_timeout,  options->stop_idle_timeout,
                              options->write_timeout, options->linger_timeout};
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
         if (times[i] < 0)
@@ -256,6 +257,7 @@ static int make(weft_loop *loop, const struct weft_http_server_options *options,
     server->loop = loop;
     server->slots = &part->slots;
     server->refs = 1;
+    server->idle_until = WEFT_FOREVER;
     server->date_second = -1;
     server->router = weft__http_router_new(server, NULL);
     status = server->router ? set_options(server, options) : -ENOMEM;
@@ -373,6 +375,9 @@ struct weft_http_stats weft_http_server_stats(const weft_http_server *server)
 /* Who waits for it is told. */
 static void begin_to_stop(weft_http_server *server)
 {
+    weft_ns now = weft_now(), grace = server->options.stop_idle_timeout;
+    if (!server->stopping && grace < WEFT_FOREVER - now)
+        server->idle_until = now + grace;
     server->stopping = true;
     if (!server->stop_event)
         return;
@@ -388,11 +393,8 @@ void weft_http_server_stop(weft_http_server *server)
     begin_to_stop(server);
     for (size_t i = 0; i < server->listener_count; i++)
         weft_listener_stop(server->listeners[i]);
-    for (weft__link *link = server->connections; link; link = link->next) {
-        weft__http_connection *connection = (weft__http_connection *)(void *)link;
-        if (connection->phase == WEFT__HTTP_IDLE && connection->waiting)
-            weft_cancel_because(connection->waiting, "the server stops");
-    }
+    for (weft__link *link = server->connections; link; link = link->next)
+        weft__http_limit_idle((weft__http_connection *)(void *)link);
 }
 
 void weft_http_server_abort(weft_http_server *server)

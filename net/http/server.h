@@ -48,6 +48,7 @@ struct weft_http_server {
     weft_loop *loop; /* [const] */
     size_t refs;     /* the owner's, and one of each connection and drain */
     bool stopping, freed;
+    weft_ns idle_until; /* when idle connections are closed, whatever idle_timeout says */
     struct weft_http_server_options options; /* [const] with the defaults filled in */
     struct weft__http_limits limits;         /* [const] */
     struct weft__http_node tree;             /* of the routes */
@@ -247,6 +248,9 @@ int64_t weft__http_sent(const weft__http_connection *connection);
 
 /** Something waits to be sent: it has write_timeout for each piece of progress. */
 void weft__http_limit_write(weft__http_connection *connection);
+
+/** The server stops: nothing but what its `idle_until` grants is waited for where no request is. */
+void weft__http_limit_idle(weft__http_connection *connection);
 
 /** The timer's function. */
 void weft__http_on_time(void *connection);
