@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Dates, conditions and ranges of HTTP: texts in, decisions out. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -91,12 +92,12 @@ Test(http_conditional, dates_are_written_as_the_c_library_has_them)
 
 static const struct weft__http_version strong = {"\"a-1\"", 784111777, 1000};
 static const struct weft__http_version weak = {"W/\"a-1\"", 784111777, 1000};
-static int64_t first, len;
+static struct weft__http_ranges found;
 
 static int judge(const struct weft__http_version *version, struct weft__http_conditions asked)
 {
     asked.now = NOW;
-    return weft__http_judge(&asked, version, &first, &len);
+    return weft__http_judge(&asked, version, &found);
 }
 
 #define JUDGE(version, ...) judge(&(version), (struct weft__http_conditions){__VA_ARGS__})
@@ -104,8 +105,8 @@ static int judge(const struct weft__http_version *version, struct weft__http_con
 Test(http_conditional, without_conditions_all_of_it_is_sent)
 {
     cr_assert_eq(JUDGE(strong, .is_get = true), 200);
-    cr_assert_eq(first, 0);
-    cr_assert_eq(len, 1000);
+    cr_assert_eq(found.at[0].first, 0);
+    cr_assert_eq(found.at[0].len, 1000);
 }
 
 Test(http_conditional, a_tag_that_is_known_says_that_nothing_is_new)
@@ -185,8 +186,8 @@ Test(http_conditional, a_range_is_a_part)
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         cr_assert_eq(part(cases[i].range), 206, "%s", cases[i].range);
-        cr_assert_eq(first, cases[i].first, "%s", cases[i].range);
-        cr_assert_eq(len, cases[i].len, "%s", cases[i].range);
+        cr_assert_eq(found.at[0].first, cases[i].first, "%s", cases[i].range);
+        cr_assert_eq(found.at[0].len, cases[i].len, "%s", cases[i].range);
     }
 }
 
@@ -201,17 +202,87 @@ Test(http_conditional, a_range_behind_the_end_is_refused)
     cr_assert_eq(JUDGE(nothing, .is_get = true, .range = "bytes=-1"), 416);
 }
 
-Test(http_conditional, what_is_no_range_or_several_is_all_of_it)
+Test(http_conditional, what_is_no_range_is_all_of_it)
 {
     static const char *const others[] = {
-        "",          "bytes",      "bytes=",     "bytes=-",    "bytes=5",       "bytes=5-4",
-        "bytes=a-",  "bytes= 1-2", "bytes=1-2 ", "bytes=1 -2", "bytes=0-0,5-6", "bytes=0-0,",
-        "lines=1-2", "bytes=--1",  "bytes=1--2", "bytes=+1-2", "bytes=0x1-2",   "BYTES=1-2",
+        "",
+        "bytes",
+        "bytes=",
+        "bytes=-",
+        "bytes=5",
+        "bytes=5-4",
+        "bytes=a-",
+        "bytes= 1-2",
+        "bytes=1-2 ",
+        "bytes=1 -2",
+        "bytes=0-0;5-6",
+        "bytes=,",
+        "lines=1-2",
+        "bytes=--1",
+        "bytes=1--2",
+        "bytes=+1-2",
+        "bytes=0x1-2",
+        "BYTES=1-2",
+        "bytes=,,",
+        "bytes=1-2 ,3-2",
+        "bytes=1-2,x",
+        "bytes=1-2,-",
+        "bytes=1-2 3-4",
+        "bytes=5000-,x",
     };
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         cr_assert_eq(part(others[i]), 200, "%s", others[i]);
-        cr_assert_eq(len, 1000);
+        cr_assert_eq(found.count, 1);
+        cr_assert_eq(found.at[0].len, 1000);
     }
+}
+
+/* The parts of 1000 bytes as "first+len first+len". */
+static void must_be_parts(const char *range, const char *parts)
+{
+    char text[600] = "";
+    cr_assert_eq(part(range), 206, "%s", range);
+    for (size_t i = 0; i < found.count; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%lld+%lld", i ? " " : "",
+                 (long long)found.at[i].first, (long long)found.at[i].len);
+    cr_assert_str_eq(text, parts, "%s", range);
+}
+
+Test(http_conditional, several_ranges_are_parts_in_the_order_that_was_asked_for)
+{
+    must_be_parts("bytes=0-0,500-509", "0+1 500+10");
+    must_be_parts("bytes=500-509, 0-0", "500+10 0+1");
+    must_be_parts("bytes=0-9 ,\t200-,, -5000,", "0+1000");
+    must_be_parts("bytes=0-9,-10", "0+10 990+10");
+    must_be_parts("bytes=,0-9", "0+10");
+    must_be_parts("bytes=5000-,0-9,1000-1001,-0", "0+10");
+}
+
+Test(http_conditional, ranges_that_overlap_or_are_near_are_one)
+{
+    must_be_parts("bytes=0-9,5-19", "0+20");
+    must_be_parts("bytes=0-9,10-19", "0+20");
+    must_be_parts("bytes=0-9,90-99", "0+100");
+    must_be_parts("bytes=0-9,91-99", "0+10 91+9");
+    must_be_parts("bytes=100-109,0-19", "0+110");
+    must_be_parts("bytes=900-999,0-0,400-409,0-899", "0+1000");
+    must_be_parts("bytes=0-9,400-409,800-809,100-390", "0+10 100+310 800+10");
+    must_be_parts("bytes=400-409,0-9,405-420", "400+21 0+10");
+    must_be_parts("bytes=5-5,5-5,5-5,5-5,5-5,5-5,5-5,5-5,5-5,5-5,5-5,5-5,5-5,5-5,5-5,5-5", "5+1");
+}
+
+Test(http_conditional, more_ranges_than_fit_are_all_of_it)
+{
+    char most[400] = "bytes=0-0", more[500];
+    for (int i = 1; i < WEFT__HTTP_MOST_RANGES; i++)
+        snprintf(most + strlen(most), sizeof(most) - strlen(most), ",%d-%d", i * 1000, i * 1000);
+    const struct weft__http_version large = {"\"a\"", 0, 100000};
+    cr_assert_eq(JUDGE(large, .is_get = true, .range = most), 206);
+    cr_assert_eq(found.count, WEFT__HTTP_MOST_RANGES);
+    snprintf(more, sizeof(more), "%s,90000-90001", most);
+    cr_assert_eq(JUDGE(large, .is_get = true, .range = more), 200);
+    snprintf(more, sizeof(more), "%s,0-0", most);
+    cr_assert_eq(JUDGE(large, .is_get = true, .range = more), 200, "however near");
 }
 
 Test(http_conditional, a_range_of_something_else_is_all_of_it)

@@ -350,11 +350,53 @@ Test(http_static, a_part_is_sent_with_its_place)
     cr_assert_str_eq(header(answer, "Content-Length"), "3");
     free(answer);
     must_be("GET /s/a.txt", "Range: bytes=-3\r\n", 206, "789");
-    must_be("GET /s/a.txt", "Range: bytes=0-1,4-5\r\n", 200, "0123456789");
+    must_be("GET /s/a.txt", "Range: bytes=0-1,4-5\r\n", 206, "012345");
     answer = ask("GET /s/a.txt", "Range: bytes=10-\r\n", NULL);
     cr_assert_eq(test_http_status(answer), 416);
     cr_assert_str_eq(header(answer, "Content-Range"), "bytes */10");
     free(answer);
+    end();
+}
+
+/* What several parts of a file look like, "first-last" each, in the order of `parts`. */
+static void must_be_parts(const char *answer, const char *content, const char *type,
+                          const int parts[][2], size_t count)
+{
+    char *body, boundary[60] = "";
+    size_t len;
+    FILE *out = open_memstream(&body, &len);
+    cr_assert_eq(test_http_status(answer), 206, "%s", answer);
+    sscanf(header(answer, "Content-Type"), "multipart/byteranges; boundary=%50s", boundary);
+    cr_assert_eq(strlen(boundary), 16, "%s", answer);
+    cr_assert_eq(test_http_count(answer, "Content-Range: "), count, "only in the parts");
+    for (size_t i = 0; i < count; i++) {
+        fprintf(out, "\r\n--%s\r\nContent-Type: %s\r\nContent-Range: bytes %d-%d/%zu\r\n\r\n",
+                boundary, type, parts[i][0], parts[i][1], strlen(content));
+        fwrite(content + parts[i][0], 1, (size_t)(parts[i][1] - parts[i][0] + 1), out);
+    }
+    fprintf(out, "\r\n--%s--\r\n", boundary);
+    fclose(out);
+    cr_assert_str_eq(test_http_body(answer), body);
+    cr_assert_eq(atoi(header(answer, "Content-Length")), (int)strlen(body));
+    free(body);
+}
+
+Test(http_static, several_parts_are_sent_each_with_its_place)
+{
+    char content[1001];
+    begin();
+    for (int i = 0; i < 1000; i++)
+        content[i] = (char)('0' + i % 10);
+    content[1000] = 0;
+    make_old("www/a.txt", content);
+    char *answer = ask("GET /s/a.txt", "Range: bytes=500-509, 0-0,-5\r\n", NULL);
+    must_be_parts(answer, content, "text/plain; charset=utf-8",
+                  (const int[][2]){{500, 509}, {0, 0}, {995, 999}}, 3);
+    free(answer);
+    must_be("HEAD /s/a.txt", "Range: bytes=500-509, 0-0,-5\r\n", 200, "");
+    must_be("GET /s/a.txt", "Range: bytes=5000-,0-1,-0\r\n", 206, "01");
+    must_be("GET /s/a.txt", "Range: bytes=5000-,6000-7000\r\n", 416, NULL);
+    must_be("GET /s/a.txt", "Range: bytes=0-0,500-500\r\nIf-Range: \"x\"\r\n", 200, content);
     end();
 }
 
@@ -384,6 +426,10 @@ Test(http_static, a_large_file_is_sent_piece_by_piece)
     cr_assert_eq(test_http_status(answer), 206);
     cr_assert_eq(strlen(test_http_body(answer)), 500001);
     cr_assert_eq(strncmp(test_http_body(answer), content + 100000, 500001), 0);
+    free(answer);
+    answer = ask("GET /s/large", "Range: bytes=600000-,0-200000,300000-300000\r\n", NULL);
+    must_be_parts(answer, content, "application/octet-stream",
+                  (const int[][2]){{600000, LARGE - 1}, {0, 200000}, {300000, 300000}}, 3);
     free(answer);
     must_be("HEAD /s/large", "", 200, "");
     must_be("GET /s/large", "If-None-Match: *\r\n", 304, "");
@@ -516,6 +562,7 @@ static bool send_without(size_t n)
         cr_assert_eq(weft_http_route(server, "GET /own", own), 0);
     weft_test_heap_fail_at(n);
     test_http_say(&client, "GET /own HTTP/1.1\r\nHost: x\r\n\r\n"
+                           "GET /s/large HTTP/1.1\r\nHost: x\r\nRange: bytes=0-0,900-901\r\n\r\n"
                            "GET /s/large HTTP/1.1\r\n" HOST "\r\n");
     for (int i = 0; i < 200000 && !client.ended; i++)
         test_http_turn(&client);

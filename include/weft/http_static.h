@@ -14,8 +14,9 @@
  * workers, in the pool's lane "files".
  *
  * An answer has ETag and Last-Modified, and heeds If-Match, If-None-Match, If-Modified-Since,
- * If-Unmodified-Since (304, 412), Range and If-Range (206, 416). Several ranges at once are answered
- * with the whole file. HEAD gets the same head as GET.
+ * If-Unmodified-Since (304, 412), Range and If-Range (206, 416). Several ranges at once are sent as
+ * multipart/byteranges, in the order that was asked for; those that overlap or are near each other are
+ * one, and more than 16 are answered with the whole file. HEAD gets the same head as GET.
  *
  * The ETag is made of the file's number, size and time of change in nanoseconds. It is weak while that is
  * less than two seconds ago, when another change may leave it the same; parts are then

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Conditions and ranges. What is malformed is as if it were not there (RFC 9110 wants that of Range and
- * of dates), which costs bytes and never gives a wrong part.
- *
- * One range is served. For several the answer is the whole, as a server may: the format for several parts
- * is read by few and was mostly used to make servers work; who needs two parts asks twice.
+ * Conditions. What is malformed is as if it were not there (RFC 9110 wants that of Range and of dates), which
+ * costs bytes and never gives a wrong part.
  */
 #include "net/http/files/conditional.h"
 
@@ -98,57 +95,17 @@ static bool may_continue(const struct weft__http_conditions *asked,
            !is_weak(version->etag);
 }
 
-/* ---- Ranges ---- */
-
-/* Digits; more than fit are as many as fit. False: there is none. */
-static bool take_number(const char **at, int64_t *ret)
-{
-    const char *begin = *at;
-    *ret = 0;
-    for (; **at >= '0' && **at <= '9'; ++*at) {
-        int64_t digit = **at - '0';
-        *ret = *ret > (INT64_MAX - digit) / 10 ? INT64_MAX : *ret * 10 + digit;
-    }
-    return *at != begin;
-}
-
-/* 200: it is malformed, or several. */
-static int judge_range(const char *range, int64_t size, int64_t *ret_first, int64_t *ret_len)
-{
-    static const char unit[] = "bytes=";
-    int64_t first, last;
-    if (strncmp(range, unit, sizeof(unit) - 1) != 0)
-        return 200;
-    const char *at = range + sizeof(unit) - 1;
-    bool has_first = take_number(&at, &first);
-    if (*at++ != '-')
-        return 200;
-    bool has_last = take_number(&at, &last);
-    if (*at || (!has_first && !has_last) || (has_first && has_last && last < first))
-        return 200;
-    if (!has_first) {
-        first = last < size ? size - last : 0;
-        has_last = false;
-        if (!last)
-            return 416;
-    }
-    if (first >= size)
-        return 416;
-    *ret_first = first;
-    *ret_len = (has_last && last < size ? last + 1 : size) - first;
-    return 206;
-}
-
 int weft__http_judge(const struct weft__http_conditions *asked,
-                     const struct weft__http_version *version, int64_t *ret_first, int64_t *ret_len)
+                     const struct weft__http_version *version, struct weft__http_ranges *ret)
 {
-    *ret_first = 0;
-    *ret_len = version->size;
+    int status = 200;
     if (has_failed(asked, version))
         return 412;
     if (is_known(asked, version))
         return 304;
     if (asked->is_get && asked->range && may_continue(asked, version))
-        return judge_range(asked->range, version->size, ret_first, ret_len);
-    return 200;
+        status = weft__http_read_ranges(asked->range, version->size, ret);
+    if (status == 200)
+        *ret = (struct weft__http_ranges){1, {{0, version->size}}};
+    return status;
 }

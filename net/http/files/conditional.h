@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "net/http/files/ranges.h"
+
 /** What there is. */
 struct weft__http_version {
     const char *etag; /* with its quotes, and W/ if it is weak */
@@ -25,10 +27,9 @@ struct weft__http_conditions {
 };
 
 /**
- * The status to answer with: 200, 206 (and *ret_first, *ret_len: what of it), 304, 412, or 416.
+ * The status to answer with: 200 or 206 (and *ret: what of it), 304, 412, or 416.
  */
 int weft__http_judge(const struct weft__http_conditions *asked,
-                     const struct weft__http_version *version, int64_t *ret_first,
-                     int64_t *ret_len);
+                     const struct weft__http_version *version, struct weft__http_ranges *ret);
 
 #endif

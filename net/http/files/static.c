@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "core/memory.h"
+#include "core/random.h"
 #include "core/text.h"
 #include "net/http/files/conditional.h"
 #include "net/http/parser/date.h"
@@ -37,7 +38,10 @@ struct http_send_file {
     bool is_get, entered;
     struct weft__http_file *found; /* owned */
     int status;                    /* to answer with, or an error */
-    int64_t first, len;            /* what of it */
+    struct weft__http_ranges what; /* of it */
+    size_t part;                   /* of that which is sent next */
+    int64_t first, len;            /* what is left of this part */
+    char boundary[20];             /* between several parts */
     weft_file *file;               /* owned; from here on of large ones */
     char *buffer;                  /* owned */
     size_t got;
@@ -149,7 +153,7 @@ static int judge(struct http_send_file *self)
     };
     struct weft__http_version version = {self->found->etag, self->found->modified,
                                          self->found->size};
-    return weft__http_judge(&asked, &version, &self->first, &self->len);
+    return weft__http_judge(&asked, &version, &self->what);
 }
 
 /* The first that fails counts. */
@@ -157,6 +161,21 @@ static void add(int *status, weft_http_request *request, const char *name, const
 {
     if (*status == 0 && value)
         *status = weft_http_add_header(request, name, value);
+}
+
+/* "bytes 2-4/10", or of nothing "bytes * /10". */
+static void print_range(char text[80], const struct weft__http_range *range, int64_t size)
+{
+    if (range)
+        snprintf(text, 80, "bytes %lld-%lld/%lld", (long long)range->first,
+                 (long long)(range->first + range->len - 1), (long long)size);
+    else
+        snprintf(text, 80, "bytes */%lld", (long long)size);
+}
+
+static bool has_parts(const struct http_send_file *self)
+{
+    return self->status == 206 && self->what.count > 1;
 }
 
 static int add_headers(const struct http_send_file *self)
@@ -169,13 +188,10 @@ static int add_headers(const struct http_send_file *self)
     add(&status, self->request, "Last-Modified", date);
     add(&status, self->request, "Accept-Ranges", "bytes");
     add(&status, self->request, "Cache-Control", self->options.cache_control);
-    if (self->status == 206)
-        snprintf(range, sizeof(range), "bytes %lld-%lld/%lld", (long long)self->first,
-                 (long long)(self->first + self->len - 1), (long long)found->size);
-    else
-        snprintf(range, sizeof(range), "bytes */%lld", (long long)found->size);
-    if (self->status == 206 || self->status == 416)
+    if ((self->status == 206 && !has_parts(self)) || self->status == 416) {
+        print_range(range, self->status == 206 ? &self->what.at[0] : NULL, found->size);
         add(&status, self->request, "Content-Range", range);
+    }
     return status;
 }
 
@@ -204,27 +220,96 @@ static const char *type_of(const struct http_send_file *self)
     return type ? type : weft__http_type_of(self->path);
 }
 
-/* HEAD, and what was read. */
+/* In one piece: HEAD, and what was read. */
 static weft_future *send_whole(const struct http_send_file *self)
 {
     int status = add_headers(self);
+    const struct weft__http_range *what = &self->what.at[0];
     if (status < 0)
         return weft__net_refused(status);
-    const char *data = self->found->is_read ? self->found->data + self->first : NULL;
-    return weft_http_respond(self->request, self->status, type_of(self), data, (size_t)self->len);
+    const char *data = self->found->is_read ? self->found->data + what->first : NULL;
+    return weft_http_respond(self->request, self->status, type_of(self), data, (size_t)what->len);
 }
+
+/* ---- In parts (RFC 9110, 14.6) ---- */
+
+enum { PART_HEAD = 400 };
+
+/* What is before a part, or behind the last one; how long it is. */
+static size_t print_part(const struct http_send_file *self, size_t part, char text[PART_HEAD])
+{
+    char range[80];
+    if (part == self->what.count)
+        return (size_t)snprintf(text, PART_HEAD, "\r\n--%s--\r\n", self->boundary);
+    print_range(range, &self->what.at[part], self->found->size);
+    return (size_t)snprintf(text, PART_HEAD,
+                            "\r\n--%s\r\nContent-Type: %.200s\r\nContent-Range: %s\r\n\r\n",
+                            self->boundary, type_of(self), range);
+}
+
+static int64_t length_of(const struct http_send_file *self)
+{
+    char text[PART_HEAD];
+    int64_t len = 0;
+    for (size_t i = 0; i < self->what.count; i++)
+        len += self->what.at[i].len;
+    for (size_t i = 0; has_parts(self) && i <= self->what.count; i++)
+        len += (int64_t)print_part(self, i, text);
+    return len;
+}
+
+/* What nobody can have written into the file. */
+static int start_parts(struct http_send_file *self)
+{
+    char type[60];
+    if (weft__http_has_control(type_of(self), strlen(type_of(self))))
+        return -EINVAL;
+    snprintf(self->boundary, sizeof(self->boundary), "%016llx",
+             (unsigned long long)weft__random(weft__here()));
+    snprintf(type, sizeof(type), "multipart/byteranges; boundary=%s", self->boundary);
+    return weft_http_start(self->request, 206, type, length_of(self));
+}
+
+/* Go to the next part. False: there is none. */
+static bool next_part(struct http_send_file *self)
+{
+    char text[PART_HEAD];
+    if (has_parts(self) && self->failure == 0)
+        self->failure = weft_http_write(self->request, text, print_part(self, self->part, text));
+    if (self->failure < 0 || self->part == self->what.count)
+        return false;
+    self->first = self->what.at[self->part].first;
+    self->len = self->what.at[self->part].len;
+    self->part++;
+    return true;
+}
+
+/* ---- In pieces ---- */
 
 /* The file is the coroutine's from now on. */
 static int begin_pieces(struct http_send_file *self)
 {
-    self->buffer = weft__malloc(PIECE);
-    self->file = self->buffer ? weft_file_new(self->found->fd) : NULL;
-    if (!self->file)
-        return -ENOMEM;
-    self->found->fd = -1;
     int status = add_headers(self);
-    return status < 0 ? status
-                      : weft_http_start(self->request, self->status, type_of(self), self->len);
+    if (!self->found->is_read) {
+        self->buffer = weft__malloc(PIECE);
+        self->file = self->buffer ? weft_file_new(self->found->fd) : NULL;
+        if (!self->file)
+            return -ENOMEM;
+        self->found->fd = -1;
+    }
+    if (status < 0)
+        return status;
+    return has_parts(self)
+               ? start_parts(self)
+               : weft_http_start(self->request, self->status, type_of(self), length_of(self));
+}
+
+/* Of what was read already. */
+static int write_read(struct http_send_file *self)
+{
+    int status = weft_http_write(self->request, self->found->data + self->first, (size_t)self->len);
+    self->len = 0;
+    return status;
 }
 
 static weft_future *read_piece(const struct http_send_file *self)
@@ -273,22 +358,25 @@ static WEFT_ASYNC(http_send_file)
         WEFT_AWAIT(answer_briefly(self));
         WEFT_RETURN(self->status);
     }
-    if (!self->is_get || self->found->is_read) {
+    if (!self->is_get || (self->found->is_read && !has_parts(self))) {
         WEFT_AWAIT(send_whole(self));
         WEFT_RETURN(self->status);
     }
     self->failure = begin_pieces(self);
+    while (self->failure == 0 && next_part(self)) {
+        if (self->found->is_read)
+            self->failure = write_read(self);
+        while (self->failure == 0 && self->len) {
+            WEFT_AWAIT_INTO(self->got, read_piece(self));
+            if (!self->got)
+                WEFT_FAIL(WEFT_EPROTO, "%s has got shorter while it was sent", self->path);
+            self->failure = write_piece(self);
+            if (self->failure == 0)
+                WEFT_AWAIT(weft_http_drain(self->request));
+        }
+    }
     if (self->failure < 0)
         WEFT_FAIL(self->failure);
-    while (self->len) {
-        WEFT_AWAIT_INTO(self->got, read_piece(self));
-        if (!self->got)
-            WEFT_FAIL(WEFT_EPROTO, "%s has got shorter while it was sent", self->path);
-        self->failure = write_piece(self);
-        if (self->failure < 0)
-            WEFT_FAIL(self->failure);
-        WEFT_AWAIT(weft_http_drain(self->request));
-    }
     WEFT_AWAIT(weft_http_end(self->request));
     WEFT_RETURN(self->status);
     WEFT_FINALLY;
