@@ -1,5 +1,5 @@
-# find_package(weft) gives weft::weft (shared) and weft::weft_static. Components: http_client, sqlite and
-# tls, if they were built.
+# find_package(weft) gives weft::weft (shared) and weft::weft_static. Components: http_client, sqlite,
+# tls and zlib, if they were built.
 include(CMakeFindDependencyMacro)
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_dependency(Threads)

@@ -39,5 +39,9 @@ if(TARGET weft_tls)
   add_test(NAME check.symbols_tls
     COMMAND ${checks}/check_symbols $<TARGET_FILE:weft_tls> symbols_tls.txt)
 endif()
+if(TARGET weft_zlib)
+  add_test(NAME check.symbols_zlib
+    COMMAND ${checks}/check_symbols $<TARGET_FILE:weft_zlib> symbols_zlib.txt)
+endif()
 add_subdirectory(compile_fail)
 add_subdirectory(install)

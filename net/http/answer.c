@@ -21,6 +21,7 @@
 
 #include "core/memory.h"
 #include "core/text.h"
+#include "net/http/coding/coding.h"
 #include "net/http/parser/date.h"
 #include "net/http/server.h"
 #include "net/net.h"
@@ -208,7 +209,7 @@ static void add_started_head(struct head *head, weft__http_exchange *request)
 }
 
 /* The end of a connection is no news to who drops the future: nobody need hear of it. */
-static weft_future *failed(weft__http_exchange *request, int status)
+weft_future *weft__http_failed(const weft__http_exchange *request, int status)
 {
     weft_future *future = weft__net_refused(status);
     if (status == weft__stream_write_error(request->stream))
@@ -220,7 +221,7 @@ weft_future *weft__http_drain(weft__http_exchange *request)
 {
     int status = weft__stream_write_error(request->stream);
     if (status < 0)
-        return failed(request, status);
+        return weft__http_failed(request, status);
     weft_future *future = weft_drain(request->stream);
     if (weft_is_done(future)) {
         if (future->status == -EBUSY)
@@ -236,6 +237,20 @@ weft_future *weft__http_drain(weft__http_exchange *request)
     return future;
 }
 
+static weft_future *drain(weft__http_exchange *request)
+{
+    return request->coder ? weft__http_coded_drain(request) : weft__http_drain(request);
+}
+
+int weft__http_send_head(weft__http_exchange *request)
+{
+    struct head head;
+    if (request->answer != WEFT__HTTP_STARTED)
+        return 0;
+    add_started_head(&head, request);
+    return send_all(request, &head);
+}
+
 weft_future *weft_http_drain(weft_http_request *handle)
 {
     weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
@@ -243,15 +258,9 @@ weft_future *weft_http_drain(weft_http_request *handle)
         return weft__http_gone_future();
     if (request->answer == WEFT__HTTP_NO_ANSWER || request->answer == WEFT__HTTP_NOT_STARTED ||
         request->answer == WEFT__HTTP_BROKEN)
-        return failed(request, -EINVAL);
-    if (request->answer == WEFT__HTTP_STARTED) {
-        struct head head;
-        add_started_head(&head, request);
-        int status = send_all(request, &head);
-        if (status < 0)
-            return failed(request, status);
-    }
-    return weft__http_drain(request);
+        return weft__http_failed(request, -EINVAL);
+    int status = weft__http_send_head(request);
+    return status < 0 ? weft__http_failed(request, status) : drain(request);
 }
 
 /* ---- In one piece ---- */
@@ -266,25 +275,43 @@ static int check_answer(const weft__http_exchange *request, int status, const ch
     return 0;
 }
 
+int weft__http_send_whole(weft__http_exchange *request, const char *content_type, const void *data,
+                          size_t len)
+{
+    struct head head;
+    if (request->length >= 0)
+        request->length = (int64_t)len;
+    begin_head(&head);
+    add_head(&head, request, content_type);
+    if (!request->bodiless)
+        add(&head, data, len);
+    int sent = send_all(request, &head);
+    if (sent < 0)
+        request->answer = WEFT__HTTP_BROKEN;
+    return sent;
+}
+
+weft_future *weft__http_respond_whole(weft__http_exchange *request, const char *content_type,
+                                      const void *data, size_t len)
+{
+    int sent = weft__http_send_whole(request, content_type, data, len);
+    return sent < 0 ? weft__http_failed(request, sent) : weft__http_drain(request);
+}
+
 static weft_future *respond(weft__http_exchange *request, int status, const char *content_type,
                             const void *data, size_t len)
 {
+    weft_future *coded = NULL;
     int refused = check_answer(request, status, content_type);
     if (refused < 0)
-        return failed(request, refused);
-    struct head head;
+        return weft__http_failed(request, refused);
     request->answer = WEFT__HTTP_ANSWERED;
     request->status = status;
     request->length = (int64_t)len;
-    begin_head(&head);
-    add_head(&head, request, content_type);
-    if (!is_bodiless(request, status))
-        add(&head, data, len);
-    int sent = send_all(request, &head);
-    if (sent == 0)
-        return weft__http_drain(request);
-    request->answer = WEFT__HTTP_BROKEN;
-    return failed(request, sent);
+    request->bodiless = is_bodiless(request, status);
+    if (request->encoding.codec)
+        coded = weft__http_code_whole(request, content_type, data, len);
+    return coded ? coded : weft__http_respond_whole(request, content_type, data, len);
 }
 
 weft_future *weft_http_respond(weft_http_request *handle, int status, const char *content_type,
@@ -306,14 +333,14 @@ weft_future *weft_http_respondf(weft_http_request *handle, int status, const cha
     int len = vsnprintf(small, sizeof(small), format, args);
     va_end(args);
     if (len < 0)
-        return failed(request, -EINVAL);
+        return weft__http_failed(request, -EINVAL);
     if ((size_t)len < sizeof(small))
         return respond(request, status, content_type, small, (size_t)len);
     va_start(args, format);
     char *text = weft__vformat(format, args);
     va_end(args);
     if (!text)
-        return failed(request, -ENOMEM);
+        return weft__http_failed(request, -ENOMEM);
     weft_future *future = respond(request, status, content_type, text, (size_t)len);
     weft__free(text);
     return future;
@@ -337,6 +364,16 @@ weft_future *weft_http_respond_status(weft_http_request *handle, int status)
 
 /* ---- In pieces ---- */
 
+/* How a client sees where the body ends. */
+void weft__http_frame(weft__http_exchange *request, int64_t length)
+{
+    bool by_end = length < 0 && request->parser.request.minor_version == 0;
+    request->length = length;
+    request->chunked = length < 0 && !by_end;
+    if (by_end && !request->bodiless)
+        request->close = true;
+}
+
 static int start(weft__http_exchange *request, int status, const char *content_type, int64_t length)
 {
     if (length < WEFT_HTTP_UNKNOWN_LENGTH)
@@ -346,12 +383,10 @@ static int start(weft__http_exchange *request, int status, const char *content_t
     if (failure < 0)
         return failure;
     request->status = status;
-    request->length = length;
     request->bodiless = is_bodiless(request, status);
-    bool by_end = length < 0 && request->parser.request.minor_version == 0;
-    request->chunked = length < 0 && !by_end;
-    if (by_end && !request->bodiless)
-        request->close = true;
+    weft__http_frame(request, length);
+    if (request->encoding.codec)
+        weft__http_code_stream(request, content_type);
     return 0;
 }
 
@@ -369,6 +404,18 @@ int weft_http_start(weft_http_request *handle, int status, const char *content_t
     return failure;
 }
 
+static void add_piece(struct head *head, const weft__http_exchange *request, char size[24],
+                      const void *data, size_t len)
+{
+    if (request->bodiless)
+        return;
+    if (request->chunked)
+        add(head, size, (size_t)snprintf(size, 24, "%zx\r\n", len));
+    add(head, data, len);
+    if (request->chunked)
+        ADD(head, "\r\n");
+}
+
 int weft_http_write(weft_http_request *handle, const void *data, size_t len)
 {
     weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
@@ -376,6 +423,8 @@ int weft_http_write(weft_http_request *handle, const void *data, size_t len)
         return weft__http_gone();
     if (request->answer != WEFT__HTTP_STARTED && request->answer != WEFT__HTTP_STREAMING)
         return -EINVAL;
+    if (request->coder)
+        return weft__http_coded_write(request, data, len);
     if (request->length >= 0 && len > (uint64_t)request->length)
         return WEFT_ELIMIT;
     if (!len)
@@ -384,13 +433,7 @@ int weft_http_write(weft_http_request *handle, const void *data, size_t len)
     enum weft__http_answer_state before = request->answer;
     char size[24];
     add_started_head(&head, request);
-    if (!request->bodiless && request->chunked) {
-        add(&head, size, (size_t)snprintf(size, sizeof(size), "%zx\r\n", len));
-        add(&head, data, len);
-        ADD(&head, "\r\n");
-    } else if (!request->bodiless) {
-        add(&head, data, len);
-    }
+    add_piece(&head, request, size, data, len);
     int status = send_all(request, &head);
     if (status < 0)
         request->answer = before;
@@ -416,26 +459,36 @@ static void end_chunks(struct head *head, const weft__http_exchange *request)
     ADD(head, "\r\n");
 }
 
-static int end(weft__http_exchange *request)
+int weft__http_send_piece(weft__http_exchange *request, const void *data, size_t len, bool last)
 {
     struct head head;
-    if (request->length > 0 && !request->bodiless)
-        return WEFT_EPROTO;
+    char size[24];
     add_started_head(&head, request);
-    if (request->chunked && !request->bodiless)
+    if (len)
+        add_piece(&head, request, size, data, len);
+    if (last && request->chunked && !request->bodiless)
         end_chunks(&head, request);
     return send_end(request, &head);
+}
+
+static int end(weft__http_exchange *request)
+{
+    if (request->coder)
+        return weft__http_coded_end(request);
+    if (request->length > 0 && !request->bodiless)
+        return WEFT_EPROTO;
+    return weft__http_send_piece(request, NULL, 0, true);
 }
 
 weft_future *weft__http_end(weft__http_exchange *request)
 {
     if (request->answer == WEFT__HTTP_ANSWERED)
-        return weft__http_drain(request);
+        return drain(request);
     if (request->answer != WEFT__HTTP_STARTED && request->answer != WEFT__HTTP_STREAMING)
-        return failed(request, -EINVAL);
+        return weft__http_failed(request, -EINVAL);
     int status = end(request);
     request->answer = status < 0 ? WEFT__HTTP_BROKEN : WEFT__HTTP_ANSWERED;
-    return status < 0 ? failed(request, status) : weft__http_drain(request);
+    return status < 0 ? weft__http_failed(request, status) : drain(request);
 }
 
 weft_future *weft_http_end(weft_http_request *handle)

@@ -35,6 +35,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "net/http/coding/coding.h"
 #include "net/http/server.h"
 
 /* How it goes on. */
@@ -87,6 +88,9 @@ static void end_request(weft__http_connection *connection)
     drop(&request->reader);
     drop(&request->draining);
     weft__http_events_end(request);
+    if (request->coder)
+        weft__http_coder_end(request);
+    request->encoding.codec = NULL;
     weft_context_unref(request->context);
     connection->request = NULL;
     weft__http_request_free(request);

@@ -29,7 +29,7 @@ static bool is_servers_business(const char *name)
     return false;
 }
 
-static int reserve(struct weft__http_lines *lines, size_t more)
+int weft__http_reserve_lines(struct weft__http_lines *lines, size_t more)
 {
     size_t need = lines->len + more;
     if (need <= lines->size)
@@ -54,7 +54,7 @@ static void append(struct weft__http_lines *lines, const char *text)
 
 int weft__http_add_line(struct weft__http_lines *lines, const char *name, const char *value)
 {
-    int status = reserve(lines, strlen(name) + strlen(value) + sizeof(": \r\n"));
+    int status = weft__http_reserve_lines(lines, strlen(name) + strlen(value) + sizeof(": \r\n"));
     if (status < 0)
         return status;
     append(lines, name);

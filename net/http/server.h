@@ -14,13 +14,14 @@
  *     body.c        reading the body
  *     answer.c      the answer
  *     headers.c     what handlers add to its head
+ *     coder.c       answers in another content coding; see there
  *     middleware.c  what is called for a request, and in what order
  *     access.c      who is told of a request that is over
  *     upgrade.c     a connection that goes on with another protocol; websocket*.c are one
  *     events.c      server-sent events
  *     cookie.c      cookies, both ways
  *     form.c        bodies that are forms; upload.c: with files
- *     static.c      files as answers; beneath.c opens them, conditional.c decides
+ *     static.c      files as answers; beneath.c opens them, conditional.c and ranges.c decide
  *
  * and request_id.c, time_limit.c and cors.c are middleware.
  */
@@ -37,6 +38,7 @@
 #include "core/future.h"
 #include "core/link.h"
 #include "core/loop.h"
+#include "net/http/coding/codec.h"
 #include "net/http/handle.h"
 #include "net/http/parser/parser.h"
 #include "net/http/route/route.h"
@@ -191,6 +193,8 @@ struct weft__http_exchange {
     struct weft__http_lines headers, trailers; /* as added */
     weft_future *draining;                     /* a drain under way; a reference */
     struct weft__http_heartbeat *heartbeat;    /* events.c; owned; NULL: there is none */
+    struct weft__http_encoding encoding;       /* to be used if it is worth it; no codec: none */
+    struct weft__http_coder *coder;            /* that the body goes through; owned; NULL: none */
 };
 
 /* ---- server.c ---- */
@@ -321,6 +325,28 @@ void weft__http_refuse(weft__http_exchange *request, int status, const char *rea
 /** A wait for what was written, kept in request->draining while it is under way. */
 weft_future *weft__http_drain(weft__http_exchange *request);
 
+/** Its status is `status`, and nobody need hear of it if the client is the reason. */
+weft_future *weft__http_failed(const weft__http_exchange *request, int status);
+
+/** How the end of the body is told: by `length`, or if that is not known in chunks or by the connection's. */
+void weft__http_frame(weft__http_exchange *request, int64_t length);
+
+/** Send the head of an answer that was started, if it was not sent. 0, or as weft_write(). */
+int weft__http_send_head(weft__http_exchange *request);
+
+/** Send head and body of an answer whose status is set. 0, or as weft_write(), and the answer is
+ * BROKEN. */
+int weft__http_send_whole(weft__http_exchange *request, const char *content_type, const void *data,
+                          size_t len);
+
+/** The same, and a drain. */
+weft_future *weft__http_respond_whole(weft__http_exchange *request, const char *content_type,
+                                      const void *data, size_t len);
+
+/** Send a piece of the body, be it empty, however much waits; `last`: and the end. 0, or as
+ * weft_write(). */
+int weft__http_send_piece(weft__http_exchange *request, const void *data, size_t len, bool last);
+
 /* ---- headers.c ---- */
 
 int weft__http_add_header(weft__http_exchange *request, const char *name, const char *value);
@@ -329,6 +355,9 @@ static inline struct weft__http_mark weft__http_headers_mark(const weft__http_ex
 {
     return (struct weft__http_mark){request->headers.len, request->has_date, request->has_server};
 }
+
+/** Room for so many bytes more. 0, -ENOMEM. */
+int weft__http_reserve_lines(struct weft__http_lines *lines, size_t more);
 
 /** A line that is known to be sound. 0, -ENOMEM. */
 int weft__http_add_line(struct weft__http_lines *lines, const char *name, const char *value);
