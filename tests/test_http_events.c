@@ -182,13 +182,14 @@ struct quiet {
 static struct {
     struct weft_http_events_options options;
     int started, ended, ends;
-    bool end_answer, large;
+    bool end_answer, large, deaf;
 } quiet_seen;
 
 static WEFT_ASYNC(quiet)
 {
-    static const char large[1000000];
+    static char large[1000000];
     WEFT_BEGIN;
+    memset(large, 'x', sizeof(large));
     quiet_seen.started = weft_http_events_start_with(self->request, &quiet_seen.options);
     if (quiet_seen.large)
         weft_http_write(self->request, large, sizeof(large));
@@ -205,6 +206,7 @@ static struct test_client open_quiet(weft_http_server *server)
 {
     weft_http_route(server, "/quiet", quiet);
     struct test_client client = test_http_connect();
+    client.deaf = quiet_seen.deaf;
     test_http_say(&client, "GET /quiet HTTP/1.1\r\nHost: x\r\n\r\n");
     return client;
 }
@@ -328,9 +330,8 @@ Test(http_events, a_client_that_is_dead_is_found)
 Test(http_events, a_client_that_reads_now_and_then_is_not_dead)
 {
     weft_http_server *server = begin_quiet(NULL);
-    quiet_seen.large = true;
+    quiet_seen.large = quiet_seen.deaf = true;
     struct test_client client = open_quiet(server);
-    client.deaf = true;
     for (int i = 0; i < 10; i++) {
         static char some[100000];
         test_http_pass(&client, WEFT_S(29));
@@ -340,6 +341,22 @@ Test(http_events, a_client_that_reads_now_and_then_is_not_dead)
     test_http_pass(&client, WEFT_S(61));
     cr_assert_eq(quiet_seen.ends, 1);
     cr_assert_eq(quiet_seen.ended, -ECANCELED);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+Test(http_events, a_comment_is_not_added_to_what_waits)
+{
+    weft_http_server *server = begin_quiet(NULL);
+    quiet_seen.large = quiet_seen.deaf = true;
+    struct test_client client = open_quiet(server);
+    test_http_pass(&client, WEFT_S(25));
+    client.deaf = false;
+    test_http_turn(&client);
+    cr_assert_gt(client.len, 1000000);
+    cr_assert_eq(beats(&client), 0);
+    test_http_pass(&client, WEFT_S(10));
+    cr_assert_eq(beats(&client), 1);
     test_http_close(&client);
     test_http_end(server);
 }

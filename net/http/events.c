@@ -102,7 +102,7 @@ static int start(weft__http_exchange *request, weft_http_request *handle, weft_n
 {
     int added = weft_http_add_header(handle, "Cache-Control", "no-cache");
     int status = weft_http_start(handle, 200, "text/event-stream", WEFT_HTTP_UNKNOWN_LENGTH);
-    if (status == 0 && heartbeat < WEFT_FOREVER && !request->bodiless)
+    if (status == 0 && heartbeat < WEFT_FOREVER)
         status = begin_heartbeat(request, handle, heartbeat);
     return status < 0 ? status : added;
 }

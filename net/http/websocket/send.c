@@ -104,7 +104,6 @@ int weft_websocket_start(weft_websocket *socket, enum weft_websocket_kind kind)
         return -EINVAL;
     socket->sending = (uint8_t)kind;
     socket->part = (uint8_t)kind;
-    socket->said = (struct weft__utf8){0};
     return 0;
 }
 

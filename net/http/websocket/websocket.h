@@ -57,7 +57,7 @@ struct weft_websocket {
 
     uint8_t sending;        /* the kind of a message that was begun and not ended; 0: none */
     uint8_t part;           /* opcode of its next frame */
-    struct weft__utf8 said; /* of its text */
+    struct weft__utf8 said; /* of its text; at an end there is nothing left of it */
 
     weft__waiter reading, stopping; /* with a future: under way, with a reference to the socket */
     struct weft__websocket_op *receiver, *pinger, *closer;
