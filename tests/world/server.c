@@ -416,8 +416,8 @@ static WEFT_ASYNC(talk)
 
 static weft_http_server *new_server(const char *folder, enum weft_listen_flags flags)
 {
-    weft_http_server *server = weft_http_server_new(&(struct weft_http_server_options){
-        .flags = flags, .on_disconnect = WEFT_HTTP_CANCEL_HANDLER});
+    weft_http_server *server = weft_http_server_new(
+        &(struct weft_http_server_options){.flags = flags, .stop_idle_timeout = WEFT_MS(500)});
     weft_http_route(server, "/tell", tell);
     weft_http_route(server, "/tell/...", tell);
     weft_http_route(server, "/echo", echo);

@@ -29,9 +29,9 @@ def sum_of(data, trailer=""):
 
 def same(found, expected, what=""):
     if found != expected:
-        short = [value if len(repr(value)) < 500 else f"{len(value)} bytes or items, from {value[:60]!r}"
+        short = [repr(value) if len(repr(value)) < 1000 else f"{len(value)} bytes or items, {repr(value)[:500]}"
                  for value in (found, expected)]
-        raise AssertionError(f"{what}: {short[0]!r}, not {short[1]!r}")
+        raise AssertionError(f"{what}: {short[0]}, not {short[1]}")
 
 
 def need(**tools):
@@ -137,6 +137,7 @@ class Server(Program):
         ports = self.process.stdout.readline().split()
         if len(ports) != 4:
             raise AssertionError(f"the server does not start: {self.said()}")
+        self.certificate, self.identity = (certificate or (None,))[0], certificate
         self.port, self.proxied_port, self.tls_port, self.proxied_tls_port = map(int, ports)
         self.url = f"http://127.0.0.1:{self.port}"
         self.tls_url = f"https://127.0.0.1:{self.tls_port}"
@@ -148,7 +149,7 @@ class Server(Program):
             if all(f"{count} {name}" in now for name, count in counts.items()):
                 return
 
-    def files(self):
+    def open_files(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def stop(self):
@@ -167,7 +168,6 @@ def run_tests(tests, reports=None):
         for test in tests:
             with tempfile.TemporaryDirectory() as folder:
                 server = Server(sys.argv[1], folder, certificate)
-                server.certificate = certificate[0]
                 began = time.monotonic()
                 try:
                     test(server, folder)
