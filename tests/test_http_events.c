@@ -182,6 +182,7 @@ struct quiet {
 static struct {
     struct weft_http_events_options options;
     int started, ended, ends;
+    weft_http_request *request; /* the last one's */
     bool end_answer, large, deaf;
 } quiet_seen;
 
@@ -189,6 +190,7 @@ static WEFT_ASYNC(quiet)
 {
     static char large[1000000];
     WEFT_BEGIN;
+    quiet_seen.request = self->request;
     memset(large, 'x', sizeof(large));
     quiet_seen.started = weft_http_events_start_with(self->request, &quiet_seen.options);
     if (quiet_seen.large)
@@ -341,6 +343,23 @@ Test(http_events, a_client_that_reads_now_and_then_is_not_dead)
     test_http_pass(&client, WEFT_S(61));
     cr_assert_eq(quiet_seen.ends, 1);
     cr_assert_eq(quiet_seen.ended, -ECANCELED);
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+/* A Unix socket: what it says to wait is memory, of which a short event takes more than a long one frees. */
+Test(http_events, a_client_that_falls_behind_is_not_dead)
+{
+    weft_http_server *server = begin_quiet(NULL);
+    quiet_seen.deaf = true;
+    struct test_client client = open_quiet(server);
+    for (int i = 0; i < 100; i++) {
+        char some[10];
+        test_http_pass(&client, WEFT_S(1));
+        weft_http_event_send(quiet_seen.request, &(struct weft_http_event){.data = "x"});
+        cr_assert_gt(read(client.fd, some, sizeof(some)), 0);
+    }
+    cr_assert_eq(quiet_seen.ends, 0);
     test_http_close(&client);
     test_http_end(server);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <weft/error.h>
 #include <weft/websocket.h>
 
@@ -16,7 +17,7 @@ TestSuite(websocket_parts, .init = weft_test_loop_begin, .timeout = 60);
 
 static struct {
     weft_websocket *socket; /* while the handler runs */
-    int ends;
+    int ends, ended;
 } seen;
 
 /* Leaves the sending to the test; "leave" ends it. */
@@ -44,6 +45,7 @@ static WEFT_ASYNC(listens)
     if (seen.socket == self->socket)
         seen.socket = NULL;
     weft_websocket_free(self->socket);
+    seen.ended = WEFT_OUTCOME;
     seen.ends++;
     WEFT_END;
 }
@@ -255,6 +257,50 @@ Test(websocket_parts, a_client_that_is_gone_is_told_by_each_call)
     cr_assert_eq(write_text("x"), -EPIPE);
     cr_assert_eq(write_text("x"), -EPIPE);
     cr_assert_eq(weft_websocket_end(socket), -EPIPE);
+    finish(&client, server);
+}
+
+/* It sends, and so it is there; but it reads nothing. */
+Test(websocket_parts, a_client_that_reads_nothing_is_given_up_even_if_it_sends)
+{
+    static const char large[1000000];
+    struct test_client client;
+    weft_http_server *server = begin(&client);
+    client.deaf = true;
+    cr_assert_eq(weft_websocket_send(seen.socket, WEFT_WEBSOCKET_BINARY, large, sizeof(large)), 0);
+    weft_future *drain = weft_websocket_drain(seen.socket);
+    for (int i = 0; i < 2; i++) {
+        test_http_pass(&client, WEFT_S(14));
+        test_websocket_say(&client, 0x89, "here");
+    }
+    cr_assert(!weft_is_done(drain));
+    for (int i = 0; i < 4; i++) {
+        test_http_pass(&client, WEFT_S(10));
+        test_websocket_say(&client, 0x89, "here");
+    }
+    cr_assert(weft_is_done(drain));
+    cr_assert_eq(weft_test_run(drain), -ETIMEDOUT);
+    cr_assert_eq(seen.ends, 1, "receives have failed, too");
+    cr_assert_eq(seen.ended, -ETIMEDOUT);
+    cr_assert_eq(test_reports.count, 0);
+    finish(&client, server);
+}
+
+Test(websocket_parts, a_client_that_reads_slowly_is_not_given_up)
+{
+    static char large[1000000];
+    struct test_client client;
+    weft_http_server *server = begin(&client);
+    client.deaf = true;
+    cr_assert_eq(weft_websocket_send(seen.socket, WEFT_WEBSOCKET_BINARY, large, sizeof(large)), 0);
+    weft_future *drain = weft_websocket_drain(seen.socket);
+    while (!weft_is_done(drain)) {
+        test_http_pass(&client, WEFT_S(20));
+        cr_assert_gt(read(client.fd, large, 100000), 0);
+        test_websocket_say(&client, 0x8a, "");
+    }
+    cr_assert_eq(weft_test_run(drain), 0);
+    cr_assert_eq(seen.ends, 0);
     finish(&client, server);
 }
 

@@ -187,11 +187,13 @@ WEFT_PUBLIC int weft_websocket_end(weft_websocket *socket);
 WEFT_PUBLIC size_t weft_websocket_pending(const weft_websocket *socket);
 
 /**
- * Wait until the client has caught up, as weft_drain().
+ * Wait until the client has caught up, as weft_drain(). A client that takes nothing of what waits for the
+ * server's `write_timeout` is given up, even if it sends.
  *
  * Thread:    loop.
  * Ownership: returns one reference, never NULL.
- * Errors:    by the future: as weft_drain(); WEFT_ECLOSED (the handler has ended).
+ * Errors:    by the future: -ETIMEDOUT (given up), else as weft_drain(); WEFT_ECLOSED (the handler has
+ *            ended).
  * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_websocket_drain(weft_websocket *socket);

@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "core/memory.h"
 #include "net/http/server.h"
@@ -36,7 +37,8 @@ struct weft__http_heartbeat {
     weft_http_request *handle;    /* [const] */
     weft__http_exchange *request; /* [const] */
     weft_ns interval;             /* [const] */
-    int64_t sent;                 /* as it was after the last beat */
+    bool exact;                   /* [const] `sent` counts bytes, and nothing else */
+    int64_t sent, written;        /* as they were after the last beat */
     weft_ns moved; /* the last beat at which it had grown, or nothing was on its way */
 };
 
@@ -46,7 +48,8 @@ static bool is_stuck(struct weft__http_heartbeat *beat)
     const weft__http_connection *connection = beat->request->connection;
     int64_t sent = weft__http_sent(connection);
     weft_ns now = weft_now();
-    if (sent > beat->sent || sent == beat->request->written)
+    int64_t written = beat->request->written;
+    if (sent > beat->sent || sent == written || (!beat->exact && written != beat->written))
         beat->moved = now;
     return now - beat->moved >= connection->server->options.write_timeout;
 }
@@ -62,10 +65,20 @@ static void on_beat(void *arg)
     else if (!weft_write_pending(request->stream))
         weft_http_event_comment(beat->handle, ""); /* if it fails for good, the stream knows */
     beat->sent = weft__http_sent(request->connection);
+    beat->written = request->written;
     if (weft__stream_write_error(request->stream))
         weft__http_client_is_gone(request->connection);
     else if (weft_callback_later(&beat->timer, beat->interval) < 0)
         return; /* no memory, no heartbeat: better than to end a connection that is well */
+}
+
+/* A Unix socket says how much memory waits: what is added there hides what was read. */
+static bool counts_bytes(const weft_stream *stream)
+{
+    int domain = AF_UNIX;
+    socklen_t size = sizeof(domain);
+    getsockopt(stream->fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
+    return domain != AF_UNIX;
 }
 
 static int begin_heartbeat(weft__http_exchange *request, weft_http_request *handle,
@@ -78,6 +91,7 @@ static int begin_heartbeat(weft__http_exchange *request, weft_http_request *hand
     beat->request = request;
     beat->interval = interval;
     beat->moved = weft_now();
+    beat->exact = counts_bytes(request->stream);
     weft_callback_init(&beat->timer, on_beat, beat);
     int status = weft_callback_later(&beat->timer, interval);
     if (status < 0)

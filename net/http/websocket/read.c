@@ -211,7 +211,10 @@ void weft__websocket_on_time(void *arg)
     if (!weft__websocket_is_alive(socket))
         return;
     weft_ns silence = weft_now() - socket->heard;
-    if (socket->state == WEFT__WEBSOCKET_CLOSING)
+    int write_error = weft__stream_write_error(socket->stream);
+    if (write_error < 0)
+        weft__websocket_end(socket, write_error, "the client reads nothing");
+    else if (socket->state == WEFT__WEBSOCKET_CLOSING)
         weft__websocket_give_up(socket, -ETIMEDOUT, "no answer to a close");
     else if (weft__websocket_is_full(socket))
         wait_for_room(socket);

@@ -10,11 +10,16 @@
  * fails has sent nothing, and may be made again unless the connection has failed.
  *
  * A handler that ends within a message closes with 1011: the client must not take it for all.
+ *
+ * A client that sends is there, and may read nothing all the same. As with any answer, what waits to be sent
+ * must make progress within the server's write_timeout, or the writing direction fails; the next look at the
+ * client (read.c) ends the rest.
  */
 #include <errno.h>
 #include <string.h>
 #include <weft/error.h>
 
+#include "net/http/server.h"
 #include "net/http/websocket/websocket.h"
 
 /* ---- Frames ---- */
@@ -149,8 +154,11 @@ int weft_websocket_end(weft_websocket *socket)
 weft_future *weft_websocket_drain(weft_websocket *socket)
 {
     int status;
-    return WEFT__WEBSOCKET_CHECK(socket, &status) ? weft_drain(socket->stream)
-                                                  : weft__websocket_refused(status);
+    if (!WEFT__WEBSOCKET_CHECK(socket, &status))
+        return weft__websocket_refused(status);
+    if (weft_write_pending(socket->stream))
+        weft__http_limit_write(weft__http_alive(socket->request)->connection);
+    return weft_drain(socket->stream);
 }
 
 size_t weft_websocket_pending(const weft_websocket *socket)
