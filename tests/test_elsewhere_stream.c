@@ -27,6 +27,7 @@ struct stage {
     X(N, weft_open_stderr, weft_open_stderr())                                                    \
     X(N, weft_open_stdin, weft_open_stdin())                                                      \
     X(N, weft_open_stdout, weft_open_stdout())                                                    \
+    X(F, weft_read_all, weft_read_all(s->stream, 0))                                              \
     X(F, weft_read_until_any,                                                                     \
       weft_read_until_any(s->stream, &(struct weft_separator){"\n", 1}, 1, 0))                    \
     X(F, weft_receive_fd, weft_receive_fd(s->stream))                                             \

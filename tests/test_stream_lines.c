@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Streams: reads up to one of several separators, and lines that are lent. */
+/* Streams: reads up to one of several separators or the end, and lines that are lent. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
@@ -106,6 +106,57 @@ Test(stream_lines, end_limit_and_misuse_take_nothing)
     shutdown(peer, SHUT_WR);
     cr_assert_eq(weft_test_count(read_any(stream)), WEFT_EOF);
     cr_assert(weft_test_gives(weft_read_line(stream, 0), "no end"));
+    end(stream);
+}
+
+/* ---- Up to the end ---- */
+
+Test(stream_lines, all_is_what_comes_until_the_end)
+{
+    weft_stream *stream = weft_test_stream(&peer);
+    weft_future *all = weft_read_all(stream, 8);
+    weft_test_send_text(peer, "one\ntw");
+    weft_test_turn();
+    cr_assert(!weft_is_done(all));
+    weft_test_send_text(peer, "o");
+    weft_test_turn();
+    cr_assert(!weft_is_done(all), "as much as the limit is not the end");
+    shutdown(peer, SHUT_WR);
+    cr_assert(weft_test_gives(all, "one\ntwo"));
+    cr_assert(weft_test_gives(weft_read_all(stream, 1), ""), "nothing is left");
+    cr_assert(weft_at_eof(stream));
+    end(stream);
+}
+
+Test(stream_lines, all_may_be_more_than_the_watermark)
+{
+    static char much[200001];
+    memset(much, 'x', sizeof(much) - 1);
+    weft_stream *stream = weft_test_stream(&peer);
+    weft_future *all = weft_read_all(stream, SIZE_MAX);
+    for (size_t sent = 0; sent < sizeof(much) - 1; sent += 20000) {
+        weft_test_send(peer, much + sent, 20000);
+        weft_test_turn();
+    }
+    shutdown(peer, SHUT_WR);
+    cr_assert(weft_test_gives(all, much));
+    end(stream);
+}
+
+Test(stream_lines, too_much_for_all_takes_nothing)
+{
+    weft_stream *stream = weft_test_stream(&peer);
+    weft_test_send_text(peer, "12345");
+    weft_test_turn();
+    cr_assert_eq(weft_test_count(weft_read_all(stream, 4)), WEFT_ELIMIT,
+                 "the end is not waited for");
+    weft_future *all = weft_read_all(stream, 5);
+    weft_test_turn();
+    cr_assert_eq(weft_test_ended(weft_read_all(stream, 0)), -EBUSY);
+    cr_assert(weft_cancel(all));
+    cr_assert_eq(weft_test_ended(all), -ECANCELED);
+    shutdown(peer, SHUT_WR);
+    cr_assert(weft_test_gives(weft_read_all(stream, 5), "12345"));
     end(stream);
 }
 
@@ -246,10 +297,13 @@ static int scene(void)
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
     weft_stream *stream = weft_stream_new(fds[0]);
     int status = stream ? 0 : -errno;
-    weft_test_send_text(fds[1], "one\r\ntwo\n");
+    weft_test_send_text(fds[1], "one\r\ntwo\nthe rest");
+    shutdown(fds[1], SHUT_WR);
     weft_bytes *bytes = stream ? weft_test_bytes(read_any(stream), &status) : NULL;
     if (status == 0)
         status = (int)(weft_test_count(weft_next_line(stream, NULL)) < 0 ? -ENOMEM : 0);
+    if (status == 0)
+        status = weft_test_run(weft_read_all(stream, 0));
     weft_bytes_free(bytes);
     if (!stream)
         close(fds[0]);

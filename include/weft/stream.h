@@ -162,6 +162,19 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_read_exactly(weft_stream *stream, 
                                                            size_t size);
 
 /**
+ * Read all that comes until the stream ends (StreamReader.read without a number); the value is a
+ * weft_bytes, whose `len` is 0 if nothing comes.
+ *
+ * Thread:    loop.
+ * Ownership: returns one reference, never NULL. The value has a destructor: take it and call
+ *            weft_bytes_free().
+ * Errors:    by the future: WEFT_ELIMIT when more than `limit` bytes come (0: 1 MiB; SIZE_MAX: no
+ *            limit): nothing is taken then. Else as weft_read().
+ * Since:     0.1
+ */
+WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_read_all(weft_stream *stream, size_t limit);
+
+/**
  * Read a line (StreamReader.readline); the value is a weft_bytes that ends with the '\n'.
  *
  * At the end of the stream it is the last line without one, and then it is empty: `len` is 0.

@@ -78,6 +78,8 @@ static struct weft__read_end try_read(weft_stream *stream, struct weft__read *re
         return try_some(stream, read);
     case WEFT__READ_EXACTLY:
         return try_exactly(stream, read);
+    case WEFT__READ_ALL:
+        return weft__read_try_all(stream, read);
     case WEFT__READ_NEXT_LINE:
         return weft__read_try_next_line(stream, read);
     case WEFT__READ_LINE:

@@ -14,6 +14,7 @@
 enum weft__read_kind {
     WEFT__READ_SOME,
     WEFT__READ_EXACTLY,
+    WEFT__READ_ALL,
     WEFT__READ_LINE,
     WEFT__READ_NEXT_LINE,
     WEFT__READ_UNTIL,
@@ -31,8 +32,8 @@ struct weft__read {
     bool crlf;                 /* NEXT_LINE: "\r\n" ends a line as well */
     enum weft__read_kind kind;
     void *buffer; /* SOME, EXACTLY: borrowed */
-    size_t size;  /* SOME, EXACTLY: of the buffer; LINE, UNTIL: the limit; WAIT, FILL: how many are
-                     known */
+    size_t size;  /* SOME, EXACTLY: of the buffer; LINE, UNTIL: the limit; ALL, NEXT_LINE: one more;
+                     WAIT, FILL: how many are known */
     size_t scanned;       /* LINE, UNTIL: no separator begins before this */
     size_t separator_len; /* UNTIL_ANY: of the longest one */
     char separator[];     /* UNTIL_ANY: each behind its length; at the end the length 0 */
@@ -65,6 +66,9 @@ struct weft__read *weft__read_new(weft_stream *stream, enum weft__read_kind kind
 
 /** Try it, and let it wait if there is not enough. Returns its future. */
 weft_future *weft__read_start(weft_stream *stream, struct weft__read *read);
+
+/** Try ALL. */
+struct weft__read_end weft__read_try_all(weft_stream *stream, const struct weft__read *read);
 
 /** Try LINE, UNTIL, UNTIL_ANY. */
 struct weft__read_end weft__read_try_until(weft_stream *stream, struct weft__read *read);

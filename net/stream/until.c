@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads up to a separator: lines, and what ends with one of several things.
+ * Reads up to a separator: lines, what ends with one of several things, and what ends with the stream.
  *
  * What was searched once is not searched again: `scanned` is how far no separator can begin. Of several
  * ones the one that ends first counts, so that what is taken is as short as it can be; each is only
@@ -19,6 +19,7 @@
 #include "net/stream/read.h"
 
 #define DEFAULT_LINE_LIMIT ((size_t)64 * 1024)
+#define DEFAULT_ALL_LIMIT ((size_t)1024 * 1024)
 
 /* ---- Trying ---- */
 
@@ -32,6 +33,14 @@ static struct weft__read_end take_bytes(weft_stream *stream, size_t len)
     weft__buffer_consume(&stream->in, &stream->net->buffers, len);
     return (struct weft__read_end){.value = weft_value_ptr(bytes),
                                    .destructor = weft__bytes_destroy};
+}
+
+struct weft__read_end weft__read_try_all(weft_stream *stream, const struct weft__read *read)
+{
+    size_t have = weft__buffer_len(&stream->in);
+    if (have >= read->size)
+        return weft__read_failed(WEFT_ELIMIT);
+    return stream->read_end == WEFT_EOF ? take_bytes(stream, have) : weft__read_needs_more(stream);
 }
 
 /* Where the separator ends, if it is within the limit and there; else 0. */
@@ -138,6 +147,17 @@ static weft_future *begin_until(weft_stream *stream, enum weft__read_kind kind, 
     read->separator_len = len;
     memcpy(read->separator, separator, len);
     return weft__read_start(stream, read);
+}
+
+weft_future *weft_read_all(weft_stream *stream, size_t limit)
+{
+    if (WEFT__ELSEWHERE(stream->net->loop->id))
+        return weft__future_elsewhere();
+    limit = limit ? limit : DEFAULT_ALL_LIMIT;
+    weft_future *future;
+    struct weft__read *read =
+        weft__read_new(stream, WEFT__READ_ALL, limit < SIZE_MAX ? limit + 1 : limit, 0, &future);
+    return read ? weft__read_start(stream, read) : future;
 }
 
 weft_future *weft_read_line(weft_stream *stream, size_t limit)
