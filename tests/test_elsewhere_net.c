@@ -166,6 +166,7 @@ static bool says(const char *text)
     X(Z, weft_http_request_query_string, weft_http_request_query_string(s->request))            \
     X(Z, weft_http_request_tail, says(weft_http_request_tail(s->request)))                      \
     X(Z, weft_http_request_target, says(weft_http_request_target(s->request)))                  \
+    X(N, weft_http_request_stream, weft_http_request_stream(s->request))                        \
     X(Z, weft_http_request_version, says(weft_http_request_version(s->request)))                \
     X(F, weft_http_respond, weft_http_respond(s->request, 404, NULL, "no", 2))                  \
     X(F, weft_http_respond_status, weft_http_respond_status(s->request, 404))                   \

@@ -139,6 +139,7 @@ Test(http_gone, every_call_is_refused_and_reported_and_a_stranger_hears_nothing)
     MUST(weft_http_request_param, !weft_http_request_param(gone, "id"));
     MUST(weft_http_request_pattern, !*weft_http_request_pattern(gone));
     MUST(weft_http_request_version, !*weft_http_request_version(gone));
+    MUST(weft_http_request_stream, !weft_http_request_stream(gone));
     MUST(weft_http_request_peer, strcmp(weft_http_request_peer(gone), "?") == 0);
     MUST(weft_http_request_query, !weft_http_request_query(gone, "secret"));
     MUST(weft_http_request_query_string, !weft_http_request_query_string(gone));

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <weft/connect.h>
 #include <weft/http_server.h>
 #include <weft/tls.h>
@@ -54,6 +55,24 @@ static WEFT_ASYNC(large)
     WEFT_END;
 }
 
+struct tells_name {
+    WEFT_FRAME;
+    weft_http_request *request;
+};
+
+static const char *name_of(const weft_http_request *request)
+{
+    const struct weft_tls_details *details = weft_tls_info(weft_http_request_stream(request));
+    return details ? details->server_name : "plain";
+}
+
+static WEFT_ASYNC(tells_name)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_http_respondf(self->request, 200, NULL, "%s;", name_of(self->request)));
+    WEFT_END;
+}
+
 static void begin(void)
 {
     test_tls_begin();
@@ -63,6 +82,7 @@ static void begin(void)
     cr_assert_not_null(server);
     weft_http_route(server, "/", answers);
     weft_http_route(server, "/large", large);
+    weft_http_route(server, "/name", tells_name);
     cr_assert_eq(weft_http_server_listen_tls(server, "127.0.0.1:0", ours), 0);
     snprintf(address, sizeof(address), "127.0.0.1:%d", weft_http_server_port(server));
 }
@@ -77,15 +97,20 @@ static void end(void)
     test_tls_end();
 }
 
-static weft_stream *connected(void)
+static weft_stream *connected_as(const struct weft_connect_options *options, const char *where)
 {
     weft_value value;
-    weft_future *connect = weft_connect_with(
-        &(struct weft_connect_options){.tls = theirs, .server_name = "example.org"}, address);
+    weft_future *connect = weft_connect_with(options, where);
     cr_assert_eq(test_wait_for(weft_ref(connect)), 0, "%s", test_message);
     cr_assert_eq(weft_future_take(connect, &value), 0);
     weft_unref(connect);
     return value.ptr;
+}
+
+static weft_stream *connected(void)
+{
+    return connected_as(&(struct weft_connect_options){.tls = theirs, .server_name = "example.org"},
+                        address);
 }
 
 /* Up to the ';' that ends an answer. */
@@ -127,15 +152,30 @@ Test(https, sends_what_is_larger_than_a_record)
     end();
 }
 
+static void expect_name(weft_stream *stream, const char *name)
+{
+    char wanted[64];
+    snprintf(wanted, sizeof(wanted), "\r\n\r\n%s;", name);
+    say(stream, "GET /name HTTP/1.1\r\nHost: x\r\n\r\n");
+    weft_bytes *got = answer(stream);
+    cr_assert_not_null(strstr(got->data, wanted), "%s", got->data);
+    weft_bytes_free(got);
+    weft_stream_free(stream);
+}
+
+Test(https, a_handler_can_tell_how_its_request_came)
+{
+    char plain[64];
+    snprintf(plain, sizeof(plain), "unix:@weft-https-%d", (int)getpid());
+    cr_assert_eq(weft_http_server_listen(server, plain), 0);
+    expect_name(connected(), "example.org");
+    expect_name(connected_as(NULL, plain), "plain");
+    end();
+}
+
 Test(https, who_speaks_plainly_reaches_no_handler)
 {
-    weft_stream *stream;
-    weft_value value;
-    weft_future *connect = weft_connect(address);
-    cr_assert_eq(test_wait_for(weft_ref(connect)), 0);
-    cr_assert_eq(weft_future_take(connect, &value), 0);
-    weft_unref(connect);
-    stream = value.ptr;
+    weft_stream *stream = connected_as(NULL, address);
     char rest[64];
     say(stream, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     while (weft_test_count(weft_read(stream, rest, sizeof(rest))) > 0)

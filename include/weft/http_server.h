@@ -365,10 +365,7 @@ WEFT_PUBLIC const char *weft_http_request_query(const weft_http_request *request
 /** The query as it was sent, without "?"; NULL if there is none. Thread: loop. Since: 0.1 */
 WEFT_PUBLIC const char *weft_http_request_query_string(const weft_http_request *request);
 
-/**
- * The value of the first header of that name (compared without case), or NULL.
- * Thread: loop. Since: 0.1
- */
+/** The value of the first header of that name (without case), or NULL. Thread: loop. Since: 0.1 */
 WEFT_PUBLIC const char *weft_http_request_header(const weft_http_request *request,
                                                  const char *name);
 
@@ -386,9 +383,13 @@ WEFT_PUBLIC const char *weft_http_request_version(const weft_http_request *reque
 WEFT_PUBLIC const char *weft_http_request_peer(const weft_http_request *request);
 
 /**
- * How long the body will be: 0 if there is none, -1 if that is not known before it was read.
- * Thread: loop. Since: 0.1
+ * Its connection, to look at: weft_stream_local(), weft_stream_credentials(), weft_tls_info() (NULL if it
+ * did not come by TLS). Who reads, writes or ends it breaks the server. NULL: the handler has ended.
+ * Borrowed until then. Thread: loop. Since: 0.1
  */
+WEFT_PUBLIC weft_stream *weft_http_request_stream(const weft_http_request *request);
+
+/** The length of the body; 0: none, -1: not known before it was read. Thread: loop. Since: 0.1 */
 WEFT_PUBLIC int64_t weft_http_request_length(const weft_http_request *request);
 
 /**

@@ -303,6 +303,12 @@ const char *weft_http_request_peer(const weft_http_request *handle)
     return request ? weft_stream_peer(request->stream) : "?";
 }
 
+weft_stream *weft_http_request_stream(const weft_http_request *handle)
+{
+    const weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
+    return request ? request->stream : NULL;
+}
+
 int64_t weft_http_request_length(const weft_http_request *handle)
 {
     const weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
