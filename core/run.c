@@ -6,11 +6,17 @@
  * mailbox. The second one finds the note taken; what was there before comes back and gets it. So it
  * is only where SIGINT still has its default meaning, for one weft_run() of the process at a time,
  * and while nobody listens to SIGINT by weft_signal_open().
+ *
+ * A program may have been started with a standard descriptor closed. The next thing that is opened gets
+ * its number: the loop's own, or a client's connection, to which failures would then be reported. So
+ * /dev/null takes these places first.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <weft/task.h>
 
 #include "core/cold.h"
@@ -56,8 +62,16 @@ int weft__exit_status(weft_future *main, int status)
     return (int)(weft_future_value(main).i64 & 0xff);
 }
 
+void weft__fill_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+            return; /* there is none here */
+}
+
 int weft__run(const weft_coroutine *coroutine, const void *frame, const char *place)
 {
+    weft__fill_standard_descriptors();
     weft_loop *loop = weft_loop_new(NULL);
     if (!loop) {
         fprintf(stderr, "weft: cannot run %s: %s\n", coroutine->name,

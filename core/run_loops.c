@@ -411,6 +411,7 @@ int weft__run_loops(const struct weft_run_loops_options *options, const weft_cor
     group->frame = frame;
     group->place = place;
     group->loop_options = options->loop;
+    weft__fill_standard_descriptors();
     weft_loop *loop = weft_loop_new(options->loop);
     int result = 1;
     if (!loop) {

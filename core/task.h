@@ -293,6 +293,9 @@ void weft__resume_nap(weft__item *item);
  * before. */
 int weft__exit_status(weft_future *main, int status);
 
+/** Open /dev/null where stdin, stdout or stderr is closed. */
+void weft__fill_standard_descriptors(void);
+
 /* ---- Giving up ---- */
 
 /**

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <weft/run_loops.h>
 #include <weft/weft.h>
 
 #include "tests/support/fixture.h"
@@ -262,6 +265,55 @@ Test(run, second_sigint_ends_the_process)
     cr_assert_eq(waitpid(child, &status, 0), child);
     cr_assert(WIFSIGNALED(status), "status %x", (unsigned)status);
     cr_assert_eq(WTERMSIG(status), SIGINT);
+    end();
+}
+
+struct counts_null {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(counts_null)
+{
+    WEFT_BEGIN;
+    struct stat null, stat;
+    int count = 0;
+    if (lstat("/dev/null", &null) < 0)
+        WEFT_RETURN(99);
+    for (int fd = 0; fd < 3; fd++)
+        count += fstat(fd, &stat) == 0 && stat.st_rdev == null.st_rdev && !fcntl(fd, F_GETFD);
+    WEFT_RETURN(count);
+    WEFT_END;
+}
+
+static int count_null_without_them(int (*run)(void))
+{
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        for (int fd = 0; fd < 3; fd++)
+            close(fd);
+        _exit(run());
+    }
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert(WIFEXITED(status), "status %x", (unsigned)status);
+    return WEXITSTATUS(status);
+}
+
+static int run_counts_null(void)
+{
+    return weft_run(counts_null);
+}
+
+static int run_loops_counts_null(void)
+{
+    return weft_run_loops(&(struct weft_run_loops_options){.loops = 1}, counts_null);
+}
+
+/* Else a program that was started without a stderr reports its failures to a client. */
+Test(run, standard_descriptors_that_were_closed_are_nobodys)
+{
+    cr_assert_eq(count_null_without_them(run_counts_null), 3);
+    cr_assert_eq(count_null_without_them(run_loops_counts_null), 3);
     end();
 }
 

@@ -246,7 +246,8 @@ typedef struct weft_coroutine {
  *
  * SIGINT cancels the main task, a second one ends the process as if weft were not there; unless it
  * is ignored or handled by the program already, and while somebody listens to it
- * (weft_signal_open()). A failure is reported to stderr.
+ * (weft_signal_open()). A failure is reported to stderr. Where stdin, stdout or stderr is closed,
+ * /dev/null is opened, so that nothing else gets its number.
  *
  * Thread:    any that has no loop.
  * Ownership: as weft_spawn().

@@ -23,6 +23,7 @@
 
 #include "core/cpus.h"
 #include "core/memory.h"
+#include "core/task.h"
 #include "net/listen/listener.h"
 
 #define DEFAULT_GRACE WEFT_S(10)
@@ -158,6 +159,7 @@ int weft__serve(const struct weft_serve_options *options, const char *addresses,
     if (serve.loops > 1)
         serve.listen.flags |= WEFT_LISTEN_REUSE_PORT;
     atomic_init(&serve.waiting, serve.loops);
+    weft__fill_standard_descriptors(); /* before sockets take their numbers */
     if (status == 0)
         status = open_all(&serve, addresses, failed);
     int result = status < 0 ? complain(&serve, failed, status) : run_all(&serve);
