@@ -12,7 +12,15 @@
 #include "tests/support/loop.h"
 #include "tests/support/trace.h"
 
-TestSuite(http_router, .init = weft_test_loop_begin, .timeout = 120);
+static weft_http_server *server;
+
+static void begin(void)
+{
+    weft_test_loop_begin();
+    server = test_http_begin(NULL);
+}
+
+TestSuite(http_router, .init = begin, .timeout = 120);
 
 #define HOST "Host: x\r\nConnection: close\r\n\r\n"
 
@@ -65,7 +73,6 @@ static void must_refuse(const char *request, int status, const char *allowed)
 
 Test(http_router, a_parameter_is_one_segment_decoded)
 {
-    weft_http_server *server = test_http_begin(NULL);
     weft_http_route(server, "GET /users/{id}", tell, .name = "user");
     weft_http_route(server, "GET /users/{id}/posts/{post_2}", tell, .name = "post");
     must_say("GET /users/17", "user|17|-||/users/{id}");
@@ -75,7 +82,6 @@ Test(http_router, a_parameter_is_one_segment_decoded)
 
 Test(http_router, parameters_are_known_by_their_names)
 {
-    weft_http_server *server = test_http_begin(NULL);
     weft_http_route(server, "GET /users/{id}/posts/{post_2}", tell, .name = "post");
     weft_http_route(server, "GET /turned/{post_2}/{other}/{id}", tell, .name = "turned");
     weft_http_route(server, "PUT /users/{post_2}/posts/{id}", tell, .name = "put");
@@ -88,7 +94,6 @@ Test(http_router, parameters_are_known_by_their_names)
 
 Test(http_router, an_empty_segment_is_no_parameter_and_a_slash_more_is_another_path)
 {
-    weft_http_server *server = test_http_begin(NULL);
     weft_http_route(server, "GET /users/{id}", tell, .name = "user");
     weft_http_route(server, "GET /folder/", tell, .name = "folder");
     must_refuse("GET /users/", 404, NULL);
@@ -102,7 +107,6 @@ Test(http_router, an_empty_segment_is_no_parameter_and_a_slash_more_is_another_p
 
 Test(http_router, an_escaped_slash_separates_nothing)
 {
-    weft_http_server *server = test_http_begin(NULL);
     weft_http_route(server, "GET /admin/...", tell, .name = "admin");
     weft_http_route(server, "GET /users/{id}", tell, .name = "user");
     weft_http_route(server, "GET /users/{id}/x", tell, .name = "x");
@@ -120,7 +124,6 @@ Test(http_router, an_escaped_slash_separates_nothing)
 
 Test(http_router, a_text_wins_over_a_parameter_and_that_over_what_is_below)
 {
-    weft_http_server *server = test_http_begin(NULL);
     weft_http_route(server, "/u/...", tell, .name = "below");
     weft_http_route(server, "/u/{id}", tell, .name = "param");
     weft_http_route(server, "/u/me", tell, .name = "me");
@@ -137,7 +140,6 @@ Test(http_router, a_text_wins_over_a_parameter_and_that_over_what_is_below)
 
 Test(http_router, where_the_first_choice_leads_to_nothing_the_next_one_is_tried)
 {
-    weft_http_server *server = test_http_begin(NULL);
     weft_http_route(server, "/a/b/c", tell, .name = "abc");
     weft_http_route(server, "/a/{id}/d", tell, .name = "a?d");
     weft_http_route(server, "/{post_2}/b/{id}", tell, .name = "?b?");
@@ -152,7 +154,6 @@ Test(http_router, where_the_first_choice_leads_to_nothing_the_next_one_is_tried)
 
 Test(http_router, a_known_path_with_another_method_is_405_with_all_that_are_allowed)
 {
-    weft_http_server *server = test_http_begin(NULL);
     weft_http_route(server, "GET /a/me", tell, .name = "");
     weft_http_route(server, "PUT /a/{id}", tell, .name = "");
     weft_http_route(server, "PUT /a/me", tell, .name = "");
@@ -166,7 +167,6 @@ Test(http_router, a_known_path_with_another_method_is_405_with_all_that_are_allo
 
 Test(http_router, options_tells_what_is_allowed_unless_there_is_a_route)
 {
-    weft_http_server *server = test_http_begin(NULL);
     weft_http_route(server, "GET /a", tell, .name = "");
     weft_http_route(server, "OPTIONS /b", tell, .name = "mine");
     weft_http_route(server, "GET /b", tell, .name = "");
@@ -185,7 +185,6 @@ Test(http_router, options_tells_what_is_allowed_unless_there_is_a_route)
 
 Test(http_router, more_methods_than_the_list_has_room_for_are_left_out_as_a_whole)
 {
-    weft_http_server *server = test_http_begin(NULL);
     char pattern[100];
     for (int i = 0; i < 10; i++) {
         snprintf(pattern, sizeof(pattern), "A-METHOD-WITH-QUITE-A-LONG-NAME-AND-A-NUMBER-%d /m", i);
@@ -202,7 +201,6 @@ Test(http_router, more_methods_than_the_list_has_room_for_are_left_out_as_a_whol
 
 Test(http_router, what_is_no_pattern_is_refused)
 {
-    weft_http_server *server = weft_http_server_new(NULL);
     static const char *const bad[] = {
         "GET /{}",         "GET /{a",
         "GET /a}",         "GET /x{a}",
@@ -222,7 +220,8 @@ Test(http_router, what_is_no_pattern_is_refused)
 
 Test(http_router, the_same_shape_twice_is_refused_whatever_the_names)
 {
-    weft_http_server *server = weft_http_server_new(NULL);
+    weft_http_server_free(server);
+    server = weft_http_server_new(NULL);
     cr_assert_eq(weft_http_route(server, "GET /a/{x}", tell), 0);
     cr_assert_eq(weft_http_route(server, "GET /a/{y}", tell), -EEXIST);
     cr_assert_eq(weft_http_route(server, "/a/{y}", tell), 0);
@@ -237,7 +236,6 @@ Test(http_router, the_same_shape_twice_is_refused_whatever_the_names)
 Test(http_router, finds_each_of_many_routes)
 {
     enum { MANY = 5000 };
-    weft_http_server *server = test_http_begin(NULL);
     char text[64], expected[100];
     for (size_t i = 0; i < MANY; i++) {
         snprintf(text, sizeof(text), "GET /many/r%zu/{id}", i * 2357 % MANY);
@@ -266,7 +264,6 @@ static void add_shop(weft_http_router *shop)
 
 Test(http_router, a_router_is_put_below_any_prefix)
 {
-    weft_http_server *server = test_http_begin(NULL);
     add_shop(weft_http_mount(server, "/shop"));
     add_shop(weft_http_mount(weft_http_mount(server, "/v2"), "/{post_2}/shop"));
     must_say("GET /shop", "shop|-|-||/shop");
@@ -282,7 +279,6 @@ Test(http_router, a_router_is_put_below_any_prefix)
 
 Test(http_router, the_same_prefix_is_the_same_router)
 {
-    weft_http_server *server = test_http_begin(NULL);
     weft_http_router *api = weft_http_mount(server, "/api");
     cr_assert_not_null(api);
     cr_assert_eq(weft_http_mount(server, "/api"), api);
@@ -300,13 +296,14 @@ Test(http_router, what_is_no_prefix_is_refused_and_fails_the_listening)
     static const char *const bad[] = {"",     "/",        "api",      "/api/", "/a/...",
                                       "/...", "/a/.../b", "/{a}/{a}", "/{a}b", "/{a"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        weft_http_server *server = weft_http_server_new(NULL);
-        cr_assert_null(weft_http_mount(server, bad[i]), "%s", bad[i]);
+        weft_http_server *other = weft_http_server_new(NULL);
+        cr_assert_null(weft_http_mount(other, bad[i]), "%s", bad[i]);
         cr_assert_eq(errno, EINVAL);
-        cr_assert_eq(weft_http_server_listen(server, "127.0.0.1:0"), -EINVAL);
-        weft_http_server_free(server);
+        cr_assert_eq(weft_http_server_listen(other, "127.0.0.1:0"), -EINVAL);
+        weft_http_server_free(other);
     }
-    weft_http_server *server = weft_http_server_new(NULL);
+    weft_http_server_free(server);
+    server = weft_http_server_new(NULL);
     cr_assert_null(weft_http_mount((weft_http_router *)NULL, "/a"));
     cr_assert_eq(errno, EINVAL);
     cr_assert_not_null(weft_http_mount(server, "/a/{x}"));
@@ -342,7 +339,6 @@ static WEFT_ASYNC(grows)
 
 Test(http_router, routes_that_are_added_while_a_handler_runs_leave_its_parameters_alone)
 {
-    weft_http_server *server = test_http_begin(NULL);
     weft_http_route(server, "POST /grow/{id}", grows, .server = server);
     must_say("POST /grow/7", "7 /grow/{id}");
     must_say("GET /grown/199/8", "grown|8|-||/grown/199/{id}");
@@ -351,7 +347,6 @@ Test(http_router, routes_that_are_added_while_a_handler_runs_leave_its_parameter
 
 Test(http_router, long_parameters_are_kept_from_request_to_request)
 {
-    weft_http_server *server = test_http_begin(NULL);
     weft_http_route(server, "GET /users/{id}", tell, .name = "user");
     char request[5000], expected[5000], filler[4001];
     memset(filler, 'f', 4000);
@@ -374,16 +369,16 @@ Test(http_router, long_parameters_are_kept_from_request_to_request)
 
 static int add_routes(void)
 {
-    weft_http_server *server = weft_http_server_new(NULL);
-    int status = server ? 0 : -errno;
+    weft_http_server *other = weft_http_server_new(NULL);
+    int status = other ? 0 : -errno;
     if (status == 0)
-        status = weft_http_route(server, "GET /a/{b}/c", tell, .name = "");
-    weft_http_router *router = status == 0 ? weft_http_mount(server, "/x/{y}") : NULL;
+        status = weft_http_route(other, "GET /a/{b}/c", tell, .name = "");
+    weft_http_router *router = status == 0 ? weft_http_mount(other, "/x/{y}") : NULL;
     if (status == 0 && !router)
         status = -errno;
     if (status == 0)
         status = weft_http_route(router, "/...", tell, .name = "");
-    weft_http_server_free(server);
+    weft_http_server_free(other);
     return status;
 }
 
@@ -409,7 +404,6 @@ static int ask_without(size_t n, bool *ret_failed)
 
 Test(http_router, finding_survives_every_lack_of_memory)
 {
-    weft_http_server *server = test_http_begin(NULL);
     weft_http_route(server, "GET /users/{id}/posts/{post_2}", tell, .name = "");
     bool failed = true;
     size_t n = 1;

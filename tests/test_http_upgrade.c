@@ -14,8 +14,6 @@
 #include "tests/support/http.h"
 #include "tests/support/loop.h"
 
-TestSuite(http_upgrade, .init = weft_test_loop_begin, .timeout = 60);
-
 #define ASK "GET /echo HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: lines\r\n"
 
 static struct {
@@ -62,18 +60,27 @@ static WEFT_ASYNC(lines)
     WEFT_END;
 }
 
-static weft_http_server *begin(void)
+static weft_http_server *server;
+static struct test_client client;
+
+static void begin(void)
 {
-    weft_http_server *server = test_http_begin(NULL);
-    memset(&seen, 0, sizeof(seen));
+    weft_test_loop_begin();
+    server = test_http_begin(NULL);
     weft_http_route(server, "/echo", lines);
-    return server;
+    client = test_http_connect();
 }
+
+static void end(void)
+{
+    test_http_close(&client);
+    test_http_end(server);
+}
+
+TestSuite(http_upgrade, .init = begin, .timeout = 60);
 
 Test(http_upgrade, answers_101_and_gives_the_connection_to_the_handler)
 {
-    weft_http_server *server = begin();
-    struct test_client client = test_http_connect();
     test_http_say(&client, ASK "\r\n");
     cr_assert_str_eq(client.received, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
                                       "Upgrade: lines\r\nX-Lines: 1\r\n\r\n");
@@ -86,18 +93,14 @@ Test(http_upgrade, answers_101_and_gives_the_connection_to_the_handler)
     test_http_to_end(&client);
     cr_assert(client.ended && !client.reset);
     cr_assert_eq(weft_http_server_stats(server).active, 0);
-    test_http_close(&client);
-    test_http_end(server);
+    end();
 }
 
 Test(http_upgrade, what_came_behind_the_request_is_the_new_protocols)
 {
-    weft_http_server *server = begin();
-    struct test_client client = test_http_connect();
     test_http_say(&client, ASK "\r\none\nGET /hello HTTP/1.1\r\n");
     cr_assert_str_eq(test_http_body(client.received), "one\nGET /hello HTTP/1.1\r\n");
-    test_http_close(&client);
-    test_http_end(server);
+    end();
 }
 
 Test(http_upgrade, a_client_that_did_not_ask_gets_another_answer_and_goes_on)
@@ -109,38 +112,31 @@ Test(http_upgrade, a_client_that_did_not_ask_gets_another_answer_and_goes_on)
         "GET /echo HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: words\r\n\r\n",
         "GET /echo HTTP/1.0\r\nConnection: keep-alive, upgrade\r\nUpgrade: lines\r\n\r\n",
     };
-    weft_http_server *server = begin();
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-        struct test_client client = test_http_connect();
+        test_http_close(&client);
+        client = test_http_connect();
         test_http_say(&client, others[i]);
         cr_assert_eq(seen.status, WEFT_EPROTO, "%zu", i);
         cr_assert_eq(test_http_status(client.received), 426, "%zu", i);
         cr_assert_not(client.ended);
-        test_http_close(&client);
     }
-    test_http_end(server);
+    end();
 }
 
 Test(http_upgrade, the_lists_may_have_several_lines)
 {
-    weft_http_server *server = begin();
-    struct test_client client = test_http_connect();
     test_http_say(&client, "GET /echo HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n"
                            "connection: UPGRADE\r\nUpgrade: h2c\r\nUpgrade: words , LINES\r\n\r\n");
     cr_assert_eq(test_http_status(client.received), 101);
-    test_http_close(&client);
-    test_http_end(server);
+    end();
 }
 
 Test(http_upgrade, a_request_with_a_body_is_refused)
 {
-    weft_http_server *server = begin();
-    struct test_client client = test_http_connect();
     test_http_say(&client, ASK "Content-Length: 3\r\n\r\nabc");
     cr_assert_eq(seen.status, -EINVAL);
     cr_assert_eq(test_http_status(client.received), 426);
-    test_http_close(&client);
-    test_http_end(server);
+    end();
 }
 
 struct twice {
@@ -169,68 +165,55 @@ static WEFT_ASYNC(twice)
 
 Test(http_upgrade, there_is_no_answer_after_it)
 {
-    weft_http_server *server = begin();
     weft_http_route(server, "/twice", twice);
     char *answer = test_http_ask("GET /twice HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\n"
                                  "Upgrade: lines\r\n\r\n");
     cr_assert_str_eq(test_http_body(answer), "well");
     cr_assert_eq(test_reports.count, 0);
     free(answer);
-    test_http_end(server);
+    end();
 }
 
 Test(http_upgrade, a_handler_that_fails_resets_the_connection_and_is_reported)
 {
-    weft_http_server *server = begin();
-    struct test_client client = test_http_connect();
     test_http_say(&client, ASK "\r\nfail\n");
     cr_assert(client.ended);
     cr_assert_eq(seen.ended, -EIO);
     cr_assert_str_eq(test_reports.what, "HTTP handler failed");
     cr_assert_str_eq(test_reports.message, "told to");
     cr_assert_eq(test_reports.count, 1);
-    test_http_close(&client);
-    test_http_end(server);
+    end();
 }
 
 Test(http_upgrade, the_handler_sees_the_clients_end_itself)
 {
-    weft_http_server *server = begin();
-    struct test_client client = test_http_connect();
     test_http_say(&client, ASK "\r\none\n");
     test_http_close(&client);
     client = test_http_connect();
     test_http_turn(&client);
     cr_assert_eq(seen.ends, 1);
     cr_assert_neq(seen.ended, -ECANCELED, "nobody cancelled it");
-    test_http_close(&client);
-    test_http_end(server);
+    end();
 }
 
 Test(http_upgrade, nothing_limits_how_long_it_lasts)
 {
-    weft_http_server *server = begin();
-    struct test_client client = test_http_connect();
     test_http_say(&client, ASK "\r\n");
     test_http_pass(&client, WEFT_S(3600));
     test_http_say(&client, "one\n");
     cr_assert_str_eq(test_http_body(client.received), "one\n");
-    test_http_close(&client);
-    test_http_end(server);
+    end();
 }
 
 Test(http_upgrade, a_server_that_aborts_cancels_the_handler)
 {
-    weft_http_server *server = begin();
-    struct test_client client = test_http_connect();
     test_http_say(&client, ASK "\r\n");
     weft_http_server_abort(server);
     cr_assert_eq(weft_test_run(weft_http_server_drain(server)), 0);
     cr_assert_eq(seen.ended, -ECANCELED);
     test_http_turn(&client);
     cr_assert(client.ended);
-    test_http_close(&client);
-    test_http_end(server);
+    end();
 }
 
 /* Waits for a line, or for the server to stop. */
@@ -256,7 +239,6 @@ static WEFT_ASYNC(until_stop)
 
 Test(http_upgrade, a_server_that_stops_tells_those_who_wait_for_it)
 {
-    weft_http_server *server = begin();
     weft_http_route(server, "/until", until_stop);
     struct test_client clients[3];
     for (size_t i = 0; i < 3; i++) {
@@ -272,40 +254,36 @@ Test(http_upgrade, a_server_that_stops_tells_those_who_wait_for_it)
     }
     cr_assert_eq(weft_test_run(stop), 0);
     cr_assert_eq(seen.ends, 3);
-    test_http_end(server);
+    end();
 }
 
 Test(http_upgrade, freeing_the_server_cancels_or_tells_whoever_waits)
 {
-    weft_http_server *server = begin();
     weft_http_route(server, "/until", until_stop);
-    struct test_client client = test_http_connect();
     test_http_say(&client, "GET /until HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\n"
                            "Upgrade: lines\r\n\r\n");
     weft_http_server_free(server);
+    server = NULL;
     test_http_turn(&client);
     cr_assert_eq(seen.ends, 1);
-    test_http_close(&client);
-    weft_test_loop_end();
+    end();
 }
 
 Test(http_upgrade, a_request_that_is_over_is_none)
 {
-    weft_http_server *server = begin();
-    struct test_client client = test_http_connect();
     test_http_say(&client, "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n");
     weft_stream *stream = NULL;
     cr_assert_eq(weft__http_upgrade(seen.request, "lines", &stream), WEFT_ECLOSED);
     cr_assert_eq(weft_test_run(weft_http_request_stopping(seen.request)), WEFT_ECLOSED);
     cr_assert_null(stream);
-    test_http_close(&client);
-    test_http_end(server);
+    end();
 }
 
 /* One allocation fails, the n-th; true if it came to that. */
 static bool upgrade_without(size_t n)
 {
-    struct test_client client = test_http_connect();
+    test_http_close(&client);
+    client = test_http_connect();
     weft_test_heap_fail_at(n);
     test_http_say(&client, ASK "\r\none\n");
     test_http_say(&client, "end\n");
@@ -313,18 +291,16 @@ static bool upgrade_without(size_t n)
     weft_test_heap_fail_at(0);
     test_http_to_end(&client);
     cr_assert(failed || strcmp(test_http_body(client.received), "one\nbye\n") == 0);
-    test_http_close(&client);
     return failed;
 }
 
 Test(http_upgrade, survives_every_lack_of_memory)
 {
-    weft_http_server *server = begin();
     size_t n = 1;
     while (upgrade_without(n)) {
         cr_assert_eq(weft_http_server_stats(server).active, 0, "allocation %zu", n);
         n++;
     }
     cr_assert(n > 3);
-    test_http_end(server);
+    end();
 }

@@ -14,18 +14,69 @@
 #include "tests/support/net.h"
 #include "tests/support/tls.h"
 
-TestSuite(tls_start, .init = test_tls_begin, .timeout = 120);
-
 static weft_tls_context *client, *server;
+static struct test_pair pair;             /* speaks plainly when a test begins */
+static weft_future *connected, *accepted; /* its sides' handshakes */
+static weft_stream *stream;               /* has a bare socket for its peer */
+static int peer;
 
-static void make(void)
+static void begin(void)
 {
+    test_tls_begin();
     client = test_client_context(NULL);
     server = test_server_context(NULL);
+    pair = test_plain();
+    peer = -1;
+}
+
+TestSuite(tls_start, .init = begin, .timeout = 120);
+
+/* ---- The pair's handshake ---- */
+
+static void connect_it(void)
+{
+    connected = weft_start_tls(pair.client, client, "example.org");
+}
+
+static void accept_it(void)
+{
+    accepted = weft_start_tls(pair.server, server, NULL);
+}
+
+static void must_succeed(void)
+{
+    cr_assert_eq(test_wait_for(connected), 0);
+    cr_assert_eq(test_wait_for(accepted), 0);
+    cr_assert(test_talks(&pair));
+}
+
+/* ---- The stream's ---- */
+
+static weft_future *connect_bare(void)
+{
+    stream = weft_test_stream(&peer);
+    return weft_start_tls(stream, client, "example.org");
+}
+
+static weft_future *serve_bare(void)
+{
+    stream = weft_test_stream(&peer);
+    return weft_start_tls(stream, server, NULL);
+}
+
+static void free_bare(void)
+{
+    weft_stream_free(stream);
+    if (peer >= 0)
+        close(peer);
+    stream = NULL;
+    peer = -1;
 }
 
 static void end(void)
 {
+    free_bare();
+    test_free(&pair);
     weft_tls_context_unref(client);
     weft_tls_context_unref(server);
     test_tls_end();
@@ -35,12 +86,9 @@ static void end(void)
 
 Test(tls_start, plain_text_may_go_before)
 {
-    make();
-    struct test_pair pair = test_plain();
     cr_assert(test_talks(&pair));
     test_shake_hands(&pair, client, server, "example.org");
     cr_assert(test_agreed(&pair) && test_talks(&pair));
-    test_free(&pair);
     end();
 }
 
@@ -48,62 +96,46 @@ Test(tls_start, plain_text_that_waits_to_be_sent_is_sent_first)
 {
     enum { SIZE = 900000 };
     static char sent[SIZE], got[SIZE];
-    make();
-    struct test_pair pair = test_plain();
     memset(sent, 'x', SIZE);
     cr_assert_eq(weft_write(pair.server, sent, SIZE), 0);
     cr_assert_gt(weft_write_pending(pair.server), 0);
-    weft_future *accepted = weft_start_tls(pair.server, server, NULL);
+    accept_it();
     cr_assert_eq(weft_test_count(weft_read_exactly(pair.client, got, SIZE)), SIZE);
     cr_assert_eq(memcmp(got, sent, SIZE), 0);
-    weft_future *connected = weft_start_tls(pair.client, client, "example.org");
-    cr_assert_eq(test_wait_for(connected), 0);
-    cr_assert_eq(test_wait_for(accepted), 0);
-    cr_assert(test_talks(&pair));
-    test_free(&pair);
+    connect_it();
+    must_succeed();
     end();
 }
 
 Test(tls_start, what_came_behind_the_request_for_tls_is_refused_by_a_server)
 {
-    make();
-    struct test_pair pair = test_plain();
     cr_assert_eq(weft_write(pair.client, "STARTTLS\nRSET\n", 14), 0);
     cr_assert(weft_test_gives(weft_read_line(pair.server, 0), "STARTTLS\n"));
     cr_assert_eq(test_wait_for(weft_start_tls(pair.server, server, NULL)), WEFT_EPROTO);
     cr_assert(test_says("came unprotected before TLS began"));
     cr_assert(weft_test_gives(weft_read_line(pair.server, 0), "RSET\n")); /* it is as it was */
-    test_free(&pair);
     end();
 }
 
 Test(tls_start, what_came_behind_the_answer_is_refused_by_a_client)
 {
-    make();
-    struct test_pair pair = test_plain();
     cr_assert_eq(weft_write(pair.server, "220 ready\n\x16\x03\x03", 13), 0);
     cr_assert(weft_test_gives(weft_read_line(pair.client, 0), "220 ready\n"));
     cr_assert_eq(test_wait_for(weft_start_tls(pair.client, client, "example.org")), WEFT_EPROTO);
     cr_assert(test_says("came unprotected before TLS began"));
-    test_free(&pair);
     end();
 }
 
 Test(tls_start, a_hello_that_came_already_is_taken)
 {
-    make();
-    struct test_pair pair = test_plain();
     cr_assert_eq(weft_write(pair.client, "PROXY\n", 6), 0);
-    weft_future *connected = weft_start_tls(pair.client, client, "example.org");
+    connect_it();
     cr_assert(weft_test_gives(weft_read_line(pair.server, 0), "PROXY\n"));
     size_t len;
     weft_peek(pair.server, &len);
     cr_assert_gt(len, 100);
-    weft_future *accepted = weft_start_tls(pair.server, server, NULL);
-    cr_assert_eq(test_wait_for(connected), 0);
-    cr_assert_eq(test_wait_for(accepted), 0);
-    cr_assert(test_talks(&pair));
-    test_free(&pair);
+    accept_it();
+    must_succeed();
     end();
 }
 
@@ -111,13 +143,10 @@ Test(tls_start, a_hello_that_came_already_is_taken)
 Test(tls_start, what_is_injected_as_a_handshake_is_not_read_as_text)
 {
     char buffer[16];
-    make();
-    struct test_pair pair = test_plain();
     cr_assert_eq(weft_write(pair.client, "STARTTLS\n\x16RSET\n", 15), 0);
     cr_assert(weft_test_gives(weft_read_line(pair.server, 0), "STARTTLS\n"));
     cr_assert_eq(test_wait_for(weft_start_tls(pair.server, server, NULL)), WEFT_ETLS);
     cr_assert_eq(test_wait_for(weft_read(pair.server, buffer, 16)), WEFT_ETLS);
-    test_free(&pair);
     end();
 }
 
@@ -135,19 +164,10 @@ static size_t take_all(int fd, char *buffer, size_t size)
     return len > 0 ? (size_t)len : 0;
 }
 
-/* A server's end of a connection whose client is a bare socket. */
-static weft_future *serve_bare(weft_stream **stream, int *peer)
-{
-    *stream = weft_test_stream(peer);
-    return weft_start_tls(*stream, server, NULL);
-}
-
 /* A server gets the first `len` bytes of a client's hello, and then the end. */
 static void cut_hello(const char *hello, size_t len)
 {
-    int peer;
-    weft_stream *stream;
-    weft_future *started = serve_bare(&stream, &peer);
+    weft_future *started = serve_bare();
     if (len)
         weft_test_send(peer, hello, len);
     weft_test_turn();
@@ -157,22 +177,17 @@ static void cut_hello(const char *hello, size_t len)
     cr_assert(test_says("the peer has gone in the middle of the handshake"));
     cr_assert_eq(weft_test_count(weft_read(stream, (char[1]){0}, 1)), WEFT_ETRUNCATED);
     cr_assert_eq(weft_write(stream, "x", 1), WEFT_ETRUNCATED);
-    weft_stream_free(stream);
-    close(peer);
+    free_bare();
 }
 
 Test(tls_start, a_client_that_is_cut_off_at_any_byte_is_told_apart)
 {
     char hello[2048];
-    int peer;
-    make();
-    weft_stream *stream = weft_test_stream(&peer);
-    weft_future *started = weft_start_tls(stream, client, "example.org");
+    weft_future *started = connect_bare();
     size_t len = take_all(peer, hello, sizeof(hello));
     cr_assert_gt(len, 100);
-    weft_stream_free(stream);
+    free_bare();
     cr_assert_eq(test_wait_for(started), WEFT_ECLOSED);
-    close(peer);
     for (size_t at = 0; at < len; at++)
         cut_hello(hello, at);
     end();
@@ -185,8 +200,8 @@ static void cut_answer(size_t most)
     char bytes[8192];
     int to_client, to_server;
     weft_stream *streams[2] = {weft_test_stream(&to_client), weft_test_stream(&to_server)};
-    weft_future *connected = weft_start_tls(streams[0], client, "example.org");
-    weft_future *accepted = weft_start_tls(streams[1], server, NULL);
+    connected = weft_start_tls(streams[0], client, "example.org");
+    accepted = weft_start_tls(streams[1], server, NULL);
     weft_test_send(to_server, bytes, take_all(to_client, bytes, sizeof(bytes)));
     weft_test_turn();
     size_t len = take_all(to_server, bytes, sizeof(bytes));
@@ -206,7 +221,6 @@ static void cut_answer(size_t most)
 
 Test(tls_start, a_server_that_is_cut_off_at_any_byte_is_told_apart)
 {
-    make();
     for (size_t most = 0; most < 600; most++)
         cut_answer(most);
     end();
@@ -217,7 +231,6 @@ Test(tls_start, a_handshake_may_come_byte_by_byte)
 {
     char bytes[8192];
     int ends[2];
-    make();
     weft_stream *streams[2] = {weft_test_stream(&ends[0]), weft_test_stream(&ends[1])};
     weft_future *started[2] = {weft_start_tls(streams[0], client, "example.org"),
                                weft_start_tls(streams[1], server, NULL)};
@@ -240,13 +253,12 @@ Test(tls_start, a_handshake_may_come_byte_by_byte)
 /* A byte of the server's that is changed on the way is never taken for the truth. */
 Test(tls_start, a_handshake_that_is_changed_on_the_way_fails)
 {
-    make();
     for (size_t at = 0; at < 900; at += 7) {
         char bytes[8192];
         int to_client, to_server;
         weft_stream *streams[2] = {weft_test_stream(&to_client), weft_test_stream(&to_server)};
-        weft_future *connected = weft_start_tls(streams[0], client, "example.org");
-        weft_future *accepted = weft_start_tls(streams[1], server, NULL);
+        connected = weft_start_tls(streams[0], client, "example.org");
+        accepted = weft_start_tls(streams[1], server, NULL);
         weft_test_send(to_server, bytes, take_all(to_client, bytes, sizeof(bytes)));
         weft_test_turn();
         size_t len = take_all(to_server, bytes, sizeof(bytes));
@@ -268,66 +280,48 @@ Test(tls_start, a_handshake_that_is_changed_on_the_way_fails)
 
 Test(tls_start, a_handshake_takes_no_time_by_itself)
 {
-    make();
     weft_ns before = weft_now();
-    struct test_pair pair = test_handshake(client, server, "example.org");
+    test_shake_hands(&pair, client, server, "example.org");
     cr_assert(test_agreed(&pair));
     cr_assert_eq(weft_now(), before);
-    test_free(&pair);
     end();
 }
 
 Test(tls_start, a_silent_client_is_given_up_after_the_timeout)
 {
-    int peer;
-    client = NULL;
+    weft_tls_context_unref(server);
     server = test_server_context(&(struct weft_tls_options){.handshake_timeout = WEFT_S(7)});
-    weft_stream *stream;
-    weft_future *started = serve_bare(&stream, &peer);
+    weft_future *started = serve_bare();
     weft_ns before = weft_now();
     cr_assert_eq(test_wait_for(started), -ETIMEDOUT);
     cr_assert(test_says("TLS with unix:: the handshake takes too long"));
     cr_assert_eq(weft_now() - before, WEFT_S(7));
     cr_assert_eq(weft_test_count(weft_read(stream, (char[1]){0}, 1)), -ETIMEDOUT);
-    weft_stream_free(stream);
-    close(peer);
     end();
 }
 
 Test(tls_start, a_read_that_waits_for_a_handshake_in_vain_fails_with_it)
 {
-    int peer;
-    make();
-    weft_stream *stream;
-    weft_future *started = serve_bare(&stream, &peer);
+    weft_future *started = serve_bare();
     weft_future *line = weft_read_line(stream, 0);
     cr_assert_eq(test_wait_for(started), -ETIMEDOUT);
     cr_assert_eq(test_wait_for(line), -ETIMEDOUT);
-    weft_stream_free(stream);
-    close(peer);
     end();
 }
 
 Test(tls_start, a_cancel_before_the_first_byte_breaks_the_stream)
 {
-    int peer;
-    make();
-    weft_stream *stream = weft_test_stream(&peer);
-    weft_future *started = weft_start_tls(stream, client, "example.org");
+    weft_future *started = connect_bare();
     weft_cancel(started);
     cr_assert_eq(test_wait_for(started), -ECANCELED);
     cr_assert_eq(weft_write(stream, "x", 1), -ECANCELED);
-    weft_stream_free(stream);
-    close(peer);
     end();
 }
 
 Test(tls_start, a_cancel_in_the_middle_breaks_the_stream)
 {
-    make();
-    struct test_pair pair = test_plain();
-    weft_future *accepted = weft_start_tls(pair.server, server, NULL);
-    weft_future *connected = weft_start_tls(pair.client, client, "example.org");
+    accept_it();
+    connect_it();
     event_base_loop(weft_loop_base(test_loop), EVLOOP_ONCE | EVLOOP_NONBLOCK);
     cr_assert(!weft_is_done(connected));
     weft_cancel(connected);
@@ -336,93 +330,69 @@ Test(tls_start, a_cancel_in_the_middle_breaks_the_stream)
     weft_stream_free(pair.client);
     pair.client = NULL;
     cr_assert_lt(test_wait_for(accepted), 0); /* an end, or a reset */
-    test_free(&pair);
     end();
 }
 
 Test(tls_start, a_cancel_that_nobody_follows_up_breaks_the_stream_at_the_deadline)
 {
-    int peer;
-    make();
-    weft_stream *stream;
-    weft_future *started = serve_bare(&stream, &peer);
+    weft_future *started = serve_bare();
     weft_future *line = weft_read_line(stream, 0);
     weft_cancel(started);
     weft_unref(started);
     cr_assert_eq(test_wait_for(line), -ECANCELED);
-    weft_stream_free(stream);
-    close(peer);
     end();
 }
 
 Test(tls_start, a_cancel_behind_the_end_changes_nothing)
 {
-    make();
-    struct test_pair pair = test_plain();
-    weft_future *accepted = weft_start_tls(pair.server, server, NULL);
-    weft_future *connected = weft_start_tls(pair.client, client, "example.org");
+    accept_it();
+    connect_it();
     cr_assert_eq(test_wait_for(weft_ref(connected)), 0);
     cr_assert(!weft_cancel(connected));
     weft_unref(connected);
     cr_assert_eq(test_wait_for(accepted), 0);
     cr_assert(test_talks(&pair));
-    test_free(&pair);
     end();
 }
 
 Test(tls_start, a_stream_that_is_freed_in_the_middle_fails_the_handshake)
 {
-    int peer;
-    make();
-    weft_stream *stream;
-    weft_future *started = serve_bare(&stream, &peer);
-    weft_stream_free(stream);
+    weft_future *started = serve_bare();
+    free_bare();
     cr_assert_eq(test_wait_for(started), WEFT_ECLOSED);
-    close(peer);
     end();
 }
 
 Test(tls_start, a_close_in_the_middle_fails_the_handshake)
 {
-    int peer;
-    make();
-    weft_stream *stream = weft_test_stream(&peer);
-    weft_future *started = weft_start_tls(stream, client, "example.org");
+    weft_future *started = connect_bare();
     cr_assert_eq(test_wait_for(weft_close(stream)), 0);
     cr_assert_eq(test_wait_for(started), WEFT_ECLOSED);
-    close(peer);
+    stream = NULL;
     end();
 }
 
 Test(tls_start, a_loop_that_ends_in_the_middle_leaves_nothing)
 {
-    int peer;
-    make();
-    weft_stream *stream;
-    weft_unref(serve_bare(&stream, &peer));
-    close(peer);
+    weft_unref(serve_bare());
+    stream = NULL; /* the end of the loop frees it */
     end();
 }
 
 Test(tls_start, a_handshake_that_nobody_waits_for_goes_on)
 {
-    make();
-    struct test_pair pair = test_plain();
     weft_unref(weft_start_tls(pair.server, server, NULL));
     weft_unref(weft_start_tls(pair.client, client, "example.org"));
     weft_test_turn();
     cr_assert(test_talks(&pair));
     cr_assert_eq(test_reports.count, 0);
-    test_free(&pair);
     end();
 }
 
 Test(tls_start, a_failure_that_nobody_looks_at_is_reported)
 {
-    make();
-    struct test_pair pair = test_plain();
     weft_unref(weft_start_tls(pair.client, client, "example.com"));
-    weft_future *accepted = weft_start_tls(pair.server, server, NULL);
+    accept_it();
     cr_assert_eq(test_wait_for(accepted), WEFT_ETLS);
     test_free(&pair);
     weft_test_turn();
@@ -433,17 +403,12 @@ Test(tls_start, a_failure_that_nobody_looks_at_is_reported)
 
 Test(tls_start, a_context_may_be_dropped_in_the_middle)
 {
-    make();
-    struct test_pair pair = test_plain();
-    weft_future *accepted = weft_start_tls(pair.server, server, NULL);
-    weft_future *connected = weft_start_tls(pair.client, client, "example.org");
+    accept_it();
+    connect_it();
     weft_tls_context_unref(client);
     weft_tls_context_unref(server);
     client = server = NULL;
-    cr_assert_eq(test_wait_for(connected), 0);
-    cr_assert_eq(test_wait_for(accepted), 0);
-    cr_assert(test_talks(&pair));
-    test_free(&pair);
+    must_succeed();
     end();
 }
 
@@ -451,24 +416,17 @@ Test(tls_start, a_context_may_be_dropped_in_the_middle)
 
 Test(tls_start, a_write_before_the_handshake_is_done_is_refused)
 {
-    make();
-    struct test_pair pair = test_plain();
-    weft_future *accepted = weft_start_tls(pair.server, server, NULL);
-    weft_future *connected = weft_start_tls(pair.client, client, "example.org");
+    accept_it();
+    connect_it();
     cr_assert_eq(weft_write(pair.client, "x", 1), -EBUSY);
     cr_assert_eq(weft_write_eof(pair.server), -EBUSY);
     cr_assert_null(weft_tls_info(pair.client));
-    cr_assert_eq(test_wait_for(connected), 0);
-    cr_assert_eq(test_wait_for(accepted), 0);
-    cr_assert(test_talks(&pair));
-    test_free(&pair);
+    must_succeed();
     end();
 }
 
 Test(tls_start, what_makes_no_sense_is_refused_and_changes_nothing)
 {
-    make();
-    struct test_pair pair = test_plain();
     static const char *const names[] = {"",    ".example.org", "*.example.org",
                                         "a b", "a/b",          "\xc3\xa4"};
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -490,30 +448,24 @@ Test(tls_start, what_makes_no_sense_is_refused_and_changes_nothing)
     cr_assert_eq(test_wait_for(weft_start_tls(pair.client, client, "example.org")), -EBUSY);
     cr_assert(test_says("it is TLS already"));
     cr_assert(test_talks(&pair));
-    test_free(&pair);
     end();
 }
 
 Test(tls_start, a_stream_that_has_ended_cannot_begin)
 {
-    make();
-    struct test_pair pair = test_plain();
     cr_assert_eq(weft_write_eof(pair.client), 0);
     weft_test_turn();
     cr_assert_eq(test_wait_for(weft_start_tls(pair.client, client, "example.org")), -EPIPE);
     cr_assert_eq(test_wait_for(weft_start_tls(pair.server, server, NULL)), WEFT_EOF);
-    test_free(&pair);
     end();
 }
 
 Test(tls_start, a_peer_that_is_gone_fails_the_handshake)
 {
-    int peer;
-    make();
-    weft_stream *stream = weft_test_stream(&peer);
+    stream = weft_test_stream(&peer);
     close(peer);
+    peer = -1;
     cr_assert_eq(test_wait_for(weft_start_tls(stream, client, "example.org")), -EPIPE);
     cr_assert(test_says("TLS with example.org (unix:): Broken pipe"));
-    weft_stream_free(stream);
     end();
 }
