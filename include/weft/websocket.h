@@ -200,7 +200,8 @@ WEFT_PUBLIC WEFT_MUST_CHECK weft_future *weft_websocket_drain(weft_websocket *so
 
 /**
  * Send a ping and wait for its pong; the value is how long that took, a weft_ns as int64. Nobody has to:
- * pings of the client are answered, and `ping_interval` sees to it that the client is there.
+ * pings of the client are answered, and `ping_interval` sees to it that the client is there. The pong comes
+ * behind what the client has sent before: somebody has to receive that meanwhile, or it may never be read.
  *
  * Thread:    loop.
  * Ownership: returns one reference, never NULL.
