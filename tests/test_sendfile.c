@@ -14,6 +14,7 @@
 #include <weft/stdio.h>
 #include <weft/task.h>
 
+#include "net/stream/stream.h"
 #include "tests/support/files.h"
 #include "tests/support/heap.h"
 #include "tests/support/net.h"
@@ -261,6 +262,7 @@ Test(sendfile, peer_that_goes_away_is_met_by_the_next_call)
     peer = -1;
     int64_t sent = weft_test_count(sending);
     cr_assert(sent > 0 && sent < SIZE);
+    cr_assert_lt(weft__stream_write_error(stream), 0, "nothing is written after it");
     cr_assert_eq(weft_test_count(weft_sendfile(stream, file, sent, 0)), -EPIPE);
     end(stream);
 }

@@ -237,6 +237,12 @@ void weft__sending_go_on(weft_stream *stream, int status)
         go_on(sending);
 }
 
+/* The connection has failed, not the file: so will whatever is written later. */
+static bool is_of_socket(int error)
+{
+    return error == EPIPE || error == ECONNRESET || error == ETIMEDOUT;
+}
+
 /* A job has sent some, and stopped for the reason `why`. */
 static void note_sent(struct sending *sending, int64_t told_value)
 {
@@ -257,6 +263,8 @@ static void note_sent(struct sending *sending, int64_t told_value)
         weft__handle_unref(sending->socket); /* not of this file: by reading */
         sending->socket = NULL;
         go_on(sending);
+    } else if (is_of_socket(why)) {
+        weft__stream_break(stream, -why);
     } else {
         finish(sending, why == ENDED ? 0 : -why);
     }
