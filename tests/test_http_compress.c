@@ -3,9 +3,12 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <weft/http_compress.h>
 #include <weft/http_events.h>
+#include <weft/http_static.h>
 
 #include "net/http/coding/coding.h"
 #include "tests/support/http.h"
@@ -368,6 +371,30 @@ Test(http_compress, events_are_sent_as_they_are)
     cr_assert_eq(strncmp(answer.body, "data: ", 6), 0);
     cr_assert_eq(memcmp(answer.body + 6, test_zlib_text(5000), 5000), 0);
     test_zlib_free(&answer);
+    test_http_end(server);
+}
+
+Test(http_compress, files_are_compressed_but_not_their_parts)
+{
+    char folder[] = "/tmp/weft-zip-XXXXXX", path[64];
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/large.txt", folder);
+    FILE *file = fopen(path, "w");
+    cr_assert_not_null(file);
+    cr_assert_eq(fwrite(test_zlib_text(700000), 1, 700000, file), 700000);
+    fclose(file);
+    weft_http_server *server = test_zlib_begin();
+    weft_http_route(server, "GET /f/...", weft_http_files, .root = folder);
+    must_be("GET /f/large.txt", GZIP, "gzip", 700000);
+    must_be("GET /f/large.txt", "", NULL, 700000);
+    must_be("GET /f/large.txt", GZIP "Range: bytes=0-299999\r\n", NULL, 300000);
+    struct test_answer answer =
+        test_zlib_ask("GET /f/large.txt", GZIP "Range: bytes=0-0,9000-\r\n");
+    cr_assert_eq(answer.status, 206);
+    cr_assert_str_eq(test_zlib_header(&answer, "Content-Encoding"), "");
+    test_zlib_free(&answer);
+    unlink(path);
+    rmdir(folder);
     test_http_end(server);
 }
 

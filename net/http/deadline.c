@@ -8,7 +8,8 @@
  *
  *     read_deadline    the input that is waited for did not come: the wait is cancelled, `expired`
  *     write_deadline   something waits to be sent: it is put off as long as there is progress; else
- *                      the writing direction fails with -ETIMEDOUT
+ *                      the writing direction fails with -ETIMEDOUT. A file that is sent by the
+ *                      kernel waits while that has no room, not while it is read
  */
 #include <errno.h>
 #include <linux/sockios.h>
@@ -33,7 +34,7 @@ int64_t weft__http_sent(const weft__http_connection *connection)
     int queued = 0;
     if (ioctl(connection->stream->fd, SIOCOUTQ, &queued) < 0 || queued < 0)
         queued = 0;
-    int64_t written = connection->request ? connection->request->written : 0;
+    int64_t written = connection->request ? weft__http_written(connection->request) : 0;
     return written - (int64_t)weft_write_pending(connection->stream) - queued;
 }
 
@@ -64,10 +65,12 @@ void weft__http_limit_write(weft__http_connection *connection)
 static void expire_write(weft__http_connection *connection)
 {
     connection->write_deadline = WEFT_FOREVER;
-    if (!weft_write_pending(connection->stream))
+    weft_stream *stream = connection->stream;
+    if (!weft_write_pending(stream) && !stream->sender)
         return;
-    if (weft__http_sent(connection) <= connection->sent)
-        weft__stream_break(connection->stream, -ETIMEDOUT);
+    bool waits = !stream->sender || stream->flags & WEFT__STREAM_WRITE_ARMED;
+    if (waits && weft__http_sent(connection) <= connection->sent)
+        weft__stream_break(stream, -ETIMEDOUT);
     else
         weft__http_limit_write(connection);
 }

@@ -115,6 +115,7 @@ weft__http_exchange *weft__http_request_new(weft__http_connection *connection)
     request->stream = connection->stream;
     request->context = NULL;
     request->written = 0;
+    request->file_at = -1;
     if (server->on_access)
         request->began = weft_now();
     weft__http_parser_begin(&request->parser, request + 1);

@@ -187,9 +187,10 @@ struct weft__http_exchange {
     bool close;    /* the connection ends after this answer */
     bool bodiless; /* HEAD, 204, 304: what is written is dropped */
     bool chunked;
-    bool has_date, has_server;                 /* among the headers */
-    int64_t length;                            /* what is left to write; -1: not known */
-    int64_t written;                           /* bytes that were given to the stream */
+    bool has_date, has_server; /* among the headers */
+    int64_t length;            /* what is left to write; -1: not known */
+    int64_t written; /* bytes that were given to the stream, but for those of the next field */
+    int64_t file_at; /* what the stream had written when a file began to be sent; -1: none is */
     struct weft__http_lines headers, trailers; /* as added */
     weft_future *draining;                     /* a drain under way; a reference */
     struct weft__http_heartbeat *heartbeat;    /* events.c; owned; NULL: there is none */
@@ -305,6 +306,9 @@ int weft__http_body_waited(weft__http_exchange *request, int status);
 
 void weft__http_answer_begin(weft__http_exchange *request);
 
+/** How many bytes were given to the stream. */
+int64_t weft__http_written(const weft__http_exchange *request);
+
 /** Begin anew, with what was added before the last step (`kept`). */
 void weft__http_answer_again(weft__http_exchange *request);
 
@@ -342,6 +346,16 @@ int weft__http_send_whole(weft__http_exchange *request, const char *content_type
 /** The same, and a drain. */
 weft_future *weft__http_respond_whole(weft__http_exchange *request, const char *content_type,
                                       const void *data, size_t len);
+
+/** Can weft__http_sendfile() send it: is nothing to be done with the bytes on their way? */
+bool weft__http_can_sendfile(weft_http_request *handle);
+
+/**
+ * Send a part of a file as a piece of an answer that was started, by weft_sendfile(), whose value it is; a
+ * weft__http_file_sent() follows. write_timeout watches its progress.
+ */
+weft_future *weft__http_sendfile(weft_http_request *handle, int fd, int64_t offset, size_t len);
+int weft__http_file_sent(weft_http_request *handle, size_t len);
 
 /** Send a piece of the body, be it empty, however much waits; `last`: and the end. 0, or as
  * weft_write(). */

@@ -3,14 +3,14 @@
  * Files as answers.
  *
  *     names ─► a job opens it ─► conditions ─► 304, 412, 416, 404 … or
- *                │ small: read as well           all of it or a part: in one piece if it was read,
- *                │ folder: 301, or its index       else piece by piece, each read by a job
+ *                │ small: read as well           all of it or parts: at once what was read, else by the
+ *                │ folder: 301, or its index       kernel, or through a filter or coder by pieces
  *
  * The decision is made on the loop, since what it depends on are the request's texts. A job has nothing of
  * the request: it may go on when that is over.
  *
  * Failure modes. Nothing is sent before the file is open and its length known. Should it get shorter while it is
- * sent, the answer cannot be what was promised: it is broken off. Memory is one buffer for each answer.
+ * sent, the answer cannot be what was promised: it is broken off. Memory is at most one buffer for each answer.
  */
 #include "net/http/files/static.h"
 
@@ -43,7 +43,8 @@ struct http_send_file {
     int64_t first, len;            /* what is left of this part */
     char boundary[20];             /* between several parts */
     weft_file *file;               /* owned; from here on of large ones */
-    char *buffer;                  /* owned */
+    bool by_kernel;                /* it is sent so */
+    char *buffer;                  /* owned; if it is not */
     size_t got;
     int failure;
 };
@@ -291,17 +292,20 @@ static int begin_pieces(struct http_send_file *self)
 {
     int status = add_headers(self);
     if (!self->found->is_read) {
-        self->buffer = weft__malloc(PIECE);
-        self->file = self->buffer ? weft_file_new(self->found->fd) : NULL;
+        self->file = weft_file_new(self->found->fd);
         if (!self->file)
             return -ENOMEM;
         self->found->fd = -1;
     }
-    if (status < 0)
+    if (status == 0)
+        status = has_parts(self)
+                     ? start_parts(self)
+                     : weft_http_start(self->request, self->status, type_of(self), length_of(self));
+    self->by_kernel = weft__http_can_sendfile(self->request);
+    if (status < 0 || self->by_kernel || self->found->is_read)
         return status;
-    return has_parts(self)
-               ? start_parts(self)
-               : weft_http_start(self->request, self->status, type_of(self), length_of(self));
+    self->buffer = weft__malloc(PIECE);
+    return self->buffer ? 0 : -ENOMEM;
 }
 
 /* Of what was read already. */
@@ -312,17 +316,22 @@ static int write_read(struct http_send_file *self)
     return status;
 }
 
-static weft_future *read_piece(const struct http_send_file *self)
+/* By the kernel, all that is left of the part; else the next piece is read. */
+static weft_future *get_on(const struct http_send_file *self)
 {
+    if (self->by_kernel)
+        return weft__http_sendfile(self->request, weft_file_fd(self->file), self->first,
+                                   (size_t)self->len);
     size_t size = self->len < PIECE ? (size_t)self->len : PIECE;
     return weft_file_pread(self->file, self->buffer, size, self->first);
 }
 
-static int write_piece(struct http_send_file *self)
+static int note_piece(struct http_send_file *self)
 {
     self->first += (int64_t)self->got;
     self->len -= (int64_t)self->got;
-    return weft_http_write(self->request, self->buffer, self->got);
+    return self->by_kernel ? weft__http_file_sent(self->request, self->got)
+                           : weft_http_write(self->request, self->buffer, self->got);
 }
 
 /* Not on the loop, which may have to wait for it. */
@@ -367,10 +376,10 @@ static WEFT_ASYNC(http_send_file)
         if (self->found->is_read)
             self->failure = write_read(self);
         while (self->failure == 0 && self->len) {
-            WEFT_AWAIT_INTO(self->got, read_piece(self));
+            WEFT_AWAIT_INTO(self->got, get_on(self));
             if (!self->got)
                 WEFT_FAIL(WEFT_EPROTO, "%s has got shorter while it was sent", self->path);
-            self->failure = write_piece(self);
+            self->failure = note_piece(self);
             if (self->failure == 0)
                 WEFT_AWAIT(weft_http_drain(self->request));
         }

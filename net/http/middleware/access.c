@@ -42,7 +42,7 @@ void weft__http_tell_access(const weft__http_exchange *request)
         .referer = header(parsed, "Referer"),
         .status = status_of(request),
         .complete = request->answer == WEFT__HTTP_ANSWERED,
-        .bytes = (uint64_t)request->written,
+        .bytes = (uint64_t)weft__http_written(request),
         .duration = weft_now() - request->began,
     };
     server->on_access(&access, server->on_access_arg);
