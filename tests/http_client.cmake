@@ -14,6 +14,7 @@ weft_add_http_client_suite(http_client_memory)
 weft_add_http_client_suite(http_client_policy)
 weft_add_http_client_suite(http_client_route)
 weft_add_http_client_suite(http_client_stream)
+weft_add_http_client_suite(http_client_two support/nginx.c)
 
 if(TARGET weft_tls_objects)
   weft_add_suite(http_client_tls support/net.c support/tls.c)

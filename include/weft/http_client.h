@@ -25,6 +25,9 @@
  * done when the headers are there, and the body is read piece by piece; who reads slowly makes the
  * server wait.
  *
+ * HTTP/2 is spoken with a server of HTTPS that offers it: requests to it share a connection. Those
+ * that are started at once wait for the first one's.
+ *
  * A status of 404 or 500 is a response like any other, and no failure (but see
  * WEFT_HTTP_EXPECT_OK).
  *
@@ -111,7 +114,7 @@ struct weft_http_session_options {
     const char *user_agent;                /* NULL: "weft/VERSION"; "": none */
     size_t max_requests;                   /* under way at once, in all; 0: 100 */
     size_t max_per_host; /* … to one host and port; 0: as many as in all. (With HTTP/1.1 each has a
-                            connection, with HTTP/2 they share one.) */
+                            connection, with HTTP/2 they share one, as many as it takes.) */
     size_t max_idle;     /* connections kept for later; 0: as max_requests */
     size_t max_body;     /* bytes of a body that is not streamed; 0: 64 MiB; more: WEFT_ELIMIT */
     unsigned max_redirects; /* 0: 10; more: WEFT_ELIMIT */

@@ -268,6 +268,16 @@ static void unqueue(struct weft__client_engine *engine, struct weft__client_tran
     transfer->is_queued = false;
 }
 
+/* libcurl 7.88.1 has two faults with a stream of HTTP/2 that has not ended. If it is the last one of
+   its connection the server hears of it only when that is used again: so the connection goes, too.
+   If it is not, what libcurl holds for a slow reader is leaked: so it is given out, to be refused. */
+static void give_up(CURL *easy, bool is_paused)
+{
+    (void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+    if (is_paused)
+        (void)curl_easy_pause(easy, CURLPAUSE_CONT);
+}
+
 void weft__client_engine_remove(struct weft__client_engine *engine,
                                 struct weft__client_transfer *transfer)
 {
@@ -275,8 +285,10 @@ void weft__client_engine_remove(struct weft__client_engine *engine,
         return;
     if (transfer->is_queued)
         unqueue(engine, transfer);
-    if (transfer->is_added)
+    if (transfer->is_added) {
+        give_up(transfer->easy, transfer->is_paused);
         curl_multi_remove_handle(engine->multi, transfer->easy);
+    }
     transfer->is_added = false;
 }
 

@@ -7,7 +7,7 @@
  *                | +-------------------------------------------------+
  *                +--a delay-- worth another one
  *
- *     attempt: its turn --> certificates --> addresses --> file --> transfer --> its event
+ *     attempt: its turn --> file --> certificates --> addresses --> scout --> transfer --> its event
  *
  * Each arrow is an await, so a cancel, a deadline and the end of the session find it in one of
  * them. The attempt's WEFT_FINALLY gives back all that it has: the handle at once, and then it
@@ -92,6 +92,7 @@ struct http_attempt {
     struct weft__client_request *request; /* borrowed from the fetch */
     struct weft__client_place place;
     weft_timeout *connecting;
+    weft_future *scouted; /* the await has it */
     struct weft__client_known known;
     weft_file *file;
     struct stat *info;
@@ -112,6 +113,10 @@ static int make_transfer(struct http_attempt *self)
         return -ENOMEM;
     self->response = self->transfer->response;
     self->transfer->connecting = self->connecting;
+    int status = weft__client_scout_begin(&self->transfer->scout, &self->request->session->scouts,
+                                          self->request);
+    if (status < 0)
+        return status;
     if (weft__client_upload_needs_feeder(&self->transfer->upload))
         self->feeder = weft__client_upload_feed(self->transfer, self->file);
     if (self->feeder && weft_is_done(self->feeder)) /* it was not even started */
@@ -181,6 +186,9 @@ static WEFT_ASYNC(http_attempt)
     }
     WEFT_TIMEOUT_ENTER(self->connecting, self->request->timeouts.connect);
     WEFT_AWAIT(weft_call(http_prepare, .request = self->request, .known = &self->known));
+    self->scouted = weft__client_scout_wait(&self->request->session->scouts, self->request);
+    if (self->scouted)
+        WEFT_AWAIT(self->scouted);
     self->status = make_transfer(self);
     if (self->status < 0)
         WEFT_FAIL(self->status);

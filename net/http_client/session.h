@@ -11,6 +11,7 @@
 #include "net/http_client/engine.h"
 #include "net/http_client/limits.h"
 #include "net/http_client/response.h"
+#include "net/http_client/scout.h"
 #include "net/http_client/trust.h"
 
 /** Of the session's options, no zeroes left. [const] */
@@ -37,6 +38,7 @@ struct weft_http_session {
     bool looks_up_behind_proxy;    /* [const] the proxy wants addresses, not names */
     struct weft__client_engine engine;
     struct weft__client_limits limits;
+    struct weft__client_scouts scouts;
     struct weft__client_trust *trust;            /* a reference */
     CURLSH *share;                               /* owned: cookies and TLS sessions */
     struct weft__client_link *fetches, *streams; /* under way */

@@ -43,6 +43,7 @@ static void end(struct weft__client_transfer *transfer, int status, const char *
         return;
     transfer->has_ended = true;
     (void)weft_callback_cancel(&transfer->speed);
+    weft__client_scout_end(&transfer->scout);
     weft__client_place_leave(&transfer->place);
     if (transfer->response && transfer->response->streams)
         weft__client_response_end(transfer->response, status, message);
@@ -69,13 +70,13 @@ void weft__client_transfer_fail(struct weft__client_transfer *transfer, int stat
     end_named(transfer, status, message ? message : weft_strerror(status));
 }
 
-/* How many were made for it; 0: it was given an idle one. */
-static long count_connections(struct weft__client_transfer *transfer)
+/* Those that were made for it, each once. */
+static void count_connections(struct weft__client_transfer *transfer)
 {
     long count = 0;
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &count);
-    transfer->session->engine.connections += (uint64_t)count;
-    return count;
+    transfer->session->engine.connections += (uint64_t)(count - transfer->connections);
+    transfer->connections = count;
 }
 
 void weft__client_transfer_done(struct weft__client_transfer *transfer, CURLcode result)
@@ -90,7 +91,8 @@ void weft__client_transfer_done(struct weft__client_transfer *transfer, CURLcode
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &why.os_error);
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &why.proxy_status);
     int status = weft__client_error(&why, &message);
-    if (count_connections(transfer) == 0 && result == CURLE_SEND_ERROR)
+    count_connections(transfer);
+    if (transfer->connections == 0 && result == CURLE_SEND_ERROR) /* it had an idle one */
         transfer->met_dead_connection = !transfer->has_answer;
     if (status < 0)
         end_named(transfer, status, message);
@@ -161,6 +163,7 @@ static void head_is_there(struct weft__client_transfer *transfer)
     transfer->has_head = true;
     response->status = (int)status;
     response->version = version_of(transfer);
+    weft__client_scout_learn(&transfer->session->scouts, transfer->request, response->version);
     note_retry_after(transfer);
     if (ends_with_connection(transfer) &&
         weft__client_goodbye_await(transfer->easy, &transfer->goodbye) < 0) {
@@ -238,6 +241,7 @@ int weft__client_on_connected(void *arg, char *ip, char *local, int port, int lo
         weft__client_transfer_fail(transfer, -ECONNRESET, "the body cannot be sent a second time");
         return CURL_PREREQFUNC_ABORT;
     }
+    weft__client_scout_end(&transfer->scout);
     if (transfer->connecting)
         (void)weft_timeout_reschedule(transfer->connecting, WEFT_FOREVER);
     if (transfer->low_speed == WEFT_FOREVER || weft_callback_is_pending(&transfer->speed) ||
@@ -340,11 +344,13 @@ void weft__client_transfer_close(struct weft__client_transfer *transfer)
     if (!transfer->easy)
         return;
     (void)weft_callback_cancel(&transfer->speed);
+    count_connections(transfer);
+    transfer->has_ended = true; /* whatever libcurl still brings is refused */
     weft__client_engine_remove(engine, transfer);
     if (engine->generation == weft__companion_generation())
         curl_easy_cleanup(transfer->easy);
     transfer->easy = NULL;
-    transfer->has_ended = true;
+    weft__client_scout_end(&transfer->scout);
     weft__client_place_leave(&transfer->place);
 }
 
@@ -354,6 +360,7 @@ void weft__client_transfer_free(struct weft__client_transfer *transfer)
         return;
     if (transfer->session && transfer->easy)
         weft__client_transfer_close(transfer);
+    weft__client_scout_end(&transfer->scout);
     weft__client_place_leave(&transfer->place);
     weft__client_upload_fini(&transfer->upload);
     (void)weft_future_status(transfer->event); /* nobody may have looked */

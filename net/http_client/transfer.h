@@ -14,6 +14,7 @@
 #include "net/http_client/policy.h"
 #include "net/http_client/request.h"
 #include "net/http_client/response.h"
+#include "net/http_client/scout.h"
 #include "net/http_client/upload.h"
 
 /** All fields are [loop]. */
@@ -25,6 +26,7 @@ struct weft__client_transfer {
     weft_http_response *response; /* what it fills; borrowed */
     CURL *easy;                   /* owned; NULL: closed */
     bool is_queued, is_added;
+    long connections;                     /* made for it, as they are counted */
     bool has_ended;                       /* nothing comes any more */
     bool has_answer;                      /* the first header came */
     bool has_head;                        /* all headers are there */
@@ -36,6 +38,7 @@ struct weft__client_transfer {
     weft_ns retry_after;                  /* the same */
     weft_future *event; /* a reference: done when the response can be handed over, or has ended */
     weft_timeout *connecting;        /* to be ended once it is connected; borrowed, or NULL */
+    struct weft__client_scout scout; /* others may wait until it is connected */
     struct weft__client_place place; /* among the limits */
     struct weft__client_upload upload;
     struct curl_slist *known;   /* the addresses; owned */

@@ -23,6 +23,12 @@ char test_message[512];
 static weft_http_server *server;
 static struct weft_listener *raw;
 static char raw_url[64], unix_address[64];
+static weft_event *gate;
+
+void test_open_gate(void)
+{
+    cr_assert_eq(weft_event_set(gate), 0);
+}
 
 /* ---- The server ---- */
 
@@ -86,10 +92,18 @@ static WEFT_ASYNC(handler)
             self->left -= (int64_t)self->len;
             if (weft_http_write(self->request, piece, self->len) < 0)
                 WEFT_FAIL(-EIO);
+            test_seen.written += (int64_t)self->len;
             WEFT_AWAIT(weft_http_drain(self->request));
         }
         WEFT_AWAIT(weft_http_end(self->request));
+    } else if (strcmp(weft_http_request_path(self->request), "/together") == 0) {
+        if (++test_seen.together >= number(self->request, "n"))
+            test_open_gate();
+        WEFT_AWAIT(weft_event_wait(gate));
+        WEFT_AWAIT(weft_http_respond(self->request, 200, NULL, "together", 8));
     } else if (strcmp(weft_http_request_path(self->request), "/count") == 0) {
+        if (number(self->request, "held"))
+            WEFT_AWAIT(weft_event_wait(gate));
         self->text = malloc(4096);
         for (self->left = 0;; self->left += (int64_t)self->len) {
             WEFT_AWAIT_INTO(self->len, weft_http_read(self->request, self->text, 4096));
@@ -172,6 +186,7 @@ const char *test_raw_server(const char *text, size_t len, enum test_manner manne
 
 static void begin(void)
 {
+    gate = weft_event_new();
     server = weft_http_server_new(NULL);
     cr_assert_not_null(server);
     cr_assert_eq(weft_http_route(server, "/...", handler), 0);
@@ -215,6 +230,7 @@ void test_client_end(void)
     weft_listener_free(raw);
     raw = NULL;
     weft_http_server_free(server);
+    weft_event_free(gate);
     weft_test_loop_end();
 }
 

@@ -14,6 +14,8 @@
  *   /status?code=N  "status N"                  line, its body
  *   /go?code=N&to=URL  a redirect      /slow?ms=N  sleeps, then "slow"
  *   /big?len=N  so many 'x', streamed  /count   how many bytes the body has
+ *   /together?n=N  waits until N of them are there, or for the gate, then "together"
+ *   /count?held=1  reads nothing before the gate is open
  *   /cookie  sets c=1; path=/          /fail?times=N&after=S  503 so often, then "at last"
  */
 void test_client_begin(void);
@@ -34,9 +36,13 @@ extern char test_base[64]; /* "http://127.0.0.1:PORT" */
 
 /* What the server saw. */
 extern struct test_seen {
-    int requests;  /* begun */
-    int cancelled; /* handlers whose client went away */
+    int requests;    /* begun */
+    int together;    /* of /together */
+    int64_t written; /* of /big, so far */
+    int cancelled;   /* handlers whose client went away */
 } test_seen;
+
+void test_open_gate(void);
 
 /* Wait for a request (consumed): its response, to be freed; NULL: it failed, see test_failure. */
 weft_http_response *test_response(weft_future *future);
