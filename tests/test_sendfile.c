@@ -267,6 +267,19 @@ Test(sendfile, peer_that_goes_away_is_met_by_the_next_call)
     end(stream);
 }
 
+Test(sendfile, peer_that_goes_away_is_met_by_a_drain_and_a_close_too)
+{
+    weft_stream *stream = open_all();
+    weft_future *sending = begin(stream);
+    close(peer);
+    peer = -1;
+    cr_assert_gt(weft_test_count(sending), 0);
+    cr_assert_eq(weft_test_ended(weft_drain(stream)), -EPIPE);
+    cr_assert_eq(weft_write_eof(stream), -EPIPE);
+    cr_assert_eq(weft_test_ended(weft_close(stream)), -EPIPE);
+    end(NULL);
+}
+
 Test(sendfile, failure_of_the_connection_ends_it)
 {
     weft_stream *stream = open_all();

@@ -240,7 +240,16 @@ void weft__sending_go_on(weft_stream *stream, int status)
 /* The connection has failed, not the file: so will whatever is written later. */
 static bool is_of_socket(int error)
 {
-    return error == EPIPE || error == ECONNRESET || error == ETIMEDOUT;
+    switch (error) {
+    case EPIPE:
+    case ECONNRESET:
+    case ETIMEDOUT:
+    case EHOSTUNREACH: /* as well as this: what a router has said while nobody answered */
+    case ENETUNREACH:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* A job has sent some, and stopped for the reason `why`. */
