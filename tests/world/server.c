@@ -26,6 +26,8 @@
 #include <weft/websocket.h>
 #include <weft/weft.h>
 
+#include "crc.h"
+
 enum { PIECE = 64 * 1024, PERIOD = 65521 /* a prime: what is shifted does not look the same */ };
 
 /* [loop] */
@@ -35,26 +37,6 @@ static struct {
 } gate;
 
 /* ---- Bytes ---- */
-
-static uint32_t crc_table[256]; /* [const] after main() began */
-
-static void fill_crc_table(void)
-{
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t crc = i;
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc & 1 ? crc >> 1 ^ 0xEDB88320u : crc >> 1;
-        crc_table[i] = crc;
-    }
-}
-
-static uint32_t crc_of(uint32_t crc, const char *data, size_t len)
-{
-    crc = ~crc;
-    for (size_t i = 0; i < len; i++)
-        crc = crc_table[(crc ^ (unsigned char)data[i]) & 0xFF] ^ crc >> 8;
-    return ~crc;
-}
 
 /* The `len` bytes at `offset` of a text without end. */
 static void put_text(char *data, int64_t offset, size_t len)
@@ -507,7 +489,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: server FOLDER [CERTIFICATE KEY]\n");
         return 2;
     }
-    fill_crc_table();
     return weft_run(serve, .folder = argv[1], .certificate = argc > 2 ? argv[2] : NULL,
                     .key = argc > 2 ? argv[3] : NULL);
 }

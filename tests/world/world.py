@@ -113,9 +113,9 @@ def port_answers(program, host, port):
                 raise AssertionError(f"it does not start: {program.said()}") from None
 
 
-def free_address():
-    """(host, port) on which nobody listens, and on which nobody else is given a port by the kernel."""
-    host = "127.%d.%d.%d" % (64 + os.getpid() % 64, os.getpid() // 64 % 256, os.urandom(1)[0] or 1)
+def free_address(host=None):
+    """(host, port) on which nobody listens; if it may be any host, one on which nobody else is given a port."""
+    host = host or "127.%d.%d.%d" % (64 + os.getpid() % 64, os.getpid() // 64 % 256, os.urandom(1)[0] or 1)
     with socket.create_server((host, 0)) as one:
         return host, one.getsockname()[1]
 
