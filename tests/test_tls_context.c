@@ -89,7 +89,7 @@ Test(tls_context, a_key_may_have_a_password_and_nobody_is_asked_for_it)
         .chain = test_server->chain, .key = key, .password = "secret"};
     server = test_server_context(&(struct weft_tls_options){.certificates = &certificate});
     certificate.password = NULL;
-    cr_assert(refused(certificate, WEFT_ECERT, "a text: no key without a password"));
+    cr_assert(refused(certificate, WEFT_ECERT, "a text: no private key that needs no password"));
     certificate.password = "wrong";
     cr_assert(refused(certificate, WEFT_ECERT, "a text: no key that the password opens"));
     end();
@@ -116,7 +116,7 @@ Test(tls_context, what_is_in_a_file_is_checked)
     certificate.chain = broken;
     cr_assert(refused(certificate, WEFT_ECERT, "broken: no certificate"));
     certificate = (struct weft_tls_certificate){test_server->chain, nothing, NULL};
-    cr_assert(refused(certificate, WEFT_ECERT, "nothing: no key"));
+    cr_assert(refused(certificate, WEFT_ECERT, "nothing: no private key"));
     certificate.key = test_ca->key;
     cr_assert(refused(certificate, WEFT_ECERT, "this is not the key of the certificate"));
     const struct weft_tls_options options = {.ca = nothing};
@@ -376,7 +376,7 @@ Test(tls_context, a_reload_that_fails_changes_nothing)
     cr_assert(!resumes("example.org"));
     test_file("key.pem", "no key\n");
     cr_assert_eq(test_wait_for(weft_tls_reload(server)), WEFT_ECERT);
-    cr_assert(test_says("key.pem: no key"));
+    cr_assert(test_says("key.pem: no private key"));
     cr_assert(resumes("example.org"));
     cr_assert_eq(test_wait_for(weft_tls_reload(NULL)), -EINVAL);
     end();

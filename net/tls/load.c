@@ -122,7 +122,7 @@ static weft_result load_key(struct weft__tls_pair *pair, const struct weft_tls_c
     if (!pair->key)
         return weft__tls_load_failed(WEFT_ECERT,
                                      from->password ? "no key that the password opens"
-                                                    : "no key without a password",
+                                                    : "no private key that needs no password",
                                      source);
     if (!X509_check_private_key(pair->certificate, pair->key))
         return weft__tls_load_failed(WEFT_ECERT, "this is not the key of the certificate", source);
