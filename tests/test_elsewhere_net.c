@@ -74,38 +74,39 @@ static bool says(const char *text)
     return !text || (*text && strcmp(text, "?") != 0);
 }
 
-#define CALLS_OF_STREAMS(X)                                                   \
-    X(Z, weft_at_eof, weft_at_eof(s->stream))                                 \
-    X(F, weft_close, weft_close(s->stream))                                   \
-    X(S, weft_consume, weft_consume(s->stream, 0))                            \
-    X(F, weft_drain, weft_drain(s->stream))                                   \
-    X(F, weft_fill, weft_fill(s->stream, 0))                                  \
-    X(Z, weft_peek, weft_peek(s->stream, &(size_t){0}))                       \
-    X(Z, weft_process_take_stderr, weft_process_take_stderr(s->process))      \
-    X(Z, weft_process_take_stdin, weft_process_take_stdin(s->process))        \
-    X(Z, weft_process_take_stdout, weft_process_take_stdout(s->process))      \
-    X(F, weft_read, weft_read(s->stream, (char[1]){0}, 1))                    \
-    X(F, weft_read_exactly, weft_read_exactly(s->stream, (char[1]){0}, 1))    \
-    X(F, weft_read_line, weft_read_line(s->stream, 0))                        \
-    X(F, weft_read_until, weft_read_until(s->stream, "\n", 1, 0))             \
-    X(V, weft_stream_free, weft_stream_free(s->stream))                       \
-    X(Z, weft_stream_local, says(weft_stream_local(s->stream)))               \
-    X(N, weft_stream_new, weft_stream_new(s->spare))                          \
-    X(Z, weft_stream_peer, says(weft_stream_peer(s->stream)))                 \
-    X(S, weft_stream_set_limits, weft_stream_set_limits(s->stream, NULL))     \
-    X(S, weft_write, weft_write(s->stream, "x", 1))                           \
-    X(S, weft_write_eof, weft_write_eof(s->stream))                           \
-    X(Z, weft_write_pending, weft_write_pending(s->stream))                   \
-    X(N, weft_listen, weft_listen("127.0.0.1:0", echo, .greeting = ""))       \
-    X(V, weft_listener_abort, weft_listener_abort(s->listener))               \
-    X(Z, weft_listener_address, says(weft_listener_address(s->listener)))     \
-    X(Z, weft_listener_address_at, weft_listener_address_at(s->listener, 0))  \
-    X(Z, weft_listener_connections, weft_listener_connections(s->listener))   \
-    X(F, weft_listener_drain, weft_listener_drain(s->listener))               \
-    X(V, weft_listener_free, weft_listener_free(s->listener))                 \
-    X(V, weft_listener_get_stats,                                             \
-      weft_listener_get_stats(s->listener, &(struct weft_listener_stats){0})) \
-    X(S, weft_listener_port, weft_listener_port(s->listener))                 \
+#define CALLS_OF_STREAMS(X)                                                             \
+    X(Z, weft_at_eof, weft_at_eof(s->stream))                                           \
+    X(F, weft_close, weft_close(s->stream))                                             \
+    X(S, weft_consume, weft_consume(s->stream, 0))                                      \
+    X(F, weft_drain, weft_drain(s->stream))                                             \
+    X(F, weft_fill, weft_fill(s->stream, 0))                                            \
+    X(Z, weft_peek, weft_peek(s->stream, &(size_t){0}))                                 \
+    X(Z, weft_process_take_stderr, weft_process_take_stderr(s->process))                \
+    X(Z, weft_process_take_stdin, weft_process_take_stdin(s->process))                  \
+    X(Z, weft_process_take_stdout, weft_process_take_stdout(s->process))                \
+    X(F, weft_read, weft_read(s->stream, (char[1]){0}, 1))                              \
+    X(F, weft_read_exactly, weft_read_exactly(s->stream, (char[1]){0}, 1))              \
+    X(F, weft_read_line, weft_read_line(s->stream, 0))                                  \
+    X(F, weft_read_until, weft_read_until(s->stream, "\n", 1, 0))                       \
+    X(V, weft_stream_free, weft_stream_free(s->stream))                                 \
+    X(Z, weft_stream_local, says(weft_stream_local(s->stream)))                         \
+    X(N, weft_stream_new, weft_stream_new(s->spare))                                    \
+    X(Z, weft_stream_peer, says(weft_stream_peer(s->stream)))                           \
+    X(S, weft_stream_set_limits, weft_stream_set_limits(s->stream, NULL))               \
+    X(S, weft_write, weft_write(s->stream, "x", 1))                                     \
+    X(S, weft_write_eof, weft_write_eof(s->stream))                                     \
+    X(Z, weft_write_pending, weft_write_pending(s->stream))                             \
+    X(N, weft_listen, weft_listen("127.0.0.1:0", echo, .greeting = ""))                 \
+    X(N, weft_listen_with, weft_listen_with(NULL, "127.0.0.1:0", echo, .greeting = "")) \
+    X(V, weft_listener_abort, weft_listener_abort(s->listener))                         \
+    X(Z, weft_listener_address, says(weft_listener_address(s->listener)))               \
+    X(Z, weft_listener_address_at, weft_listener_address_at(s->listener, 0))            \
+    X(Z, weft_listener_connections, weft_listener_connections(s->listener))             \
+    X(F, weft_listener_drain, weft_listener_drain(s->listener))                         \
+    X(V, weft_listener_free, weft_listener_free(s->listener))                           \
+    X(V, weft_listener_get_stats,                                                       \
+      weft_listener_get_stats(s->listener, &(struct weft_listener_stats){0}))           \
+    X(S, weft_listener_port, weft_listener_port(s->listener))                           \
     X(V, weft_listener_stop, weft_listener_stop(s->listener))
 
 #define CALLS_OF_SERVERS(X)                                                                        \
@@ -114,6 +115,7 @@ static bool says(const char *text)
     X(Z, weft_http_mount, weft_http_mount(s->server, "/mounted"))                                  \
     X(S, weft_http_route, weft_http_route(s->server, "/twice", holds, .stage = NULL))              \
     X(N, weft_http_serve, weft_http_serve("127.0.0.1:0", holds, .stage = NULL))                    \
+    X(N, weft_http_serve_with, weft_http_serve_with(NULL, "127.0.0.1:0", holds, .stage = NULL))    \
     X(V, weft_http_server_abort, weft_http_server_abort(s->server))                                \
     X(Z, weft_http_server_address, says(weft_http_server_address(s->server)))                      \
     X(F, weft_http_server_drain, weft_http_server_drain(s->server))                                \

@@ -178,10 +178,7 @@ WEFT_PUBLIC weft_http_server *weft_http_server_new(const struct weft_http_server
  */
 #define weft_http_mount(where, prefix) weft__http_mount(WEFT__HTTP_ROUTER(where), (prefix))
 
-/**
- * The router of all paths of a server, for functions that take one.
- * Thread: any. Since: 0.1
- */
+/** The router of all paths of a server, for functions that take one. Thread: any. Since: 0.1 */
 WEFT_PUBLIC weft_http_router *weft_http_server_router(weft_http_server *server);
 
 /**
@@ -220,21 +217,15 @@ WEFT_PUBLIC WEFT_MUST_CHECK int weft_http_server_listen_tls(weft_http_server *se
 #define weft_http_serve(address, ...) \
     WEFT__HTTP_SERVE(NULL, address, __VA_ARGS__, .weft_frame = {0, 0})
 
-/** weft_http_serve() with options: `weft_http_serve_with(&(struct
- * weft_http_server_options){.max_body = 1 << 24}, "*:80", hello)`. */
+/** weft_http_serve() with options: `weft_http_serve_with(&(struct weft_http_server_options){.max_body
+ * = 1 << 24}, "*:80", hello)`. Thread: loop. Since: 0.1 */
 #define weft_http_serve_with(options, address, ...) \
     WEFT__HTTP_SERVE(options, address, __VA_ARGS__, .weft_frame = {0, 0})
 
-/**
- * The port of the first address; 0 for a unix socket, or if there is none.
- * Thread: loop. Since: 0.1
- */
+/** The port of the first address; 0: a unix socket, or none. Thread: loop. Since: 0.1 */
 WEFT_PUBLIC int weft_http_server_port(const weft_http_server *server);
 
-/**
- * The first address, port included: "127.0.0.1:8080"; "" if there is none. Borrowed.
- * Thread: loop. Since: 0.1
- */
+/** The first address, port included; "" if there is none. Borrowed. Thread: loop. Since: 0.1 */
 WEFT_PUBLIC const char *weft_http_server_address(const weft_http_server *server);
 
 /** What a server has done so far. */
@@ -334,10 +325,7 @@ WEFT_PUBLIC const char *weft_http_request_target(const weft_http_request *reques
  */
 WEFT_PUBLIC const char *weft_http_request_path(const weft_http_request *request);
 
-/**
- * What the "..." of the route stands for in the path, decoded: never NULL; "" for other routes.
- * Thread: loop. Since: 0.1
- */
+/** What the route's "..." stands for, decoded; "" for other routes. Thread: loop. Since: 0.1 */
 WEFT_PUBLIC const char *weft_http_request_tail(const weft_http_request *request);
 
 /**
@@ -369,10 +357,7 @@ WEFT_PUBLIC const char *weft_http_request_query_string(const weft_http_request *
 WEFT_PUBLIC const char *weft_http_request_header(const weft_http_request *request,
                                                  const char *name);
 
-/**
- * The name and the value of the header at `index`, from 0; false behind the last.
- * Thread: loop. Since: 0.1
- */
+/** Name and value of the header at `index`; false behind the last. Thread: loop. Since: 0.1 */
 WEFT_PUBLIC bool weft_http_request_header_at(const weft_http_request *request, size_t index,
                                              const char **ret_name, const char **ret_value);
 
