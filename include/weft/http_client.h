@@ -38,7 +38,8 @@
  * Certificates are verified, and the names in them, unless a session says otherwise.
  *
  * Process-wide: the first session calls curl_global_init(), which is never undone. Nothing is read
- * from the environment: neither proxies nor CA files.
+ * from the environment: neither proxies nor CA files. A program whose users expect it passes
+ * getenv("https_proxy") and getenv("no_proxy") on.
  */
 #ifndef WEFT_HTTP_CLIENT_H
 #define WEFT_HTTP_CLIENT_H
@@ -122,6 +123,8 @@ struct weft_http_session_options {
     struct weft_http_retry retry;
 
     const char *proxy; /* "http://[user:password@]host:port", https, socks5, socks5h; NULL: none */
+    const char *no_proxy; /* hosts that are asked without it, and all below them, between commas or
+                             blanks: "localhost, 10.0.0.1, example.org"; "*": all; NULL: none */
     const char *unix_socket; /* connect to "unix:/path" or "unix:@name" instead of any host */
 
     const char *ca_file;      /* trust the certificates in this file; NULL: those of the system */

@@ -39,12 +39,13 @@ struct http_prepare {
 static bool is_to_look_up(const weft_http_session *session, const struct weft__client_url *host)
 {
     return !session->defaults.unix_socket && !weft__client_url_is_numeric(host) &&
-           (!session->proxy.host || session->looks_up_behind_proxy);
+           (!weft__client_session_uses_proxy(session, host) || session->looks_up_behind_proxy);
 }
 
-static bool is_proxy_to_look_up(const weft_http_session *session)
+static bool is_proxy_to_look_up(const weft_http_session *session,
+                                const struct weft__client_url *host)
 {
-    return session->proxy.host && !session->defaults.unix_socket &&
+    return weft__client_session_uses_proxy(session, host) && !session->defaults.unix_socket &&
            !weft__client_url_is_numeric(&session->proxy);
 }
 
@@ -78,7 +79,7 @@ static WEFT_ASYNC(http_prepare)
         WEFT_AWAIT_INTO(self->addresses, look_up(&self->request->url));
     if (keep_addresses(self, &self->request->url) < 0)
         WEFT_FAIL(-ENOMEM);
-    if (is_proxy_to_look_up(self->request->session))
+    if (is_proxy_to_look_up(self->request->session, &self->request->url))
         WEFT_AWAIT_INTO(self->addresses, look_up(&self->request->session->proxy));
     if (keep_addresses(self, &self->request->session->proxy) < 0)
         WEFT_FAIL(-ENOMEM);

@@ -63,7 +63,7 @@ static int set_base(struct weft__client_defaults *defaults, const char *base)
     return 0;
 }
 
-static int set_proxy(weft_http_session *session, const char *proxy)
+static int set_proxy(weft_http_session *session, const char *proxy, const char *no_proxy)
 {
     if (!proxy)
         return 0;
@@ -72,7 +72,9 @@ static int set_proxy(weft_http_session *session, const char *proxy)
     int status = weft__client_url_parse_proxy(proxy, &session->proxy);
     if (status < 0)
         return status;
-    return copy(&session->defaults.proxy, proxy) ? 0 : -ENOMEM;
+    return copy(&session->defaults.proxy, proxy) && copy(&session->defaults.no_proxy, no_proxy)
+               ? 0
+               : -ENOMEM;
 }
 
 static int set_fields(struct weft__client_defaults *defaults,
@@ -108,7 +110,7 @@ static int take_options(weft_http_session *session, const struct weft_http_sessi
     set_numbers(defaults, options);
     int status = set_base(defaults, options->base_url);
     if (status == 0)
-        status = set_proxy(session, options->proxy);
+        status = set_proxy(session, options->proxy, options->no_proxy);
     if (status == 0)
         status = set_unix_socket(defaults, options->unix_socket);
     if (status == 0)
@@ -223,6 +225,7 @@ static void free_defaults(struct weft__client_defaults *defaults)
 {
     weft__companion_free(defaults->base_url);
     weft__companion_free(defaults->proxy);
+    weft__companion_free(defaults->no_proxy);
     weft__companion_free(defaults->unix_socket);
     curl_slist_free_all(defaults->fields);
 }
@@ -277,6 +280,13 @@ void weft__client_session_unref(weft_http_session *session)
     weft__client_url_free(&session->proxy);
     free_defaults(&session->defaults);
     weft__companion_free(session);
+}
+
+bool weft__client_session_uses_proxy(const weft_http_session *session,
+                                     const struct weft__client_url *url)
+{
+    const char *excepted = session->defaults.no_proxy;
+    return session->proxy.host && !(excepted && weft__client_url_is_listed(url, excepted));
 }
 
 void weft__client_session_enter(weft_http_session *session)

@@ -18,6 +18,7 @@
 struct weft__client_defaults {
     unsigned flags;
     char *base_url, *proxy; /* owned; NULL: none */
+    char *no_proxy;         /* owned; NULL: none */
     char *unix_socket;      /* owned; "/path" or "@name"; NULL: none */
     struct curl_slist *fields;
     size_t max_body;
@@ -55,6 +56,10 @@ weft_future *weft__client_refuse(int status);
 
 weft_http_session *weft__client_session_ref(weft_http_session *session);
 void weft__client_session_unref(weft_http_session *session);
+
+/** Is a request to there made by the session's proxy? */
+bool weft__client_session_uses_proxy(const weft_http_session *session,
+                                     const struct weft__client_url *url);
 
 /** One more that uses it, and one less. */
 void weft__client_session_enter(weft_http_session *session);

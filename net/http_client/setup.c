@@ -98,6 +98,14 @@ static CURLcode set_version(CURL *easy, unsigned flags)
     return code;
 }
 
+/* An address in numbers, which was not looked up, where libcurl looks at one all the same. */
+static bool has_numbers(const struct weft__client_transfer *transfer)
+{
+    const weft_http_session *session = transfer->session;
+    return session->looks_up_behind_proxy && (weft__client_url_is_numeric(&session->proxy) ||
+                                              weft__client_url_is_numeric(&transfer->request->url));
+}
+
 /*
  * After this time libcurl tries the other family of addresses, if there is one: but it looks in any
  * case, at all transfers whose time has come, in one call. So where there is one family it never
@@ -118,7 +126,8 @@ static CURLcode set_route(CURL *easy, struct weft__client_transfer *transfer,
     CURLcode code = CURLE_OK;
     bool is_abstract = defaults->unix_socket && defaults->unix_socket[0] == '@';
     SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_PROXY, defaults->proxy ? defaults->proxy : "");
+    bool has_proxy = weft__client_session_uses_proxy(transfer->session, &transfer->request->url);
+    SET(CURLOPT_PROXY, has_proxy ? defaults->proxy : "");
     SET(CURLOPT_NOPROXY, "");
     if (defaults->unix_socket && is_abstract)
         SET(CURLOPT_ABSTRACT_UNIX_SOCKET, defaults->unix_socket + 1);
@@ -127,7 +136,7 @@ static CURLcode set_route(CURL *easy, struct weft__client_transfer *transfer,
     SET(CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS, patience(transfer, has_both_families));
     SET(CURLOPT_RESOLVE, transfer->known);
     SET(CURLOPT_RESOLVER_START_FUNCTION, refuse_look_up);
-    SET(CURLOPT_RESOLVER_START_DATA, transfer->known ? NULL : transfer);
+    SET(CURLOPT_RESOLVER_START_DATA, transfer->known && !has_numbers(transfer) ? NULL : transfer);
     return code;
 }
 

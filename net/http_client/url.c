@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "net/http_client/text.h"
 
@@ -142,4 +143,33 @@ bool weft__client_url_is_numeric(const struct weft__client_url *url)
 {
     struct in_addr address;
     return url->host[0] == '[' || inet_pton(AF_INET, url->host, &address) == 1;
+}
+
+/* "www.example.org" is below "example.org"; an address in numbers is only the same as itself. */
+static bool is_at_or_below(const struct weft__client_url *url, const char *name, size_t len)
+{
+    const char *host = url->host + (url->host[0] == '[');
+    size_t host_len = strcspn(host, "]");
+    if (len > host_len || (len < host_len && weft__client_url_is_numeric(url)))
+        return false;
+    const char *end = host + host_len - len;
+    return strncasecmp(end, name, len) == 0 && (len == host_len || end[-1] == '.');
+}
+
+bool weft__client_url_is_listed(const struct weft__client_url *url, const char *list)
+{
+    static const char gaps[] = ", \t";
+    for (list += strspn(list, gaps); *list; list += strspn(list, gaps)) {
+        size_t len = strcspn(list, gaps);
+        const char *name = list + strspn(list, ".[");
+        size_t name_len = (size_t)(list + len - name);
+        if (len == 1 && *list == '*')
+            return true;
+        if (name_len > 0 && name[name_len - 1] == ']')
+            name_len--;
+        if (name_len > 0 && is_at_or_below(url, name, name_len))
+            return true;
+        list += len;
+    }
+    return false;
 }

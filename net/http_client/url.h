@@ -29,6 +29,9 @@ bool weft__client_url_is_same_origin(const struct weft__client_url *a,
                                      const struct weft__client_url *b);
 
 /** True for an address that needs no look-up. */
+/** Is its host in a list of hosts, or below one of them; "*" is all. */
+bool weft__client_url_is_listed(const struct weft__client_url *url, const char *list);
+
 bool weft__client_url_is_numeric(const struct weft__client_url *url);
 
 #endif
