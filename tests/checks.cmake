@@ -16,6 +16,8 @@ add_test(NAME check.layers COMMAND ${checks}/check_layers)
 add_test(NAME check.memory COMMAND ${checks}/check_memory)
 add_test(NAME check.threads COMMAND ${checks}/check_threads)
 add_test(NAME check.mutations COMMAND ${checks}/mutation/run --list)
+add_test(NAME check.needs
+  COMMAND ${checks}/check_needs $<TARGET_FILE:weft> ${CMAKE_C_COMPILER})
 add_test(NAME check.banned COMMAND ${checks}/check_banned)
 add_test(NAME check.docs COMMAND ${checks}/check_docs)
 add_test(NAME check.docs_finds_faults COMMAND ${checks}/check_docs tests/harness/page.md)
