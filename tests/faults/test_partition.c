@@ -257,6 +257,22 @@ static void lose_for_a_while(const struct flight *flight)
     tls_end();
 }
 
+/* Its connect may have a deadline of its own. */
+Test(partition, of_a_handshake_ends_a_connect_that_has_a_deadline)
+{
+    tls_begin(WEFT_TLS_1_3, 0);
+    wire_cut_at(WIRE_FAR, 0);
+    cr_assert_eq(scene_ends(weft_connect_with(
+                     (&(struct weft_connect_options){
+                         .tls = tls.client, .server_name = "example.org", .timeout = HANDSHAKE}),
+                     WIRE_FAR_4 ":7")),
+                 -ETIMEDOUT);
+    cr_assert(says(WIRE_FAR_4 ":7: no end of the TLS handshake yet"));
+    wire_heal();
+    scene_until(has_gone, NULL);
+    tls_end();
+}
+
 static const struct flight flights[] = {
     {WEFT_TLS_1_3, WIRE_NEAR, 0, true, true},  /* ClientHello */
     {WEFT_TLS_1_3, WIRE_FAR, 0, true, true},   /* ServerHello … Finished */

@@ -3,7 +3,8 @@
  * A thousand clients that do everything as slowly as they can (slowloris), and others that just ask: those
  * are all served, meanwhile, and the slow ones are all shown out by the deadline that is theirs.
  *
- * A third sends a head a byte at a time, a third a body, a third asks for much and reads nothing.
+ * A part sends a head a byte at a time, one a body, one its side of a handshake of TLS, and one asks for
+ * much and reads nothing.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -19,15 +20,22 @@
 
 TestSuite(slow, .timeout = 120);
 
-enum { MANY = 1000, KINDS = 3, MUCH_EACH = 256 * 1024 };
+enum { MANY = 1000, MUCH_EACH = 256 * 1024 };
 #define NEAR WEFT_S(2)
 
-enum kind { SLOW_HEAD, SLOW_BODY, SLOW_READER };
+#ifdef WEFT_TEST_TLS
+enum kind { SLOW_HEAD, SLOW_BODY, SLOW_READER, SLOW_HANDSHAKE, KINDS };
+#else
+enum kind { SLOW_HEAD, SLOW_BODY, SLOW_READER, KINDS };
+#endif
 
 static const char *const beginnings[KINDS] = {
     "GET /hello HTTP/1.1\r\nHost: x\r\nX-Long: ",
     "POST /count HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n",
     "GET /much HTTP/1.1\r\nHost: x\r\n\r\n",
+#ifdef WEFT_TEST_TLS
+    "\x16\x03\x01\x3f\x01\x01", /* a ClientHello of 16 KB */
+#endif
 };
 
 static struct client {
@@ -39,17 +47,23 @@ static unsigned refused[KINDS]; /* with a 408 */
 static unsigned gone[KINDS];
 static size_t here;
 
+static int port_of(enum kind kind)
+{
+    return kind <= SLOW_READER ? SERVED_HTTP : SERVED_TLS;
+}
+
 static void open_all(void)
 {
-    int fds[MANY / 4];
-    for (size_t i = 0; i < MANY; i++) {
-        if (i % (MANY / 4) == 0)
-            served_connect_many(SERVED_HTTP, fds, MANY / 4);
-        clients[i] = (struct client){fds[i % (MANY / 4)], (enum kind)(i % KINDS)};
-        cr_assert(served_send(clients[i].fd, beginnings[clients[i].kind]));
-        cr_assert_eq(fcntl(clients[i].fd, F_SETFL, O_NONBLOCK), 0);
+    int fds[MANY / KINDS + 1];
+    for (unsigned kind = 0; kind < KINDS; kind++) {
+        size_t many = (MANY + KINDS - 1 - kind) / KINDS;
+        served_connect_many(port_of((enum kind)kind), fds, many);
+        for (size_t i = 0; i < many; i++) {
+            clients[here++] = (struct client){fds[i], (enum kind)kind};
+            cr_assert(served_send(fds[i], beginnings[kind]));
+            cr_assert_eq(fcntl(fds[i], F_SETFL, O_NONBLOCK), 0);
+        }
     }
-    here = MANY;
 }
 
 static void show_out(struct client *client)
@@ -136,13 +150,13 @@ Test(slow, clients_by_the_thousand_keep_nobody_from_being_served)
     close(kept);
     served_wait_for_none(&served);
     struct served_stats stats = served_stats(&served);
+    printf("%d slow clients: %u of %u slow heads and %u of %u slow bodies had a 408\n", (int)MANY,
+           refused[SLOW_HEAD], gone[SLOW_HEAD], refused[SLOW_BODY], gone[SLOW_BODY]);
+    printf("%u slow readers were reset, %u slow handshakes ended\n", gone[SLOW_READER],
+           MANY - gone[SLOW_HEAD] - gone[SLOW_BODY] - gone[SLOW_READER]);
     printf(
-        "%d slow clients: %u of %u slow heads and %u of %u slow bodies had a 408, %u slow readers "
-        "were reset\n%zu requests of others were served meanwhile; at most %zu KiB of memory, "
-        "%zu at the end\n",
-        (int)MANY, refused[SLOW_HEAD], gone[SLOW_HEAD], refused[SLOW_BODY], gone[SLOW_BODY],
-        gone[SLOW_READER], served_meanwhile, (most - before) / 1024,
-        (served_memory(&served) - before) / 1024);
+        "%zu requests of others were served meanwhile; at most %zu KiB of memory, %zu at the end\n",
+        served_meanwhile, (most - before) / 1024, (served_memory(&served) - before) / 1024);
     cr_assert_gt(refused[SLOW_HEAD], 0);
     cr_assert_gt(refused[SLOW_BODY], 0);
     cr_assert_eq(stats.reports, 0);
