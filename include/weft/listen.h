@@ -119,7 +119,8 @@ struct weft_listen_options {
  */
 #define weft_listen(addresses, ...) WEFT__LISTEN(NULL, addresses, __VA_ARGS__, .weft_frame = {0, 0})
 
-/** weft_listen() with options: `weft_listen_with(&options, "*:80", serve, .config = config)`.
+/** weft_listen() with options: `weft_listen_with(&options, "*:80", serve, .config = config)`. A literal
+ * with several fields needs parentheses: `weft_listen_with((&(struct weft_listen_options){…}), …)`.
  * Thread: loop. Since: 0.1 */
 #define weft_listen_with(options, addresses, ...) \
     WEFT__LISTEN(options, addresses, __VA_ARGS__, .weft_frame = {0, 0})
