@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
-#include <weft/sendfile.h>
 
 #include "core/memory.h"
 #include "core/text.h"
@@ -276,12 +275,11 @@ static int check_answer(const weft__http_exchange *request, int status, const ch
     return 0;
 }
 
-int weft__http_send_whole(weft__http_exchange *request, const char *content_type, const void *data,
-                          size_t len)
+/* Of request->length bytes, if that is known. */
+static inline int send_whole(weft__http_exchange *request, const char *content_type,
+                             const void *data, size_t len)
 {
     struct head head;
-    if (request->length >= 0)
-        request->length = (int64_t)len;
     begin_head(&head);
     add_head(&head, request, content_type);
     if (!request->bodiless)
@@ -292,11 +290,25 @@ int weft__http_send_whole(weft__http_exchange *request, const char *content_type
     return sent;
 }
 
+static inline weft_future *respond_whole(weft__http_exchange *request, const char *content_type,
+                                         const void *data, size_t len)
+{
+    int sent = send_whole(request, content_type, data, len);
+    return sent < 0 ? weft__http_failed(request, sent) : weft__http_drain(request);
+}
+
+int weft__http_send_whole(weft__http_exchange *request, const char *content_type, const void *data,
+                          size_t len)
+{
+    request->length = (int64_t)len;
+    return send_whole(request, content_type, data, len);
+}
+
 weft_future *weft__http_respond_whole(weft__http_exchange *request, const char *content_type,
                                       const void *data, size_t len)
 {
-    int sent = weft__http_send_whole(request, content_type, data, len);
-    return sent < 0 ? weft__http_failed(request, sent) : weft__http_drain(request);
+    request->length = (int64_t)len;
+    return respond_whole(request, content_type, data, len);
 }
 
 static weft_future *respond(weft__http_exchange *request, int status, const char *content_type,
@@ -312,7 +324,7 @@ static weft_future *respond(weft__http_exchange *request, int status, const char
     request->bodiless = is_bodiless(request, status);
     if (request->encoding.codec)
         coded = weft__http_code_whole(request, content_type, data, len);
-    return coded ? coded : weft__http_respond_whole(request, content_type, data, len);
+    return coded ? coded : respond_whole(request, content_type, data, len);
 }
 
 weft_future *weft_http_respond(weft_http_request *handle, int status, const char *content_type,
@@ -442,50 +454,6 @@ int weft_http_write(weft_http_request *handle, const void *data, size_t len)
         request->length -= (int64_t)len;
     return status;
 }
-
-/* ---- Files ---- */
-
-int64_t weft__http_written(const weft__http_exchange *request)
-{
-    if (request->file_at < 0)
-        return request->written;
-    return request->written + (int64_t)request->stream->written - request->file_at;
-}
-
-bool weft__http_can_sendfile(weft_http_request *handle)
-{
-    const uint32_t odd = WEFT__STREAM_PIPE | WEFT__STREAM_FILTERED | WEFT__STREAM_BY_HAND;
-    const weft__http_exchange *request = weft__http_alive(handle);
-    return request && !request->coder && !request->chunked && !(request->stream->flags & odd);
-}
-
-weft_future *weft__http_sendfile(weft_http_request *handle, int fd, int64_t offset, size_t len)
-{
-    weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
-    if (!request)
-        return weft__http_gone_future();
-    int status = weft__http_send_head(request);
-    if (status < 0)
-        return weft__http_failed(request, status);
-    request->file_at = (int64_t)request->stream->written;
-    weft_future *sent = weft_sendfile(request->stream, fd, offset, len);
-    if (!weft_is_done(sent))
-        weft__http_limit_write(request->connection);
-    return sent;
-}
-
-int weft__http_file_sent(weft_http_request *handle, size_t len)
-{
-    weft__http_exchange *request = WEFT__HTTP_REQUEST(handle);
-    if (!request)
-        return weft__http_gone();
-    request->written = weft__http_written(request);
-    request->file_at = -1;
-    request->length -= (int64_t)len;
-    return 0;
-}
-
-/* ---- The end ---- */
 
 /* What ends an answer is a few bytes, and no reason to break off, however much waits. */
 static int send_end(weft__http_exchange *request, struct head *head)

@@ -21,7 +21,8 @@
  *     events.c      server-sent events
  *     cookie.c      cookies, both ways
  *     form.c        bodies that are forms; upload.c: with files
- *     static.c      files as answers; beneath.c opens them, conditional.c and ranges.c decide
+ *     static.c      files as answers; beneath.c opens them, conditional.c and ranges.c decide, by_kernel.c
+ *                   sends large ones
  *
  * and request_id.c, time_limit.c and cors.c are middleware.
  */
@@ -306,9 +307,6 @@ int weft__http_body_waited(weft__http_exchange *request, int status);
 
 void weft__http_answer_begin(weft__http_exchange *request);
 
-/** How many bytes were given to the stream. */
-int64_t weft__http_written(const weft__http_exchange *request);
-
 /** Begin anew, with what was added before the last step (`kept`). */
 void weft__http_answer_again(weft__http_exchange *request);
 
@@ -347,6 +345,15 @@ int weft__http_send_whole(weft__http_exchange *request, const char *content_type
 weft_future *weft__http_respond_whole(weft__http_exchange *request, const char *content_type,
                                       const void *data, size_t len);
 
+/** Send a piece of the body, be it empty, however much waits; `last`: and the end. 0, or as
+ * weft_write(). */
+int weft__http_send_piece(weft__http_exchange *request, const void *data, size_t len, bool last);
+
+/* ---- by_kernel.c ---- */
+
+/** How many bytes were given to the stream. */
+int64_t weft__http_written(const weft__http_exchange *request);
+
 /** Can weft__http_sendfile() send it: is nothing to be done with the bytes on their way? */
 bool weft__http_can_sendfile(weft_http_request *handle);
 
@@ -356,10 +363,6 @@ bool weft__http_can_sendfile(weft_http_request *handle);
  */
 weft_future *weft__http_sendfile(weft_http_request *handle, int fd, int64_t offset, size_t len);
 int weft__http_file_sent(weft_http_request *handle, size_t len);
-
-/** Send a piece of the body, be it empty, however much waits; `last`: and the end. 0, or as
- * weft_write(). */
-int weft__http_send_piece(weft__http_exchange *request, const void *data, size_t len, bool last);
 
 /* ---- headers.c ---- */
 
