@@ -72,7 +72,8 @@ def default_signals():
 
 
 class Program:
-    """A program that runs beside the test, and whose stderr is kept."""
+    """A program that runs beside the test, and whose stderr is kept. It does not outlive the test."""
+    started = []
 
     def __init__(self, folder, *command, **arguments):
         self.asked = False
@@ -80,10 +81,23 @@ class Program:
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, preexec_fn=default_signals,
                                             **arguments)
+        Program.started.append(self)
 
     def said(self):
         with open(self.log, encoding="utf-8", errors="replace") as log:
             return log.read()
+
+    @classmethod
+    def end_all(cls):
+        """Those that a test which failed has left."""
+        for one in cls.started:
+            one.process.terminate()  # a proxy takes its workers with it
+            try:
+                one.process.communicate(timeout=10)
+            except subprocess.TimeoutExpired:
+                one.process.kill()
+                one.process.communicate()
+        cls.started.clear()
 
     def ask_to_end(self, number=signal.SIGTERM):
         """Once: a second signal may find nobody who listens to it any more."""
@@ -180,7 +194,5 @@ def run_tests(tests, reports=None):
                     print(f"FAILED: {test.__doc__}\n{traceback.format_exc()}\nserver: {server.said()}", flush=True)
                     failed = True
                 finally:
-                    if server.process.poll() is None:
-                        server.process.kill()
-                        server.process.wait()
+                    Program.end_all()
     sys.exit(failed)
