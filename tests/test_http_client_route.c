@@ -130,6 +130,72 @@ Test(http_client_route, a_connection_has_a_deadline)
     test_client_end();
 }
 
+TestSuite(http_client_addresses, .init = test_client_begin_real, .timeout = 60);
+
+static const char *first_address;
+
+/* Every name has two addresses. */
+static int know_two(const char *name, const char *service, const struct addrinfo *hints,
+                    struct addrinfo **ret)
+{
+    (void)name;
+    struct addrinfo **last = ret;
+    int code = getaddrinfo(first_address, service, hints, ret);
+    while (code == 0 && *last)
+        last = &(*last)->ai_next;
+    return code ? code : getaddrinfo("127.0.0.1", service, hints, last);
+}
+
+/* At the server's port, and another address: one that answers nobody. */
+static int make_deaf_beside(const struct sockaddr *address, socklen_t len, int fds[3])
+{
+    int listener = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(bind(listener, address, len), 0);
+    cr_assert_eq(listen(listener, 0), 0);
+    for (int i = 0; i < 3; i++) {
+        fds[i] = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        (void)connect(fds[i], address, len);
+    }
+    return listener;
+}
+
+static void second_answers(const char *first, const struct sockaddr *address, socklen_t len)
+{
+    const char *port = strrchr(test_base, ':');
+    int fds[3], listener = make_deaf_beside(address, len, fds);
+    first_address = first;
+    weft__sys.getaddrinfo = know_two;
+    const struct weft_http_fetch_options options = {.timeouts.connect = WEFT_S(4)};
+    weft_http_response *response = test_response(
+        weft_http_fetch(test_session, "GET", test_url("http://two.test%s/hello", port), &options));
+    cr_assert_not_null(response, "%s: %s", weft_error_name(test_failure), test_message);
+    cr_assert_str_eq(weft_http_body(response, NULL), "hello");
+    weft_http_response_free(response);
+    weft__sys.getaddrinfo = getaddrinfo;
+    close(listener);
+    for (int i = 0; i < 3; i++)
+        close(fds[i]);
+    test_client_end();
+}
+
+Test(http_client_addresses, the_other_family_is_tried_when_the_first_address_does_not_answer)
+{
+    const struct sockaddr_in6 address = {.sin6_family = AF_INET6,
+                                         .sin6_addr = IN6ADDR_LOOPBACK_INIT,
+                                         .sin6_port =
+                                             htons((uint16_t)atoi(strrchr(test_base, ':') + 1))};
+    second_answers("::1", (const struct sockaddr *)&address, sizeof(address));
+}
+
+Test(http_client_addresses, the_next_one_of_its_family_is_tried_in_half_of_the_time)
+{
+    const struct sockaddr_in address = {.sin_family = AF_INET,
+                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1),
+                                        .sin_port =
+                                            htons((uint16_t)atoi(strrchr(test_base, ':') + 1))};
+    second_answers("127.0.0.2", (const struct sockaddr *)&address, sizeof(address));
+}
+
 Test(http_client_route, the_time_for_all_runs_while_a_request_waits_for_its_turn)
 {
     test_client_options((struct weft_http_session_options){.max_requests = 1});

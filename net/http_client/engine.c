@@ -95,7 +95,7 @@ static int64_t real_now(void)
 /* Is libcurl's time in this tick over? It begins with the first question. */
 static bool is_over(struct weft__client_engine *engine)
 {
-    int64_t now = real_now();
+    int64_t now = engine->clock();
     if (engine->until == 0)
         engine->until = now + BUDGET_NS;
     return now >= engine->until;
@@ -113,8 +113,10 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
         return;
     }
     want_turn(engine);
-    if (!is_over(engine))       /* else it is still ready at the next poll */
-        act(engine, fd, flags); /* the watch may be gone now */
+    if (is_over(engine)) /* it is still ready at the next poll */
+        return;
+    engine->ready++;
+    act(engine, fd, flags); /* the watch may be gone now */
 }
 
 static void unwatch(struct weft__client_engine *engine, curl_socket_t fd, struct watch *watch)
@@ -230,6 +232,14 @@ static void start_some(struct weft__client_engine *engine)
         engine->most_started = started;
 }
 
+static void begin_tick(struct weft__client_engine *engine)
+{
+    if (engine->ready > engine->most_ready)
+        engine->most_ready = engine->ready;
+    engine->ready = 0;
+    engine->until = 0;
+}
+
 static void run_turn(void *arg)
 {
     struct weft__client_engine *engine = arg;
@@ -241,7 +251,7 @@ static void run_turn(void *arg)
     }
     if (engine->first)
         start_some(engine);
-    engine->until = 0;
+    begin_tick(engine);
     harvest(engine);
     if (engine->first)
         want_turn(engine);
@@ -313,6 +323,7 @@ int weft__client_engine_init(struct weft__client_engine *engine, size_t idle)
 {
     engine->base = weft_loop_base(weft_loop_current());
     engine->end = &engine->first;
+    engine->clock = real_now;
     engine->generation = weft__companion_generation();
     weft_callback_init(&engine->turn, run_turn, engine);
     event_assign(&engine->timer, engine->base, -1, 0, on_due, engine);

@@ -19,11 +19,13 @@ struct weft__client_engine {
     struct event timer;        /* what libcurl waits for, by its own clock */
     struct weft_callback turn; /* what is to be done at the next tick */
     bool is_due;               /* libcurl's timer has fired */
-    int64_t until;             /* of this tick\'s budget, by the real clock; 0: it has not begun */
+    int64_t until;             /* of this tick's budget, by the real clock; 0: it has not begun */
+    int64_t (*clock)(void);    /* [const] the real one, but for tests */
     unsigned generation;       /* [const] of the process */
     struct weft__client_transfer *first, **end; /* that are to be started */
     uint64_t attempts, turns, connections;
     unsigned most_started;
+    unsigned ready, most_ready; /* sockets that libcurl was called for in this tick, and the most */
 };
 
 /** 0, -ENOMEM, -EIO (libcurl cannot be initialized). `idle`: how many connections are kept. */

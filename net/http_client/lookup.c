@@ -30,12 +30,12 @@ static size_t format_host(const weft_address *address, char text[ADDRESS_TEXT])
     return strlen(text);
 }
 
-static bool has_family(const weft_addresses *addresses, int family)
+static size_t count_family(const weft_addresses *addresses, int family)
 {
+    size_t count = 0;
     for (size_t i = 0; i < addresses->count; i++)
-        if (weft_address_family(&addresses->list[i]) == family)
-            return true;
-    return false;
+        count += weft_address_family(&addresses->list[i]) == family;
+    return count;
 }
 
 /* NULL: out of memory. */
@@ -57,8 +57,9 @@ int weft__client_known_add(struct weft__client_known *known, const struct weft__
                            weft_addresses *addresses)
 {
     char *entry = format_entry(url, addresses);
-    if (has_family(addresses, AF_INET) && has_family(addresses, AF_INET6))
-        known->has_both_families = true;
+    size_t fours = count_family(addresses, AF_INET), sixes = count_family(addresses, AF_INET6);
+    known->has_both_families = known->has_both_families || (fours > 0 && sixes > 0);
+    known->has_several = known->has_several || fours > 1 || sixes > 1;
     weft_addresses_free(addresses);
     known->entries[known->entries[0] ? 1 : 0] = entry;
     return entry ? 0 : -ENOMEM;

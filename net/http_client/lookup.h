@@ -12,6 +12,7 @@
 struct weft__client_known {
     char *entries
         [2]; /* as CURLOPT_RESOLVE takes them, "+host:port:address,address"; owned, or NULL */
+    bool has_several; /* addresses of one family */
     bool has_both_families;
 };
 

@@ -119,6 +119,17 @@ static long patience(const struct weft__client_transfer *transfer, bool has_both
     return 200 + (long)(under_way < 2000 ? under_way : 2000);
 }
 
+/* Of several addresses of one family libcurl gives each half of the time that is left, if it knows
+   that there is a limit; at the limit itself weft is first. */
+static CURLcode share_time(CURL *easy, const struct weft__client_transfer *transfer)
+{
+    weft_ns limit = transfer->request->timeouts.connect;
+    CURLcode code = CURLE_OK;
+    if (limit < WEFT_S(1000000))
+        SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(limit / 1000000) + 1);
+    return code;
+}
+
 static CURLcode set_route(CURL *easy, struct weft__client_transfer *transfer,
                           bool has_both_families)
 {
@@ -181,9 +192,11 @@ bool weft__client_setup(struct weft__client_transfer *transfer,
                         const struct weft__client_known *known)
 {
     CURL *easy = transfer->easy;
+    transfer->has_several = known->has_several;
     if (!copy_lists(transfer, request, known))
         return false;
     return set_callbacks(easy, transfer) == CURLE_OK &&
            set_request(easy, transfer, request) == CURLE_OK &&
-           set_session(easy, transfer, known->has_both_families) == CURLE_OK;
+           set_session(easy, transfer, known->has_both_families) == CURLE_OK &&
+           (!transfer->has_several || share_time(easy, transfer) == CURLE_OK);
 }

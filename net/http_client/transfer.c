@@ -28,6 +28,8 @@
 
 enum { MAX_DISCARDED = 1 << 20 };
 
+static const weft_ns NUDGE = WEFT_MS(250);
+
 struct weft__client_transfer *weft__client_transfer_of(CURL *easy)
 {
     char *transfer = NULL;
@@ -43,6 +45,7 @@ static void end(struct weft__client_transfer *transfer, int status, const char *
         return;
     transfer->has_ended = true;
     (void)weft_callback_cancel(&transfer->speed);
+    (void)weft_callback_cancel(&transfer->nudge);
     weft__client_scout_end(&transfer->scout);
     weft__client_place_leave(&transfer->place);
     if (transfer->response && transfer->response->streams)
@@ -241,6 +244,7 @@ int weft__client_on_connected(void *arg, char *ip, char *local, int port, int lo
         weft__client_transfer_fail(transfer, -ECONNRESET, "the body cannot be sent a second time");
         return CURL_PREREQFUNC_ABORT;
     }
+    (void)weft_callback_cancel(&transfer->nudge);
     weft__client_scout_end(&transfer->scout);
     if (transfer->connecting)
         (void)weft_timeout_reschedule(transfer->connecting, WEFT_FOREVER);
@@ -290,6 +294,19 @@ void weft__client_transfer_resume_sending(struct weft__client_transfer *transfer
     unpause(transfer);
 }
 
+/* libcurl 7.88.1 gives up an address after its time, and begins with the next one of that family only
+   when it is called: and it has asked for nothing. To pause and go on calls it. */
+static void nudge(void *arg)
+{
+    struct weft__client_transfer *transfer = arg;
+    if (transfer->easy && transfer->is_added) {
+        (void)curl_easy_pause(transfer->easy, CURLPAUSE_RECV);
+        (void)curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+    }
+    int status = weft_callback_later(&transfer->nudge, NUDGE); /* without it: as libcurl does */
+    (void)status;
+}
+
 /* ---- Life ---- */
 
 static bool fill(struct weft__client_transfer *transfer, struct weft__client_request *request,
@@ -301,6 +318,7 @@ static bool fill(struct weft__client_transfer *transfer, struct weft__client_req
     transfer->low_speed = request->timeouts.low_speed;
     transfer->low_speed_bytes = request->timeouts.low_speed_bytes;
     weft_callback_init(&transfer->speed, look_for_progress, transfer);
+    weft_callback_init(&transfer->nudge, nudge, transfer);
     transfer->event = weft_future_new();
     transfer->response = weft__client_response_new(streams, request->max_body);
     if (!transfer->response ||
@@ -335,6 +353,10 @@ struct weft__client_transfer *weft__client_transfer_new(struct weft__client_requ
 void weft__client_transfer_start(struct weft__client_transfer *transfer)
 {
     weft__client_engine_add(&transfer->session->engine, transfer);
+    if (!transfer->has_several)
+        return;
+    int status = weft_callback_later(&transfer->nudge, NUDGE); /* without it: as libcurl does */
+    (void)status;
 }
 
 /* In a child that was forked the handle is left as it is: the connection is its parent's. */
@@ -344,6 +366,7 @@ void weft__client_transfer_close(struct weft__client_transfer *transfer)
     if (!transfer->easy)
         return;
     (void)weft_callback_cancel(&transfer->speed);
+    (void)weft_callback_cancel(&transfer->nudge);
     count_connections(transfer);
     transfer->has_ended = true; /* whatever libcurl still brings is refused */
     weft__client_engine_remove(engine, transfer);

@@ -43,6 +43,8 @@ struct weft__client_transfer {
     struct weft__client_upload upload;
     struct curl_slist *known;   /* the addresses; owned */
     struct curl_slist *fields;  /* a copy of the request's; owned */
+    struct weft_callback nudge; /* while it connects, if there are several addresses */
+    bool has_several;           /* addresses of one family */
     struct weft_callback speed; /* looks for progress */
     weft_ns low_speed;
     size_t low_speed_bytes, moved;
