@@ -7,6 +7,7 @@
  * small. "deflate" is what RFC 9110 says, with zlib's header, not the bare one that some have sent
  * under that name.
  */
+#define ZLIB_CONST /* what is to be compressed is only read */
 #include "net/zlib/codec.h"
 
 #include <errno.h>
@@ -58,7 +59,7 @@ static int run(void *state, struct weft__http_codec_io *io, enum weft__http_flus
                               [WEFT__HTTP_FLUSH] = Z_SYNC_FLUSH,
                               [WEFT__HTTP_FINISH] = Z_FINISH};
     z_stream *stream = state;
-    stream->next_in = (Bytef *)(uintptr_t)io->in;
+    stream->next_in = (const Bytef *)io->in;
     stream->next_out = (Bytef *)io->out;
     unsigned in = stream->avail_in = fit(io->in_len);
     unsigned out = stream->avail_out = fit(io->out_len);
