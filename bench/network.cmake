@@ -33,3 +33,11 @@ weft_add_peer(echo asio asio::asio)
 weft_add_peer(scaling serve weft_static)
 weft_add_peer(scaling loops weft_static)
 weft_add_peer(scaling growth weft_static)
+
+# How long libcurl's calls hold the loop: a figure for docs/design/http_client.md, without peers.
+if(TARGET weft_http_client_static)
+  weft_add_peer(http_client calls weft_http_client_static PkgConfig::LIBCURL)
+  foreach(function multi_socket_action multi_add_handle multi_remove_handle easy_cleanup)
+    target_link_options(http_client_calls PRIVATE -Wl,--wrap=curl_${function})
+  endforeach()
+endif()
