@@ -26,7 +26,6 @@
  * References: the stream owns the filter, which has one to the context and one to its future.
  */
 #include <errno.h>
-#include <openssl/err.h>
 #include <string.h>
 
 #include "net/tls/tls.h"
@@ -53,7 +52,7 @@ int weft__tls_step(struct weft__tls *tls)
 {
     if (weft_is_done(tls->over))
         return weft__tls_fail(tls, -ECANCELED, NULL);
-    ERR_clear_error();
+    weft__tls_clear_errors();
     int result = SSL_do_handshake(tls->ssl);
     if (result == 1)
         open_up(tls);
@@ -78,16 +77,24 @@ static int no_more(struct weft__tls *tls)
     }
 }
 
+/* There is nothing to be decoded, neither in the descriptor nor in OpenSSL: so it need not be asked. */
+static bool is_dry(const struct weft__tls *tls)
+{
+    return tls->drained && !SSL_has_pending(tls->ssl);
+}
+
 static ssize_t read_records(struct weft__tls *tls, char *buffer, size_t size)
 {
     size_t len = 0;
     int status = 0;
     while (len < size && status == 0) {
         size_t got = 0;
-        ERR_clear_error();
+        weft__tls_clear_errors();
         if (!SSL_read_ex(tls->ssl, buffer + len, size - len, &got))
             status = no_more(tls);
         len += got;
+        if (status == 0 && is_dry(tls))
+            status = -EAGAIN;
     }
     if (!len)
         return status == WEFT_EOF ? 0 : status;
@@ -135,7 +142,7 @@ static int write_all(struct weft__tls *tls, const void *data, size_t len)
     if (tls->protected_bytes >= WEFT__TLS_KEY_BYTES)
         change_key(tls);
     tls->protected_bytes += len;
-    ERR_clear_error();
+    weft__tls_clear_errors();
     return SSL_write_ex(tls->ssl, data, len, &written) ? 0 : weft__tls_failed(tls);
 }
 
@@ -193,7 +200,7 @@ static int shut_down(struct weft__stream_filter *filter)
         return tls->filter.failure;
     if (tls->state == WEFT__TLS_HANDSHAKE)
         return -EBUSY;
-    ERR_clear_error();
+    weft__tls_clear_errors();
     return SSL_shutdown(tls->ssl) < 0 ? weft__tls_failed(tls) : 0;
 }
 

@@ -6,6 +6,7 @@
 #ifndef WEFT_NET_TLS_TLS_H
 #define WEFT_NET_TLS_TLS_H
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -169,6 +170,13 @@ extern const struct weft__tls_ops weft__tls_context_ops;
 static inline struct weft__tls *weft__tls_of(const SSL *ssl)
 {
     return SSL_get_app_data(ssl);
+}
+
+/** Empty OpenSSL's queue of errors: ERR_clear_error() goes through all of its places, full or not. */
+static inline void weft__tls_clear_errors(void)
+{
+    if (ERR_peek_error())
+        ERR_clear_error();
 }
 
 /** A BIO over the stream of a connection; NULL: no memory. */
