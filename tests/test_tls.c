@@ -368,6 +368,41 @@ Test(tls, the_certificate_is_that_of_the_name_exact_before_wildcard)
     end(&none);
 }
 
+/* The certificate that a client gets which asks for what ours would not ask for. */
+static const char *shown_to_openssl(const char *name)
+{
+    static char subject[64];
+    BIO *ends[2];
+    SSL_CTX *own = SSL_CTX_new(TLS_client_method()), *current = weft__tls_current(server);
+    SSL *ssl[2] = {SSL_new(own), SSL_new(current)};
+    cr_assert(BIO_new_bio_pair(&ends[0], 0, &ends[1], 0));
+    for (int i = 0; i < 2; i++)
+        SSL_set_bio(ssl[i], ends[i], ends[i]);
+    SSL_set_connect_state(ssl[0]);
+    SSL_set_accept_state(ssl[1]);
+    cr_assert(SSL_set_tlsext_host_name(ssl[0], name));
+    while (SSL_do_handshake(ssl[0]) != 1)
+        (void)SSL_do_handshake(ssl[1]);
+    weft__tls_subject(X509_get_subject_name(SSL_get0_peer_certificate(ssl[0])), subject,
+                      sizeof(subject));
+    SSL_free(ssl[0]);
+    SSL_free(ssl[1]);
+    SSL_CTX_free(own);
+    SSL_CTX_free(current);
+    return subject;
+}
+
+/* OpenSSL compares a name that begins with a dot with the ends of others. */
+Test(tls, a_certificate_is_not_chosen_by_the_end_of_a_name)
+{
+    serve_several();
+    cr_assert_str_eq(shown_to_openssl("www.wild.test"), "CN=exact");
+    cr_assert_str_eq(shown_to_openssl(".wild.test"), "CN=first");
+    cr_assert_str_eq(shown_to_openssl(".test"), "CN=first");
+    struct test_pair none = {0};
+    end(&none);
+}
+
 Test(tls, of_two_kinds_of_keys_for_a_name_the_client_gets_the_one_it_can_check)
 {
     serve_several();

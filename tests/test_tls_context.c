@@ -133,6 +133,9 @@ Test(tls_context, a_chain_with_a_broken_end_is_refused)
              test_server->chain);
     struct weft_tls_certificate certificate = {.chain = chain, .key = test_server->key};
     cr_assert(refused(certificate, WEFT_ECERT, "a broken certificate"));
+    const struct weft_tls_options options = {.ca = chain};
+    cr_assert_null(test_context(weft_tls_client_new(&options)));
+    cr_assert(test_status == WEFT_ECERT && test_says("a broken certificate"));
     end();
 }
 
@@ -243,7 +246,7 @@ Test(tls_context, a_second_connection_with_tls_1_2_is_resumed)
 }
 
 /* RFC 6066, 3: whoever asks for another name begins from nothing. */
-Test(tls_context, a_ticket_is_not_taken_from_who_asks_for_another_name)
+Test(tls_context, a_session_is_for_the_name_that_it_began_with)
 {
     static const enum weft_tls_version versions[] = {WEFT_TLS_1_2, WEFT_TLS_1_3};
     const struct test_cert *both = test_make(&(struct test_make){
@@ -253,6 +256,7 @@ Test(tls_context, a_ticket_is_not_taken_from_who_asks_for_another_name)
         options.max_version = versions[i];
         make(NULL, &options);
         cr_assert(!resumes("example.org"));
+        cr_assert_null(weft__tls_cache_take(&client->cache, "example.com"));
         SSL_SESSION *session = weft__tls_cache_take(&client->cache, "example.org");
         cr_assert(weft__tls_cache_put(&client->cache, "example.com", session));
         cr_assert(!resumes("example.com") && resumes("example.com"));
@@ -260,6 +264,35 @@ Test(tls_context, a_ticket_is_not_taken_from_who_asks_for_another_name)
         weft_tls_context_unref(server);
     }
     client = server = NULL;
+    end();
+}
+
+/* Who listens could tell otherwise that it is the same client. */
+Test(tls_context, a_ticket_of_tls_1_3_is_used_once)
+{
+    SSL_SESSION *session, *last = NULL;
+    size_t count = 0;
+    make(NULL, NULL);
+    cr_assert(!resumes("example.org"));
+    for (; (session = weft__tls_cache_take(&client->cache, "example.org")); count++) {
+        cr_assert_neq(session, last);
+        SSL_SESSION_free(last);
+        last = session;
+    }
+    SSL_SESSION_free(last);
+    cr_assert_gt(count, 0);
+    end();
+}
+
+Test(tls_context, a_session_with_nobody_in_particular_is_not_kept)
+{
+    make(&(struct weft_tls_options){.flags = WEFT_TLS_ANY_NAME}, NULL);
+    for (int i = 0; i < 2; i++) {
+        struct test_pair pair = test_handshake(client, server, NULL);
+        cr_assert(test_agreed(&pair) && test_talks(&pair));
+        cr_assert(!weft_tls_info(pair.client)->is_resumed);
+        test_free(&pair);
+    }
     end();
 }
 

@@ -2,6 +2,7 @@
 /* The end of TLS: meant by the peer or cut off, of one direction or of both, in time. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <openssl/err.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -64,6 +65,25 @@ Test(tls_end, a_line_that_was_cut_off_is_not_taken_for_the_last_one)
     end();
 }
 
+/* OpenSSL's queue of errors is the thread's. */
+Test(tls_end, an_error_that_somebody_has_left_harms_nobody)
+{
+    begin(NULL);
+    cr_assert_eq(weft_write(pair.client, "hello\n", 6), 0);
+    ERR_raise(ERR_LIB_SSL, SSL_R_UNEXPECTED_EOF_WHILE_READING);
+    cr_assert(weft_test_gives(weft_read_line(pair.server, 0), "hello\n"));
+    ERR_raise(ERR_LIB_SSL, SSL_R_UNEXPECTED_EOF_WHILE_READING);
+    cr_assert(test_talks(&pair));
+    ERR_raise(ERR_LIB_SSL, SSL_R_UNEXPECTED_EOF_WHILE_READING);
+    struct test_pair other = test_handshake(client, server, "example.org");
+    cr_assert(test_agreed(&other));
+    test_free(&other);
+    ERR_raise(ERR_LIB_SSL, SSL_R_UNEXPECTED_EOF_WHILE_READING);
+    cr_assert_eq(weft_write_eof(pair.client), 0);
+    cr_assert_eq(weft_test_count(weft_read(pair.server, buffer, 1)), 0);
+    end();
+}
+
 Test(tls_end, an_end_that_the_peer_has_meant_is_the_end)
 {
     begin(NULL);
@@ -104,6 +124,24 @@ Test(tls_end, a_record_that_was_changed_on_the_way_fails_behind_what_came_before
     cr_assert_eq(test_wait_for(weft_drain(pair.server)), WEFT_ETLS);
     cr_assert_eq(test_wait_for(weft_read(pair.client, buffer, 4)), WEFT_ETLS);
     cr_assert(test_says("the server has refused: \"bad record mac\""));
+    end();
+}
+
+Test(tls_end, a_failure_that_comes_with_bytes_fails_the_next_read)
+{
+    char bytes[512];
+    begin(NULL);
+    cr_assert(test_talks(&pair));
+    int fd = weft__companion_stream_fd(pair.server);
+    cr_assert_eq(weft_write(pair.client, "good", 4), 0);
+    ssize_t good = recv(fd, bytes, sizeof(bytes), 0);
+    cr_assert_eq(weft_write(pair.client, "evil", 4), 0);
+    ssize_t all = good + recv(fd, bytes + good, sizeof(bytes) - (size_t)good, 0);
+    cr_assert(good > 4 && all > good + 4);
+    bytes[all - 1] ^= 1;
+    cr_assert_eq(send(weft__companion_stream_fd(pair.client), bytes, (size_t)all, 0), all);
+    cr_assert_eq(weft_test_count(weft_read(pair.server, buffer, sizeof(buffer))), 4);
+    cr_assert_eq(test_wait_for(weft_read(pair.server, buffer, 4)), WEFT_ETLS);
     end();
 }
 

@@ -90,6 +90,15 @@ Test(tls_refusal, a_wildcard_is_for_one_label)
     end();
 }
 
+Test(tls_refusal, a_wildcard_is_for_no_part_of_a_label)
+{
+    const struct test_cert *part = test_make(
+        &(struct test_make){.subject = "part", .names = "DNS:a*.example.org", .issuer = test_ca});
+    meet(part, "ab.example.org");
+    cr_assert(client_says(WEFT_ECERT, "is for a*.example.org, not for ab.example.org"));
+    end();
+}
+
 Test(tls_refusal, a_long_list_of_names_is_cut_off)
 {
     char names[4096] = "DNS:a-name-that-is-0.example";

@@ -300,6 +300,16 @@ Test(tls_start, a_silent_client_is_given_up_after_the_timeout)
     end();
 }
 
+Test(tls_start, a_connection_outlives_the_deadline_of_its_handshake)
+{
+    connect_it();
+    accept_it();
+    must_succeed();
+    cr_assert_eq(test_wait_for(weft_sleep(WEFT_S(31))), 0);
+    cr_assert(test_talks(&pair));
+    end();
+}
+
 Test(tls_start, a_read_that_waits_for_a_handshake_in_vain_fails_with_it)
 {
     weft_future *started = serve_bare();

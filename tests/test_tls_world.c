@@ -341,13 +341,10 @@ Test(tls_world, who_connects_with_a_context_is_answered_by_who_listens_with_one)
 
 /* ---- Our client, their server ---- */
 
-/* s_server that sends each line back in reverse; returns its port. */
-static int start_s_server(const struct test_cert *cert, const char *arguments)
+/* Where the s_server that was started listens. */
+static int port_of_peer(void)
 {
     int port = 0, status;
-    start_peer(command_of("openssl s_server -accept 127.0.0.1:0 -rev -cert %s -key %s %s",
-                          test_file("s.pem", cert->chain), test_file("s.key", cert->key),
-                          arguments));
     while (!port) {
         weft_bytes *line = weft_test_bytes(weft_read_line(out, 0), &status);
         cr_assert(line && line->len);
@@ -355,6 +352,15 @@ static int start_s_server(const struct test_cert *cert, const char *arguments)
         weft_bytes_free(line);
     }
     return port;
+}
+
+/* s_server that sends each line back in reverse; returns its port. */
+static int start_s_server(const struct test_cert *cert, const char *arguments)
+{
+    start_peer(command_of("openssl s_server -accept 127.0.0.1:0 -rev -cert %s -key %s %s",
+                          test_file("s.pem", cert->chain), test_file("s.key", cert->key),
+                          arguments));
+    return port_of_peer();
 }
 
 /* Connect; NULL: test_status and test_message say why not. */
@@ -395,6 +401,24 @@ Test(tls_world, s_server_of_each_version_is_spoken_with)
         stop_peer(true);
         cr_assert_eq(test_wait_for(weft_tls_reload(context)), 0);
     }
+    end();
+}
+
+Test(tls_world, s_server_may_not_renegotiate)
+{
+    context = test_client_context(NULL);
+    start_peer(
+        command_of("stdbuf -oL openssl s_server -tls1_2 -accept 127.0.0.1:0 -cert %s -key %s",
+                   test_file("s.pem", test_server->chain), test_file("s.key", test_server->key)));
+    weft_stream *stream = connect_to(port_of_peer(), "example.org");
+    cr_assert_not_null(stream, "%s", test_message);
+    type("hello\n");
+    cr_assert(weft_test_gives(weft_read_line(stream, 0), "hello\n"));
+    type("r\n");
+    cr_assert_eq(test_wait_for(weft_read_line(stream, 0)), WEFT_ETLS);
+    cr_assert(test_says("the server has refused")); /* to go on without */
+    weft_stream_free(stream);
+    stop_peer(true);
     end();
 }
 
