@@ -351,6 +351,26 @@ ECHO = Workload(
     rounds=3,
 )
 
+TLS = Workload(
+    "tls",
+    "TLS 1.3: handshakes with a P-256 certificate, and messages that come back",
+    (
+        Case("handshakes, 64 at a time", (64, 0)),
+        Case("64 connections, 64 B", (64, 64)),
+        Case("64 connections, 64 KiB", (64, 65536)),
+    ),
+    programs(
+        "tls",
+        ("weft", "weft", "weft.c"),
+        ("libevent", "libevent", "libevent.c"),
+        ("openssl_threads", "linux", "threads.c"),
+    ),
+    key="server_cpu",
+    columns=("messages_per_s", "server_ctxsw", "p50", "p99", "server_busy"),
+    client="tls",
+    rounds=3,
+)
+
 MIXED = programs(
     "http",
     ("libuv", "libuv", "libuv.c"),
@@ -494,7 +514,7 @@ WORKLOADS = {
     workload.name: workload
     for workload in (
         ROUND_TRIP, THROUGHPUT, FAN_OUT, POSTS, CHAIN, YIELD, CALL, SLEEPING, TIMERS, GATHER,
-        HTTP, MIXED_CLOSED, MIXED_OPEN, ECHO, IDLE, SCALING, LOOPS, GROWTH, CONNECTIONS,
+        HTTP, MIXED_CLOSED, MIXED_OPEN, ECHO, TLS, IDLE, SCALING, LOOPS, GROWTH, CONNECTIONS,
         STARVATION, FILES,
     )
 }  # fmt: skip

@@ -18,6 +18,8 @@ CLIENTS = {
     "http": lambda server, seconds, connections: network.http(server, seconds, connections),
     "echo": lambda server, seconds, connections, size: network.echo(
         server, _client("echo_client"), connections, size, seconds),
+    "tls": lambda server, seconds, connections, size: network.echo(
+        server, _client("tls_client"), connections, size, seconds),
     "mixed": lambda server, seconds, rate, slow_percent: network.mixed(
         server, _client("mixed_client"), seconds, rate, slow_percent),
     "idle": lambda server, seconds, few, many: network.idle(
@@ -25,7 +27,7 @@ CLIENTS = {
 }
 
 # What must be built besides the servers.
-TARGETS = {"echo": {"echo_client"}, "mixed": {"mixed_client", "mixed_node_block"}}
+TARGETS = {"echo": {"echo_client"}, "tls": {"tls_client"}, "mixed": {"mixed_client", "mixed_node_block"}}
 
 
 def _server(case, program):
