@@ -444,3 +444,33 @@ Test(http_compress, without_it_nothing_is_compressed)
     test_zlib_free(&answer);
     test_http_end(server);
 }
+
+/* ---- Of no type ---- */
+
+struct typeless {
+    WEFT_FRAME;
+    weft_http_request *request;
+    size_t n;
+};
+
+static WEFT_ASYNC(typeless)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_http_respond(self->request, 200, NULL, test_zlib_text(self->n), self->n));
+    WEFT_END;
+}
+
+Test(http_compress, an_answer_without_a_type_is_compressed_for_who_insists)
+{
+    weft_http_server *server = test_zlib_begin();
+    weft_http_route(server, "GET /typeless/short", typeless, .n = 8192);
+    weft_http_route(server, "GET /typeless/long", typeless, .n = 20000);
+    for (int i = 0; i < 2; i++) {
+        struct test_answer answer = test_zlib_ask(i ? "GET /typeless/long" : "GET /typeless/short",
+                                                  "Accept-Encoding: gzip, identity;q=0\r\n");
+        test_zlib_expect(&answer, "gzip", i ? 20000 : 8192);
+        cr_assert_str_eq(test_zlib_header(&answer, "Content-Type"), "");
+        test_zlib_free(&answer);
+    }
+    test_http_end(server);
+}

@@ -479,3 +479,34 @@ Test(http_compress_end, survives_every_lack_of_memory)
     }
     test_http_end(server);
 }
+
+struct tagged {
+    WEFT_FRAME;
+    weft_http_request *request;
+};
+
+/* The lines of the head leave room for the type, and for nothing more. */
+static WEFT_ASYNC(tagged)
+{
+    static const char tag[] = "\"0123456789012345678901234567890123456789012345678\"";
+    WEFT_BEGIN;
+    if (weft_http_add_header(self->request, "ETag", tag) < 0)
+        WEFT_FAIL(-ENOMEM);
+    WEFT_AWAIT(weft_http_respond(self->request, 200, "text/plain; charset=utf-8",
+                                 test_zlib_text(20000), 20000));
+    WEFT_END;
+}
+
+Test(http_compress_end, without_memory_for_a_line_of_the_head_an_answer_is_sent_as_it_is)
+{
+    bool failed = true;
+    for (size_t n = 1; failed; n++) {
+        weft_http_server *server = test_zlib_begin();
+        weft_http_route(server, "GET /tagged", tagged);
+        failed = ask_without(server, "/tagged", n, 20000);
+        test_http_end(server);
+        test_reports.count = 0;
+        weft_test_loop_begin();
+    }
+    weft_test_loop_end();
+}

@@ -307,7 +307,15 @@ static weft_future *code_at_once(weft__http_exchange *request, enum weft__http_c
     return future;
 }
 
-/* A coder that has it all; NULL: no memory, and nothing has changed. */
+/* What the head is to say when it is sent; there is room for more of it then. */
+static int add_type(weft__http_exchange *request, const char *content_type)
+{
+    int status =
+        content_type ? weft__http_add_line(&request->headers, "Content-Type", content_type) : 0;
+    return status < 0 ? status : weft__http_prepare_coding(request);
+}
+
+/* A coder that has it all; NULL: no memory. The head may have got longer. */
 static struct weft__http_coder *coder_of(weft__http_exchange *request,
                                          enum weft__http_coding coding, const char *content_type,
                                          const void *data, size_t len)
@@ -317,7 +325,7 @@ static struct weft__http_coder *coder_of(weft__http_exchange *request,
         return NULL;
     coder->whole = coder->ended = true;
     if (weft__http_bytes_append(&coder->pending, data, len) == 0 &&
-        weft__http_add_line(&request->headers, "Content-Type", content_type) == 0)
+        add_type(request, content_type) == 0)
         return coder;
     unref(coder);
     return NULL;
@@ -328,12 +336,11 @@ static weft_future *code_by_job(weft__http_exchange *request, enum weft__http_co
 {
     size_t before = request->headers.len;
     struct weft__http_coder *coder = coder_of(request, coding, content_type, data, len);
-    if (!coder)
-        return NULL;
     request->coder = coder;
-    if (start_pump(coder) == 0)
+    if (coder && start_pump(coder) == 0)
         return weft__http_coded_drain(request);
-    weft__http_coder_end(request);
+    if (coder)
+        weft__http_coder_end(request);
     request->headers.len = before;
     return NULL;
 }
