@@ -117,18 +117,25 @@ Test(http_client, what_is_no_request_is_refused)
 {
     static const char *const urls[] = {"http://",     "ftp://a/",        "file:///etc/passwd",
                                        "http://a b/", "http://a:99999/", "http://a\n/"};
-    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++)
+    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
         cr_assert_eq(fetch_fails("GET", urls[i], NULL), -EINVAL, "%s", urls[i]);
+        cr_assert(strstr(test_message, "not a URL of HTTP: \""), "%s", test_message);
+        cr_assert(strstr(test_message, urls[i]), "%s", test_message);
+    }
     cr_assert_eq(fetch_fails("GET", NULL, NULL), -EINVAL);
+    cr_assert_str_eq(test_message, "no URL");
     cr_assert_eq(fetch_fails(NULL, "/hello", NULL), -EINVAL);
     cr_assert_eq(fetch_fails("GET /x", "/hello", NULL), -EINVAL);
+    cr_assert_str_eq(test_message, "not a method: GET /x");
     const struct weft_http_field bad[][2] = {{{"A b", "x"}, {0}},
                                              {{"A", "x\r\nB: y"}, {0}},
                                              {{"", "x"}, {0}},
                                              {{"Content-Length", "5"}, {0}},
                                              {{"Transfer-Encoding", "chunked"}, {0}}};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         cr_assert_eq(fetch_fails("GET", "/hello", bad[i]), -EINVAL, "%s", bad[i][0].name);
+        cr_assert(strstr(test_message, "GET /hello: not a header"), "%s", test_message);
+    }
     cr_assert_eq(test_fails(weft_http_get(NULL, "/hello")), -EINVAL);
     cr_assert_eq(test_fails(weft_http_response_read(NULL, &(char){0}, 1)), -EINVAL);
     cr_assert_eq(weft_http_session_get_stats(test_session).attempts, 0);

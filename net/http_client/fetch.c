@@ -332,6 +332,23 @@ weft_future *weft__client_started(weft_future *task, bool begun)
     return weft_future_failed(WEFT_ELIMIT, "within too many tasks that started each other");
 }
 
+/* What it is that makes no sense. */
+static weft_future *refuse_request(const weft_http_session *session, const char *method,
+                                   const char *url)
+{
+    struct weft__client_url parsed;
+    if (!method || !weft__client_is_token(method))
+        return weft_future_failed(-EINVAL, "not a method: %.100s", method ? method : "NULL");
+    if (!url)
+        return weft_future_failed(-EINVAL, "no URL");
+    int status = weft__client_url_parse(session->defaults.base_url, url, &parsed);
+    if (status == -EINVAL)
+        return weft_future_failed(-EINVAL, "not a URL of HTTP: \"%.200s\"", url);
+    if (status == 0)
+        weft__client_url_free(&parsed);
+    return weft_future_failed(-EINVAL, "%s %.200s: not a header, or not a body", method, url);
+}
+
 static weft_future *fetch(weft_http_session *session, const char *function, const char *method,
                           const char *url, const struct weft_http_fetch_options *options)
 {
@@ -342,6 +359,8 @@ static weft_future *fetch(weft_http_session *session, const char *function, cons
         status = WEFT_ECLOSED;
     if (status == 0)
         status = weft__client_request_new(session, method, url, options, &request);
+    if (status == -EINVAL && session)
+        return refuse_request(session, method, url);
     if (status < 0)
         return weft__client_refuse(status);
     weft_future *task = weft_spawn_eager(http_fetch, .begun = &begun, .request = request);
