@@ -237,6 +237,8 @@ Test(http_compress, who_refuses_the_answer_as_it_is_gets_all_that_may_be_compres
     weft_http_server *server = test_zlib_begin();
     must_be("GET /whole?n=10&type=image/png", GZIP "Accept-Encoding: identity;q=0\r\n", "gzip", 10);
     must_be("GET /pieces?n=10&say=yes", "Accept-Encoding: deflate, *;q=0\r\n", "deflate", 10);
+    must_be("GET /whole?n=10&type=none", "Accept-Encoding: gzip, *;q=0\r\n", "gzip", 10);
+    must_be("GET /whole?n=20000&type=none", "Accept-Encoding: gzip, *;q=0\r\n", "gzip", 20000);
     must_be("GET /whole?n=0", GZIP "Accept-Encoding: identity;q=0\r\n", NULL, 0);
     must_be("GET /whole?n=5000", "Accept-Encoding: *;q=0\r\n", NULL, 5000);
     test_http_end(server);

@@ -275,56 +275,31 @@ static int check_answer(const weft__http_exchange *request, int status, const ch
     return 0;
 }
 
-/* Of request->length bytes, if that is known. */
-static inline int send_whole(weft__http_exchange *request, const char *content_type,
-                             const void *data, size_t len)
+static weft_future *respond(weft__http_exchange *request, int status, const char *content_type,
+                            const void *data, size_t len)
 {
+    int refused = check_answer(request, status, content_type);
+    if (refused < 0)
+        return weft__http_failed(request, refused);
     struct head head;
+    request->answer = WEFT__HTTP_ANSWERED;
+    request->status = status;
+    request->length = (int64_t)len;
+    request->bodiless = is_bodiless(request, status);
+    if (request->encoding.codec) {
+        weft_future *coded = weft__http_code_whole(request, content_type, data, len);
+        if (coded)
+            return coded;
+    }
     begin_head(&head);
     add_head(&head, request, content_type);
     if (!request->bodiless)
         add(&head, data, len);
     int sent = send_all(request, &head);
-    if (sent < 0)
-        request->answer = WEFT__HTTP_BROKEN;
-    return sent;
-}
-
-static inline weft_future *respond_whole(weft__http_exchange *request, const char *content_type,
-                                         const void *data, size_t len)
-{
-    int sent = send_whole(request, content_type, data, len);
-    return sent < 0 ? weft__http_failed(request, sent) : weft__http_drain(request);
-}
-
-int weft__http_send_whole(weft__http_exchange *request, const char *content_type, const void *data,
-                          size_t len)
-{
-    request->length = (int64_t)len;
-    return send_whole(request, content_type, data, len);
-}
-
-weft_future *weft__http_respond_whole(weft__http_exchange *request, const char *content_type,
-                                      const void *data, size_t len)
-{
-    request->length = (int64_t)len;
-    return respond_whole(request, content_type, data, len);
-}
-
-static weft_future *respond(weft__http_exchange *request, int status, const char *content_type,
-                            const void *data, size_t len)
-{
-    weft_future *coded = NULL;
-    int refused = check_answer(request, status, content_type);
-    if (refused < 0)
-        return weft__http_failed(request, refused);
-    request->answer = WEFT__HTTP_ANSWERED;
-    request->status = status;
-    request->length = (int64_t)len;
-    request->bodiless = is_bodiless(request, status);
-    if (request->encoding.codec)
-        coded = weft__http_code_whole(request, content_type, data, len);
-    return coded ? coded : respond_whole(request, content_type, data, len);
+    if (sent == 0)
+        return weft__http_drain(request);
+    request->answer = WEFT__HTTP_BROKEN;
+    return weft__http_failed(request, sent);
 }
 
 weft_future *weft_http_respond(weft_http_request *handle, int status, const char *content_type,

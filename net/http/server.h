@@ -336,15 +336,6 @@ void weft__http_frame(weft__http_exchange *request, int64_t length);
 /** Send the head of an answer that was started, if it was not sent. 0, or as weft_write(). */
 int weft__http_send_head(weft__http_exchange *request);
 
-/** Send head and body of an answer whose status is set. 0, or as weft_write(), and the answer is
- * BROKEN. */
-int weft__http_send_whole(weft__http_exchange *request, const char *content_type, const void *data,
-                          size_t len);
-
-/** The same, and a drain. */
-weft_future *weft__http_respond_whole(weft__http_exchange *request, const char *content_type,
-                                      const void *data, size_t len);
-
 /** Send a piece of the body, be it empty, however much waits; `last`: and the end. 0, or as
  * weft_write(). */
 int weft__http_send_piece(weft__http_exchange *request, const void *data, size_t len, bool last);

@@ -50,6 +50,8 @@ static bool says(const weft_http_request *request, const char *name, const char 
 static const char *type_of(const weft_http_request *request)
 {
     const char *type = weft_http_request_query(request, "type");
+    if (says(request, "type", "none"))
+        return NULL;
     return type ? type : "text/plain; charset=utf-8";
 }
 

@@ -9,7 +9,8 @@
 /*
  * Compressed answers: handlers that send a text, and a client that reads what it gets.
  *
- * GET /whole?n=&type=&add=   n bytes in one piece; `add` is a header, "ETag: "x""
+ * GET /whole?n=&type=&add=   n bytes in one piece; `add` is a header, "ETag: "x""; type=none: it
+ *                            has none
  * GET /pieces?n=&by=&say=    n bytes in pieces of `by`; with say=yes the length is promised, with say=less
  *                            one too few, with say=more one too many; &drain=no: it never drains
  * GET /little                four pieces of five bytes, 1 s apart; never drains

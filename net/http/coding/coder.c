@@ -143,17 +143,25 @@ static int code_here(const struct weft__http_coder *coder)
     return weft__http_engine_run(engine, engine->in.data, engine->in.len, engine->flush, NULL);
 }
 
+/* An answer in one piece, of which the head says how long it is; its type is among the headers. */
+static int send_answer(weft__http_exchange *request, const struct weft__http_bytes *body)
+{
+    request->length = (int64_t)body->len;
+    request->answer = WEFT__HTTP_STARTED;
+    int status = weft__http_send_piece(request, body->data, body->len, true);
+    request->answer = status < 0 ? WEFT__HTTP_BROKEN : WEFT__HTTP_ANSWERED;
+    return status;
+}
+
 /* The head was not sent: what could not be coded is sent as it is. */
 static int send_whole(struct weft__http_coder *coder, int status)
 {
-    weft__http_exchange *request = coder->request;
     const struct weft__http_engine *engine = coder->engine;
-    const struct weft__http_bytes *body = status < 0 ? &engine->in : &engine->out;
     if (status == -ECANCELED)
         return status;
     if (status == 0)
-        weft__http_declare_coding(request, coder->coding);
-    return weft__http_send_whole(request, NULL, body->data, body->len);
+        weft__http_declare_coding(coder->request, coder->coding);
+    return send_answer(coder->request, status < 0 ? &engine->in : &engine->out);
 }
 
 static int send_piece(const struct weft__http_coder *coder)
@@ -293,26 +301,33 @@ static int start_pump(struct weft__http_coder *coder)
 
 /* ---- In one piece ---- */
 
-static weft_future *code_at_once(weft__http_exchange *request, enum weft__http_coding coding,
-                                 const char *content_type, const void *data, size_t len)
-{
-    weft_future *future = NULL;
-    struct weft__http_engine *engine =
-        weft__http_engine_new(&request->encoding, coding, (int64_t)len);
-    if (engine && weft__http_engine_run(engine, data, len, WEFT__HTTP_FINISH, NULL) == 0) {
-        weft__http_declare_coding(request, coding);
-        future = weft__http_respond_whole(request, content_type, engine->out.data, engine->out.len);
-    }
-    weft__http_engine_unref(engine);
-    return future;
-}
-
 /* What the head is to say when it is sent; there is room for more of it then. */
 static int add_type(weft__http_exchange *request, const char *content_type)
 {
     int status =
         content_type ? weft__http_add_line(&request->headers, "Content-Type", content_type) : 0;
     return status < 0 ? status : weft__http_prepare_coding(request);
+}
+
+static weft_future *send_coded_answer(weft__http_exchange *request, enum weft__http_coding coding,
+                                      const struct weft__http_bytes *body)
+{
+    weft__http_declare_coding(request, coding);
+    int status = send_answer(request, body);
+    return status < 0 ? weft__http_failed(request, status) : weft__http_drain(request);
+}
+
+static weft_future *code_at_once(weft__http_exchange *request, enum weft__http_coding coding,
+                                 const char *content_type, const void *data, size_t len)
+{
+    weft_future *future = NULL;
+    struct weft__http_engine *engine =
+        weft__http_engine_new(&request->encoding, coding, (int64_t)len);
+    if (engine && weft__http_engine_run(engine, data, len, WEFT__HTTP_FINISH, NULL) == 0 &&
+        add_type(request, content_type) == 0)
+        future = send_coded_answer(request, coding, &engine->out);
+    weft__http_engine_unref(engine);
+    return future;
 }
 
 /* A coder that has it all; NULL: no memory. The head may have got longer. */
@@ -334,14 +349,12 @@ static struct weft__http_coder *coder_of(weft__http_exchange *request,
 static weft_future *code_by_job(weft__http_exchange *request, enum weft__http_coding coding,
                                 const char *content_type, const void *data, size_t len)
 {
-    size_t before = request->headers.len;
     struct weft__http_coder *coder = coder_of(request, coding, content_type, data, len);
     request->coder = coder;
     if (coder && start_pump(coder) == 0)
         return weft__http_coded_drain(request);
     if (coder)
         weft__http_coder_end(request);
-    request->headers.len = before;
     return NULL;
 }
 
@@ -349,6 +362,7 @@ weft_future *weft__http_code_whole(weft__http_exchange *request, const char *con
                                    const void *data, size_t len)
 {
     enum weft__http_coding coding = weft__http_decide_coding(request, content_type, (int64_t)len);
+    size_t before = request->headers.len;
     if (coding == WEFT__HTTP_IDENTITY || weft__http_prepare_coding(request) < 0)
         return NULL;
     if (request->bodiless) { /* HEAD: how long it would be is not known, and need not be said */
@@ -356,8 +370,12 @@ weft_future *weft__http_code_whole(weft__http_exchange *request, const char *con
         request->length = WEFT_HTTP_UNKNOWN_LENGTH;
         return NULL;
     }
-    return len <= request->encoding.on_loop ? code_at_once(request, coding, content_type, data, len)
-                                            : code_by_job(request, coding, content_type, data, len);
+    weft_future *future = len <= request->encoding.on_loop
+                              ? code_at_once(request, coding, content_type, data, len)
+                              : code_by_job(request, coding, content_type, data, len);
+    if (!future)
+        request->headers.len = before;
+    return future;
 }
 
 /* ---- In pieces ---- */
