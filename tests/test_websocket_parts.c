@@ -304,6 +304,29 @@ Test(websocket_parts, a_client_that_reads_slowly_is_not_given_up)
     finish(&client, server);
 }
 
+Test(websocket_parts, a_client_that_reads_slowly_is_not_given_up_while_more_is_sent)
+{
+    static char large[600000];
+    struct test_client client;
+    weft_http_server *server = begin(&client);
+    client.deaf = true;
+    cr_assert_eq(weft_websocket_send(seen.socket, WEFT_WEBSOCKET_BINARY, large, sizeof(large)), 0);
+    weft_future *drain = weft_websocket_drain(seen.socket);
+    for (int i = 0; i < 6; i++) {
+        test_http_pass(&client, WEFT_S(20));
+        cr_assert_gt(read(client.fd, large, 40000), 0);
+        cr_assert_eq(seen.ends, 0);
+        cr_assert_eq(weft_websocket_send(seen.socket, WEFT_WEBSOCKET_BINARY, large, 60000), 0);
+        test_websocket_say(&client, 0x8a, "");
+        cr_assert(!weft_is_done(drain));
+    }
+    client.deaf = false;
+    test_http_turn(&client);
+    cr_assert_eq(weft_test_run(drain), 0);
+    cr_assert_eq(seen.ends, 0);
+    finish(&client, server);
+}
+
 /* One allocation fails, the n-th; true if it came to that. */
 static bool say_without(size_t n)
 {

@@ -191,7 +191,8 @@ struct weft__http_exchange {
     bool has_date, has_server; /* among the headers */
     int64_t length;            /* what is left to write; -1: not known */
     int64_t written; /* bytes that were given to the stream, but for those of the next field */
-    int64_t file_at; /* what the stream had written when a file began to be sent; -1: none is */
+    int64_t file_at; /* what the stream had written when a file began to be sent, or another
+                        protocol; -1: none is */
     struct weft__http_lines headers, trailers; /* as added */
     weft_future *draining;                     /* a drain under way; a reference */
     struct weft__http_heartbeat *heartbeat;    /* events.c; owned; NULL: there is none */

@@ -59,6 +59,7 @@ int weft__http_upgrade(weft_http_request *handle, const char *protocol, weft_str
         return status;
     request->answer = WEFT__HTTP_UPGRADED;
     request->close = true;
+    request->file_at = (int64_t)request->stream->written; /* who writes there is counted by it */
     request->watched = false;
     weft__http_unwatch(request->connection);
     *ret = request->stream;
