@@ -454,3 +454,45 @@ Test(http_events, survive_every_lack_of_memory)
     }
     test_http_end(server);
 }
+
+static int started;
+
+struct careless {
+    WEFT_FRAME;
+    weft_http_request *request;
+};
+
+/* Does not look whether it could begin. */
+static WEFT_ASYNC(careless)
+{
+    static const struct weft_http_events_options options = {.retry = WEFT_S(1)};
+    WEFT_BEGIN;
+    started = weft_http_events_start_with(self->request, &options);
+    seen.status = weft_http_event_send(self->request, &seen.event);
+    if (seen.status < 0)
+        WEFT_FAIL(seen.status);
+    WEFT_END;
+}
+
+Test(http_events, what_follows_a_start_that_failed_fails)
+{
+    weft_http_server *server = begin();
+    weft_http_route(server, "/careless", careless);
+    seen.event.data = "x";
+    bool failed = true;
+    for (size_t n = 1; failed; n++) {
+        struct test_client client = test_http_connect();
+        started = seen.status = 0;
+        weft_test_heap_fail_at(n);
+        test_http_say(&client, "GET /careless HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        failed = weft_test_heap_failed();
+        weft_test_heap_fail_at(0);
+        test_http_to_end(&client);
+        if (started < 0) {
+            cr_assert_lt(seen.status, 0, "allocation %zu", n);
+            cr_assert_eq(test_http_status(client.received), 500, "%s", client.received);
+        }
+        test_http_close(&client);
+    }
+    test_http_end(server);
+}

@@ -121,6 +121,14 @@ static int start(weft__http_exchange *request, weft_http_request *handle, weft_n
     return status < 0 ? status : added;
 }
 
+/* Nothing of it was sent: the server's answer may take its place. */
+static void take_back(weft__http_exchange *request)
+{
+    weft__http_events_end(request);
+    if (request->answer == WEFT__HTTP_STARTED && !weft__stream_write_error(request->stream))
+        request->answer = WEFT__HTTP_NOT_STARTED;
+}
+
 int weft_http_events_start_with(weft_http_request *handle,
                                 const struct weft_http_events_options *options)
 {
@@ -132,10 +140,13 @@ int weft_http_events_start_with(weft_http_request *handle,
     if ((options->size && options->size != sizeof(*options)) || options->heartbeat < 0 ||
         options->retry < 0)
         return -EINVAL;
+    bool is_first = request->answer == WEFT__HTTP_NO_ANSWER;
     int status = start(request, handle, options->heartbeat ? options->heartbeat : WEFT_S(15));
-    if (status < 0 || !options->retry)
-        return status;
-    return weft_http_event_send(handle, &(struct weft_http_event){.retry = options->retry});
+    if (status == 0 && options->retry)
+        status = weft_http_event_send(handle, &(struct weft_http_event){.retry = options->retry});
+    if (status < 0 && is_first)
+        take_back(request);
+    return status;
 }
 
 int weft_http_events_start(weft_http_request *handle)
