@@ -8,7 +8,8 @@
  *
  * Backpressure: while HIGH bytes wait to be read, libcurl is told to pause, which lets the socket
  * be; it goes on when half of them are read. What it holds itself then, a buffer's content and what
- * came out of the decompressor, it gives first.
+ * came out of the decompressor, and what had come of a stream of HTTP/2, it gives first: all is taken
+ * then, since libcurl would copy what is left each time that it is refused some.
  *
  * What arrived before an end is read before the end is.
  */
@@ -132,7 +133,7 @@ static size_t give(weft_http_response *response, const char *data, size_t len)
 
 int weft__client_response_add(weft_http_response *response, const char *data, size_t len)
 {
-    if (response->streams && unread(response) >= HIGH)
+    if (response->streams && unread(response) >= HIGH && !response->takes_all)
         return -EAGAIN;
     if (!response->streams && len > response->limit - unread(response))
         return WEFT_ELIMIT;

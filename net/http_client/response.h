@@ -54,7 +54,8 @@ struct weft_http_response {
     size_t capacity;  /* of the body's block, without its head */
     size_t limit;
     bool streams;
-    size_t at; /* of the body: what was read before */
+    bool takes_all; /* however much waits to be read */
+    size_t at;      /* of the body: what was read before */
     struct {
         weft_future *future; /* a reference; NULL: nobody reads */
         void *buffer;

@@ -283,7 +283,9 @@ static void unpause(struct weft__client_transfer *transfer)
 void weft__client_transfer_resume(struct weft__client_transfer *transfer)
 {
     transfer->is_paused = false;
+    transfer->response->takes_all = true; /* what libcurl holds, and no more */
     unpause(transfer);
+    transfer->response->takes_all = false;
 }
 
 void weft__client_transfer_resume_sending(struct weft__client_transfer *transfer)
