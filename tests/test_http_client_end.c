@@ -79,6 +79,27 @@ Test(http_client_end, a_request_that_waits_for_its_turn_is_cancelled)
     test_client_end();
 }
 
+Test(http_client_end, a_limit_is_of_each_host_and_port)
+{
+    const char *port = strrchr(test_base, ':');
+    test_client_options((struct weft_http_session_options){.max_per_host = 1});
+    const char *other = test_url("http://localhost%s/slow?ms=1000", port);
+    weft_future *first = weft_http_get(test_session, "/slow?ms=2000");
+    weft_future *second = weft_http_get(test_session, other);
+    weft_future *third = weft_http_get(test_session, other);
+    weft_future *fourth = weft_http_get(test_session, "/slow?ms=1000");
+    blocked();
+    cr_assert_eq(test_seen.requests, 2);
+    cr_assert_eq(weft_http_session_get_stats(test_session).waiting, 2);
+    weft_cancel(fourth);
+    cr_assert_eq(weft_test_run(fourth), -ECANCELED);
+    cr_assert_eq(weft_test_run(first), 0);
+    cr_assert_eq(weft_test_run(second), 0);
+    cr_assert_eq(weft_test_run(third), 0);
+    all_is_quiet();
+    test_client_end();
+}
+
 Test(http_client_end, a_cancel_closes_the_connection)
 {
     weft_future *request = weft_http_get(test_session, "/slow?ms=1000000000");

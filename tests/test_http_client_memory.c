@@ -39,6 +39,14 @@ Test(http_client_memory, a_request_without_memory_fails_and_the_next_one_works)
     test_client_end();
 }
 
+Test(http_client_memory, so_does_one_with_a_limit_a_host)
+{
+    test_client_options((struct weft_http_session_options){.max_per_host = 1});
+    weft_test_every_lack_of_memory(get);
+    test_gets("/hello", "hello");
+    test_client_end();
+}
+
 static int other_methods(void)
 {
     int status = outcome(test_response(weft_http_head(test_session, "/hello")));
