@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <weft/task.h>
 
+#include "core/sys.h"
 #include "tests/support/heap.h"
 #include "tests/support/http.h"
 #include "tests/support/http_handlers.h"
@@ -330,5 +331,41 @@ Test(http_slow, a_client_that_goes_away_at_every_stage_leaves_nothing)
         cr_assert_eq(weft_http_server_stats(server).active, 0);
     }
     cr_assert_eq(test_reports.count, 0);
+    test_http_end(server);
+}
+
+/* ---- No room for a head ---- */
+
+struct tries_again {
+    WEFT_FRAME;
+    weft_http_request *request;
+    int status;
+};
+
+static WEFT_ASYNC(tries_again)
+{
+    static char large[100000]; /* than the buffers that are kept */
+    WEFT_BEGIN;
+    memset(large, 'x', sizeof(large) - 1);
+    cr_assert_eq(weft_http_add_header(self->request, "X", large), 0);
+    cr_assert_eq(weft_http_start(self->request, 200, "text/plain", 5), 0);
+    cr_assert(weft__sys_fail("sendmsg", 1, EAGAIN));
+    weft_test_heap_fail_at(1);
+    WEFT_CATCH(self->status, weft_http_drain(self->request));
+    weft_test_heap_fail_at(0);
+    cr_assert_eq(self->status, -ENOMEM);
+    cr_assert_eq(weft_http_write(self->request, "hello", 5), 0);
+    WEFT_AWAIT(weft_http_end(self->request));
+    WEFT_END;
+}
+
+Test(http_slow, a_head_that_could_not_be_kept_is_sent_with_what_follows)
+{
+    weft_http_server *server = test_http_begin(NULL);
+    weft_http_route(server, "GET /again", tries_again);
+    char *answer = test_http_ask("GET /again HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    cr_assert_eq(test_http_status(answer), 200, "%s", answer);
+    cr_assert_str_eq(test_http_body(answer), "hello");
+    free(answer);
     test_http_end(server);
 }

@@ -248,7 +248,10 @@ int weft__http_send_head(weft__http_exchange *request)
     if (request->answer != WEFT__HTTP_STARTED)
         return 0;
     add_started_head(&head, request);
-    return send_all(request, &head);
+    int status = send_all(request, &head);
+    if (status < 0)
+        request->answer = WEFT__HTTP_STARTED;
+    return status;
 }
 
 weft_future *weft_http_drain(weft_http_request *handle)
