@@ -476,3 +476,18 @@ Test(http_compress, an_answer_without_a_type_is_compressed_for_who_insists)
     }
     test_http_end(server);
 }
+
+Test(http_compress, a_part_varies_as_the_whole_would)
+{
+    static const char *const lines[] = {"GET /whole?n=5000&status=206",
+                                        "GET /whole?n=5000&status=206&type=multipart/byteranges",
+                                        "GET /whole?n=5000&status=206&type=image/png"};
+    weft_http_server *server = test_zlib_begin();
+    for (size_t i = 0; i < 3; i++) {
+        struct test_answer answer = test_zlib_ask(lines[i], GZIP);
+        test_zlib_expect(&answer, NULL, 5000);
+        cr_assert_str_eq(test_zlib_header(&answer, "Vary"), i < 2 ? "Accept-Encoding" : "");
+        test_zlib_free(&answer);
+    }
+    test_http_end(server);
+}

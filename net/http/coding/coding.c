@@ -5,7 +5,7 @@
  * Whether an answer is coded depends on what it is: its status, type and length, and what its handler says of
  * it. One that could be has "Vary: Accept-Encoding", also when this client gets it as it is. One that is has a
  * weak tag, since other bytes than those of a strong one are sent; and does not offer ranges, which would be
- * parts of other bytes, too. A 304 must carry the tag and the Vary that a 200 would have.
+ * parts of other bytes, too. A 304 must carry the tag and the Vary that a 200 would have; a 206 the Vary.
  *
  * Left alone: parts (206) and what has no body, what has a coding already, and what may not be transformed.
  */
@@ -86,12 +86,25 @@ static int add_vary(weft__http_exchange *request)
 
 /* ---- Decisions ---- */
 
-static bool is_left_alone(const weft__http_exchange *request)
+static bool may_not_be(const weft__http_exchange *request)
 {
     const struct weft__http_lines *lines = &request->headers;
+    return has_line(lines, "Content-Encoding") || lists(lines, "Cache-Control", "no-transform");
+}
+
+static bool is_left_alone(const weft__http_exchange *request)
+{
     return request->status == 204 || request->status == 205 || request->status == 206 ||
-           has_line(lines, "Content-Encoding") || has_line(lines, "Content-Range") ||
-           lists(lines, "Cache-Control", "no-transform");
+           has_line(&request->headers, "Content-Range") || may_not_be(request);
+}
+
+/* Is it a part of what might have been coded? The type of several ones is not known: they may be. */
+static bool is_part(const weft__http_exchange *request, const char *content_type)
+{
+    static const char several[] = "multipart/byteranges";
+    return request->status == 206 && content_type && !may_not_be(request) &&
+           (weft__http_is_compressible(content_type, request->encoding.types) ||
+            strncmp(content_type, several, sizeof(several) - 1) == 0);
 }
 
 /* What a 200 would have said. Of its type nothing is known, but a weak tag is never wrong. */
@@ -107,6 +120,8 @@ enum weft__http_coding weft__http_decide_coding(weft__http_exchange *request,
                                                 const char *content_type, int64_t len)
 {
     const struct weft__http_encoding *encoding = &request->encoding;
+    if (is_part(request, content_type) && add_vary(request) < 0)
+        return WEFT__HTTP_IDENTITY; /* without memory it is sent as it is */
     if (is_left_alone(request))
         return WEFT__HTTP_IDENTITY;
     struct weft__http_wish wish = weft__http_wished_coding(&request->parser.request);
