@@ -168,14 +168,15 @@ static void head_is_there(struct weft__client_transfer *transfer)
     response->version = version_of(transfer);
     weft__client_scout_learn(&transfer->session->scouts, transfer->request, response->version);
     note_retry_after(transfer);
-    if (ends_with_connection(transfer) &&
+    transfer->verdict = weft__client_judge(transfer->request, response->status,
+                                           weft__client_head_get(&response->head, "Location"),
+                                           transfer->retry_after);
+    bool is_followed = transfer->verdict == WEFT__CLIENT_FOLLOW; /* whatever comes with it */
+    if (!is_followed && ends_with_connection(transfer) &&
         weft__client_goodbye_await(transfer->easy, &transfer->goodbye) < 0) {
         weft__client_transfer_fail(transfer, -ENOMEM, NULL);
         return;
     }
-    transfer->verdict = weft__client_judge(transfer->request, response->status,
-                                           weft__client_head_get(&response->head, "Location"),
-                                           transfer->retry_after);
     hand_over_if_ready(transfer);
 }
 
