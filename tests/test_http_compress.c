@@ -2,9 +2,11 @@
 /* Compressed answers of the HTTP server: which ones, and what they say. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <weft/http_compress.h>
 #include <weft/http_events.h>
@@ -376,17 +378,38 @@ Test(http_compress, events_are_sent_as_they_are)
     test_http_end(server);
 }
 
+/* A folder with a file of so many bytes that nobody has touched since 2001, served below /f/. */
+struct served {
+    char folder[32], path[64];
+    weft_http_server *server;
+};
+
+static void serve_file(struct served *served, size_t len)
+{
+    struct timespec times[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    snprintf(served->folder, sizeof(served->folder), "/tmp/weft-zip-XXXXXX");
+    cr_assert_not_null(mkdtemp(served->folder));
+    snprintf(served->path, sizeof(served->path), "%s/large.txt", served->folder);
+    FILE *file = fopen(served->path, "w");
+    cr_assert_not_null(file);
+    cr_assert_eq(fwrite(test_zlib_text(len), 1, len, file), len);
+    fclose(file);
+    cr_assert_eq(utimensat(AT_FDCWD, served->path, times, 0), 0);
+    served->server = test_zlib_begin();
+    weft_http_route(served->server, "GET /f/...", weft_http_files, .root = served->folder);
+}
+
+static void end_serving(struct served *served)
+{
+    unlink(served->path);
+    rmdir(served->folder);
+    test_http_end(served->server);
+}
+
 Test(http_compress, files_are_compressed_but_not_their_parts)
 {
-    char folder[] = "/tmp/weft-zip-XXXXXX", path[64];
-    cr_assert_not_null(mkdtemp(folder));
-    snprintf(path, sizeof(path), "%s/large.txt", folder);
-    FILE *file = fopen(path, "w");
-    cr_assert_not_null(file);
-    cr_assert_eq(fwrite(test_zlib_text(700000), 1, 700000, file), 700000);
-    fclose(file);
-    weft_http_server *server = test_zlib_begin();
-    weft_http_route(server, "GET /f/...", weft_http_files, .root = folder);
+    struct served served;
+    serve_file(&served, 700000);
     must_be("GET /f/large.txt", GZIP, "gzip", 700000);
     must_be("GET /f/large.txt", "", NULL, 700000);
     must_be("GET /f/large.txt", GZIP "Range: bytes=0-299999\r\n", NULL, 300000);
@@ -395,9 +418,20 @@ Test(http_compress, files_are_compressed_but_not_their_parts)
     cr_assert_eq(answer.status, 206);
     cr_assert_str_eq(test_zlib_header(&answer, "Content-Encoding"), "");
     test_zlib_free(&answer);
-    unlink(path);
-    rmdir(folder);
-    test_http_end(server);
+    end_serving(&served);
+}
+
+/* Who has the beginning of a compressed body would continue it with bytes of the file. */
+Test(http_compress, a_date_does_not_continue_what_is_compressed)
+{
+#define PART "Range: bytes=0-299999\r\nIf-Range: Sun, 09 Sep 2001 01:46:40 GMT\r\n"
+    struct served served;
+    serve_file(&served, 700000);
+    must_be("GET /f/large.txt", PART, NULL, 300000);
+    must_be("GET /f/large.txt", GZIP PART, "gzip", 700000);
+    must_be("GET /f/large.txt", "Accept-Encoding: identity\r\n" PART, NULL, 300000);
+    end_serving(&served);
+#undef PART
 }
 
 /* ---- As one says ---- */

@@ -147,7 +147,8 @@ WEFT_PUBLIC int weft_websocket_send(weft_websocket *socket, enum weft_websocket_
  *     weft_websocket_end(socket);
  *
  * The client receives one message. Pings, their answers and a close may go between its parts, other
- * messages may not. A handler that ends before the message closes with 1011.
+ * messages may not. A handler that ends before the message closes with 1011, or with 1001 if the server
+ * stops.
  *
  * Thread:    loop.
  * Ownership: nothing changes hands.

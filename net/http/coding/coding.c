@@ -116,10 +116,26 @@ static void look_after_304(weft__http_exchange *request, const struct weft__http
         weaken_tag(&request->headers);
 }
 
+static bool is_worth_it(const weft__http_exchange *request, const char *content_type, int64_t len)
+{
+    const struct weft__http_encoding *encoding = &request->encoding;
+    return (len < 0 || (uint64_t)len >= encoding->min_size) &&
+           weft__http_is_compressible(content_type, encoding->types);
+}
+
+bool weft__http_would_code(const weft__http_exchange *request, const char *content_type,
+                           int64_t len)
+{
+    if (!request->encoding.codec || may_not_be(request))
+        return false;
+    struct weft__http_wish wish = weft__http_wished_coding(&request->parser.request);
+    return wish.coding != WEFT__HTTP_IDENTITY &&
+           (wish.insists || is_worth_it(request, content_type, len));
+}
+
 enum weft__http_coding weft__http_decide_coding(weft__http_exchange *request,
                                                 const char *content_type, int64_t len)
 {
-    const struct weft__http_encoding *encoding = &request->encoding;
     if (is_part(request, content_type) && add_vary(request) < 0)
         return WEFT__HTTP_IDENTITY; /* without memory it is sent as it is */
     if (is_left_alone(request))
@@ -129,9 +145,7 @@ enum weft__http_coding weft__http_decide_coding(weft__http_exchange *request,
         look_after_304(request, &wish);
         return WEFT__HTTP_IDENTITY;
     }
-    bool worth_it = (len < 0 || (uint64_t)len >= encoding->min_size) &&
-                    weft__http_is_compressible(content_type, encoding->types);
-    if (!worth_it && !(wish.insists && len))
+    if (!is_worth_it(request, content_type, len) && !(wish.insists && len))
         return WEFT__HTTP_IDENTITY;
     return add_vary(request) == 0 ? wish.coding : WEFT__HTTP_IDENTITY;
 }

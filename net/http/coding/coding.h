@@ -27,6 +27,10 @@ bool weft__http_is_compressible(const char *content_type, const char *more);
 enum weft__http_coding weft__http_decide_coding(weft__http_exchange *request,
                                                 const char *content_type, int64_t len);
 
+/** Would an answer 200 to this request be coded? */
+bool weft__http_would_code(const weft__http_exchange *request, const char *content_type,
+                           int64_t len);
+
 /** The head says that it is coded; there must be memory: weft__http_prepare_coding(). */
 int weft__http_prepare_coding(weft__http_exchange *request);
 void weft__http_declare_coding(weft__http_exchange *request, enum weft__http_coding coding);

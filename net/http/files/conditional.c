@@ -82,7 +82,8 @@ static bool is_known(const struct weft__http_conditions *asked,
            version->modified <= date;
 }
 
-/* Is what the client has a part of the same? A date says so only if nothing can have changed since. */
+/* Is what the client has a part of the same? A date says so only if nothing can have changed since, and if
+ * there are no other bytes of that date. */
 static bool may_continue(const struct weft__http_conditions *asked,
                          const struct weft__http_version *version)
 {
@@ -91,8 +92,8 @@ static bool may_continue(const struct weft__http_conditions *asked,
         return true;
     if (strchr(asked->if_range, '"'))
         return strcmp(asked->if_range, version->etag) == 0 && !is_weak(version->etag);
-    return weft__http_parse_date(asked->if_range, asked->now, &date) && version->modified == date &&
-           !is_weak(version->etag);
+    return !asked->is_coded && weft__http_parse_date(asked->if_range, asked->now, &date) &&
+           version->modified == date && !is_weak(version->etag);
 }
 
 int weft__http_judge(const struct weft__http_conditions *asked,

@@ -22,8 +22,9 @@ struct weft__http_version {
 struct weft__http_conditions {
     const char *if_match, *if_none_match, *if_modified_since, *if_unmodified_since;
     const char *range, *if_range;
-    bool is_get; /* not HEAD, for which there are no ranges */
-    int64_t now; /* seconds since 1970 */
+    bool is_get;   /* not HEAD, for which there are no ranges */
+    bool is_coded; /* the whole would be sent in another coding, and have no strong tag then */
+    int64_t now;   /* seconds since 1970 */
 };
 
 /**

@@ -22,6 +22,7 @@
 #include "core/memory.h"
 #include "core/random.h"
 #include "core/text.h"
+#include "net/http/coding/coding.h"
 #include "net/http/files/conditional.h"
 #include "net/http/parser/date.h"
 #include "net/http/server.h"
@@ -139,6 +140,18 @@ static int add_location(weft_http_request *request)
 
 /* ---- What is said of it ---- */
 
+static const char *type_of(const struct http_send_file *self)
+{
+    const char *type = self->options.content_type;
+    return type ? type : weft__http_type_of(self->path);
+}
+
+static bool would_be_coded(const struct http_send_file *self)
+{
+    const weft__http_exchange *request = weft__http_alive(self->request);
+    return request && weft__http_would_code(request, type_of(self), self->found->size);
+}
+
 static int judge(struct http_send_file *self)
 {
     weft_http_request *request = self->request;
@@ -150,6 +163,7 @@ static int judge(struct http_send_file *self)
         .range = weft_http_request_header(request, "Range"),
         .if_range = weft_http_request_header(request, "If-Range"),
         .is_get = self->is_get,
+        .is_coded = would_be_coded(self),
         .now = time(NULL),
     };
     struct weft__http_version version = {self->found->etag, self->found->modified,
@@ -214,12 +228,6 @@ static weft_future *answer_briefly(const struct http_send_file *self)
 }
 
 /* ---- Sending ---- */
-
-static const char *type_of(const struct http_send_file *self)
-{
-    const char *type = self->options.content_type;
-    return type ? type : weft__http_type_of(self->path);
-}
 
 /* In one piece: HEAD, and what was read. */
 static weft_future *send_whole(const struct http_send_file *self)
