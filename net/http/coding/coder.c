@@ -96,18 +96,6 @@ static void unref(struct weft__http_coder *coder)
     weft__free(coder);
 }
 
-void weft__http_coder_end(weft__http_exchange *request)
-{
-    struct weft__http_coder *coder = request->coder;
-    request->coder = NULL;
-    coder->request = NULL;
-    weft_callback_cancel(&coder->timer);
-    weft_unref(coder->pump);
-    weft_unref(coder->drained);
-    coder->pump = coder->drained = NULL;
-    unref(coder);
-}
-
 static bool is_pumping(const struct weft__http_coder *coder)
 {
     return coder->pump && !weft_is_done(coder->pump);
@@ -233,12 +221,25 @@ static bool wake(struct weft__http_coder *coder)
     return waits;
 }
 
+void weft__http_coder_end(weft__http_exchange *request)
+{
+    struct weft__http_coder *coder = request->coder;
+    request->coder = NULL;
+    weft_callback_cancel(&coder->timer);
+    weft_unref(coder->pump);
+    coder->pump = NULL;
+    coder->status = coder->status < 0 ? coder->status : WEFT_ECLOSED;
+    wake(coder);
+    coder->request = NULL;
+    unref(coder);
+}
+
 static void end_pump(struct weft__http_coder *coder, int status)
 {
     weft__http_exchange *request = coder->request;
     coder->status = status;
     if (request) {
-        bool answered = request->answer == WEFT__HTTP_ANSWERED;
+        bool answered = coder->whole || request->answer == WEFT__HTTP_ANSWERED;
         if (status < 0 && answered)
             request->answer = WEFT__HTTP_BROKEN;
         if (!wake(coder) && status < 0 && answered && !is_clients_fault(coder))
