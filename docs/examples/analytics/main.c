@@ -87,7 +87,9 @@ static void greet(const struct app *app)
     fflush(stdout);
 }
 
-/* Datagrams that have come are counted. */
+/* Datagrams that have come are counted; but others may come without an end. */
+#define END_UDP WEFT_S(1)
+
 struct end_udp {
     WEFT_FRAME;
     struct app *app;
@@ -124,7 +126,12 @@ static WEFT_ASYNC(serve)
     WEFT_AWAIT(wait_for_end(self));
     WEFT_CATCH(self->status, weft_http_server_shutdown(app->server, WEFT_S(5)));
     if (app->udp)
-        WEFT_AWAIT(weft_call(end_udp, .app = app));
+        WEFT_CATCH(self->status, weft_wait_for(weft_spawn(end_udp, .app = app), END_UDP));
+    if (self->udp_task) { /* what comes from now on would have to be written, too */
+        weft_cancel(self->udp_task);
+        WEFT_CATCH(self->status, self->udp_task);
+        self->udp_task = NULL;
+    }
     WEFT_AWAIT(store_close(app->store));
     printf("analytics: all is written, %llu events\n", (unsigned long long)app->table.events);
 
