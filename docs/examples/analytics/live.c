@@ -87,9 +87,9 @@ static int send_second(struct live *self)
 static int64_t first_second(weft_http_request *request)
 {
     const char *seen = weft_http_events_last_id(request);
-    int64_t oldest = clock_now() - WINDOW;
-    int64_t next = seen ? strtoll(seen, NULL, 10) + 1 : oldest;
-    return next < oldest || next > clock_now() ? oldest : next;
+    int64_t now = clock_now(), oldest = now - WINDOW;
+    int64_t last = seen ? strtoll(seen, NULL, 10) : -1; /* whatever a client may say */
+    return last < oldest - 1 || last >= now ? oldest : last + 1;
 }
 
 /* Until the next second begins. */
