@@ -60,6 +60,7 @@ Test(analytics, what_is_not_said_is_one_event_of_now)
     cr_assert_eq(event.tag_count, 0);
     cr_assert_null(parse("a:-0.5", &event));
     cr_assert_eq(event.value, -0.5);
+    cr_assert_null(parse("\xc2\xa0:1", &event));
     cr_assert_null(parse("{\"name\":\"\\u00e4\\ud83d\\ude00 b\"}", &event));
     cr_assert_str_eq(event.name, "\xc3\xa4\xf0\x9f\x98\x80 b");
 }
@@ -99,6 +100,8 @@ static const struct {
     {"a:1|T1e12", "seconds since 1970"},
     {"a\tb:1", "a name has 1"},
     {"a\x7f:1", "a name has 1"},
+    {"a\xc2\x80:1", "a name has 1"},
+    {"a:1|#b:\xc2\x9f", "a tag's key"},
     {"a\"b:1", "a name has 1"},
     {"\xff:1", "a name has 1"},
     {"\xc0\xaf:1", "a name has 1"},

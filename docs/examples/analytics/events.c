@@ -64,6 +64,12 @@ static size_t character(const unsigned char *text, size_t len)
     return code < least[size] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : size;
 }
 
+/* A character of UTF-8. Those from U+0080 to U+009F are controls, too. */
+static bool is_control(const unsigned char *text)
+{
+    return *text < ' ' || *text == 0x7f || (*text == 0xc2 && text[1] < 0xa0);
+}
+
 /* Is this a name, or a part of a tag? `but`: this character is fine as well. */
 static bool is_text(const char *text, size_t len, char but)
 {
@@ -71,7 +77,7 @@ static bool is_text(const char *text, size_t len, char but)
         return false;
     for (size_t i = 0, size; i < len; i += size) {
         size = character((const unsigned char *)text + i, len - i);
-        if (!size || (unsigned char)text[i] < ' ' || text[i] == 0x7f)
+        if (!size || is_control((const unsigned char *)text + i))
             return false;
         if (text[i] != but && is_one_of(text[i], ":|,#\"\\"))
             return false;
