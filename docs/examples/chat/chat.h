@@ -92,7 +92,7 @@ struct options {
 
 struct chat {
     const struct options *options;
-    int64_t epoch; /* when it began: numbers of messages are of this one */
+    int64_t epoch; /* of the room that was made last */
     struct room *rooms;
     size_t room_count;
     weft_broadcast *changes; /* of who is where */
@@ -105,6 +105,7 @@ struct chat {
 struct room {
     struct room *next;
     char name[NAME_SIZE];
+    int64_t epoch;          /* numbers of messages are of this one: it is when the room was made */
     struct member *members; /* a list, who came last at first */
     size_t count;
     uint64_t last;            /* what was said last */

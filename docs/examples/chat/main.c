@@ -97,7 +97,6 @@ static int set_up(struct serve *self)
 {
     const struct options *options = self->options;
     self->chat.options = options;
-    self->chat.epoch = text_clock();
     self->chat.changes = weft_broadcast_new(1);
     self->on_int = weft_signal_open(SIGINT);
     self->on_term = weft_signal_open(SIGTERM);

@@ -41,7 +41,7 @@ static int start_welcome(struct member *member)
     size_t count = member->history_count;
     uint64_t first = count ? member->history[0]->id : member->room->last + 1;
     text_addf(&text, "{\"type\":\"welcome\",\"epoch\":%" PRId64 ",\"most\":%zu,\"missed\":%" PRIu64,
-              chat->epoch, chat->options->most_bytes,
+              member->room->epoch, chat->options->most_bytes,
               member->since ? first - member->since - 1 : 0);
     text_addf(&text, ",\"room\":");
     text_add_string(&text, member->room->name, strlen(member->room->name));
@@ -136,12 +136,12 @@ static const char *ask_for_entry(struct member *self, struct room **ret)
     return *ret ? NULL : errno == ENOSPC ? "there are too many rooms" : "there is no memory";
 }
 
-/* What it has seen before its connection was cut; 0: nothing, or of another run of the server. */
+/* What it has seen before its connection was cut; 0: nothing, or of a room that is gone. */
 static uint64_t has_seen(const struct member *self, const struct room *room)
 {
     const char *epoch = weft_http_request_query(self->request, "epoch");
     const char *since = weft_http_request_query(self->request, "since");
-    if (!epoch || !since || strtoll(epoch, NULL, 10) != self->chat->epoch)
+    if (!epoch || !since || strtoll(epoch, NULL, 10) != room->epoch)
         return 0;
     uint64_t id = strtoull(since, NULL, 10);
     return id <= room->last ? id : 0;

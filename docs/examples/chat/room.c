@@ -49,6 +49,13 @@ static bool drop_one(struct chat *chat)
     return true;
 }
 
+/* No room has that of another, or of one that was there before it. */
+static int64_t next_epoch(int64_t last)
+{
+    int64_t now = text_clock();
+    return now > last ? now : last + 1;
+}
+
 static struct room *make_room(struct chat *chat, const char *name)
 {
     struct room *room = calloc(1, sizeof(*room));
@@ -60,6 +67,7 @@ static struct room *make_room(struct chat *chat, const char *name)
         return NULL;
     }
     snprintf(room->name, sizeof(room->name), "%s", name);
+    room->epoch = chat->epoch = next_epoch(chat->epoch);
     room->next = chat->rooms;
     chat->rooms = room;
     chat->room_count++;
