@@ -88,10 +88,16 @@ static int32_t next_character(const char *text, size_t *ret_len)
 /* Controls, and what turns the direction of writing or cannot be seen: names must look as they are. */
 static bool is_plain(int32_t character)
 {
-    return character >= ' ' && (character < 0x7F || character > 0x9F) &&
-           (character < 0x200B || character > 0x200F) &&
-           (character < 0x2028 || character > 0x202E) &&
-           (character < 0x2060 || character > 0x206F) && character != 0xFEFF;
+    static const int32_t others[][2] = {{0, 0x1F},          {0x7F, 0x9F},       {0xAD, 0xAD},
+                                        {0x34F, 0x34F},     {0x61C, 0x61C},     {0x115F, 0x1160},
+                                        {0x17B4, 0x17B5},   {0x180B, 0x180F},   {0x200B, 0x200F},
+                                        {0x2028, 0x202E},   {0x2060, 0x206F},   {0x3164, 0x3164},
+                                        {0xFEFF, 0xFEFF},   {0xFFA0, 0xFFA0},   {0xFFF0, 0xFFFB},
+                                        {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A}, {0xE0000, 0xE0FFF}};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (character >= others[i][0] && character <= others[i][1])
+            return false;
+    return true;
 }
 
 bool text_name(const char *from, char ret[NAME_SIZE])
