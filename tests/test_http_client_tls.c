@@ -240,6 +240,9 @@ Test(http_client_tls, what_is_cut_off_is_told_from_what_has_ended)
     /* Nobody reads what comes with a redirect: it is followed, here to the last one. */
     cr_assert_eq(get_cut("HTTP/1.1 302 Found\r\nLocation: /on\r\n\r\nhel", true), WEFT_ELIMIT, "%s",
                  test_message);
+    cr_assert_eq(
+        get_cut("HTTP/1.1 302 Found\r\nLocation: /on\r\nContent-Length: 5\r\n\r\nhel", true),
+        WEFT_ELIMIT, "%s", test_message);
     cr_assert_eq(get_cut("", true), WEFT_EOF);
     cr_assert_eq(get_cut("", false), WEFT_EOF);
     end();

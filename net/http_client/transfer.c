@@ -97,7 +97,7 @@ void weft__client_transfer_done(struct weft__client_transfer *transfer, CURLcode
     count_connections(transfer);
     if (transfer->connections == 0 && result == CURLE_SEND_ERROR) /* it had an idle one */
         transfer->met_dead_connection = !transfer->has_answer;
-    if (status < 0)
+    if (status < 0 && transfer->verdict != WEFT__CLIENT_FOLLOW) /* whatever comes with a redirect */
         end_named(transfer, status, message);
     else
         end(transfer, 0, NULL);
@@ -171,8 +171,7 @@ static void head_is_there(struct weft__client_transfer *transfer)
     transfer->verdict = weft__client_judge(transfer->request, response->status,
                                            weft__client_head_get(&response->head, "Location"),
                                            transfer->retry_after);
-    bool is_followed = transfer->verdict == WEFT__CLIENT_FOLLOW; /* whatever comes with it */
-    if (!is_followed && ends_with_connection(transfer) &&
+    if (ends_with_connection(transfer) &&
         weft__client_goodbye_await(transfer->easy, &transfer->goodbye) < 0) {
         weft__client_transfer_fail(transfer, -ENOMEM, NULL);
         return;
