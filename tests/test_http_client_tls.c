@@ -216,6 +216,51 @@ Test(http_client_tls, a_session_may_go_while_certificates_are_loaded)
     end();
 }
 
+/* ---- A server that takes connections and says nothing ---- */
+
+struct silent {
+    WEFT_FRAME;
+    weft_stream *stream;
+};
+
+static WEFT_ASYNC(silent)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_sleep(WEFT_S(1000)));
+    WEFT_END;
+}
+
+static weft_future *get_within(weft_http_session *session, weft_ns connect)
+{
+    const struct weft_http_fetch_options options = {.timeouts = {.connect = connect}};
+    return weft_http_fetch(session, "GET", url, &options);
+}
+
+static void ends_after(weft_future *request, weft_ns time)
+{
+    cr_assert_eq(test_wait_for(request), -ETIMEDOUT);
+    cr_assert(test_says("no connection to localhost"), "%s", test_message);
+    cr_assert(weft_now() >= time && weft_now() < time + WEFT_S(1));
+}
+
+Test(http_client_tls, who_waits_for_the_connection_of_another_waits_as_long_as_it_said)
+{
+    listener = weft_listen("127.0.0.1:0", silent);
+    snprintf(url, sizeof(url), "https://localhost:%d/", weft_listener_port(listener));
+    weft_http_session *session =
+        weft_http_session_new(&(struct weft_http_session_options){.ca_file = ca_file()});
+    weft_ns begin = weft_now();
+    weft_future *first = get_within(session, WEFT_S(10));
+    weft_future *second = get_within(session, WEFT_S(3)), *third = get_within(session, WEFT_S(30));
+    ends_after(second, begin + WEFT_S(3));
+    cr_assert_eq(weft_http_session_get_stats(session).attempts, 1);
+    ends_after(first, begin + WEFT_S(10));
+    ends_after(third, begin + WEFT_S(30)); /* it has tried, when the first one had failed */
+    cr_assert_eq(weft_http_session_get_stats(session).attempts, 2);
+    weft_http_session_free(session);
+    end();
+}
+
 /* ---- The end of the connection is the end of the body ---- */
 
 static int get_cut(const char *text, bool is_cut)

@@ -99,7 +99,8 @@ struct weft_http_retry {
 /** How long things may take; WEFT_FOREVER: no limit. Zero is the default of every field. */
 struct weft_http_timeouts {
     weft_ns total;     /* from the call to the end of the response, all attempts; 0: 5 min */
-    weft_ns connect;   /* look-up, connection, TLS, of one attempt; 0: 30 s */
+    weft_ns connect;   /* look-up, connection (the wait for that of another request, too), TLS, of
+                            one attempt; 0: 30 s */
     weft_ns low_speed; /* the transfer fails if in that time … ; 0: never */
     size_t
         low_speed_bytes; /* … fewer bytes than this came and went; 0: 1. Time for which the reader
