@@ -207,6 +207,16 @@ Test(http_client_stream, memory_is_sent_whole)
     test_client_end();
 }
 
+Test(http_client_stream, of_several_bodies_the_first_is_sent)
+{
+    static char data[100];
+    char *path = make_file(sizeof(data));
+    cr_assert_eq(count(&(struct weft_http_content){.data = data, .len = 5, .path = path}), 5);
+    cr_assert_eq(count(&(struct weft_http_content){.data = data, .path = "/nowhere"}), 0);
+    unlink(path);
+    test_client_end();
+}
+
 static struct {
     int64_t left;  /* to be given */
     int64_t extra; /* given more than was asked for */

@@ -60,11 +60,13 @@ static bool copy(char **ret, const char *text)
 static bool copy_texts(struct weft__client_request *request, const char *method,
                        const struct weft_http_fetch_options *options)
 {
+    const struct weft_http_content *body = &options->body;
     char *path = NULL, *type = NULL;
     bool copied = copy(&request->method, method) && copy(&request->user, options->user) &&
-                  copy(&request->password, options->password) && copy(&path, options->body.path);
-    copied = copied && copy(&type, options->body.type);
-    request->body = options->body;
+                  copy(&request->password, options->password) &&
+                  copy(&path, body->data ? NULL : body->path);
+    copied = copied && copy(&type, body->type);
+    request->body = *body;
     request->body.path = path;
     request->body.type = type;
     return copied;
