@@ -274,11 +274,12 @@ struct weft_http_fetch_options {
  *            WEFT_ERESOLVE, -ECONNREFUSED and what else connect() has to say, -ETIMEDOUT, WEFT_EOF
  *            (the connection ended before the response began), WEFT_ETRUNCATED (it ended before the
  *            body did; a body without a length over HTTPS ends with TLS, not with the connection),
- *            -ECONNRESET, -EPIPE (it was reset), WEFT_EPROTO (not HTTP), WEFT_ECERT (the server's certificate is not to be trusted), WEFT_ETLS (another
- *            failure of TLS, or files of certificates that cannot be used), WEFT_EHTTP
- *            (WEFT_HTTP_EXPECT_OK; a proxy's refusal), WEFT_ELIMIT (a body or headers too large,
- *            too many redirects), those of the body's source, WEFT_ECLOSED (the session was
- *            closed), -ECANCELED, -ENOMEM, -ESHUTDOWN, WEFT_ETHREAD, WEFT_EFORK.
+ *            -ECONNRESET, -EPIPE (it was reset), WEFT_EPROTO (not HTTP), WEFT_ECERT (the server's
+ *            certificate is not to be trusted), WEFT_ETLS (another failure of TLS, or files of
+ *            certificates that cannot be used), WEFT_EHTTP (WEFT_HTTP_EXPECT_OK; a proxy's
+ *            refusal), WEFT_ELIMIT (a body or headers too large, too many redirects), those of the
+ *            body's source, WEFT_ECLOSED (the session was closed), -ECANCELED, -ENOMEM, -ESHUTDOWN,
+ *            WEFT_ETHREAD, WEFT_EFORK.
  * Since:     0.1
  */
 WEFT_PUBLIC WEFT_MUST_CHECK weft_future *
