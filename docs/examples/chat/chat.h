@@ -111,6 +111,7 @@ struct room {
     uint64_t last;            /* what was said last */
     struct message **history; /* a ring: `id` is at `id % options->history`; a reference each */
     weft_ns emptied;          /* when the last one left */
+    unsigned namesakes;       /* numbers beyond the first few that names were given */
 };
 
 /** The room of that name, made if need be; NULL and errno: ENOSPC (too many), ENOMEM. */

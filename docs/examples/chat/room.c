@@ -16,6 +16,8 @@
 
 #include "chat.h"
 
+enum { FEW = 10 };
+
 /* Those who look at the list of rooms look again. */
 static void tell_change(struct chat *chat)
 {
@@ -214,12 +216,13 @@ static struct member *find_key(const struct room *room, const char *key)
     return member;
 }
 
-/* "ada", "ada 2", "ada 3" … */
-static void find_free_name(const struct room *room, char name[NAME_SIZE])
+/* "ada", "ada 2", "ada 3" …; beyond the first few a number that nobody was given: where thousands have one
+ * name, each that comes in looks through the list a few times only. */
+static void find_free_name(struct room *room, char name[NAME_SIZE])
 {
     size_t len = strlen(name);
     for (unsigned i = 2; find_name(room, name); i++)
-        snprintf(name + len, NAME_SIZE - len, " %u", i);
+        snprintf(name + len, NAME_SIZE - len, " %u", i < FEW ? i : FEW + room->namesakes++);
 }
 
 /* One who comes again before the old connection is known to be dead. */
