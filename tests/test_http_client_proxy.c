@@ -12,6 +12,7 @@
 #include "net/http_client/url.h"
 #include "tests/support/http_client.h"
 #include "tests/support/loop.h"
+#include "tests/support/relay.h"
 #include "tests/support/trace.h"
 
 TestSuite(http_client_proxy, .init = test_client_begin, .timeout = 60);
@@ -30,45 +31,17 @@ static struct {
 static weft_listener *listener;
 static char address[96];
 
-struct pump {
-    WEFT_FRAME;
-    weft_stream *from, *to; /* borrowed */
-    size_t len;
-    const char *data;
-};
-
-static WEFT_ASYNC(pump)
-{
-    WEFT_BEGIN;
-    for (;;) {
-        WEFT_AWAIT_INTO(self->len, weft_fill(self->from, 0));
-        if (self->len == 0)
-            break;
-        self->data = weft_peek(self->from, &self->len);
-        weft_write(self->to, self->data, self->len);
-        weft_consume(self->from, self->len);
-        WEFT_AWAIT(weft_drain(self->to));
-    }
-    weft_write_eof(self->to);
-    WEFT_END;
-}
-
 struct relay {
     WEFT_FRAME;
     weft_stream *stream, *onward;
-    weft_scope *scope;
 };
 
 static WEFT_ASYNC(relay)
 {
     WEFT_BEGIN;
     WEFT_AWAIT_INTO(self->onward, weft_connect(test_base + strlen("http://")));
-    self->scope = weft_scope_open(NULL);
-    weft_scope_spawn(self->scope, pump, .from = self->stream, .to = self->onward);
-    weft_scope_spawn(self->scope, pump, .from = self->onward, .to = self->stream);
-
+    WEFT_AWAIT(test_relay(self->stream, self->onward));
     WEFT_FINALLY;
-    WEFT_SCOPE_CLOSE(self->scope);
     weft_stream_free(self->onward);
     WEFT_END;
 }

@@ -12,6 +12,7 @@
 #include <weft/socket.h>
 
 #include "tests/support/loop.h"
+#include "tests/support/relay.h"
 #include "tests/support/tls.h"
 #include "tests/support/trace.h"
 
@@ -300,34 +301,10 @@ static struct {
     int count;
 } tunnels;
 
-struct pump {
-    WEFT_FRAME;
-    weft_stream *from, *to; /* borrowed */
-    size_t len;
-    const char *data;
-};
-
-static WEFT_ASYNC(pump)
-{
-    WEFT_BEGIN;
-    for (;;) {
-        WEFT_AWAIT_INTO(self->len, weft_fill(self->from, 0));
-        if (self->len == 0)
-            break;
-        self->data = weft_peek(self->from, &self->len);
-        weft_write(self->to, self->data, self->len);
-        weft_consume(self->from, self->len);
-        WEFT_AWAIT(weft_drain(self->to));
-    }
-    weft_write_eof(self->to);
-    WEFT_END;
-}
-
 struct tunnel {
     WEFT_FRAME;
     weft_stream *stream, *onward;
     weft_bytes *head;
-    weft_scope *scope;
 };
 
 static WEFT_ASYNC(tunnel)
@@ -342,12 +319,8 @@ static WEFT_ASYNC(tunnel)
     snprintf(address, sizeof(address), "%s", tunnels.target);
     WEFT_AWAIT_INTO(self->onward, weft_connect(address));
     weft_write(self->stream, done, sizeof(done) - 1);
-    self->scope = weft_scope_open(NULL);
-    weft_scope_spawn(self->scope, pump, .from = self->stream, .to = self->onward);
-    weft_scope_spawn(self->scope, pump, .from = self->onward, .to = self->stream);
-
+    WEFT_AWAIT(test_relay(self->stream, self->onward));
     WEFT_FINALLY;
-    WEFT_SCOPE_CLOSE(self->scope);
     weft_bytes_free(self->head);
     weft_stream_free(self->onward);
     WEFT_END;

@@ -22,7 +22,7 @@ static bool exists(const char *program, const char *command)
 {
     if (system(command) == 0)
         return true;
-    fprintf(stderr, "%s is not installed: HTTP/2 is not tested\n", program);
+    fprintf(stderr, "not run: HTTP/2 of the client: %s is not installed\n", program);
     return false;
 }
 
