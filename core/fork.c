@@ -18,6 +18,7 @@
  */
 #include <errno.h>
 
+#include "core/inspect/inspect.h"
 #include "core/loop.h"
 #include "core/signal.h"
 #include "core/sync.h"
@@ -42,6 +43,7 @@ int weft_after_fork_child(weft_loop *loop)
         return status;
     loop->generation = weft__generation;
     weft__thread_enter(loop);
+    weft__inspect_open(loop);
     weft__loop_take_mail(loop); /* parts look at what has come home */
     weft__signal_after_fork(loop->mailbox);
     weft__syncs_after_fork(loop);

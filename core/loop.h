@@ -12,6 +12,7 @@
 #include <weft/loop.h>
 
 #include "core/future.h"
+#include "core/inspect/source.h"
 #include "core/mailbox.h"
 #include "core/outcome.h"
 #include "core/ready.h"
@@ -169,6 +170,8 @@ struct weft_loop {
     weft_context *context;         /* owned; the current one outside of tasks, callbacks and jobs */
     struct weft__mailbox *mailbox; /* [const]; shared with other threads */
     uint32_t id_of_posts;          /* [const] the same as `id` */
+    struct weft__source source;    /* for who looks at it from outside */
+    pid_t tid;                     /* [const] of its thread; another one in a forked child */
 };
 
 /** True for a future of another loop than this thread's (or of one that was freed). */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/debug.h"
+#include "core/inspect/inspect.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/nested.h"
@@ -220,6 +221,7 @@ static weft_loop *make(const struct weft_loop_options *options, struct event_bas
         return NULL;
     }
     weft__thread_enter(loop);
+    weft__inspect_open(loop);
     loop->schedules_specially = loop->polls_around = loop->attached || loop->shuffle;
     if (loop->attached)
         weft__loop_hand_back(loop);
@@ -253,6 +255,7 @@ weft_loop *weft_loop_attach(struct event_base *base)
 void weft__loop_destroy(weft_loop *loop)
 {
     weft__posts_leave();
+    weft__inspect_close(loop);
     weft__thread_leave(loop);
     destroy(loop);
 }

@@ -121,6 +121,7 @@ static weft_pool *allocate(const struct weft_pool_options *options)
 
 void weft__pool_destroy(weft_pool *pool)
 {
+    weft__source_remove(&pool->source);
     weft__interrupt_release(pool);
     while (pool->made > 0)
         pthread_cond_destroy(&pool->workers[--pool->made].roused);
@@ -152,6 +153,7 @@ weft_pool *weft_pool_new(const struct weft_pool_options *options)
         errno = error;
         return NULL;
     }
+    weft__pool_show(pool);
     return pool;
 }
 

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <weft/pool.h>
 
+#include "core/inspect/source.h"
 #include "core/mutex.h"
 #include "core/spin.h"
 #include "pool/count.h"
@@ -17,6 +18,7 @@
 /** A place for a thread. It outlives the thread, so that it can be signalled without the lock. */
 struct weft__worker {
     weft_pool *pool;           /* [const] */
+    _Atomic pid_t tid;         /* [atomic] of its thread; relaxed. 0: none */
     pthread_cond_t roused;     /* to be waited on with the pool's lock */
     struct weft__worker *next; /* [mu] in the list of idle or of free ones */
     bool called;               /* [mu] off the idle list, to look for a job */
@@ -99,6 +101,7 @@ struct weft_pool {
     unsigned places;                                  /* [const] workers */
     unsigned made;                                    /* [const] of these, with a `roused` */
     struct weft__tally *tallies;                      /* [const] of workers, behind them */
+    struct weft__source source; /* for who looks at it from outside: see pool/inspect.c */
     weft__count moves; /* [atomic] odd while something moves from a tally; see pool/tally.c */
     struct weft__worker workers[];
 };
@@ -125,6 +128,9 @@ size_t weft__pool_step(weft_pool *pool, size_t count);
 
 /** True in a forked child: its threads are not there, and its lock may be held for ever. */
 bool weft__pool_is_inherited(const weft_pool *pool);
+
+/** It can be looked at from outside from now on. See pool/inspect.c. */
+void weft__pool_show(weft_pool *pool);
 
 /** No thread and no reference is left. */
 void weft__pool_destroy(weft_pool *pool);

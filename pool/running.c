@@ -24,6 +24,7 @@
  * The user's function is called with no lock held, on a copy.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "pool/cancel.h"
 #include "pool/job.h"
@@ -41,25 +42,32 @@ static bool is_abandoned(const struct weft__job *job)
     return left;
 }
 
-static void describe_locked(const struct weft__job *job, weft_ns started_at,
-                            struct weft_running_job *ret)
+static void describe_locked(const struct weft__worker *worker, const struct weft__job *job,
+                            struct weft__busy *ret)
 {
-    *ret = (struct weft_running_job){.runs_for = weft__pool_now() - started_at,
-                                     .is_abandoned = is_abandoned(job),
-                                     .state = weft__control_describe(job->control)};
+    weft_ns started_at = atomic_load_explicit(&worker->started_at, memory_order_relaxed);
+    *ret = (struct weft__busy){
+        .tid = atomic_load_explicit(&worker->tid, memory_order_relaxed),
+        .serial = (uint64_t)started_at,
+        .what = &job->future,
+        .loop_id = job->future.loop_id,
+        .runs_for = weft__pool_now() - started_at,
+        .is_abandoned = is_abandoned(job),
+        .told = weft__control_describe(job->control),
+    };
     snprintf(ret->name, sizeof(ret->name), "%s", job->name);
     snprintf(ret->started_at, sizeof(ret->started_at), "%s", job->place ? job->place : "");
     snprintf(ret->lane, sizeof(ret->lane), "%s", job->lane->name);
 }
 
 /* False: this one runs no job. */
-static bool look(weft_pool *pool, struct weft__worker *worker, struct weft_running_job *ret)
+static bool look(weft_pool *pool, struct weft__worker *worker, struct weft__busy *ret)
 {
     weft__mutex_lock(&pool->mu);
     weft__express_look_locked(pool, true); /* E1 */
     const struct weft__job *job = atomic_load(&worker->job);
     if (job)
-        describe_locked(job, atomic_load_explicit(&worker->started_at, memory_order_relaxed), ret);
+        describe_locked(worker, job, ret);
     weft__express_look_locked(pool, false); /* E3 */
     weft__mutex_unlock(&pool->mu);
     return job;
@@ -83,13 +91,37 @@ void weft__running_is_over(struct weft__home *home)
         weft__running_wait(home->pool);
 }
 
+void weft__running_each(weft_pool *pool, void (*fn)(void *arg, const struct weft__busy *busy),
+                        void *arg)
+{
+    struct weft__busy busy;
+    if (weft__pool_is_inherited(pool))
+        return;
+    for (unsigned i = 0; i < pool->places; i++)
+        if (look(pool, &pool->workers[i], &busy))
+            fn(arg, &busy);
+}
+
+struct teller {
+    void (*fn)(void *arg, const struct weft_running_job *job);
+    void *arg;
+};
+
+static void tell(void *arg, const struct weft__busy *busy)
+{
+    const struct teller *teller = arg;
+    struct weft_running_job job = {
+        .runs_for = busy->runs_for, .is_abandoned = busy->is_abandoned, .state = busy->told};
+    memcpy(job.name, busy->name, sizeof(job.name));
+    memcpy(job.started_at, busy->started_at, sizeof(job.started_at));
+    memcpy(job.lane, busy->lane, sizeof(job.lane));
+    teller->fn(teller->arg, &job);
+}
+
 void weft_pool_each_running(weft_pool *pool,
                             void (*fn)(void *arg, const struct weft_running_job *job), void *arg)
 {
-    struct weft_running_job job;
-    if (!pool || !fn || weft__pool_is_inherited(pool))
-        return;
-    for (unsigned i = 0; i < pool->places; i++)
-        if (look(pool, &pool->workers[i], &job))
-            fn(arg, &job);
+    struct teller teller = {fn, arg};
+    if (pool && fn)
+        weft__running_each(pool, tell, &teller);
 }

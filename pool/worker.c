@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "core/line.h"
 #include "core/spin.h"
@@ -301,6 +302,7 @@ void *weft__work(void *worker)
     struct weft__worker *self = worker;
     weft_pool *pool = self->pool;
     name_thread(self);
+    atomic_store_explicit(&self->tid, gettid(), memory_order_relaxed);
     weft__worker_here = self;
     weft__blocking_ops = &weft__worker_blocking;
     if (!weft__worker_begin(self))

@@ -24,6 +24,10 @@ void weft__worker_unblock_locked(weft_pool *pool, struct weft__worker *self)
  * pool/running.c. Thread: worker. */
 void weft__running_goes_on(struct weft__worker *self, struct weft__job *next, weft_ns now);
 
+/** Show the jobs that run on the pool's threads. Thread: any; no lock held. */
+void weft__running_each(weft_pool *pool, void (*fn)(void *arg, const struct weft__busy *busy),
+                        void *arg);
+
 /** Nobody looks at a job any more that the worker has forgotten before: it may go. Thread: worker; no
  * lock held. */
 void weft__running_wait(weft_pool *pool);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* A look at memory that another thread may be changing. See core/inspect/peek.c. */
+#ifndef WEFT_CORE_INSPECT_PEEK_H
+#define WEFT_CORE_INSPECT_PEEK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/** Copy `size` bytes from `from`, whatever is there. False: not all of it can be read. Thread: any. */
+bool weft__peek(void *to, const void *from, size_t size);
+
+/** The same of a text: at most `size` - 1 characters and a NUL; "" where there is none. */
+void weft__peek_text(char *to, size_t size, const char *from);
+
+#endif

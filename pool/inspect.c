@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* A pool, as it is seen from outside: its numbers, its lanes, and what its threads are at. */
+#include "core/inspect/json.h"
+#include "pool/pool.h"
+#include "pool/worker.h"
+
+static weft_pool *pool_of(struct weft__source *source)
+{
+    return WEFT__CONTAINER(source, weft_pool, source);
+}
+
+static void describe_latency(struct weft__text *to, const char *key,
+                             const struct weft_latency *latency)
+{
+    weft__json_open(to, key, '{');
+    weft__json_uint(to, "count", latency->count);
+    weft__json_int(to, "p50_ns", latency->p50);
+    weft__json_int(to, "p90_ns", latency->p90);
+    weft__json_int(to, "p99_ns", latency->p99);
+    weft__json_int(to, "max_ns", latency->max);
+    weft__json_close(to, '}');
+}
+
+static void describe_lane(void *arg, const struct weft_lane_stats *stats)
+{
+    struct weft__text *to = arg;
+    weft__json_open(to, NULL, '{');
+    weft__json_string(to, "name", stats->name);
+    weft__json_uint(to, "running", stats->running);
+    weft__json_uint(to, "queued", stats->queued);
+    weft__json_uint(to, "waiting", stats->waiting);
+    weft__json_uint(to, "abandoned_running", stats->abandoned_running);
+    weft__json_uint(to, "submitted", stats->submitted);
+    weft__json_uint(to, "completed", stats->completed);
+    weft__json_uint(to, "rejected", stats->rejected);
+    weft__json_uint(to, "dropped", stats->dropped);
+    weft__json_uint(to, "expired", stats->expired);
+    describe_latency(to, "queue_wait", &stats->queue_wait);
+    describe_latency(to, "run_time", &stats->run_time);
+    weft__json_close(to, '}');
+}
+
+static void describe(struct weft__source *source, struct weft__text *to)
+{
+    weft_pool *pool = pool_of(source);
+    struct weft_pool_stats stats;
+    weft_pool_get_stats(pool, &stats);
+    weft__json_string(to, "name", pool->thread_name);
+    weft__json_uint(to, "threads", stats.threads);
+    weft__json_uint(to, "max_threads", pool->max_threads);
+    weft__json_uint(to, "idle", stats.idle);
+    weft__json_uint(to, "running", stats.running);
+    weft__json_uint(to, "queued", stats.queued);
+    weft__json_uint(to, "blocked", stats.blocked);
+    weft__json_uint(to, "spares", stats.spares);
+    weft__json_open(to, "lanes", '[');
+    weft_pool_each_lane(pool, describe_lane, to);
+    weft__json_close(to, ']');
+}
+
+static void each_busy(struct weft__source *source,
+                      void (*fn)(void *arg, const struct weft__busy *busy), void *arg)
+{
+    weft__running_each(pool_of(source), fn, arg);
+}
+
+void weft__pool_show(weft_pool *pool)
+{
+    static const struct weft__source_ops ops = {
+        .kind = "pool", .describe = describe, .each_busy = each_busy};
+    weft__source_add(&pool->source, &ops);
+}
