@@ -22,6 +22,7 @@
 #include "core/future.h"
 #include "core/loop.h"
 #include "core/memory.h"
+#include "core/step.h"
 #include "core/task.h"
 
 #define DEFAULT_SLOW_STEP WEFT_MS(100)
@@ -41,6 +42,7 @@ bool weft__debug_init(weft_loop *loop, const struct weft_loop_options *options)
         return false;
     bool has_limit = options && options->slow_step > 0;
     loop->debug->slow_step = has_limit ? options->slow_step : DEFAULT_SLOW_STEP;
+    loop->watched |= WEFT__WATCHED_FOR_SLOW;
     return true;
 }
 
@@ -53,21 +55,15 @@ static weft_ns real_now(void)
     return WEFT_S(now.tv_sec) + now.tv_nsec;
 }
 
-/* A step of a coroutine, or an item, is under way. */
-struct clock {
-    weft_ns began, outer_inner;
-    int line; /* from which the coroutine goes on; 0: from its beginning */
-};
-
-static struct clock begin(struct weft__debug *debug, int line)
+struct weft__debug_clock weft__debug_begin(struct weft__debug *debug, int line)
 {
-    struct clock clock = {real_now(), debug->inner, line};
+    struct weft__debug_clock clock = {real_now(), debug->inner, line};
     debug->inner = 0;
     return clock;
 }
 
 /* Its own time; what is around it is charged with none of it. */
-static weft_ns stop(struct weft__debug *debug, const struct clock *clock)
+static weft_ns stop(struct weft__debug *debug, const struct weft__debug_clock *clock)
 {
     weft_ns took = real_now() - clock->began;
     weft_ns own = took - debug->inner;
@@ -80,7 +76,8 @@ static double in_ms(weft_ns time)
     return (double)time / (double)WEFT_MS(1);
 }
 
-static void step_ended(weft_loop *loop, const struct clock *clock, const weft__coro *coro)
+void weft__debug_step_ended(weft_loop *loop, const struct weft__debug_clock *clock,
+                            const weft__coro *coro)
 {
     char message[512];
     weft_ns own = stop(loop->debug, clock);
@@ -104,23 +101,10 @@ static void step_ended(weft_loop *loop, const struct clock *clock, const weft__c
     weft__report(loop, &report);
 }
 
-weft_step weft__debug_step(weft_loop *loop, weft__coro *coro)
+void weft__debug_item_ended(weft_loop *loop, const struct weft__debug_clock *clock)
 {
-    struct clock clock = begin(loop->debug, weft__frame_of(coro)->weft_state);
-    weft_step step;
-    do
-        step = coro->code->resume(weft__frame_of(coro));
-    while (step.weft_code == WEFT__AGAIN);
-    step_ended(loop, &clock, coro);
-    return step;
-}
-
-void weft__debug_run(weft_loop *loop, weft__item *item)
-{
-    struct clock clock = begin(loop->debug, 0);
     char message[64];
-    item->run(item);
-    weft_ns own = stop(loop->debug, &clock);
+    weft_ns own = stop(loop->debug, clock);
     if (own <= loop->debug->slow_step)
         return;
     snprintf(message, sizeof(message), "%.1f ms", in_ms(own));

@@ -5,10 +5,7 @@
 
 #include <stdbool.h>
 #include <weft/loop.h>
-#include <weft/task.h>
 #include <weft/time.h>
-
-#include "core/ready.h"
 
 struct weft__coro;
 
@@ -21,11 +18,18 @@ struct weft__debug {
 /** What debug mode needs, as the options or the environment say. False: out of memory. */
 bool weft__debug_init(weft_loop *loop, const struct weft_loop_options *options);
 
-/** A step of a coroutine, timed. */
-weft_step weft__debug_step(weft_loop *loop, struct weft__coro *coro);
+/** A step of a coroutine, or an item, is under way. */
+struct weft__debug_clock {
+    weft_ns began, outer_inner;
+    int line; /* from which the coroutine goes on; 0: from its beginning */
+};
 
-/** item->run(item), timed. */
-void weft__debug_run(weft_loop *loop, weft__item *item);
+struct weft__debug_clock weft__debug_begin(struct weft__debug *debug, int line);
+
+/** It is over: a report if it was slow. */
+void weft__debug_step_ended(weft_loop *loop, const struct weft__debug_clock *clock,
+                            const struct weft__coro *coro);
+void weft__debug_item_ended(weft_loop *loop, const struct weft__debug_clock *clock);
 
 /** The loop shuts down, and nobody has completed this future of weft_future_new(): report it. */
 void weft__debug_report_left(weft_loop *loop, weft_future *future);

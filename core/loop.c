@@ -33,9 +33,9 @@
 #include <unistd.h>
 
 #include "core/context.h"
-#include "core/debug.h"
 #include "core/nested.h"
 #include "core/sleep.h"
+#include "core/step.h"
 
 enum { ITEMS_PER_POLL = 256, ITEMS_PER_EVENT = 4, ITEMS_PER_CHECK = 32 };
 #define TIME_PER_POLL WEFT_US(50)
@@ -320,8 +320,8 @@ static void run_ready(weft_loop *loop)
         }
         weft__item *item = next;
         loop->batch = next = item->next;
-        if (__builtin_expect(loop->debug != NULL, 0))
-            weft__debug_run(loop, item);
+        if (__builtin_expect(loop->watched, 0))
+            weft__item_watched(loop, item);
         else
             item->run(item);
         if (__builtin_expect(--loop->left == 0, 0))

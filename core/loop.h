@@ -91,10 +91,10 @@ struct weft_loop {
     weft__ready ready;
     weft__item *batch;          /* what is left to run of this tick */
     struct weft__coro *current; /* the coroutine that runs now */
-    struct weft__debug *debug;  /* [const] NULL: debug mode is off */
     int64_t left;               /* items to run until `look_at` */
     uint64_t ticks;             /* since the beginning */
     uint32_t id;                /* [const] unique in the process */
+    unsigned watched;           /* who looks at its steps: bits of core/step.h */
     bool attend;                /* something comes before the next item: attend() */
     bool pause;                 /* something comes before the next tick */
     bool schedules_specially;   /* [const] there is a seed, or a host to ask for a tick */
@@ -165,6 +165,7 @@ struct weft_loop {
     struct event *guard;       /* of a base of our own: core/nested.c */
     struct event *wake_event;  /* on the mailbox's wakeup fd */
     weft_future *enomem;       /* the future for "out of memory", allocated in advance */
+    struct weft__debug *debug; /* [const] NULL: debug mode is off */
     weft_error_fn *error_fn;
     void *error_arg;
     weft_context *context;         /* owned; the current one outside of tasks, callbacks and jobs */

@@ -37,11 +37,11 @@
 #include "core/cancel.h"
 #include "core/cold.h"
 #include "core/context.h"
-#include "core/debug.h"
 #include "core/group.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/sleep.h"
+#include "core/step.h"
 
 /* Calls nested deeper than this start at the next tick, lest the C stack overflow. */
 enum { MAX_DEPTH = 200 };
@@ -192,8 +192,8 @@ bool weft__is_running(const weft__coro *coro)
 static inline weft_step enter(weft_loop *loop, weft__coro *coro)
 {
     loop->current = coro;
-    if (__builtin_expect(loop->debug != NULL, 0))
-        return weft__debug_step(loop, coro);
+    if (__builtin_expect(loop->watched, 0))
+        return weft__step_watched(loop, coro);
     return coro->code->resume(weft__frame_of(coro));
 }
 

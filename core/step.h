@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* A step that somebody looks at. See core/step.c. */
+#ifndef WEFT_CORE_STEP_H
+#define WEFT_CORE_STEP_H
+
+#include <weft/loop.h>
+#include <weft/task.h>
+
+#include "core/ready.h"
+
+struct weft__coro;
+
+/** Who looks at the steps of a loop: bits of loop->watched. */
+enum weft__watchers { WEFT__WATCHED_FOR_SLOW = 1 /* core/debug.c */ };
+
+/** A step of a coroutine, while loop->watched is not 0. */
+weft_step weft__step_watched(weft_loop *loop, struct weft__coro *coro);
+
+/** item->run(item), while loop->watched is not 0. */
+void weft__item_watched(weft_loop *loop, weft__item *item);
+
+#endif
