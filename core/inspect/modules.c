@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The program and the libraries that are loaded, as the C library's list of them says: the same for programs
+ * of fixed addresses, position-independent ones, static ones, and for the vdso.
+ *
+ * The list is copied, so that its lock is not held while anything is read. That lock is held by others
+ * for moments only: the constructors of a library are run without.
+ */
+#include "core/inspect/modules.h"
+
+#include <errno.h>
+#include <link.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/memory.h"
+
+enum { FIRST_ROOM = 16 };
+
+/* The end of a long one is what tells them apart. */
+static void set_name(struct weft__module *module, const char *name)
+{
+    char own[4096];
+    if (!name || !name[0]) {
+        ssize_t len = readlink("/proc/self/exe", own, sizeof(own) - 1);
+        own[len > 0 ? len : 0] = '\0';
+        name = own;
+    }
+    size_t len = strlen(name),
+           skipped = len < sizeof(module->name) ? 0 : len - sizeof(module->name) + 1;
+    snprintf(module->name, sizeof(module->name), "%s", name + skipped);
+}
+
+static void add_segment(struct weft__module *module, const ElfW(Phdr) * header)
+{
+    uintptr_t begin = module->bias + header->p_vaddr, end = begin + header->p_memsz;
+    if (header->p_type == PT_GNU_EH_FRAME)
+        module->frames = begin;
+    if (header->p_type != PT_LOAD)
+        return;
+    module->begin = begin < module->begin ? begin : module->begin;
+    module->end = end > module->end ? end : module->end;
+    if (!(header->p_flags & PF_X))
+        return;
+    module->code = begin < module->code ? begin : module->code;
+    module->code_end = end > module->code_end ? end : module->code_end;
+}
+
+static bool make_room(struct weft__modules *modules)
+{
+    if (modules->count < modules->room)
+        return true;
+    size_t room = modules->room ? modules->room * 2 : FIRST_ROOM;
+    struct weft__module *all = weft__realloc(modules->all, room * sizeof(*all));
+    if (!all)
+        return false;
+    modules->all = all;
+    modules->room = room;
+    return true;
+}
+
+static int add(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    (void)size;
+    struct weft__modules *modules = arg;
+    if (!make_room(modules))
+        return -ENOMEM;
+    struct weft__module *module = &modules->all[modules->count];
+    *module =
+        (struct weft__module){.bias = info->dlpi_addr, .begin = UINTPTR_MAX, .code = UINTPTR_MAX};
+    for (size_t i = 0; i < info->dlpi_phnum; i++)
+        add_segment(module, &info->dlpi_phdr[i]);
+    set_name(module, info->dlpi_name);
+    modules->unloaded = info->dlpi_subs;
+    modules->count += module->code < module->code_end;
+    return 0;
+}
+
+int weft__modules_read(struct weft__modules *ret)
+{
+    *ret = (struct weft__modules){0};
+    int status = dl_iterate_phdr(add, ret);
+    if (status < 0)
+        weft__modules_fini(ret);
+    return status;
+}
+
+void weft__modules_fini(struct weft__modules *modules)
+{
+    weft__free(modules->all);
+    *modules = (struct weft__modules){0};
+}
+
+const struct weft__module *weft__modules_find(const struct weft__modules *modules, uintptr_t pc)
+{
+    for (size_t i = 0; i < modules->count; i++)
+        if (pc >= modules->all[i].code && pc < modules->all[i].code_end)
+            return &modules->all[i];
+    return NULL;
+}

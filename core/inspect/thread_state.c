@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a thread is doing, read from /proc/self/task/TID. The thread itself is not disturbed: no signal,
+ * no lock.
+ *
+ * `syscall` tells of a thread that is parked in the kernel: the number, the arguments, where its stack
+ * ends and where it is. Of one that runs, or would if it got a CPU, it says "running". `schedstat` counts
+ * what it ran and what it waited for a CPU. The three files are read one after the other; whoever needs
+ * them of one moment reads twice and compares `slices`.
+ *
+ * A kernel may lack `schedstat` (then `ran` is from `stat`, to a clock tick) and `syscall` (then
+ * it is not known where a thread waits).
+ */
+#include "core/inspect/thread_state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ROOM = 512, STATUS_ROOM = 4096 };
+
+/* A file of the thread as a text. The length or -errno; a thread that has gone is -ESRCH. */
+static int read_file(pid_t tid, const char *name, char *to, size_t size)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/self/task/%d/%s", (int)tid, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, to, size - 1);
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    if (len < 0)
+        return error == ENOENT ? -ESRCH : -error;
+    to[len] = '\0';
+    return (int)len;
+}
+
+/* "TID (name) S …": the name may hold anything, so its end is the last bracket. */
+static int read_stat(pid_t tid, struct weft__thread_state *ret)
+{
+    char text[ROOM];
+    unsigned long user = 0, system = 0;
+    int len = read_file(tid, "stat", text, sizeof(text));
+    if (len < 0)
+        return len;
+    const char *at = strrchr(text, ')');
+    if (!at ||
+        sscanf(at,
+               ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", /* NOLINT(cert-err34-c) */
+               &ret->state, &user, &system) != 3)
+        return -EPROTO;
+    ret->ran = (weft_ns)(user + system) * WEFT_S(1) / sysconf(_SC_CLK_TCK);
+    return 0;
+}
+
+static void read_schedstat(pid_t tid, struct weft__thread_state *ret)
+{
+    char text[ROOM];
+    ret->waited = -1;
+    if (read_file(tid, "schedstat", text, sizeof(text)) <= 0)
+        return;
+    char *at = text;
+    ret->ran = (weft_ns)strtoull(at, &at, 10);
+    ret->waited = (weft_ns)strtoull(at, &at, 10);
+    ret->slices = strtoull(at, &at, 10);
+}
+
+/* "running", "NR ARG×6 SP PC", or "-1 SP PC" */
+static void read_syscall(pid_t tid, struct weft__thread_state *ret)
+{
+    char text[ROOM], *at = text, *end;
+    ret->syscall_nr = WEFT__SYSCALL_UNKNOWN;
+    if (read_file(tid, "syscall", text, sizeof(text)) <= 0)
+        return;
+    ret->syscall_nr = WEFT__NO_SYSCALL;
+    long nr = strtol(at, &end, 10);
+    if (end == at)
+        return;
+    at = end;
+    for (int i = 0; nr >= 0 && i < 6; i++)
+        ret->args[i] = strtoull(at, &at, 16);
+    ret->sp = strtoull(at, &at, 16);
+    ret->pc = strtoull(at, &at, 16);
+    ret->syscall_nr = nr >= 0 ? (int)nr : WEFT__NO_SYSCALL;
+}
+
+int weft__thread_state_read(pid_t tid, struct weft__thread_state *ret)
+{
+    *ret = (struct weft__thread_state){.syscall_nr = WEFT__SYSCALL_UNKNOWN};
+    int status = read_stat(tid, ret);
+    if (status < 0)
+        return status;
+    read_schedstat(tid, ret);
+    read_syscall(tid, ret);
+    return 0;
+}
+
+bool weft__thread_is_parked(const struct weft__thread_state *state)
+{
+    return state->sp != 0 && state->state != 'R';
+}
+
+int weft__thread_blocked_signals(pid_t tid, uint64_t *ret)
+{
+    char text[STATUS_ROOM];
+    int len = read_file(tid, "status", text, sizeof(text));
+    if (len < 0)
+        return len;
+    const char *at = strstr(text, "\nSigBlk:");
+    if (!at)
+        return -EPROTO;
+    *ret = strtoull(at + sizeof("\nSigBlk:") - 1, NULL, 16);
+    return 0;
+}
+
+void weft__thread_name(pid_t tid, char *to, size_t size)
+{
+    int len = read_file(tid, "comm", to, size);
+    if (len < 0)
+        len = 0;
+    to[len > 0 && to[len - 1] == '\n' ? len - 1 : len] = '\0';
+}
