@@ -78,7 +78,7 @@ static bool cancel(weft_future *future)
     return true;
 }
 
-static const struct weft__future_ops next_ops = {.name = "next_completed", .cancel = cancel};
+WEFT__OPS(next_ops) = {.name = "next_completed", .cancel = cancel};
 
 static void fail_all(weft_completions *completions, int status)
 {

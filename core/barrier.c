@@ -120,9 +120,8 @@ static void end(struct weft__sync *sync, int status)
 }
 
 static const struct weft__sync_ops barrier_ops = {.name = "barrier", .end = end};
-static const struct weft__future_ops wait_ops = {
-    .name = "barrier", .cancel = cancel, .dispose = weft__turn_dispose};
-static const struct weft__future_ops done_ops = {.name = "barrier"};
+WEFT__OPS(wait_ops) = {.name = "barrier", .cancel = cancel, .dispose = weft__turn_dispose};
+WEFT__OPS(done_ops) = {.name = "barrier"};
 
 weft_barrier *weft_barrier_new(size_t parties)
 {

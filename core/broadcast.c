@@ -238,7 +238,7 @@ static void unclaimed(weft_future *future)
         receiver->next = turn->owner;
 }
 
-static const struct weft__future_ops next_ops = {
+WEFT__OPS(next_ops) = {
     .name = "broadcast", .cancel = cancel, .dispose = weft__turn_dispose, .unclaimed = unclaimed};
 
 /* It was too slow for some. */

@@ -42,8 +42,7 @@ static void dispose_call(weft_future *future)
     weft_context_unref(WEFT__CONTAINER(future, struct call, timed.future)->context);
 }
 
-static const struct weft__future_ops call_ops = {
-    .name = "call", .cancel = weft__timed_cancel, .dispose = dispose_call};
+WEFT__OPS(call_ops) = {.name = "call", .cancel = weft__timed_cancel, .dispose = dispose_call};
 
 static void call(weft__item *item)
 {

@@ -146,9 +146,8 @@ static void dispose(weft_future *future)
     weft__turn_dispose(future);
 }
 
-static const struct weft__future_ops wait_ops = {
-    .name = "condition", .cancel = cancel, .dispose = dispose};
-static const struct weft__future_ops done_ops = {.name = "condition"};
+WEFT__OPS(wait_ops) = {.name = "condition", .cancel = cancel, .dispose = dispose};
+WEFT__OPS(done_ops) = {.name = "condition"};
 
 /* ---- The object ---- */
 

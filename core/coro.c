@@ -14,6 +14,7 @@
 #include "core/annotations.h"
 #include "core/cold.h"
 #include "core/context.h"
+#include "core/inspect/walk.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/task.h"
@@ -172,13 +173,16 @@ static void dispose(weft_future *future)
         weft_context_unref(context);
 }
 
-static const struct weft__future_ops task_ops = {.name = "task",
-                                                 .cancel = weft__coro_cancel,
-                                                 .dispose = dispose,
-                                                 .describe = describe,
-                                                 .context = context_of};
-static const struct weft__future_ops call_ops = {.name = "call",
-                                                 .cancel = weft__coro_cancel,
-                                                 .dispose = dispose,
-                                                 .describe = describe,
-                                                 .context = context_of};
+WEFT__OPS(task_ops) = {.name = "task",
+                       .cancel = weft__coro_cancel,
+                       .dispose = dispose,
+                       .describe = describe,
+                       .context = context_of,
+                       .explain = weft__explain_coro};
+WEFT__OPS(call_ops) = {.name = "call",
+                       .cancel = weft__coro_cancel,
+                       .dispose = dispose,
+                       .describe = describe,
+                       .context = context_of,
+                       .explain = weft__explain_coro};
+const struct weft__future_ops *const weft__task_ops = &task_ops;

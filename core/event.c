@@ -16,9 +16,8 @@ struct weft_event {
 };
 
 static const struct weft__sync_ops event_ops = {.name = "event"};
-static const struct weft__future_ops wait_ops = {
-    .name = "event", .cancel = weft__turn_cancel, .dispose = weft__turn_dispose};
-static const struct weft__future_ops done_ops = {.name = "event"};
+WEFT__OPS(wait_ops) = {.name = "event", .cancel = weft__turn_cancel, .dispose = weft__turn_dispose};
+WEFT__OPS(done_ops) = {.name = "event"};
 
 weft_event *weft_event_new(void)
 {

@@ -68,8 +68,8 @@ static bool cancel(weft_future *future)
     return true;
 }
 
-static const struct weft__future_ops readable_ops = {.name = "wait_readable", .cancel = cancel};
-static const struct weft__future_ops writable_ops = {.name = "wait_writable", .cancel = cancel};
+WEFT__OPS(readable_ops) = {.name = "wait_readable", .cancel = cancel};
+WEFT__OPS(writable_ops) = {.name = "wait_writable", .cancel = cancel};
 
 /* ---- The loop's part ---- */
 

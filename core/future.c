@@ -60,9 +60,8 @@ static bool cancel_plain(weft_future *future)
     return true;
 }
 
-static const struct weft__future_ops plain_ops = {
-    .name = "future", .cancel = cancel_plain, .dispose = dispose_plain};
-static const struct weft__future_ops failed_ops = {.name = "operation", .cancel = cancel_plain};
+WEFT__OPS(plain_ops) = {.name = "future", .cancel = cancel_plain, .dispose = dispose_plain};
+WEFT__OPS(failed_ops) = {.name = "operation", .cancel = cancel_plain};
 
 #define WITHOUT_A_LOOP                                                  \
     {                                                                   \

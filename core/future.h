@@ -49,7 +49,10 @@ enum { WEFT__SHIFT = 8 };
 
 #define WEFT__MAX_REQUESTS ((1u << 20) - 1)
 
-/** What kind of operation a future belongs to. */
+struct weft__eye;
+struct weft__waiting;
+
+/** What kind of operation a future belongs to; defined by WEFT__OPS(). */
 struct weft__future_ops {
     const char *name; /* for reports and dumps: "sleep" */
     /*
@@ -73,7 +76,24 @@ struct weft__future_ops {
     /* The context of this very operation, for reports; borrowed. May be NULL: then it is that in
      * which the report is made. */
     weft_context *(*context)(const weft_future *future);
+    /*
+     * What the operation at this address waits for, while PENDING: see core/inspect/eye.h. May be called
+     * on another thread, and for what has gone; everything is read by the eye. NULL: there is nothing to
+     * say but the name.
+     */
+    void (*explain)(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret);
 };
+
+/** Make these operations known to who looks at futures from outside. */
+#define WEFT__KNOW_OPS(name)                                       \
+    static const struct weft__future_ops *const weft__known_##name \
+        __attribute__((used, section("weft_ops"))) = &(name)
+
+/** Define the operations of a kind of future: WEFT__OPS(name) = {…}; */
+#define WEFT__OPS(name)                        \
+    static const struct weft__future_ops name; \
+    WEFT__KNOW_OPS(name);                      \
+    static const struct weft__future_ops name
 
 /** Somebody who waits: queued in the future's list, then in the ready queue. Owns a reference to
  * the future from weft__wait() on. */

@@ -73,8 +73,7 @@ static void dispose(weft_future *future)
     weft_results_free(gather->results);
 }
 
-static const struct weft__future_ops gather_ops = {
-    .name = "gather", .cancel = cancel, .dispose = dispose};
+WEFT__OPS(gather_ops) = {.name = "gather", .cancel = cancel, .dispose = dispose};
 
 static struct gather *new_gather(weft_loop *loop, size_t count)
 {

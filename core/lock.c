@@ -44,9 +44,9 @@ static void hold(struct weft__sync *sync)
 
 static const struct weft__sync_ops lock_ops = {
     .name = "lock", .give_back = give_back, .accept = hold};
-static const struct weft__future_ops acquire_ops = {
+WEFT__OPS(acquire_ops) = {
     .name = "lock", .cancel = weft__turn_cancel, .dispose = weft__turn_dispose};
-static const struct weft__future_ops acquired_ops = {.name = "lock"};
+WEFT__OPS(acquired_ops) = {.name = "lock"};
 
 weft_lock *weft_lock_new(void)
 {

@@ -156,8 +156,7 @@ static void dispose(weft_future *future)
     weft_context_unref(map->maker.context);
 }
 
-static const struct weft__future_ops map_ops = {
-    .name = "map", .cancel = cancel, .dispose = dispose};
+WEFT__OPS(map_ops) = {.name = "map", .cancel = cancel, .dispose = dispose};
 
 static struct map *new_map(weft_loop *loop, size_t count, size_t slots)
 {

@@ -117,7 +117,7 @@ static bool cancel_wait(weft_future *future)
     return true;
 }
 
-static const struct weft__future_ops wait_ops = {.name = "process", .cancel = cancel_wait};
+WEFT__OPS(wait_ops) = {.name = "process", .cancel = cancel_wait};
 
 /* The process must be pinned. `status` 0: with the exit status. */
 static void complete_waits(weft_process *process, int status)
@@ -362,7 +362,7 @@ static void destroy_process(void *process)
     weft_process_free(process);
 }
 
-static const struct weft__future_ops start_ops = {.name = "process start"};
+WEFT__OPS(start_ops) = {.name = "process start"};
 
 weft_future *weft_process_start(const struct weft_process_options *options)
 {

@@ -293,7 +293,7 @@ static void describe(const weft_future *future, const char **ret_name, const cha
         *ret_name = talk->process->name;
 }
 
-static const struct weft__future_ops talk_ops = {
+WEFT__OPS(talk_ops) = {
     .name = "process", .cancel = cancel, .dispose = dispose, .describe = describe};
 
 static struct weft__talk *make(weft_loop *loop, const void *input, size_t len, size_t limit)

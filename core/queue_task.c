@@ -127,8 +127,7 @@ static bool cancel_put(weft_future *future)
     return true;
 }
 
-static const struct weft__future_ops put_ops = {
-    .name = "queue put", .cancel = cancel_put, .dispose = weft__turn_dispose};
+WEFT__OPS(put_ops) = {.name = "queue put", .cancel = cancel_put, .dispose = weft__turn_dispose};
 
 static struct weft__queue_turn *new_wait(weft_queue *queue, const struct weft__future_ops *ops,
                                          void (*run)(weft__item *item))
@@ -222,10 +221,10 @@ static void give_back(weft_future *future)
         weft__stored_destroy(&item);
 }
 
-static const struct weft__future_ops get_ops = {.name = "queue get",
-                                                .cancel = cancel_get,
-                                                .dispose = weft__turn_dispose,
-                                                .unclaimed = give_back};
+WEFT__OPS(get_ops) = {.name = "queue get",
+                      .cancel = cancel_get,
+                      .dispose = weft__turn_dispose,
+                      .unclaimed = give_back};
 
 weft_future *weft_queue_get(weft_queue *queue)
 {
@@ -254,8 +253,7 @@ static void run_join(weft__item *item)
     complete_turn(wait, wait->turn.is_cancelled ? -ECANCELED : closed, &nothing);
 }
 
-static const struct weft__future_ops join_ops = {
-    .name = "queue join", .cancel = cancel_get, .dispose = weft__turn_dispose};
+WEFT__OPS(join_ops) = {.name = "queue join", .cancel = cancel_get, .dispose = weft__turn_dispose};
 
 weft_future *weft_queue_join(weft_queue *queue)
 {

@@ -113,10 +113,8 @@ static void dispose(weft_future *future)
     weft__errors_unref(race->failures);
 }
 
-static const struct weft__future_ops race_ops = {
-    .name = "race", .cancel = cancel, .dispose = dispose};
-static const struct weft__future_ops first_success_ops = {
-    .name = "first_success", .cancel = cancel, .dispose = dispose};
+WEFT__OPS(race_ops) = {.name = "race", .cancel = cancel, .dispose = dispose};
+WEFT__OPS(first_success_ops) = {.name = "first_success", .cancel = cancel, .dispose = dispose};
 
 /* ---- Starting ---- */
 

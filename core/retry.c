@@ -138,8 +138,7 @@ static void dispose(weft_future *future)
     weft_context_unref(retry_of(future)->maker.context);
 }
 
-static const struct weft__future_ops retry_ops = {
-    .name = "retry", .cancel = cancel, .dispose = dispose};
+WEFT__OPS(retry_ops) = {.name = "retry", .cancel = cancel, .dispose = dispose};
 
 /* ---- Starting ---- */
 

@@ -193,7 +193,7 @@ static void describe(const weft_future *future, const char **ret_name, const cha
     *ret_place = scope->place;
 }
 
-static const struct weft__future_ops scope_ops = {
+WEFT__OPS(scope_ops) = {
     .name = "scope", .cancel = cancel_wait, .dispose = dispose, .describe = describe};
 
 static void report_misuse(const weft_scope *scope, const char *what)
@@ -246,7 +246,7 @@ static void free_with_coroutine(weft__block *block)
     let_go(WEFT__CONTAINER(block, weft_scope, block));
 }
 
-static const struct weft__block_ops block_ops = {
+const struct weft__block_ops weft__scope_block_ops = {
     .expire = expire, .hold = hold, .free = free_with_coroutine};
 
 /* What weft__scope_open() set up, in any state of completeness. */
@@ -277,11 +277,11 @@ weft_scope *weft__scope_open(const struct weft_scope_options *options, const cha
         return undo_open(NULL, ENOMEM);
     scope->forgets = options->forgets;
     scope->place = place;
-    scope->block.ops = &block_ops;
+    scope->block.ops = &weft__scope_block_ops;
     scope->errors = weft__errors_new(WEFT__SCOPE_OWN_FAILURES);
     scope->name = weft__strdup(options->name);
     if (!scope->errors || (options->name && !scope->name) ||
-        (coro && weft__block_enter(&scope->block, coro, &block_ops) < 0))
+        (coro && weft__block_enter(&scope->block, coro, &weft__scope_block_ops) < 0))
         return undo_open(scope, ENOMEM);
     if (options->timeout > 0 &&
         weft__block_set_deadline(&scope->block, weft__deadline_after(options->timeout)) < 0)

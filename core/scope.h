@@ -44,6 +44,9 @@ static inline bool weft__scope_is_elsewhere(const weft_scope *scope, const char 
     return scope && weft__is_elsewhere(scope->future.loop_id, function);
 }
 
+/** Of the block that a scope is in its coroutine. */
+extern const struct weft__block_ops weft__scope_block_ops;
+
 /** Ask every child to stop, and in OPEN the body; once. */
 void weft__scope_abort(weft_scope *scope, const char *reason);
 

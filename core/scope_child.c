@@ -287,7 +287,7 @@ static bool cancel_start(weft_future *future)
     return weft__is_pending(task) && weft__request_cancel(task, weft_message(future));
 }
 
-static const struct weft__future_ops start_ops = {.name = "start", .cancel = cancel_start};
+WEFT__OPS(start_ops) = {.name = "start", .cancel = cancel_start};
 
 weft_future *weft__scope_start(weft_scope *scope, const weft_coroutine *coroutine,
                                const void *frame, const char *place)

@@ -51,9 +51,9 @@ static void run(weft__item *item)
 }
 
 static const struct weft__sync_ops semaphore_ops = {.name = "semaphore", .give_back = give_back};
-static const struct weft__future_ops acquire_ops = {
+WEFT__OPS(acquire_ops) = {
     .name = "semaphore", .cancel = weft__turn_cancel, .dispose = weft__turn_dispose};
-static const struct weft__future_ops acquired_ops = {.name = "semaphore"};
+WEFT__OPS(acquired_ops) = {.name = "semaphore"};
 
 weft_semaphore *weft_semaphore_new(size_t value, size_t bound)
 {

@@ -28,8 +28,7 @@ static void dispose(weft_future *future)
     weft_unref(shield->waiter.future);
 }
 
-static const struct weft__future_ops shield_ops = {
-    .name = "shield", .cancel = cancel, .dispose = dispose};
+WEFT__OPS(shield_ops) = {.name = "shield", .cancel = cancel, .dispose = dispose};
 
 static void inner_done(weft__item *item)
 {

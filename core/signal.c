@@ -115,8 +115,7 @@ static void dispose(weft_future *future)
     unref(signal);
 }
 
-static const struct weft__future_ops next_ops = {
-    .name = "signal", .cancel = cancel, .dispose = dispose};
+WEFT__OPS(next_ops) = {.name = "signal", .cancel = cancel, .dispose = dispose};
 
 /* ---- The end ---- */
 

@@ -28,6 +28,7 @@
 /* ---- The future ---- */
 
 const struct weft__future_ops weft__sleep_ops = {.name = "sleep", .cancel = weft__timed_cancel};
+WEFT__KNOW_OPS(weft__sleep_ops);
 
 static void complete(weft__item *item)
 {
@@ -67,7 +68,7 @@ static bool refuse_cancel(weft_future *future)
     return false;
 }
 
-static const struct weft__future_ops standing_ops = {.name = "sleep", .cancel = refuse_cancel};
+WEFT__OPS(standing_ops) = {.name = "sleep", .cancel = refuse_cancel};
 
 void weft__sleeps_init(weft_loop *loop)
 {
@@ -156,7 +157,7 @@ static bool interrupt(weft_future *future)
     return true;
 }
 
-static const struct weft__future_ops interrupted_ops = {.name = "sleep", .cancel = interrupt};
+WEFT__OPS(interrupted_ops) = {.name = "sleep", .cancel = interrupt};
 
 static weft_future *make_interrupted(weft__coro *coro)
 {

@@ -87,6 +87,9 @@ static inline weft__coro *weft__identity(const weft__coro *coro)
     return weft__is_call(coro) ? coro->as.task : (weft__coro *)coro;
 }
 
+/** The operations of tasks: what tells them from calls, and all else. */
+extern const struct weft__future_ops *const weft__task_ops;
+
 /** The coroutine behind a future, or NULL. */
 weft__coro *weft__coro_of(const weft_future *future);
 

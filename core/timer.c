@@ -54,7 +54,7 @@ enum {
     COMING = 1,
     NEVER = 2 * WEFT__WHEEL_SLOTS, /* the slot of what lasts for ever */
     CELLS = WEFT__TIMER_CELLS,
-    PER_BLOCK = 4, /* numbers of places */
+    PER_BLOCK = WEFT__TIMER_PLACES,
     LINE = 64,
     SPARE = CELLS + 1, /* as the number of timers in a block */
     FEW = 4,           /* blocks of a slot: more timers are not searched for the first one */
@@ -94,6 +94,11 @@ static uint64_t key_of(weft_ns deadline)
 static weft_ns deadline_of(uint64_t key)
 {
     return (weft_ns)(key ^ SIGN);
+}
+
+weft_ns weft__timer_deadline(const struct weft__timer_block *in, size_t cell)
+{
+    return deadline_of(in->cells[cell].key);
 }
 
 static unsigned level_of(uint64_t base, uint64_t key)

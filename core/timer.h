@@ -25,6 +25,7 @@ enum {
     WEFT__WHEEL_SLOTS = WEFT__WHEEL_LEVELS * 64,
     WEFT__WHEEL_HEADS = 2 * WEFT__WHEEL_SLOTS + 1, /* of two wheels, and of what lasts for ever */
     WEFT__TIMER_CELLS = 3,
+    WEFT__TIMER_PLACES = 4, /* numbers of places for a block */
     WEFT__TIMER_GAPS = 32
 };
 
@@ -74,6 +75,10 @@ static inline bool weft__timer_is_armed(const weft__timer *timer)
 {
     return timer->place != 0;
 }
+
+/** The deadline in a cell of a block, for who looks from outside: a timer's place is the block's number times
+ * WEFT__TIMER_PLACES, and the cell's. */
+weft_ns weft__timer_deadline(const struct weft__timer_block *in, size_t cell);
 
 /** `duration` from now, at most WEFT_FOREVER. */
 weft_ns weft__deadline_after(weft_ns duration);

@@ -220,8 +220,7 @@ static void dispose(weft_future *future)
 
 /* ---- Starting ---- */
 
-static const struct weft__future_ops wait_ops = {
-    .name = "wait", .cancel = cancel, .dispose = dispose};
+WEFT__OPS(wait_ops) = {.name = "wait", .cancel = cancel, .dispose = dispose};
 
 /* 0 or -ENOMEM. */
 static int arm(struct wait *wait, weft_ns timeout)

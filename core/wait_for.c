@@ -56,8 +56,7 @@ static void dispose(weft_future *future)
     weft_unref(wait->waiter.future);
 }
 
-static const struct weft__future_ops wait_for_ops = {
-    .name = "wait_for", .cancel = cancel, .dispose = dispose};
+WEFT__OPS(wait_for_ops) = {.name = "wait_for", .cancel = cancel, .dispose = dispose};
 
 static void complete_late(weft_future *future, const weft_future *inner)
 {

@@ -40,9 +40,9 @@ static void run_changed(weft__item *item)
 }
 
 static const struct weft__sync_ops watch_ops = {.name = "watch", .free = destroy_value};
-static const struct weft__future_ops changed_ops = {
+WEFT__OPS(changed_ops) = {
     .name = "watch", .cancel = weft__turn_cancel, .dispose = weft__turn_dispose};
-static const struct weft__future_ops done_ops = {.name = "watch"};
+WEFT__OPS(done_ops) = {.name = "watch"};
 
 weft_watch *weft_watch_new(void)
 {

@@ -51,7 +51,7 @@ static const struct weft__part_ops part_ops = {
     .free = release,
 };
 
-static const struct weft__future_ops done_ops = {.name = "net"};
+WEFT__OPS(done_ops) = {.name = "net"};
 
 static struct weft__net *make(weft_loop *loop)
 {

@@ -264,11 +264,11 @@ static void dispose(weft_future *future)
     fini(WEFT__CONTAINER(future, struct weft__job, future));
 }
 
-static const struct weft__future_ops ops = {.name = "job",
-                                            .cancel = cancel,
-                                            .dispose = dispose,
-                                            .describe = describe,
-                                            .context = context_of};
+WEFT__OPS(ops) = {.name = "job",
+                  .cancel = cancel,
+                  .dispose = dispose,
+                  .describe = describe,
+                  .context = context_of};
 
 static void give_back(weft_future *future)
 {
@@ -276,12 +276,12 @@ static void give_back(weft_future *future)
 }
 
 /* Of a job in its caller's memory. */
-static const struct weft__future_ops own_ops = {.name = "job",
-                                                .cancel = cancel,
-                                                .dispose = dispose,
-                                                .give_back = give_back,
-                                                .describe = describe,
-                                                .context = context_of};
+WEFT__OPS(own_ops) = {.name = "job",
+                      .cancel = cancel,
+                      .dispose = dispose,
+                      .give_back = give_back,
+                      .describe = describe,
+                      .context = context_of};
 
 /* A block of a slab is 8 bytes off what a job is aligned to. */
 enum { SLAB_SHIFT = 8 };
@@ -292,12 +292,12 @@ static void free_block(weft_future *future)
 }
 
 /* Of a job in a slab of its loop. */
-static const struct weft__future_ops slab_ops = {.name = "job",
-                                                 .cancel = cancel,
-                                                 .dispose = dispose,
-                                                 .give_back = free_block,
-                                                 .describe = describe,
-                                                 .context = context_of};
+WEFT__OPS(slab_ops) = {.name = "job",
+                       .cancel = cancel,
+                       .dispose = dispose,
+                       .give_back = free_block,
+                       .describe = describe,
+                       .context = context_of};
 
 static bool is_job(const weft_future *future)
 {

@@ -225,7 +225,7 @@ static void dispose(weft_future *future)
     unref_stream(WEFT__CONTAINER(future, struct next, future)->stream);
 }
 
-static const struct weft__future_ops next_ops = {
+WEFT__OPS(next_ops) = {
     .name = "job next", .cancel = cancel, .dispose = dispose, .unclaimed = give_back};
 
 /* ---- Making one ---- */

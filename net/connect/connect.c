@@ -199,8 +199,7 @@ static bool cancel(weft_future *future)
     return true;
 }
 
-static const struct weft__future_ops connect_ops = {
-    .name = "connect", .cancel = cancel, .dispose = dispose};
+WEFT__OPS(connect_ops) = {.name = "connect", .cancel = cancel, .dispose = dispose};
 
 void weft__connecting_end(weft__link *link)
 {

@@ -237,7 +237,7 @@ static void dispose(weft_future *future)
     weft__datagram_unref(((struct weft__datagram_op *)(void *)future)->udp);
 }
 
-static const struct weft__future_ops receive_ops = {
+WEFT__OPS(receive_ops) = {
     .name = "udp receive", .cancel = cancel, .dispose = dispose, .unclaimed = give_back};
 
 weft_future *weft_udp_receive(weft_udp *udp)

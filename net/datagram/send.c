@@ -270,7 +270,7 @@ static bool cancel(weft_future *future)
     return true;
 }
 
-static const struct weft__future_ops drain_ops = {.name = "udp drain", .cancel = cancel};
+WEFT__OPS(drain_ops) = {.name = "udp drain", .cancel = cancel};
 
 weft_future *weft_udp_drain(weft_udp *udp)
 {

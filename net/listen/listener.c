@@ -277,7 +277,7 @@ static bool cancel_drain(weft_future *future)
     return true;
 }
 
-static const struct weft__future_ops drain_ops = {.name = "listener drain", .cancel = cancel_drain};
+WEFT__OPS(drain_ops) = {.name = "listener drain", .cancel = cancel_drain};
 
 weft_future *weft_listener_drain(weft_listener *listener)
 {

@@ -261,7 +261,7 @@ static void on_timeout(void *arg)
     leave(asker, -ETIMEDOUT, message);
 }
 
-static const struct weft__future_ops resolve_ops = {.name = "resolve", .cancel = cancel};
+WEFT__OPS(resolve_ops) = {.name = "resolve", .cancel = cancel};
 
 /* ---- The answer ---- */
 
@@ -353,7 +353,7 @@ static weft_future *wait_for(struct weft__net *net, struct weft__look_up_entry *
     return &asker->future;
 }
 
-static const struct weft__future_ops known_ops = {.name = "resolve"};
+WEFT__OPS(known_ops) = {.name = "resolve"};
 
 /* A future that is completed at once; NULL: out of memory. */
 static weft_future *new_known(struct weft__net *net)

@@ -314,7 +314,7 @@ static bool cancel_read(weft_future *future)
     return true;
 }
 
-static const struct weft__future_ops read_ops = {.name = "read", .cancel = cancel_read};
+WEFT__OPS(read_ops) = {.name = "read", .cancel = cancel_read};
 
 /* A read that is under way, with its future; NULL: the future is the failure. */
 struct weft__read *weft__read_new(weft_stream *stream, enum weft__read_kind kind, size_t size,

@@ -337,8 +337,7 @@ static bool cancel(weft_future *future)
     return delivered;
 }
 
-static const struct weft__future_ops ops = {
-    .name = "sendfile", .cancel = cancel, .dispose = dispose};
+WEFT__OPS(ops) = {.name = "sendfile", .cancel = cancel, .dispose = dispose};
 
 /* A handle of a copy; NULL and errno. */
 static struct weft__handle *copy(int fd)

@@ -419,7 +419,7 @@ static bool cancel_close(weft_future *future)
     return true;
 }
 
-static const struct weft__future_ops close_ops = {.name = "close", .cancel = cancel_close};
+WEFT__OPS(close_ops) = {.name = "close", .cancel = cancel_close};
 
 void weft__stream_finish_closing(weft_stream *stream)
 {

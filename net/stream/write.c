@@ -385,7 +385,7 @@ static bool cancel_drain(weft_future *future)
     return true;
 }
 
-static const struct weft__future_ops drain_ops = {.name = "drain", .cancel = cancel_drain};
+WEFT__OPS(drain_ops) = {.name = "drain", .cancel = cancel_drain};
 
 weft_future *weft_drain(weft_stream *stream)
 {

@@ -151,8 +151,7 @@ static void finish_open(struct weft__step *step, weft_future *inner)
     weft__step_succeed(step, weft_value_ptr(file), unref_file);
 }
 
-static const struct weft__future_ops open_ops = {.name = "weft_file_open",
-                                                 .cancel = weft__step_cancel};
+WEFT__OPS(open_ops) = {.name = "weft_file_open", .cancel = weft__step_cancel};
 
 weft_future *weft_file_open(const char *path, int flags, mode_t mode)
 {

@@ -185,9 +185,8 @@ static void describe(const weft_future *future, const char **ret_name, const cha
     *ret_place = NULL;
 }
 
-static const struct weft__future_ops ops = {.name = "file", .cancel = cancel, .describe = describe};
-static const struct weft__future_ops close_ops = {
-    .name = "file", .cancel = refuse_cancel, .describe = describe};
+WEFT__OPS(ops) = {.name = "file", .cancel = cancel, .describe = describe};
+WEFT__OPS(close_ops) = {.name = "file", .cancel = refuse_cancel, .describe = describe};
 
 /* ---- Starting ---- */
 

@@ -248,7 +248,7 @@ static bool cancel(weft_future *future)
     return true;
 }
 
-static const struct weft__future_ops ops = {.name = "weft_lines_next", .cancel = cancel};
+WEFT__OPS(ops) = {.name = "weft_lines_next", .cancel = cancel};
 
 static weft_future *start_reading(weft_lines *lines)
 {

@@ -21,7 +21,7 @@
 #include "pool/file/call.h"
 #include "pool/pool.h"
 
-static const struct weft__future_ops done_ops = {.name = "file"};
+WEFT__OPS(done_ops) = {.name = "file"};
 
 static void on_inner(weft__item *item)
 {

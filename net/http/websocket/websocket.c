@@ -134,14 +134,12 @@ static void give_back(weft_future *future)
     weft__websocket_serve_receiver(socket);
 }
 
-static const struct weft__future_ops receive_ops = {.name = "WebSocket receive",
-                                                    .cancel = cancel_op,
-                                                    .dispose = dispose_op,
-                                                    .unclaimed = give_back};
-static const struct weft__future_ops ping_ops = {
-    .name = "WebSocket ping", .cancel = cancel_op, .dispose = dispose_op};
-static const struct weft__future_ops close_ops = {
-    .name = "WebSocket close", .cancel = cancel_op, .dispose = dispose_op};
+WEFT__OPS(receive_ops) = {.name = "WebSocket receive",
+                          .cancel = cancel_op,
+                          .dispose = dispose_op,
+                          .unclaimed = give_back};
+WEFT__OPS(ping_ops) = {.name = "WebSocket ping", .cancel = cancel_op, .dispose = dispose_op};
+WEFT__OPS(close_ops) = {.name = "WebSocket close", .cancel = cancel_op, .dispose = dispose_op};
 
 static weft_future *begin_op(weft_websocket *socket, struct weft__websocket_op **slot,
                              const struct weft__future_ops *ops)
