@@ -8,7 +8,7 @@
 #include <weft/pool.h>
 #include <weft/time.h>
 
-#include "pool/histogram.h"
+#include "core/histogram.h"
 
 /** What is counted of each job of a lane. */
 enum weft__times { WEFT__QUEUE_WAIT, WEFT__RUN_TIME, WEFT__TIMES };

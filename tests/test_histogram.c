@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Histograms by themselves: what a percentile tells, and what it may be wrong by. */
-#include "pool/histogram.h"
+#include "core/histogram.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -266,4 +266,54 @@ Test(histogram, what_is_moved_is_counted_there_and_no_more_here)
     weft__histogram_move(&from, NULL);
     cr_assert_eq(count_in(&from), 0);
     cr_assert_eq(atomic_load(&from.max), 0);
+}
+
+/* ---- Sums ---- */
+
+Test(histogram, that_is_written_by_one_counts_many_at_once)
+{
+    weft__histogram_note_many(&histogram, WEFT_US(7), 1000);
+    weft__histogram_note(&histogram, WEFT_US(9));
+    cr_assert_eq(read_it(), 1001);
+    cr_assert_eq(told[WEFT__MAX], WEFT_US(9));
+}
+
+static struct weft__sum sum_of_it(void)
+{
+    struct weft__sum sum = {.max = 0};
+    weft__histogram_add(&histogram, &sum);
+    return sum;
+}
+
+Test(histogram, a_sum_tells_how_many_took_at_most_so_long)
+{
+    record_times(WEFT_US(3), 5);
+    record_times(WEFT_MS(3), 7);
+    record_times(WEFT_S(100000), 1);
+    struct weft__sum sum = sum_of_it();
+    cr_assert_eq(weft__sum_count(&sum), 13);
+    cr_assert_eq(weft__sum_within(&sum, WEFT_US(2)), 0);
+    cr_assert_eq(weft__sum_within(&sum, WEFT_US(4)), 5);
+    cr_assert_eq(weft__sum_within(&sum, WEFT_MS(4)), 12);
+    cr_assert_eq(weft__sum_within(&sum, WEFT_FOREVER), 13);
+}
+
+Test(histogram, the_total_of_a_sum_is_right_to_within_a_32nd)
+{
+    weft_ns total = 0;
+    for (weft_ns each = 1; each < WEFT_S(1000); each = each * 5 / 4 + 1, total += each)
+        weft__histogram_record(&histogram, each * 5 / 4 + 1);
+    struct weft__sum sum = sum_of_it();
+    weft_ns told_total = weft__sum_total(&sum);
+    cr_assert_leq(llabs(told_total - total), total / 32);
+}
+
+Test(histogram, sums_add_up)
+{
+    record_times(WEFT_US(3), 5);
+    struct weft__sum sum = sum_of_it(), twice = sum_of_it();
+    weft__sum_add(&twice, &sum);
+    cr_assert_eq(weft__sum_count(&twice), 10);
+    cr_assert_eq(weft__sum_total(&twice), 2 * weft__sum_total(&sum));
+    cr_assert_eq(twice.max, WEFT_US(3));
 }

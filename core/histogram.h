@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A log-linear histogram of durations: how often each came, to within 1/16 of its length. See
- * pool/histogram.c.
+ * core/histogram.c.
  */
-#ifndef WEFT_POOL_HISTOGRAM_H
-#define WEFT_POOL_HISTOGRAM_H
+#ifndef WEFT_CORE_HISTOGRAM_H
+#define WEFT_CORE_HISTOGRAM_H
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -48,14 +48,20 @@ static inline unsigned weft__bucket_of(weft_ns duration)
 /** Count a duration. Thread: any. */
 void weft__histogram_record(struct weft__histogram *histogram, weft_ns duration);
 
-/** The same, by the only thread that writes to it: without a locked addition. */
-static inline void weft__histogram_note(struct weft__histogram *histogram, weft_ns duration)
+/** The same, so many times, by the only thread that writes to it: without a locked addition. */
+static inline void weft__histogram_note_many(struct weft__histogram *histogram, weft_ns duration,
+                                             uint64_t times)
 {
     _Atomic uint64_t *count = &histogram->counts[weft__bucket_of(duration)];
     if (duration > atomic_load_explicit(&histogram->max, memory_order_relaxed))
         atomic_store_explicit(&histogram->max, duration, memory_order_release);
-    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + 1,
+    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + times,
                           memory_order_release);
+}
+
+static inline void weft__histogram_note(struct weft__histogram *histogram, weft_ns duration)
+{
+    weft__histogram_note_many(histogram, duration, 1);
 }
 
 /** What `from` has counted is counted in `to` (NULL: nowhere), and it is empty. Nobody else writes to
@@ -64,6 +70,19 @@ void weft__histogram_move(struct weft__histogram *from, struct weft__histogram *
 
 /** Add what was counted. Thread: any. */
 void weft__histogram_add(const struct weft__histogram *histogram, struct weft__sum *sum);
+
+/** How many were counted. */
+uint64_t weft__sum_count(const struct weft__sum *sum);
+
+/** How many took at most `most`. Of those that took less, up to a 16th, some may be missing. */
+uint64_t weft__sum_within(const struct weft__sum *sum, weft_ns most);
+
+/** How long all of them took together, give or take a 32nd; what took longer than 4.9 hours counts as
+ * that. */
+weft_ns weft__sum_total(const struct weft__sum *sum);
+
+/** What `from` has counted is added. */
+void weft__sum_add(struct weft__sum *sum, const struct weft__sum *from);
 
 /** As weft__histogram_read(). */
 uint64_t weft__sum_tell(const struct weft__sum *sum, weft_ns ret_percentiles[WEFT__PERCENTILES]);

@@ -18,7 +18,7 @@
  * 658 words, 5.2 KB. Counts of 32 bits would do with half of that, and run over within two hours at a
  * million jobs a second.
  */
-#include "pool/histogram.h"
+#include "core/histogram.h"
 
 void weft__histogram_record(struct weft__histogram *histogram, weft_ns duration)
 {
@@ -75,12 +75,43 @@ void weft__histogram_move(struct weft__histogram *from, struct weft__histogram *
     }
 }
 
+uint64_t weft__sum_count(const struct weft__sum *sum)
+{
+    uint64_t count = 0;
+    for (unsigned i = 0; i < WEFT__BUCKETS; i++)
+        count += sum->counts[i];
+    return count;
+}
+
+uint64_t weft__sum_within(const struct weft__sum *sum, weft_ns most)
+{
+    uint64_t count = 0;
+    for (unsigned i = 0; i < WEFT__BUCKETS && end_of(i) <= most; i++)
+        count += sum->counts[i];
+    return count;
+}
+
+/* Each bucket by its middle. */
+weft_ns weft__sum_total(const struct weft__sum *sum)
+{
+    weft_ns total = 0, began = 0;
+    for (unsigned i = 0; i < WEFT__LAST_BUCKET; began = end_of(i) + 1, i++)
+        total += (weft_ns)sum->counts[i] * (began + (end_of(i) - began) / 2);
+    return total + (weft_ns)sum->counts[WEFT__LAST_BUCKET] * began;
+}
+
+void weft__sum_add(struct weft__sum *sum, const struct weft__sum *from)
+{
+    for (unsigned i = 0; i < WEFT__BUCKETS; i++)
+        sum->counts[i] += from->counts[i];
+    if (from->max > sum->max)
+        sum->max = from->max;
+}
+
 uint64_t weft__sum_tell(const struct weft__sum *sum, weft_ns ret_percentiles[WEFT__PERCENTILES])
 {
     static const unsigned percents[] = {50, 90, 99};
-    uint64_t count = 0, passed = 0;
-    for (unsigned i = 0; i < WEFT__BUCKETS; i++)
-        count += sum->counts[i];
+    uint64_t count = weft__sum_count(sum), passed = 0;
     for (unsigned i = 0, next = 0; i < WEFT__BUCKETS && next < WEFT__MAX; i++) {
         passed += sum->counts[i];
         while (next < WEFT__MAX && passed >= rank_of(count, percents[next]))
