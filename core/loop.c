@@ -225,6 +225,7 @@ static void look_after(weft_loop *loop, uint64_t items)
 int weft__loop_poll(weft_loop *loop, int flags)
 {
     bool was_quick = !loop->brought && weft__loop_skipped(loop) >= ITEMS_PER_POLL;
+    weft__load_end(loop, !(flags & EVLOOP_NONBLOCK));
     loop->polling = true;
     if (__builtin_expect(loop->is_guarded, 0))
         weft__guard_off(loop);
@@ -238,6 +239,7 @@ int weft__loop_poll(weft_loop *loop, int flags)
     loop->brought = loop->io - io;
     look_after(loop, was_quick ? ITEMS_PER_CHECK : 1);
     loop->polled_at = monotonic_now();
+    weft__load_begin(loop, loop->polled_at);
     loop->is_polled = loop->pause = true;
     return polled < 0 ? -EIO : 0;
 }
@@ -251,7 +253,8 @@ static bool may_run_on(weft_loop *loop)
     weft_ns limit = TIME_PER_POLL + (weft_ns)loop->brought * TIME_PER_EVENT;
     if (run >= most)
         return false;
-    weft_ns took = monotonic_now() - loop->polled_at;
+    weft_ns now = monotonic_now(), took = now - loop->polled_at;
+    weft__load_look(loop, now);
     if (took >= limit)
         return false;
     uint64_t next = run ? run * (took < limit / 16 ? 7 : 1) : 1;
@@ -476,14 +479,30 @@ void weft__loop_on_tick(evutil_socket_t fd, short what, void *arg)
         return;
     loop->tick_pending = false;
     loop->polled_at = monotonic_now();
+    weft__load_begin(loop, loop->polled_at);
     weft__mailbox_awake(loop->mailbox);
     loop->is_polled = true;
     tick(loop);
+    weft__load_end(loop, true);
     if (!weft__loop_is_forked(loop))
         weft__loop_hand_back(loop);
 }
 
 /* ---- Running ---- */
+
+void weft__loop_enter(weft_loop *loop)
+{
+    loop->running = true;
+    if (!loop->attached)
+        weft__load_begin(loop, monotonic_now());
+}
+
+void weft__loop_leave(weft_loop *loop)
+{
+    loop->running = false;
+    if (!loop->attached)
+        weft__load_end(loop, true);
+}
 
 int weft__loop_step(weft_loop *loop)
 {
@@ -502,12 +521,12 @@ int weft_loop_run(weft_loop *loop)
         return weft__elsewhere();
     if (weft__loop_is_busy(loop) || weft__is_in_host(loop))
         return -EDEADLK;
-    loop->running = true;
+    weft__loop_enter(loop);
     do
         status = weft__loop_step(loop);
     while (status == 0 && !loop->stop);
     loop->stop = false;
-    loop->running = false;
+    weft__loop_leave(loop);
     return status;
 }
 

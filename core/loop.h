@@ -12,6 +12,7 @@
 #include <weft/loop.h>
 
 #include "core/future.h"
+#include "core/inspect/load.h"
 #include "core/inspect/source.h"
 #include "core/mailbox.h"
 #include "core/outcome.h"
@@ -158,6 +159,7 @@ struct weft_loop {
     uint64_t random;                        /* see core/random.h; 0: not set yet */
     weft_future *unseen;                    /* failures that nobody looked at yet; newest first */
     weft_future asleep, slept, interrupted; /* what sleeping coroutines wait for; core/sleep.c */
+    struct weft__load load;
 
     /* What seldom changes, last of all what other threads read: no item writes near to it. */
     struct event *timer_event; /* on timer_fd */
@@ -285,6 +287,10 @@ void weft__loop_pace(weft_loop *loop);
 
 /** Poll a base of our own, with flags of libevent. 0 or -EIO. */
 int weft__loop_poll(weft_loop *loop, int flags);
+
+/** Somebody runs it from here on, to weft__loop_leave(): `running`. */
+void weft__loop_enter(weft_loop *loop);
+void weft__loop_leave(weft_loop *loop);
 
 /** Poll (which may block) and run one tick; in weft_loop_run() more, if nothing is to be done between
  * them. 0 or -EIO. */

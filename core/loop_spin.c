@@ -39,6 +39,7 @@ static enum weft__look look(void *arg, weft_ns now)
 {
     weft_loop *loop = arg;
     if (must_poll(loop, now)) {
+        weft__load_spun(&loop->load, loop->spin.began, now);
         loop->spin_status = weft__loop_poll(loop, EVLOOP_NONBLOCK);
         if (has_enough(loop))
             return WEFT__ENOUGH;
@@ -50,8 +51,10 @@ bool weft__loop_spin(weft_loop *loop, int *ret_status)
 {
     if (loop->stop)
         return false;
+    loop->spin.began = loop->spin.ended = 0;
     loop->spin_status = 0;
     enum weft__spun spun = weft__spin(&loop->spin, loop->spin_wanted, look, loop);
+    weft__load_spun(&loop->load, loop->spin.began, loop->spin.ended);
     loop->spins += spun != WEFT__SPUN_NOT;
     loop->spins_paid += spun == WEFT__SPUN_PAID;
     *ret_status = loop->spin_status;

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,6 +37,8 @@ static void print_report(const struct weft_error_report *report)
 void weft__report(weft_loop *loop, const struct weft_error_report *report)
 {
     struct weft_error_report full = *report;
+    if (loop)
+        atomic_fetch_add_explicit(&loop->load.reports, 1, memory_order_relaxed);
     full.seed = loop && loop->shuffle ? loop->shuffle->seed : 0;
     if (!loop || !loop->error_fn || loop->reporting) {
         print_report(&full);

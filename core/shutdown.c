@@ -343,13 +343,13 @@ int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_options *opti
         weft__list_plain(loop, weft__debug_report_left);
     }
     loop->phase = WEFT__CLOSING;
-    loop->running = true;
+    weft__loop_enter(loop);
     int status = end_tasks(loop, options->tasks_timeout);
     int parts_status = status == WEFT_EFORK ? 0 : end_parts(loop, options->jobs_timeout);
     if (status == 0)
         status = parts_status;
     if (status == WEFT_EFORK) {
-        loop->running = false;
+        weft__loop_leave(loop);
         return status;
     }
     list_stuck(loop, report, &reporter);
@@ -360,7 +360,7 @@ int weft_loop_shutdown(weft_loop *loop, const struct weft_shutdown_options *opti
     }
     loop->phase = WEFT__CLOSED;
     end_leftover(loop);
-    loop->running = false;
+    weft__loop_leave(loop);
     return status;
 }
 
@@ -394,7 +394,7 @@ void weft_loop_free(weft_loop *loop)
         weft__report(loop, &report);
         return;
     }
-    loop->running = true;
+    weft__loop_enter(loop);
     for (struct weft__part *part = loop->parts; part; part = part->next)
         if (part->ops->give_up)
             part->ops->give_up(part);

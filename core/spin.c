@@ -143,6 +143,7 @@ static enum weft__spun look_for(struct weft__spin *spin, weft_ns time,
                                 enum weft__look (*look)(void *arg, weft_ns now), void *arg)
 {
     weft_ns start = real_now(), now = start;
+    spin->began = start;
     unsigned cpus = cpus_of(spin, now), generation = weft__generation;
     bool has_place = false, no_place = cpus < 2;
     enum weft__look seen = WEFT__NOTHING;
@@ -157,6 +158,7 @@ static enum weft__spun look_for(struct weft__spin *spin, weft_ns time,
             sched_yield();
         yields_at = start + YIELDS_APART * (now - start);
     }
+    spin->ended = now;
     if (has_place)
         leave_place(generation);
     if (no_place)

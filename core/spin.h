@@ -16,6 +16,8 @@ struct weft__spin {
     unsigned left;    /* of these, still to be left out */
     unsigned cpus;    /* that this thread may keep busy */
     weft_ns asked_at; /* when that was looked up */
+    weft_ns began;    /* the one that is on, or was the last */
+    weft_ns ended;    /* that; or some looks before */
 };
 
 enum weft__look {

@@ -44,9 +44,9 @@ int weft_testing_run_until_blocked(weft_loop *loop)
     int status = may_be_driven(loop);
     if (status < 0)
         return status;
-    loop->running = true;
+    weft__loop_enter(loop);
     status = weft__loop_settle(loop);
-    loop->running = false;
+    weft__loop_leave(loop);
     return status;
 }
 
