@@ -175,6 +175,7 @@ struct weft_loop {
     uint32_t id_of_posts;          /* [const] the same as `id` */
     struct weft__source source;    /* for who looks at it from outside */
     pid_t tid;                     /* [const] of its thread; another one in a forked child */
+    bool wants_control;            /* [const] the option, or the environment */
 };
 
 /** True for a future of another loop than this thread's (or of one that was freed). */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/debug.h"
+#include "core/inspect/control.h"
 #include "core/inspect/inspect.h"
 #include "core/loop.h"
 #include "core/memory.h"
@@ -212,6 +213,7 @@ static weft_loop *make(const struct weft_loop_options *options, struct event_bas
     loop->clock = options ? options->clock : WEFT_CLOCK_MONOTONIC;
     weft__timers_init(&loop->timers, weft__loop_now(loop));
     loop->spin_wanted = options ? options->spin : 0;
+    loop->wants_control = weft__ctl_is_wanted(options);
     loop->timer_fd = -1;
     loop->armed = loop->real_deadline = WEFT_FOREVER;
     if (!set_up(loop, options)) {
@@ -231,7 +233,8 @@ static weft_loop *make(const struct weft_loop_options *options, struct event_bas
 static bool are_valid(const struct weft_loop_options *options)
 {
     return (options->size == 0 || options->size == sizeof(*options)) &&
-           (options->clock == WEFT_CLOCK_MONOTONIC || options->clock == WEFT_CLOCK_VIRTUAL);
+           (options->clock == WEFT_CLOCK_MONOTONIC || options->clock == WEFT_CLOCK_VIRTUAL) &&
+           (unsigned)options->control <= WEFT_CONTROL_OFF;
 }
 
 weft_loop *weft_loop_new(const struct weft_loop_options *options)

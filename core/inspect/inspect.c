@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include "core/inspect/control.h"
 #include "core/inspect/json.h"
 #include "core/inspect/peek.h"
 #include "core/loop.h"
@@ -34,9 +35,11 @@ void weft__inspect_open(weft_loop *loop)
 {
     loop->tid = gettid();
     weft__source_add(&loop->source, &loop_ops);
+    weft__ctl_open(loop);
 }
 
 void weft__inspect_close(weft_loop *loop)
 {
+    weft__ctl_close(loop);
     weft__source_remove(&loop->source);
 }

@@ -11,6 +11,7 @@
 #define WEFT_LOOP_H
 
 #include <stddef.h>
+#include <weft/control.h>
 #include <weft/future.h>
 #include <weft/macros.h>
 #include <weft/time.h>
@@ -40,6 +41,7 @@ struct weft_loop_options {
     weft_ns spin; /* with jobs on other threads and nothing to run, how long to look for their ends
                           before sleeping; 0: about two wakes of a thread, as measured on this machine,
                           at most 50 us; negative: not at all. See weft_loop_stats */
+    enum weft_control control; /* a control socket, for the command `weft`: see <weft/control.h> */
 };
 
 /** A failure that nobody observed, or something else that must not pass in silence. */

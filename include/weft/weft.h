@@ -12,6 +12,7 @@
 #include <weft/combine.h>
 #include <weft/condition.h>
 #include <weft/context.h>
+#include <weft/control.h>
 #include <weft/error.h>
 #include <weft/event.h>
 #include <weft/fd.h>

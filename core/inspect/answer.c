@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is answered by the control socket: one function for each command. The protocol is written down in
+ * core/inspect/control.h.
+ *
+ * A loop's tasks are written by the loop itself if it comes to it in time (core/inspect/ask.c), and by this
+ * thread if not. All else is read from here: pools have locks, and what is counted may be read by anybody.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <weft/version.h>
+
+#include "core/inspect/ask.h"
+#include "core/inspect/control.h"
+#include "core/inspect/inspect.h"
+#include "core/inspect/source.h"
+#include "core/loop.h"
+
+/* ---- The process ---- */
+
+static weft_ns clock_now(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return WEFT_S(now.tv_sec) + now.tv_nsec;
+}
+
+/* Field `n` of /proc/self/stat, counted from 1 as proc(5) does, from the third on; 0: not known. */
+static int64_t stat_field(int n)
+{
+    char text[1024];
+    int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (fd >= 0)
+        close(fd);
+    if (len <= 0)
+        return 0;
+    text[len] = '\0';
+    char *at = strrchr(text, ')'); /* behind the name, which may have anything in it */
+    for (int i = 2; at && i < n; i++)
+        at = strchr(at + 1, ' ');
+    return at ? strtoll(at, NULL, 10) : 0;
+}
+
+static weft_ns uptime(void)
+{
+    enum { START_TIME = 22 };
+    int64_t ticks = stat_field(START_TIME), a_second = sysconf(_SC_CLK_TCK);
+    return ticks > 0 ? clock_now(CLOCK_BOOTTIME) - ticks * (WEFT_S(1) / a_second) : 0;
+}
+
+/* A file that was replaced since has " (deleted)" behind its name. */
+static void add_process(struct weft__text *to)
+{
+    char path[4096];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    path[len > 0 ? len : 0] = '\0';
+    char *name = strrchr(path, '/'), *gone = strstr(path, " (deleted)");
+    if (gone && strcmp(gone, " (deleted)") == 0)
+        *gone = '\0';
+    weft__json_int(to, "pid", getpid());
+    weft__json_string(to, "program", name ? name + 1 : path);
+}
+
+/* ---- Loops and pools ---- */
+
+struct listing {
+    struct weft__text *to;
+    const char *kind; /* of the sources that are listed */
+    void (*more)(struct weft__source *source, struct weft__text *to);
+};
+
+static void list_one(void *arg, struct weft__source *source)
+{
+    const struct listing *listing = arg;
+    if (strcmp(source->ops->kind, listing->kind) != 0)
+        return;
+    weft__json_open(listing->to, NULL, '{');
+    if (source->ops->describe)
+        source->ops->describe(source, listing->to);
+    if (listing->more)
+        listing->more(source, listing->to);
+    weft__json_close(listing->to, '}');
+}
+
+static void list(struct weft__text *to, const char *key, const char *kind,
+                 void (*more)(struct weft__source *source, struct weft__text *to))
+{
+    struct listing listing = {.to = to, .kind = kind, .more = more};
+    weft__json_open(to, key, '[');
+    weft__sources_each(list_one, &listing);
+    weft__json_close(to, ']');
+}
+
+static void add_busy(void *arg, const struct weft__busy *busy)
+{
+    struct weft__text *to = arg;
+    weft__json_open(to, NULL, '{');
+    weft__json_int(to, "tid", busy->tid);
+    weft__json_string(to, "name", busy->name);
+    weft__json_string(to, "started_at", busy->started_at);
+    weft__json_string(to, "lane", busy->lane);
+    weft__json_uint(to, "loop", busy->loop_id);
+    weft__json_int(to, "runs_for_ns", busy->runs_for);
+    weft__json_bool(to, "is_abandoned", busy->is_abandoned);
+    weft__json_string(to, "told", busy->told);
+    weft__json_close(to, '}');
+}
+
+static void add_all_busy(struct weft__source *source, struct weft__text *to)
+{
+    weft__json_open(to, "busy", '[');
+    if (source->ops->each_busy)
+        source->ops->each_busy(source, add_busy, to);
+    weft__json_close(to, ']');
+}
+
+static void add_loops(struct weft__text *to)
+{
+    list(to, "loops", "loop", NULL);
+}
+
+static void add_pools(struct weft__text *to)
+{
+    list(to, "pools", "pool", add_all_busy);
+}
+
+static void count_pool(void *arg, struct weft__source *source)
+{
+    *(uint64_t *)arg += strcmp(source->ops->kind, "pool") == 0;
+}
+
+/* ---- Commands ---- */
+
+static void add_hello(struct weft__text *to)
+{
+    uint64_t pools = 0;
+    weft__sources_each(count_pool, &pools);
+    weft__json_string(to, "weft", weft_version());
+    weft__json_int(to, "protocol", WEFT__CTL_PROTOCOL);
+    add_process(to);
+    weft__json_int(to, "uptime_ns", uptime());
+    add_loops(to);
+    weft__json_uint(to, "pools", pools);
+}
+
+static void hello(char *arguments, struct weft__text *to)
+{
+    (void)arguments;
+    add_hello(to);
+}
+
+static void pool(char *arguments, struct weft__text *to)
+{
+    (void)arguments;
+    add_process(to);
+    add_pools(to);
+}
+
+static void no_such_command(char *command, struct weft__text *to)
+{
+    char text[128];
+    snprintf(text, sizeof(text), "there is no command \"%.64s\"", command);
+    weft__json_string(to, "error", text);
+}
+
+static const struct command {
+    const char *name;
+    void (*answer)(char *arguments, struct weft__text *to);
+} commands[] = {{"hello", hello}, {"pool", pool}};
+
+void weft__ctl_answer(char *request, struct weft__text *to)
+{
+    char *arguments = request + strcspn(request, " ");
+    if (*arguments)
+        *arguments++ = '\0';
+    weft__json_open(to, NULL, '{');
+    const struct command *command = commands,
+                         *end = commands + sizeof(commands) / sizeof(*commands);
+    while (command < end && strcmp(command->name, request) != 0)
+        command++;
+    if (command < end)
+        command->answer(arguments, to);
+    else
+        no_such_command(request, to);
+    weft__json_close(to, '}');
+}
