@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #include "core/context.h"
+#include "core/inspect/trace.h"
 #include "core/nested.h"
 #include "core/sleep.h"
 #include "core/step.h"
@@ -76,6 +77,8 @@ static void want_tick(weft_loop *loop)
 void weft__schedule_specially(weft_loop *loop, weft__item *first, weft__item *last,
                               enum weft__order order)
 {
+    if (loop->watched & WEFT__WATCHED_FOR_TRACE)
+        weft__trace_ready(first, last);
     if (loop->shuffle)
         weft__shuffle_in(loop->shuffle, &loop->ready, first, last, order);
     else
@@ -229,6 +232,8 @@ int weft__loop_poll(weft_loop *loop, int flags)
     loop->polling = true;
     if (__builtin_expect(loop->is_guarded, 0))
         weft__guard_off(loop);
+    if (weft__trace_is_on())
+        weft__trace_record(WEFT__TRACE_POLL, 0, 0, 0, NULL);
     uint64_t io = loop->io;
     int polled = event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | flags);
     loop->polling = false;
@@ -237,6 +242,8 @@ int weft__loop_poll(weft_loop *loop, int flags)
     loop->polls++;
     loop->run_before_poll = weft__loop_callbacks(loop);
     loop->brought = loop->io - io;
+    if (weft__trace_is_on())
+        weft__trace_record(WEFT__TRACE_POLL_END, 0, (uint32_t)loop->brought, 0, NULL);
     look_after(loop, was_quick ? ITEMS_PER_CHECK : 1);
     loop->polled_at = monotonic_now();
     weft__load_begin(loop, loop->polled_at);

@@ -98,7 +98,7 @@ struct weft_loop {
     unsigned watched;           /* who looks at its steps: bits of core/step.h */
     bool attend;                /* something comes before the next item: attend() */
     bool pause;                 /* something comes before the next tick */
-    bool schedules_specially;   /* [const] there is a seed, or a host to ask for a tick */
+    bool schedules_specially;   /* there is a seed, a host to ask for a tick, or a trace */
     bool in_tick;               /* a tick is on the C stack */
     bool running; /* weft_loop_run(), _run_until(), _shutdown() or _free() is on the C stack */
     bool stop;
@@ -168,6 +168,9 @@ struct weft_loop {
     struct event *wake_event;  /* on the mailbox's wakeup fd */
     weft_future *enomem;       /* the future for "out of memory", allocated in advance */
     struct weft__debug *debug; /* [const] NULL: debug mode is off */
+    struct {
+        uint64_t tick, counts, jobs; /* that were recorded last */
+    } traced;
     weft_error_fn *error_fn;
     void *error_arg;
     weft_context *context;         /* owned; the current one outside of tasks, callbacks and jobs */

@@ -14,6 +14,7 @@
 #include "core/debug.h"
 #include "core/inspect/control.h"
 #include "core/inspect/inspect.h"
+#include "core/inspect/trace.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/nested.h"
@@ -223,8 +224,8 @@ static weft_loop *make(const struct weft_loop_options *options, struct event_bas
         return NULL;
     }
     weft__thread_enter(loop);
-    weft__inspect_open(loop);
     loop->schedules_specially = loop->polls_around = loop->attached || loop->shuffle;
+    weft__inspect_open(loop);
     if (loop->attached)
         weft__loop_hand_back(loop);
     return loop;
@@ -260,5 +261,6 @@ void weft__loop_destroy(weft_loop *loop)
     weft__posts_leave();
     weft__inspect_close(loop);
     weft__thread_leave(loop);
+    weft__trace_leave();
     destroy(loop);
 }

@@ -85,6 +85,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "core/inspect/trace.h"
 #include "core/spin.h"
 #include "core/sys.h"
 #include "core/thread.h"
@@ -265,6 +266,8 @@ void weft__mailbox_nudge(weft__mailbox *mailbox)
     if (state != ASLEEP || !atomic_compare_exchange_strong(&mailbox->wake, &state, NOTIFIED))
         return;
     int saved = errno;
+    if (weft__trace_is_on())
+        weft__trace_record_here(WEFT__TRACE_WAKE, 0, 0, (uintptr_t)mailbox, "loop");
     weft__spin_wakes(&mailbox->latest);
     write_byte(mailbox);
     errno = saved;
@@ -311,6 +314,8 @@ int weft__mailbox_fd(const weft__mailbox *mailbox)
 void weft__mailbox_woken(weft__mailbox *mailbox)
 {
     weft__spin_woken(&mailbox->latest);
+    if (weft__trace_is_on())
+        weft__trace_record_here(WEFT__TRACE_WOKEN, 0, 0, (uintptr_t)mailbox, "loop");
     if (mailbox->by_edges || read_byte(mailbox))
         atomic_store(&mailbox->wake, AWAKE);
     if (!mailbox->by_edges || ++mailbox->unread < MOST_UNREAD)

@@ -39,6 +39,7 @@
 #include <weft/signal.h>
 
 #include "core/cpus.h"
+#include "core/inspect/trace.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/mutex.h"
@@ -412,6 +413,7 @@ int weft__run_loops(const struct weft_run_loops_options *options, const weft_cor
     group->place = place;
     group->loop_options = options->loop;
     weft__fill_standard_descriptors();
+    bool traced = weft__trace_begin_program();
     weft_loop *loop = weft_loop_new(options->loop);
     int result = 1;
     if (!loop) {
@@ -423,6 +425,8 @@ int weft__run_loops(const struct weft_run_loops_options *options, const weft_cor
         here = NULL;
         result = group->start_error ? complain(group, group->start_error) : exit_status_of(group);
     }
+    if (traced)
+        weft__trace_end_program(NULL);
     free_group(group);
     return result;
 }

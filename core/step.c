@@ -1,31 +1,47 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A step that somebody looks at: debug mode, which reports those that are slow.
+ * A step that somebody looks at: debug mode, which reports those that are slow, or a trace.
  *
  * Nobody does as a rule. So a step costs the one test of loop->watched, whoever there may be, and what
- * they need of it is called from here.
+ * they need of it is called from here. Who looks may change within a step: it ends for those for whom it
+ * began.
  */
 #include "core/step.h"
 
 #include "core/debug.h"
+#include "core/inspect/trace.h"
 #include "core/loop.h"
 #include "core/task.h"
 
 weft_step weft__step_watched(weft_loop *loop, weft__coro *coro)
 {
-    struct weft__debug_clock clock =
-        weft__debug_begin(loop->debug, weft__frame_of(coro)->weft_state);
+    unsigned watched = loop->watched;
+    struct weft__debug_clock clock = {0};
+    if (watched & WEFT__WATCHED_FOR_TRACE)
+        weft__trace_step(coro);
+    if (watched & WEFT__WATCHED_FOR_SLOW)
+        clock = weft__debug_begin(loop->debug, weft__frame_of(coro)->weft_state);
     weft_step step;
     do
         step = coro->code->resume(weft__frame_of(coro));
     while (step.weft_code == WEFT__AGAIN);
-    weft__debug_step_ended(loop, &clock, coro);
+    if (watched & WEFT__WATCHED_FOR_SLOW)
+        weft__debug_step_ended(loop, &clock, coro);
+    if (watched & WEFT__WATCHED_FOR_TRACE)
+        weft__trace_step_end(coro, step);
     return step;
 }
 
 void weft__item_watched(weft_loop *loop, weft__item *item)
 {
-    struct weft__debug_clock clock = weft__debug_begin(loop->debug, 0);
+    unsigned watched = loop->watched;
+    struct weft__debug_clock clock = {0};
+    bool traced = watched & WEFT__WATCHED_FOR_TRACE && weft__trace_item(loop, item);
+    if (watched & WEFT__WATCHED_FOR_SLOW)
+        clock = weft__debug_begin(loop->debug, 0);
     item->run(item);
-    weft__debug_item_ended(loop, &clock);
+    if (watched & WEFT__WATCHED_FOR_SLOW)
+        weft__debug_item_ended(loop, &clock);
+    if (traced)
+        weft__trace_record(WEFT__TRACE_ITEM_END, 0, 0, 0, NULL);
 }

@@ -11,7 +11,10 @@
 struct weft__coro;
 
 /** Who looks at the steps of a loop: bits of loop->watched. */
-enum weft__watchers { WEFT__WATCHED_FOR_SLOW = 1 /* core/debug.c */ };
+enum weft__watchers {
+    WEFT__WATCHED_FOR_SLOW = 1, /* core/debug.c */
+    WEFT__WATCHED_FOR_TRACE = 2 /* core/inspect/trace_loop.c */
+};
 
 /** A step of a coroutine, while loop->watched is not 0. */
 weft_step weft__step_watched(weft_loop *loop, struct weft__coro *coro);

@@ -314,6 +314,13 @@ static void start(weft__item *item)
         weft__resume(item);
 }
 
+weft__coro *weft__coro_of_item(const weft__item *item)
+{
+    bool is_coro = item->run == weft__resume || item->run == start || item->run == held ||
+                   item->run == weft__resume_nap;
+    return is_coro ? WEFT__CONTAINER((weft__item *)item, weft__coro, waiter.item) : NULL;
+}
+
 /* ---- Starting ---- */
 
 /* NULL: a coroutine can be started here. */

@@ -284,6 +284,9 @@ weft__coro *weft__calls_next(struct weft__calls *calls);
 
 /* ---- Going on ---- */
 
+/** The coroutine that goes on, or begins, when the item is run; NULL: none does. */
+weft__coro *weft__coro_of_item(const weft__item *item);
+
 /** What a waiter's item runs: the await is over. */
 void weft__resume(weft__item *item);
 

@@ -24,6 +24,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "core/inspect/trace.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/spin.h"
@@ -47,12 +48,14 @@ static _Thread_local int wrong;   /* what weft__elsewhere() returns */
 
 static void before_fork(void)
 {
+    weft__trace_before_fork();
     pthread_mutex_lock(&lock);
 }
 
 static void in_parent(void)
 {
     pthread_mutex_unlock(&lock);
+    weft__trace_in_parent();
 }
 
 static void in_child(void)
@@ -66,6 +69,7 @@ static void in_child(void)
     atomic_store_explicit(&waiting, 0, memory_order_relaxed);
     weft__spin_after_fork();
     pthread_mutex_unlock(&lock);
+    weft__trace_in_child();
 }
 
 /* Out of memory: then a child is not told apart from its parent. */

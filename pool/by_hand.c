@@ -16,6 +16,7 @@
 #include "pool/job.h"
 #include "pool/pool.h"
 #include "pool/schedule.h"
+#include "pool/trace.h"
 
 #define EACH WEFT_MS(1)
 
@@ -34,7 +35,11 @@ static void run_without_loop(struct weft__job *job)
     weft__loop = NULL;
     weft__loop_id = 0;
     weft__lent_loop_id = id;
+    if (weft__trace_is_on())
+        weft__job_trace_run(job);
     weft__job_run(job);
+    if (weft__trace_is_on())
+        weft__job_trace_end(job, job->result.status);
     weft_pool *pool = job->pool;
     weft__mutex_lock(&pool->mu);
     bool goes_on = weft__chain_ended_locked(pool, job, job->started_at + EACH);

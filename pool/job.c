@@ -47,6 +47,7 @@
 #include "pool/own.h"
 #include "pool/pool.h"
 #include "pool/schedule.h"
+#include "pool/trace.h"
 #include "pool/wake.h"
 
 _Thread_local struct weft__job *weft__current_job __attribute__((tls_model("initial-exec")));
@@ -122,6 +123,8 @@ void weft__job_complete(weft__item *item)
         weft__unref(&job->future);
         return;
     }
+    if (weft__trace_is_on())
+        weft__job_trace_home(job, job->result.status);
     come_home(job);
     if (is_for_nobody(job))
         go(job);
@@ -168,6 +171,8 @@ static bool drop_queued(struct weft__job *job, int status)
     weft__rouse(call);
     if (!dropped)
         return false;
+    if (weft__trace_is_on())
+        weft__job_trace_home(job, status);
     come_home(job);
     weft__complete_failed(&job->future, status, NULL);
     weft_unref(&job->future);
@@ -177,6 +182,8 @@ static bool drop_queued(struct weft__job *job, int status)
 /* It runs on alone, and comes home for its memory only. */
 static void leave(struct weft__job *job, int status)
 {
+    if (weft__trace_is_on())
+        weft__job_trace_home(job, status);
     weft__limits_disarm(job);
     weft__client_leave(job);
     job->left = true;

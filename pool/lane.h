@@ -64,6 +64,8 @@ struct weft_lane {
     unsigned refs;         /* [mu] the users' */
     bool built_in;         /* [const] part of the pool's memory */
     char name[32];         /* [const] */
+    _Atomic uint32_t
+        traced_as; /* [atomic] the number of its name in traces; relaxed. 0: none yet */
 
     bool closed;               /* [mu] takes no new jobs; freed once it has none */
     bool active;               /* [mu] in pool->active */

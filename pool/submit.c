@@ -17,6 +17,7 @@
 #include "pool/own.h"
 #include "pool/pool.h"
 #include "pool/schedule.h"
+#include "pool/trace.h"
 #include "pool/wake.h"
 
 const struct weft_job_options weft__usual_options;
@@ -73,6 +74,8 @@ static weft_future *submit_job(struct weft__job *job, enum weft_submit submit)
 {
     weft_pool *pool = job->pool;
     struct weft__job *dropped;
+    if (weft__trace_is_on())
+        weft__job_trace_submit(job);
     if (submit_by_ring(job)) {
         weft__client_add(job);
         return &job->future;
@@ -95,6 +98,8 @@ static weft_future *submit_job(struct weft__job *job, enum weft_submit submit)
         weft__job_finish(dropped, weft_err(WEFT_EDROPPED));
     if (refused == 0)
         return &job->future;
+    if (weft__trace_is_on())
+        weft__job_trace_home(job, refused);
     weft__job_discard(job);
     return weft_future_failed(refused,
                               refused == -EAGAIN ? "the lane is full" : "the lane is closed");

@@ -43,6 +43,7 @@
  */
 #include "pool/wake.h"
 
+#include "core/inspect/trace.h"
 #include "pool/schedule.h"
 #include "pool/start.h"
 
@@ -147,6 +148,8 @@ struct weft__call weft__call_further_locked(weft_pool *pool)
 
 void weft__rouse(struct weft__call call)
 {
+    if (call.worker && weft__trace_is_on())
+        weft__trace_record(WEFT__TRACE_WAKE, 0, 0, (uintptr_t)call.worker, "worker");
     if (call.start)
         weft__start_thread(call.worker);
     else if (call.worker)

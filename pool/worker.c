@@ -26,6 +26,7 @@
 #include "pool/job.h"
 #include "pool/schedule.h"
 #include "pool/start.h"
+#include "pool/trace.h"
 #include "pool/wake.h"
 
 _Thread_local struct weft__worker *weft__worker_here = NULL;
@@ -84,10 +85,14 @@ static void call(struct weft__worker *self, weft_result (*run)(void *params), vo
                  struct weft__return *out)
 {
     self->in_job = true;
+    if (weft__trace_is_on())
+        weft__job_trace_run(out->job);
     if (run)
         out->by_value = weft__job_run_plain(out->job, run, params, &out->status, &out->value);
     else
         weft__job_run(out->job);
+    if (weft__trace_is_on())
+        weft__job_trace_end(out->job, out->by_value ? out->status : out->job->result.status);
     self->in_job = false;
 }
 
@@ -234,12 +239,15 @@ static void run_jobs(weft_pool *pool, struct weft__worker *self) WEFT_REQUIRES(p
         if (!due && !job && !ended.job)
             return;
         struct calls calls = call_others(pool, arrived);
+        bool woken = arrived;
         arrived = false;
         atomic_store_explicit(&self->started_at, now, memory_order_relaxed);
         atomic_store(&self->job, job);
         if (job)
             weft__tally_bind_locked(pool, &pool->tallies[self - pool->workers], job->lane);
         weft__mutex_unlock(&pool->mu);
+        if (woken && weft__trace_is_on())
+            weft__trace_record(WEFT__TRACE_WOKEN, 0, 0, (uintptr_t)self, "worker");
         weft__rouse(calls.one);
         weft__rouse(calls.other);
         if (ended.job)

@@ -10,6 +10,7 @@
 #include "core/inspect/control.h"
 #include "core/inspect/json.h"
 #include "core/inspect/peek.h"
+#include "core/inspect/trace.h"
 #include "core/loop.h"
 
 static void describe(struct weft__source *source, struct weft__text *to)
@@ -35,6 +36,7 @@ void weft__inspect_open(weft_loop *loop)
 {
     loop->tid = gettid();
     weft__source_add(&loop->source, &loop_ops);
+    weft__trace_sync(loop);
     weft__ctl_open(loop);
 }
 

@@ -39,6 +39,7 @@
 #include <weft/thread_task.h>
 #include <weft/time.h>
 #include <weft/timeout.h>
+#include <weft/trace.h>
 #include <weft/value.h>
 #include <weft/version.h>
 #include <weft/wait.h>

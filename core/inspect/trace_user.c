@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tracing, as users see it: options, files, events of their own, and WEFT_TRACE in the environment.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weft/trace.h>
+
+#include "core/inspect/json.h"
+#include "core/inspect/trace.h"
+#include "core/loop.h"
+#include "core/memory.h"
+
+enum { DEFAULT_SIZE = 1 << 20, LEAST = 4 << 10, MOST = 1 << 30 };
+
+int weft_trace_start(const struct weft_trace_options *options)
+{
+    size_t size = options && options->buffer_size ? options->buffer_size : DEFAULT_SIZE;
+    size_t room = LEAST;
+    bool of_this_version = !options || options->size == 0 || options->size == sizeof(*options);
+    if (!of_this_version || size < LEAST || size > MOST)
+        return -EINVAL;
+    while (room < size)
+        room *= 2;
+    return weft__trace_start_with(room / sizeof(struct weft__trace_record));
+}
+
+int weft_trace_stop(void)
+{
+    return weft__trace_stop();
+}
+
+void weft_trace_discard(void)
+{
+    weft__trace_discard();
+}
+
+int weft_trace_is_on(void)
+{
+    return weft__trace_is_on();
+}
+
+/* ---- Writing ---- */
+
+static int write_all(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t written = write(fd, data, len);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return -errno;
+        data += written;
+        len -= (size_t)written;
+    }
+    return 0;
+}
+
+/* What is there is kept if there is no trace. */
+int weft_trace_write(const char *path)
+{
+    struct weft__text text = {0};
+    if (!path)
+        return -EINVAL;
+    int status = weft__trace_write(&text);
+    int fd = status == 0 ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
+    if (status == 0)
+        status = fd < 0 ? -errno : write_all(fd, text.data, text.len);
+    if (fd >= 0 && close(fd) < 0 && status == 0)
+        status = -errno;
+    weft__text_fini(&text);
+    return status;
+}
+
+int weft_trace_read(char **ret, size_t *ret_len)
+{
+    struct weft__text text = {0};
+    if (!ret)
+        return -EINVAL;
+    int status = weft__trace_write(&text);
+    if (status < 0) {
+        weft__text_fini(&text);
+        return status;
+    }
+    *ret = text.data;
+    if (ret_len)
+        *ret_len = text.len;
+    return 0;
+}
+
+/* ---- Events of the user's ---- */
+
+void weft_trace_mark(const char *name, int64_t value)
+{
+    if (weft__trace_is_on())
+        weft__trace_record(WEFT__TRACE_MARK, 0, 0, (uint64_t)value, name);
+}
+
+void weft_trace_counter(const char *name, int64_t value)
+{
+    if (weft__trace_is_on())
+        weft__trace_record(WEFT__TRACE_COUNTER, 0, 0, (uint64_t)value, name);
+}
+
+void weft_trace_begin(const char *name)
+{
+    if (weft__trace_is_on())
+        weft__trace_record(WEFT__TRACE_SLICE, 0, 0, 0, name);
+}
+
+void weft_trace_end(void)
+{
+    if (weft__trace_is_on())
+        weft__trace_record(WEFT__TRACE_SLICE_END, 0, 0, 0, NULL);
+}
+
+/* ---- The environment ---- */
+
+static const char *wanted_path(void)
+{
+    const char *path = secure_getenv("WEFT_TRACE");
+    return path && *path ? path : NULL;
+}
+
+bool weft__trace_begin_program(void)
+{
+    return wanted_path() && weft_trace_start(NULL) == 0;
+}
+
+/* %p is the process's number, %% a percent sign. */
+static void expand(struct weft__text *to, const char *path)
+{
+    for (; *path; path++) {
+        if (path[0] == '%' && path[1] == 'p')
+            weft__text_add(to, "%d", (int)getpid());
+        else
+            weft__text_add_bytes(to, path, 1);
+        if (path[0] == '%' && (path[1] == 'p' || path[1] == '%'))
+            path++;
+    }
+}
+
+void weft__trace_end_program(weft_loop *loop)
+{
+    struct weft__text path = {0};
+    expand(&path, wanted_path());
+    int status = path.status < 0 ? path.status : weft_trace_write(path.data);
+    if (status < 0) {
+        struct weft_error_report report = {
+            .what = "the trace could not be written", .status = status, .message = path.data};
+        weft__report(loop, &report);
+    }
+    weft__text_fini(&path);
+    weft__trace_discard();
+}
