@@ -316,8 +316,9 @@ void weft__express_catch_up_locked(struct weft__place *place)
 
 static bool may_open_locked(const weft_pool *pool, const weft_lane *lane) WEFT_REQUIRES(pool->mu)
 {
+    size_t lane_max_queued = weft__count_get(&lane->max_queued);
     return !pool->active && !lane->limited && !lane->closed && lane->behind.count == 0 &&
-           lane->max_queued >= (size_t)WEFT__PLACES * WEFT__RING && !pool->rounds &&
+           lane_max_queued >= (size_t)WEFT__PLACES * WEFT__RING && !pool->rounds &&
            !pool->stopping && !pool->by_hand &&
            weft__count_get(&pool->running) <= weft__pool_slots(pool);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A pool, as it is seen from outside: its numbers, its lanes, and what its threads are at. */
+/* A pool, as it is seen from outside: its numbers, its lanes, and what its threads are at. Its metrics
+ * are in pool/metrics.c. */
 #include "core/inspect/json.h"
 #include "pool/pool.h"
 #include "pool/worker.h"
@@ -66,7 +67,9 @@ static void each_busy(struct weft__source *source,
 
 void weft__pool_show(weft_pool *pool)
 {
-    static const struct weft__source_ops ops = {
-        .kind = "pool", .describe = describe, .each_busy = each_busy};
+    static const struct weft__source_ops ops = {.kind = "pool",
+                                                .describe = describe,
+                                                .measure = weft__pool_measure,
+                                                .each_busy = each_busy};
     weft__source_add(&pool->source, &ops);
 }

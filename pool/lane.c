@@ -67,7 +67,7 @@ static void enter(weft_lane *lane, struct weft__job *job)
 
 void weft__lane_admit_locked(weft_lane *lane)
 {
-    while (lane->no_room.first && weft__lane_queued(lane) < lane->max_queued) {
+    while (lane->no_room.first && weft__lane_queued(lane) < weft__count_get(&lane->max_queued)) {
         struct weft__job *job = lane->no_room.first;
         take_out(&lane->no_room, job);
         enter(lane, job);
@@ -183,7 +183,7 @@ int weft__lane_push_locked(weft_lane *lane, struct weft__job *job, enum weft_sub
     weft__express_close_locked(lane->pool);
     if (lane->closed)
         return -ESHUTDOWN;
-    if (weft__lane_queued(lane) < lane->max_queued)
+    if (weft__lane_queued(lane) < weft__count_get(&lane->max_queued))
         enter(lane, job);
     else
         status = push_beyond(lane, job, submit, ret_dropped);

@@ -73,7 +73,7 @@ struct weft_lane {
     enum weft_on_full on_full; /* [mu] */
     unsigned max_running;      /* [mu] UINT_MAX: no limit */
     unsigned weight, reserved; /* [mu] */
-    size_t max_queued;         /* [mu] */
+    weft__count max_queued;    /* [mu] */
     _Atomic weft_ns max_wait;  /* [atomic] written under the lock; relaxed. 0: none */
 
     struct weft__line line;            /* [mu] */
@@ -111,6 +111,17 @@ enum { WEFT__USUAL_WEIGHT = 100, WEFT__STRIDE_BITS = 16 };
 
 /** How many threads the built-in lanes add to those of a pool. */
 enum { WEFT__LANES_THREADS = 2 };
+
+/** A lane, as somebody sees it who holds no lock. */
+struct weft__lane_reading {
+    struct weft_lane_stats stats;
+    size_t max_queued;
+    struct weft__sum times[WEFT__TIMES]; /* of which `stats` has the percentiles */
+};
+
+/** Read the first lane of a pool behind the one with this serial number, from 0, and return its own;
+ * 0: there is none. Thread: any; not in a forked child. */
+uint64_t weft__lane_next(weft_pool *pool, uint64_t after, struct weft__lane_reading *ret);
 
 /** Fill in a lane that is zeroed but for its memory, with options that were checked. */
 void weft__lane_init(weft_lane *lane, weft_pool *pool, const struct weft_lane_options *options);

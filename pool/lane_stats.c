@@ -18,10 +18,12 @@
 #include "pool/lane.h"
 #include "pool/pool.h"
 
-static struct weft_latency latency_of(const weft_lane *lane, enum weft__times which)
+static struct weft_latency latency_of(const weft_lane *lane, enum weft__times which,
+                                      struct weft__sum *sum)
 {
     weft_ns percentiles[WEFT__PERCENTILES];
-    uint64_t count = weft__tally_read(lane, which, percentiles);
+    weft__tally_sum(lane, which, sum);
+    uint64_t count = weft__sum_tell(sum, percentiles);
     return (struct weft_latency){.count = count,
                                  .p50 = percentiles[WEFT__P50],
                                  .p90 = percentiles[WEFT__P90],
@@ -37,7 +39,9 @@ static uint64_t submitted(const struct weft__lane_counts *counts)
     return sum;
 }
 
-static void read_lane(const weft_lane *lane, struct weft_lane_stats *ret)
+/* `sums`, too, are of what was counted: all that the percentiles are told of. */
+static void read_lane(const weft_lane *lane, struct weft_lane_stats *ret,
+                      struct weft__sum sums[WEFT__TIMES])
 {
     const struct weft__lane_counts *counts = &lane->counts;
     *ret = (struct weft_lane_stats){
@@ -54,8 +58,8 @@ static void read_lane(const weft_lane *lane, struct weft_lane_stats *ret)
         .cancelled_cooperative = weft__count_get(&counts->cancelled_cooperative),
         .cancelled_interrupted = weft__count_get(&counts->cancelled_interrupted),
         .abandoned = weft__count_get(&counts->abandoned),
-        .queue_wait = latency_of(lane, WEFT__QUEUE_WAIT),
-        .run_time = latency_of(lane, WEFT__RUN_TIME),
+        .queue_wait = latency_of(lane, WEFT__QUEUE_WAIT, &sums[WEFT__QUEUE_WAIT]),
+        .run_time = latency_of(lane, WEFT__RUN_TIME, &sums[WEFT__RUN_TIME]),
     };
     ret->completed = ret->run_time.count;
     snprintf(ret->name, sizeof(ret->name), "%s", lane->name);
@@ -63,24 +67,26 @@ static void read_lane(const weft_lane *lane, struct weft_lane_stats *ret)
 
 void weft_lane_get_stats(weft_lane *lane, struct weft_lane_stats *ret)
 {
+    struct weft__sum sums[WEFT__TIMES];
     if (!weft__pool_is_inherited(lane->pool)) {
-        read_lane(lane, ret);
+        read_lane(lane, ret, sums);
         return;
     }
     *ret = (struct weft_lane_stats){0};
     snprintf(ret->name, sizeof(ret->name), "%s", lane->name);
 }
 
-/* The first lane after the one with this serial number; 0: there is none. */
-static uint64_t read_next(weft_pool *pool, uint64_t after, struct weft_lane_stats *ret)
+uint64_t weft__lane_next(weft_pool *pool, uint64_t after, struct weft__lane_reading *ret)
 {
     weft__mutex_lock(&pool->lanes_mu);
     const weft_lane *lane = pool->lanes;
     while (lane && lane->serial <= after)
         lane = lane->next;
     uint64_t serial = lane ? lane->serial : 0;
-    if (lane)
-        read_lane(lane, ret);
+    if (lane) {
+        read_lane(lane, &ret->stats, ret->times);
+        ret->max_queued = weft__count_get(&lane->max_queued);
+    }
     weft__mutex_unlock(&pool->lanes_mu);
     return serial;
 }
@@ -88,9 +94,9 @@ static uint64_t read_next(weft_pool *pool, uint64_t after, struct weft_lane_stat
 void weft_pool_each_lane(weft_pool *pool,
                          void (*fn)(void *arg, const struct weft_lane_stats *stats), void *arg)
 {
-    struct weft_lane_stats stats;
+    struct weft__lane_reading lane;
     if (!pool || !fn || weft__pool_is_inherited(pool))
         return;
-    for (uint64_t serial = 0; (serial = read_next(pool, serial, &stats));)
-        fn(arg, &stats);
+    for (uint64_t serial = 0; (serial = weft__lane_next(pool, serial, &lane));)
+        fn(arg, &lane.stats);
 }

@@ -67,7 +67,7 @@ static bool may_reserve_locked(const weft_pool *pool, const weft_lane *lane, uns
 static void set_options(weft_lane *lane, const struct weft_lane_options *options)
 {
     lane->max_running = options->max_running ? options->max_running : UINT_MAX;
-    lane->max_queued = options->max_queued;
+    weft__count_set(&lane->max_queued, options->max_queued);
     lane->on_full = options->on_full;
     lane->weight = options->weight;
     lane->stride = ((weft_ns)WEFT__USUAL_WEIGHT << WEFT__STRIDE_BITS) / (weft_ns)options->weight;
@@ -394,7 +394,7 @@ void weft_lane_get_options(weft_lane *lane, struct weft_lane_options *ret)
         .size = sizeof(*ret),
         .name = lane->name,
         .max_running = lane->max_running == UINT_MAX ? 0 : lane->max_running,
-        .max_queued = lane->max_queued,
+        .max_queued = weft__count_get(&lane->max_queued),
         .on_full = lane->on_full,
         .weight = lane->weight,
         .reserved = lane->reserved,

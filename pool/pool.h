@@ -132,6 +132,9 @@ bool weft__pool_is_inherited(const weft_pool *pool);
 /** It can be looked at from outside from now on. See pool/inspect.c. */
 void weft__pool_show(weft_pool *pool);
 
+/** The metrics of the pool that is this source. See pool/metrics.c. */
+void weft__pool_measure(struct weft__source *source, struct weft__metrics *to);
+
 /** No thread and no reference is left. */
 void weft__pool_destroy(weft_pool *pool);
 

@@ -71,16 +71,22 @@ static void add_up(const weft_lane *lane, enum weft__times which, struct weft__s
             weft__histogram_add(&pool->tallies[i].times[which], sum);
 }
 
+void weft__tally_sum(const weft_lane *lane, enum weft__times which, struct weft__sum *ret)
+{
+    const weft_pool *pool = lane->pool;
+    for (;;) {
+        uint64_t moves = atomic_load_explicit(&pool->moves, memory_order_acquire);
+        add_up(lane, which, ret);
+        if (moves % 2 == 0 && weft__count_get(&pool->moves) == moves)
+            return;
+        sched_yield();
+    }
+}
+
 uint64_t weft__tally_read(const weft_lane *lane, enum weft__times which,
                           weft_ns ret_percentiles[WEFT__PERCENTILES])
 {
-    const weft_pool *pool = lane->pool;
     struct weft__sum sum;
-    for (;;) {
-        uint64_t moves = atomic_load_explicit(&pool->moves, memory_order_acquire);
-        add_up(lane, which, &sum);
-        if (moves % 2 == 0 && weft__count_get(&pool->moves) == moves)
-            return weft__sum_tell(&sum, ret_percentiles);
-        sched_yield();
-    }
+    weft__tally_sum(lane, which, &sum);
+    return weft__sum_tell(&sum, ret_percentiles);
 }

@@ -27,8 +27,10 @@ void weft__tally_bind_locked(weft_pool *pool, struct weft__tally *tally, weft_la
 /** The lane is no more. */
 void weft__tally_forget_locked(weft_pool *pool, const weft_lane *lane);
 
-/** As weft__histogram_read(), of all that was counted of a lane. Takes no lock that jobs take.
- * Thread: any. */
+/** Add up all that was counted of a lane. Takes no lock that jobs take. Thread: any. */
+void weft__tally_sum(const weft_lane *lane, enum weft__times which, struct weft__sum *ret);
+
+/** As weft__histogram_read(), of that. Thread: any. */
 uint64_t weft__tally_read(const weft_lane *lane, enum weft__times which,
                           weft_ns ret_percentiles[WEFT__PERCENTILES]);
 

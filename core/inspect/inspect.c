@@ -9,6 +9,7 @@
 
 #include "core/inspect/control.h"
 #include "core/inspect/json.h"
+#include "core/inspect/metrics.h"
 #include "core/inspect/peek.h"
 #include "core/inspect/trace.h"
 #include "core/loop.h"
@@ -25,7 +26,13 @@ static void describe(struct weft__source *source, struct weft__text *to)
     weft__json_uint(to, "jobs", jobs);
 }
 
-static const struct weft__source_ops loop_ops = {.kind = "loop", .describe = describe};
+static void measure(struct weft__source *source, struct weft__metrics *to)
+{
+    weft__load_measure(weft__inspect_loop(source), to);
+}
+
+static const struct weft__source_ops loop_ops = {
+    .kind = "loop", .describe = describe, .measure = measure};
 
 weft_loop *weft__inspect_loop(struct weft__source *source)
 {

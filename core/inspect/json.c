@@ -74,8 +74,7 @@ void weft__text_fini(struct weft__text *text)
 
 /* ---- JSON ---- */
 
-/* The length of the character of UTF-8 at `at`; 0: there is none. */
-static size_t utf8_len(const char *at)
+size_t weft__utf8_len(const char *at)
 {
     const unsigned char *byte = (const unsigned char *)at;
     size_t len = byte[0] < 0x80 ? 1 : byte[0] < 0xC2 ? 0 : byte[0] < 0xE0 ? 2 : 3;
@@ -102,7 +101,7 @@ static void add_quoted(struct weft__text *text, const char *value)
         value += plain;
         if (!*value)
             break;
-        size_t len = utf8_len(value);
+        size_t len = weft__utf8_len(value);
         if (*value == '"' || *value == '\\')
             weft__text_add(text, "\\%c", *value);
         else if (len == 1)

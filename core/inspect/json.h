@@ -28,6 +28,9 @@ void weft__text_add_bytes(struct weft__text *text, const void *bytes, size_t len
 /** Free what it holds; it is empty again. */
 void weft__text_fini(struct weft__text *text);
 
+/** The length of the character of UTF-8 at `at`; 0: there is none. */
+size_t weft__utf8_len(const char *at);
+
 /**
  * JSON, one value after the other; commas are put where they belong. In an object each has a key, in an
  * array `key` is NULL.

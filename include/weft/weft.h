@@ -26,6 +26,7 @@
 #include <weft/macros.h>
 #include <weft/map.h>
 #include <weft/memory.h>
+#include <weft/metrics.h>
 #include <weft/pool.h>
 #include <weft/process.h>
 #include <weft/queue.h>

@@ -62,6 +62,7 @@ static weft__http_connection *new_connection(weft_http_server *server, weft_stre
     connection->read_deadline = connection->write_deadline = WEFT_FOREVER;
     weft_callback_init(&connection->timer, weft__http_on_time, connection);
     weft__link_add(&server->connections, &connection->link);
+    server->open++;
     server->refs++;
     return connection;
 }
@@ -106,6 +107,7 @@ void weft__http_connection_end(weft__http_connection *connection)
     end_request(connection);
     connection->stream = NULL;
     weft__link_remove(&connection->link);
+    connection->server->open--;
     weft__http_server_unref(connection->server);
     weft__http_connection_unref(connection);
 }

@@ -56,7 +56,16 @@ static void release(struct weft__part *part)
     weft__free(http);
 }
 
-static const struct weft__part_ops part_ops = {.name = "http", .settle = settle, .free = release};
+/* In the child no other thread knows of them yet. */
+static void after_fork(struct weft__part *part)
+{
+    struct part *http = (struct part *)(void *)part;
+    for (weft__link *link = http->servers; link; link = link->next)
+        weft__http_show((weft_http_server *)(void *)link);
+}
+
+static const struct weft__part_ops part_ops = {
+    .name = "http", .settle = settle, .after_fork = after_fork, .free = release};
 
 static struct part *get_part(weft_loop *loop, int *ret_status)
 {
@@ -301,6 +310,7 @@ static int add_listener(weft_http_server *server, const char *address, struct we
     if (!listener)
         return -errno;
     listeners[server->listener_count++] = listener;
+    weft__http_show(server);
     return 0;
 }
 
@@ -414,6 +424,7 @@ void weft_http_server_free(weft_http_server *server)
     if (!server || server->freed)
         return;
     server->freed = true;
+    weft__source_remove(&server->source);
     begin_to_stop(server);
     for (size_t i = 0; i < server->listener_count; i++)
         weft_listener_free(server->listeners[i]);

@@ -7,6 +7,7 @@
  *     route.c       patterns, and which handler answers what
  *     tree.c        finding a route
  *     connection.c  the coroutine of a connection: head, handler, what comes after
+ *     metrics.c     what it is doing, for other threads
  *     deadline.c    how long a connection may wait
  *     watch.c       a client that goes away while its handler waits
  *     handle.c      the number by which a handler knows its request
@@ -37,6 +38,7 @@
 
 #include "core/context.h"
 #include "core/future.h"
+#include "core/inspect/source.h"
 #include "core/link.h"
 #include "core/loop.h"
 #include "net/http/coding/codec.h"
@@ -65,6 +67,7 @@ struct weft_http_server {
     weft_listener **listeners;
     size_t listener_count;
     weft__link *connections;
+    size_t open; /* of these */
     size_t active;
     uint64_t served, refused;
     weft__http_exchange *spare; /* that are not in use */
@@ -73,6 +76,8 @@ struct weft_http_server {
     time_t date_second;             /* of the date in the next field */
     char ok_and_date[56];           /* "HTTP/1.1 200 OK\r\nDate: …\r\n" */
     char *server_line;              /* "Server: …\r\n", or NULL; owned */
+    char address[128];              /* [const] once it is listed: the first one */
+    struct weft__source source;     /* for who looks at it from outside: metrics.c */
 };
 
 enum weft__http_phase {
@@ -203,6 +208,10 @@ struct weft__http_exchange {
 /* ---- server.c ---- */
 
 void weft__http_server_unref(weft_http_server *server);
+
+/** It can be looked at from outside from now on, if it listens; nothing if it can already. See
+ * metrics.c. */
+void weft__http_show(weft_http_server *server);
 
 /** For a connection whose next request has begun; NULL: out of memory. */
 weft__http_exchange *weft__http_request_new(weft__http_connection *connection);

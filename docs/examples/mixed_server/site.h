@@ -24,7 +24,7 @@ struct site {
 void add_wait_routes(struct site *site);  /* /sleep, /block, /hash, /time */
 void add_file_routes(struct site *site);  /* /files/, /wc/ */
 void add_word_routes(struct site *site);  /* /words, /visits */
-void add_stats_routes(struct site *site); /* /stats, /events */
+void add_stats_routes(struct site *site); /* /stats, /metrics, /events */
 
 /* Open the database in a folder, which is made if it is not there; a new one gets its words. The
  * value is a `struct words *`; NULL: built without SQLite. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What goes on: /stats tells once, /events five times a second. */
+/* What goes on: /stats tells once, /events five times a second, /metrics whenever Prometheus asks. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "site.h"
@@ -124,8 +126,35 @@ static WEFT_ASYNC(events)
     WEFT_END;
 }
 
+struct metrics {
+    WEFT_FRAME;
+    weft_http_request *request;
+    char *text; /* owned */
+    size_t size, len;
+    int status;
+};
+
+static WEFT_ASYNC(metrics)
+{
+    WEFT_BEGIN;
+    while ((self->status = weft_metrics_write(self->text, self->size, &self->len)) == -ENOSPC) {
+        free(self->text);
+        self->size = self->len + 4096; /* the numbers grow meanwhile */
+        self->text = malloc(self->size);
+        if (!self->text)
+            WEFT_FAIL(-ENOMEM);
+    }
+    if (self->status < 0)
+        WEFT_FAIL(self->status);
+    WEFT_AWAIT(weft_http_respond(self->request, 200, WEFT_METRICS_TYPE, self->text, self->len));
+    WEFT_FINALLY;
+    free(self->text);
+    WEFT_END;
+}
+
 void add_stats_routes(struct site *site)
 {
     weft_http_route(site->server, "GET /stats", stats, .site = site);
+    weft_http_route(site->server, "GET /metrics", metrics);
     weft_http_route(site->server, "GET /events", events, .site = site);
 }

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* The text of metrics: its form, its numbers, and what cannot be written. What others make of it is
+ * tried in tests/metrics. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weft/weft.h>
+
+#include "core/inspect/metrics.h"
+#include "core/loop.h"
+#include "tests/support/gate.h"
+#include "tests/support/heap.h"
+#include "tests/support/loop.h"
+
+TestSuite(metrics, .init = weft_test_loop_begin, .timeout = 60);
+
+static char text[256 * 1024];
+static size_t text_len;
+
+static void write_them(void)
+{
+    cr_assert_eq(weft_metrics_write(text, sizeof(text), &text_len), 0);
+    cr_assert_eq(text_len, strlen(text));
+}
+
+/* The value of the sample that begins so, labels included; -1: there is none. */
+static double value_of(const char *sample)
+{
+    char begin[600];
+    snprintf(begin, sizeof(begin), "\n%s ", sample);
+    const char *found = strstr(text, begin);
+    return found ? strtod(found + strlen(begin), NULL) : -1;
+}
+
+static double of_loop(const char *name)
+{
+    char sample[512];
+    struct weft__labels labels = {.len = 0};
+    weft__labels_add_number(&labels, "loop", test_loop->id);
+    snprintf(sample, sizeof(sample), "%s{%s}", name, labels.text);
+    return value_of(sample);
+}
+
+static size_t count_of(const char *what)
+{
+    size_t count = 0;
+    for (const char *at = text; (at = strstr(at, what)); at += strlen(what))
+        count++;
+    return count;
+}
+
+/* ---- Labels ---- */
+
+Test(metrics, labels_are_quoted)
+{
+    struct weft__labels labels = {.len = 0};
+    weft__labels_add(&labels, "lane", "a\"b\\c\nd");
+    weft__labels_add_number(&labels, "loop", 7);
+    cr_assert_str_eq(labels.text, "lane=\"a\\\"b\\\\c\\nd\",loop=\"7\"");
+    weft_test_loop_end();
+}
+
+Test(metrics, labels_that_are_no_utf_8_are_made_so)
+{
+    struct weft__labels labels = {.len = 0};
+    weft__labels_add(&labels, "lane", "\xC3\xBC\xFF!");
+    cr_assert_str_eq(labels.text, "lane=\"\xC3\xBC\xEF\xBF\xBD!\"");
+    weft_test_loop_end();
+}
+
+Test(metrics, labels_that_are_too_long_are_cut_between_characters)
+{
+    struct weft__labels labels = {.len = 0};
+    char value[600];
+    memset(value, '\0', sizeof(value));
+    for (int i = 0; i < 299; i++)
+        memcpy(value + 2 * (size_t)i, "\xC3\xBC", 2);
+    weft__labels_add(&labels, "lane", value);
+    weft__labels_add(&labels, "more", "lost");
+    cr_assert_eq(labels.len, strlen(labels.text));
+    cr_assert_leq(labels.len, sizeof(labels.text) - 1);
+    cr_assert_str_eq(labels.text + labels.len - 3, "\xC3\xBC\"");
+    weft_test_loop_end();
+}
+
+/* ---- The text ---- */
+
+Test(metrics, end_with_eof_and_tell_the_version)
+{
+    char sample[64];
+    write_them();
+    snprintf(sample, sizeof(sample), "weft_build_info{version=\"%s\"}", weft_version());
+    cr_assert_eq(value_of(sample), 1);
+    cr_assert_str_eq(text + text_len - 6, "# EOF\n");
+    weft_test_loop_end();
+}
+
+Test(metrics, of_a_family_stand_together_whoever_has_them)
+{
+    weft_pool *a = weft_pool_new(&(struct weft_pool_options){.thread_name = "a"});
+    weft_pool *b = weft_pool_new(&(struct weft_pool_options){.thread_name = "b"});
+    write_them();
+    cr_assert_eq(count_of("# TYPE weft_lane_queued gauge\n"), 1);
+    const char *first = strstr(text, "weft_lane_queued{pool=\"a\"");
+    const char *last = strstr(text, "weft_lane_queued{pool=\"b\"");
+    cr_assert(first && last && first < last);
+    const char *next = strstr(first, "\n# TYPE ");
+    cr_assert_lt(last, next);
+    weft_pool_unref(a);
+    weft_pool_unref(b);
+    weft_test_loop_end();
+}
+
+Test(metrics, of_pools_of_one_name_are_added_up)
+{
+    weft_pool *a = weft_pool_new(&(struct weft_pool_options){.max_threads = 3});
+    weft_pool *b = weft_pool_new(&(struct weft_pool_options){.max_threads = 4});
+    write_them();
+    cr_assert_eq(value_of("weft_pool_max_threads{pool=\"weft\"}"), 7);
+    cr_assert_eq(count_of("weft_pool_max_threads{"), 1);
+    cr_assert_eq(count_of("weft_lane_run_seconds_count{pool=\"weft\",lane=\"dns\"}"), 1);
+    weft_pool_unref(a);
+    weft_pool_unref(b);
+    weft_test_loop_end();
+}
+
+Test(metrics, tell_what_a_loop_has_done)
+{
+    struct weft_loop_stats stats;
+    weft_future *sleeper = weft_sleep(WEFT_S(1000));
+    cr_assert_eq(weft_test_run(weft_sleep(WEFT_S(1))), 0);
+    weft_loop_get_stats(test_loop, &stats);
+    write_them();
+    cr_assert_eq(of_loop("weft_loop_callbacks_total"), (double)stats.callbacks);
+    cr_assert_eq(of_loop("weft_step_seconds_count"), (double)stats.callbacks);
+    cr_assert_eq(of_loop("weft_loop_turn_seconds"), 0);
+    cr_assert_gt(of_loop("weft_loop_busy_seconds_total"), 0);
+    cr_assert_gt(of_loop("weft_loop_cpu_seconds_total"), 0);
+    cr_assert_geq(of_loop("weft_loop_lag_seconds_count"), 1);
+    weft_cancel(sleeper);
+    weft_unref(sleeper);
+    weft_test_loop_end();
+}
+
+Test(metrics, tell_what_became_of_the_jobs_of_a_lane)
+{
+    struct gate gate;
+    weft_pool *pool = weft_pool_new(&(struct weft_pool_options){.thread_name = "p"});
+    weft_lane *lane = weft_lane_new(
+        pool, &(struct weft_lane_options){.name = "hash", .max_running = 1, .max_queued = 1});
+    gate_init(&gate);
+    cr_assert_eq(weft_loop_set_pool(test_loop, pool), 0);
+    weft_future *runs = weft_to_thread_fn(lane, gate_pass, &gate);
+    gate_wait_entered(&gate);
+    weft_future *waits = weft_to_thread_fn(lane, gate_pass, &gate);
+    weft_future *refused = weft_to_thread_fn(lane, gate_pass, &gate);
+    cr_assert_eq(weft_test_run(refused), -EAGAIN);
+    write_them();
+    cr_assert_eq(value_of("weft_lane_running{pool=\"p\",lane=\"hash\"}"), 1);
+    cr_assert_eq(value_of("weft_lane_queued{pool=\"p\",lane=\"hash\"}"), 1);
+    cr_assert_eq(value_of("weft_lane_max_queued{pool=\"p\",lane=\"hash\"}"), 1);
+    cr_assert_eq(value_of("weft_lane_jobs_total{pool=\"p\",lane=\"hash\",outcome=\"rejected\"}"),
+                 1);
+    cr_assert_eq(of_loop("weft_loop_jobs"), 2);
+    gate_open(&gate);
+    gate_open(&gate);
+    cr_assert_eq(weft_test_run(runs), 0);
+    cr_assert_eq(weft_test_run(waits), 0);
+    write_them();
+    cr_assert_eq(value_of("weft_lane_run_seconds_count{pool=\"p\",lane=\"hash\"}"), 2);
+    cr_assert_eq(
+        value_of("weft_lane_queue_wait_seconds_bucket{pool=\"p\",lane=\"hash\",le=\"+Inf\"}"), 2);
+    weft_lane_unref(lane);
+    weft_pool_unref(pool);
+    weft_test_loop_end();
+}
+
+/* ---- What cannot be written ---- */
+
+Test(metrics, that_do_not_fit_say_how_long_they_are)
+{
+    size_t len = 0, written = 0;
+    char guard[4] = "abc";
+    cr_assert_eq(weft_metrics_write(NULL, 0, &len), -ENOSPC);
+    cr_assert_eq(weft_metrics_write(guard, sizeof(guard), &len), -ENOSPC);
+    cr_assert_str_eq(guard, "abc");
+    char *enough = malloc(len + 1000);
+    cr_assert_eq(weft_metrics_write(enough, len + 1000, &written), 0);
+    cr_assert_eq(strlen(enough), written);
+    free(enough);
+    weft_test_loop_end();
+}
+
+Test(metrics, need_a_buffer_and_a_length)
+{
+    size_t len = 7;
+    cr_assert_eq(weft_metrics_write(text, sizeof(text), NULL), -EINVAL);
+    cr_assert_eq(weft_metrics_write(NULL, 5, &len), -EINVAL);
+    cr_assert_eq(len, 7);
+    weft_test_loop_end();
+}
+
+Test(metrics, that_find_no_memory_are_an_error)
+{
+    size_t len = 7;
+    int status = -ENOMEM;
+    for (size_t n = 1; status != 0; n++) {
+        weft_test_heap_fail_at(n);
+        status = weft_metrics_write(text, sizeof(text), &len);
+        int failed = weft_test_heap_failed();
+        cr_assert_eq(status, failed ? -ENOMEM : 0);
+    }
+    cr_assert_eq(strlen(text), len);
+    weft_test_loop_end();
+}
+
+/* ---- From anywhere ---- */
+
+static void *write_elsewhere(void *arg)
+{
+    struct gate *gate = arg;
+    gate_wait_entered(gate);
+    write_them();
+    gate_open(gate);
+    return NULL;
+}
+
+struct stuck {
+    WEFT_FRAME;
+    struct gate *gate;
+};
+
+static WEFT_ASYNC(stuck)
+{
+    WEFT_BEGIN;
+    gate_pass(self->gate);
+    WEFT_END;
+}
+
+Test(metrics, tell_of_a_loop_that_is_stuck)
+{
+    struct gate gate;
+    pthread_t thread;
+    gate_init(&gate);
+    cr_assert_eq(pthread_create(&thread, NULL, write_elsewhere, &gate), 0);
+    cr_assert_eq(weft_test_run(weft_spawn(stuck, .gate = &gate)), 0);
+    pthread_join(thread, NULL);
+    cr_assert_eq(of_loop("weft_loop_tasks"), 1);
+    cr_assert_gt(of_loop("weft_loop_turn_seconds"), 0);
+    weft_test_loop_end();
+}
+
+Test(metrics, need_no_loop)
+{
+    weft_loop *loop = test_loop;
+    weft_loop_free(loop);
+    test_loop = NULL;
+    write_them();
+    cr_assert_eq(count_of("weft_loop_tasks"), 0);
+    cr_assert_gt(value_of("process_threads"), 0);
+    cr_assert_gt(value_of("process_resident_memory_bytes"), 0);
+    cr_assert_gt(value_of("process_start_time_seconds"), 1.7e9);
+    weft_test_loop_end();
+}
