@@ -16,6 +16,7 @@
 
 #include <errno.h>
 
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/many.h"
 #include "core/memory.h"
@@ -78,7 +79,26 @@ static bool cancel(weft_future *future)
     return true;
 }
 
-WEFT__OPS(next_ops) = {.name = "next_completed", .cancel = cancel};
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct next next;
+    weft_completions completions;
+    if (!weft__eye_see(eye, &next, at, sizeof(next)) ||
+        !weft__eye_see(eye, &completions, next.completions, sizeof(completions)))
+        return;
+    ret->kind = "as_completed";
+    ret->resource = next.completions;
+    weft__waiting_number(ret, "count", completions.count);
+    weft__waiting_number(ret, "left", completions.coming);
+    bool any_done = weft__eye_children(
+        eye, (const char *)next.completions + offsetof(weft_completions, children),
+        completions.count, sizeof(struct weft__child));
+    ret->needs = any_done ? WEFT__NEEDS_NOTHING : WEFT__NEEDS_ANY;
+    if (completions.timer)
+        weft__eye_child(eye, completions.timer);
+}
+
+WEFT__OPS(next_ops) = {.name = "next_completed", .cancel = cancel, .explain = explain};
 
 static void fail_all(weft_completions *completions, int status)
 {

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/sync.h"
 
@@ -120,7 +121,19 @@ static void end(struct weft__sync *sync, int status)
 }
 
 static const struct weft__sync_ops barrier_ops = {.name = "barrier", .end = end};
-WEFT__OPS(wait_ops) = {.name = "barrier", .cancel = cancel, .dispose = weft__turn_dispose};
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    weft__turn turn;
+    weft_barrier barrier;
+    if (!weft__explain_turn(eye, at, ret, &turn) ||
+        !weft__eye_see(eye, &barrier, turn.sync, sizeof(barrier)))
+        return;
+    weft__waiting_number(ret, "inside", barrier.inside);
+    weft__waiting_number(ret, "parties", barrier.parties);
+}
+
+WEFT__OPS(wait_ops) = {
+    .name = "barrier", .cancel = cancel, .dispose = weft__turn_dispose, .explain = explain};
 WEFT__OPS(done_ops) = {.name = "barrier"};
 
 weft_barrier *weft_barrier_new(size_t parties)

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/sync.h"
@@ -238,8 +239,22 @@ static void unclaimed(weft_future *future)
         receiver->next = turn->owner;
 }
 
-WEFT__OPS(next_ops) = {
-    .name = "broadcast", .cancel = cancel, .dispose = weft__turn_dispose, .unclaimed = unclaimed};
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    weft__turn turn;
+    weft_receiver receiver;
+    if (!weft__explain_turn(eye, at, ret, &turn) ||
+        !weft__eye_see(eye, &receiver, turn.sync, sizeof(receiver)))
+        return;
+    ret->resource = receiver.broadcast;
+    weft__waiting_number(ret, "received", receiver.next);
+}
+
+WEFT__OPS(next_ops) = {.name = "broadcast",
+                       .cancel = cancel,
+                       .dispose = weft__turn_dispose,
+                       .unclaimed = unclaimed,
+                       .explain = explain};
 
 /* It was too slow for some. */
 static weft_future *tell_missed(weft_receiver *receiver)

@@ -18,6 +18,7 @@
 #include <weft/time.h>
 
 #include "core/context.h"
+#include "core/inspect/eye.h"
 
 struct call {
     struct weft__timed timed; /* first */
@@ -42,7 +43,19 @@ static void dispose_call(weft_future *future)
     weft_context_unref(WEFT__CONTAINER(future, struct call, timed.future)->context);
 }
 
-WEFT__OPS(call_ops) = {.name = "call", .cancel = weft__timed_cancel, .dispose = dispose_call};
+void weft__explain_timed(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct weft__timed timed;
+    if (!weft__eye_see(eye, &timed, at, sizeof(timed)))
+        return;
+    ret->deadline = weft__eye_deadline(eye, &timed.timer);
+    ret->needs = weft__timer_is_armed(&timed.timer) ? WEFT__NEEDS_WORLD : WEFT__NEEDS_NOTHING;
+}
+
+WEFT__OPS(call_ops) = {.name = "call",
+                       .cancel = weft__timed_cancel,
+                       .dispose = dispose_call,
+                       .explain = weft__explain_timed};
 
 static void call(weft__item *item)
 {

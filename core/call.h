@@ -12,4 +12,7 @@ weft_future *weft__timed_start(struct weft__timed *timed, weft_ns deadline);
 /** ops->cancel of one that keeps a reference until its item was run. */
 bool weft__timed_cancel(weft_future *future);
 
+/** ops->explain of one whose timer is all that it waits for. */
+void weft__explain_timed(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret);
+
 #endif

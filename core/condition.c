@@ -20,6 +20,7 @@
 #include <stdint.h>
 #include <weft/task.h>
 
+#include "core/inspect/eye.h"
 #include "core/lock.h"
 #include "core/loop.h"
 #include "core/memory.h"
@@ -146,7 +147,24 @@ static void dispose(weft_future *future)
     weft__turn_dispose(future);
 }
 
-WEFT__OPS(wait_ops) = {.name = "condition", .cancel = cancel, .dispose = dispose};
+/* Notified, and in the line of its lock, or before that. */
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    weft__turn turn;
+    weft_condition condition;
+    weft_lock lock;
+    if (!weft__explain_turn(eye, at, ret, &turn) ||
+        !weft__eye_see(eye, &condition, turn.sync, sizeof(condition)) || !condition.lock ||
+        turn.line != &condition.lock->sync.line ||
+        !weft__eye_see(eye, &lock, condition.lock, sizeof(lock)))
+        return;
+    ret->detail = "notified, wants its lock again";
+    ret->resource = condition.lock;
+    weft__explain_lock(&lock, ret);
+}
+
+WEFT__OPS(wait_ops) = {
+    .name = "condition", .cancel = cancel, .dispose = dispose, .explain = explain};
 WEFT__OPS(done_ops) = {.name = "condition"};
 
 /* ---- The object ---- */

@@ -7,6 +7,7 @@
  */
 #include <weft/event.h>
 
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/sync.h"
 
@@ -16,7 +17,10 @@ struct weft_event {
 };
 
 static const struct weft__sync_ops event_ops = {.name = "event"};
-WEFT__OPS(wait_ops) = {.name = "event", .cancel = weft__turn_cancel, .dispose = weft__turn_dispose};
+WEFT__OPS(wait_ops) = {.name = "event",
+                       .cancel = weft__turn_cancel,
+                       .dispose = weft__turn_dispose,
+                       .explain = weft__explain_wait};
 WEFT__OPS(done_ops) = {.name = "event"};
 
 weft_event *weft_event_new(void)

@@ -19,6 +19,7 @@
 #include <weft/fd.h>
 
 #include "core/future.h"
+#include "core/inspect/eye.h"
 #include "core/link.h"
 #include "core/loop.h"
 #include "core/memory.h"
@@ -68,8 +69,17 @@ static bool cancel(weft_future *future)
     return true;
 }
 
-WEFT__OPS(readable_ops) = {.name = "wait_readable", .cancel = cancel};
-WEFT__OPS(writable_ops) = {.name = "wait_writable", .cancel = cancel};
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct fd_wait wait;
+    if (!weft__eye_see(eye, &wait, at, sizeof(wait)))
+        return;
+    bool is_read = wait.event.ev_events & EV_READ;
+    weft__explain_fd(eye, ret, event_get_fd(&wait.event), is_read ? "to read" : "to write");
+}
+
+WEFT__OPS(readable_ops) = {.name = "wait_readable", .cancel = cancel, .explain = explain};
+WEFT__OPS(writable_ops) = {.name = "wait_writable", .cancel = cancel, .explain = explain};
 
 /* ---- The loop's part ---- */
 

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <weft/combine.h>
 
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/many.h"
 #include "core/results.h"
@@ -73,7 +74,20 @@ static void dispose(weft_future *future)
     weft_results_free(gather->results);
 }
 
-WEFT__OPS(gather_ops) = {.name = "gather", .cancel = cancel, .dispose = dispose};
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct gather gather;
+    if (!weft__eye_see(eye, &gather, at, sizeof(gather)))
+        return;
+    ret->needs = WEFT__NEEDS_ALL;
+    weft__waiting_number(ret, "count", gather.count);
+    weft__waiting_number(ret, "left", gather.left);
+    weft__eye_children(eye, (const char *)at + offsetof(struct gather, children), gather.count,
+                       sizeof(struct weft__child));
+}
+
+WEFT__OPS(gather_ops) = {
+    .name = "gather", .cancel = cancel, .dispose = dispose, .explain = explain};
 
 static struct gather *new_gather(weft_loop *loop, size_t count)
 {

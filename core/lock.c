@@ -15,6 +15,7 @@
 
 #include <errno.h>
 
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 
 bool weft__lock_is_mine(const weft_lock *lock)
@@ -44,8 +45,24 @@ static void hold(struct weft__sync *sync)
 
 static const struct weft__sync_ops lock_ops = {
     .name = "lock", .give_back = give_back, .accept = hold};
+void weft__explain_lock(const weft_lock *copy, struct weft__waiting *ret)
+{
+    ret->owner = copy->owner;
+    ret->needs = copy->owner ? WEFT__NEEDS_ALL : WEFT__NEEDS_SOMEBODY;
+    ret->stage = copy->state == WEFT__LOCK_HELD ? NULL : "being handed over";
+}
+
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    weft__turn turn;
+    weft_lock lock;
+    if (weft__explain_turn(eye, at, ret, &turn) &&
+        weft__eye_see(eye, &lock, turn.sync, sizeof(lock)))
+        weft__explain_lock(&lock, ret);
+}
+
 WEFT__OPS(acquire_ops) = {
-    .name = "lock", .cancel = weft__turn_cancel, .dispose = weft__turn_dispose};
+    .name = "lock", .cancel = weft__turn_cancel, .dispose = weft__turn_dispose, .explain = explain};
 WEFT__OPS(acquired_ops) = {.name = "lock"};
 
 weft_lock *weft_lock_new(void)

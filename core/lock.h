@@ -22,6 +22,9 @@ struct weft_lock {
 /** True if the running task holds it. */
 bool weft__lock_is_mine(const weft_lock *lock);
 
+/** What waits for the lock of which this is a copy: see core/inspect/eye.h. */
+void weft__explain_lock(const weft_lock *copy, struct weft__waiting *ret);
+
 /** Its holder lets go: the first in line is called, or it is free. */
 void weft__lock_hand_over(weft_lock *lock);
 

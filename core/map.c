@@ -16,6 +16,7 @@
 #include <errno.h>
 
 #include "core/cancel.h"
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/maker.h"
 #include "core/many.h"
@@ -156,7 +157,20 @@ static void dispose(weft_future *future)
     weft_context_unref(map->maker.context);
 }
 
-WEFT__OPS(map_ops) = {.name = "map", .cancel = cancel, .dispose = dispose};
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct map map;
+    if (!weft__eye_see(eye, &map, at, sizeof(map)))
+        return;
+    ret->needs = WEFT__NEEDS_ALL;
+    weft__waiting_number(ret, "count", map.count);
+    weft__waiting_number(ret, "made", map.next);
+    weft__waiting_number(ret, "running", map.running);
+    weft__eye_children(eye, (const char *)at + offsetof(struct map, slots), map.slot_count,
+                       sizeof(struct slot));
+}
+
+WEFT__OPS(map_ops) = {.name = "map", .cancel = cancel, .dispose = dispose, .explain = explain};
 
 static struct map *new_map(weft_loop *loop, size_t count, size_t slots)
 {

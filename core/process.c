@@ -35,6 +35,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/inspect/eye.h"
 #include "core/memory.h"
 #include "core/spawn.h"
 #include "core/sys.h"
@@ -117,7 +118,29 @@ static bool cancel_wait(weft_future *future)
     return true;
 }
 
-WEFT__OPS(wait_ops) = {.name = "process", .cancel = cancel_wait};
+void weft__explain_process(struct weft__eye *eye, const weft_process *at, struct weft__waiting *ret)
+{
+    static const char *const states[] = {[WEFT__PROCESS_RUNS] = "runs",
+                                         [WEFT__PROCESS_STOPS] = "was sent SIGTERM",
+                                         [WEFT__PROCESS_KILLED] = "was killed",
+                                         [WEFT__PROCESS_ENDED] = "has ended"};
+    weft_process process;
+    ret->needs = WEFT__NEEDS_WORLD;
+    if (!weft__eye_see(eye, &process, at, sizeof(process)) || process.state > WEFT__PROCESS_ENDED)
+        return;
+    ret->pid = process.pid;
+    ret->name = weft__eye_text(eye, process.name);
+    ret->stage = states[process.state];
+}
+
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct weft__process_wait wait;
+    if (weft__eye_see(eye, &wait, at, sizeof(wait)))
+        weft__explain_process(eye, wait.process, ret);
+}
+
+WEFT__OPS(wait_ops) = {.name = "process", .cancel = cancel_wait, .explain = explain};
 
 /* The process must be pinned. `status` 0: with the exit status. */
 static void complete_waits(weft_process *process, int status)

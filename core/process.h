@@ -93,6 +93,10 @@ void weft__process_recount(weft_process *process);
 /** Close our end of a pipe. */
 void weft__process_close_fd(weft_process *process, int which);
 
+/** Say of what waits for a process which one that is: see core/inspect/eye.h. */
+void weft__explain_process(struct weft__eye *eye, const weft_process *at,
+                           struct weft__waiting *ret);
+
 /* ---- core/process_talk.c ---- */
 
 /** The process has ended; the talk goes on with what is in the pipes, or is over. */

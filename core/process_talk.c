@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/inspect/eye.h"
 #include "core/memory.h"
 #include "core/pipe.h"
 #include "core/process.h"
@@ -293,8 +294,20 @@ static void describe(const weft_future *future, const char **ret_name, const cha
         *ret_name = talk->process->name;
 }
 
-WEFT__OPS(talk_ops) = {
-    .name = "process", .cancel = cancel, .dispose = dispose, .describe = describe};
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct weft__talk talk;
+    if (!weft__eye_see(eye, &talk, at, sizeof(talk)))
+        return;
+    weft__explain_process(eye, talk.process, ret);
+    ret->detail = talk.failure ? "failed, is being stopped" : "communicates";
+}
+
+WEFT__OPS(talk_ops) = {.name = "process",
+                       .cancel = cancel,
+                       .dispose = dispose,
+                       .describe = describe,
+                       .explain = explain};
 
 static struct weft__talk *make(weft_loop *loop, const void *input, size_t len, size_t limit)
 {

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/queue.h"
 
@@ -127,7 +128,25 @@ static bool cancel_put(weft_future *future)
     return true;
 }
 
-WEFT__OPS(put_ops) = {.name = "queue put", .cancel = cancel_put, .dispose = weft__turn_dispose};
+/* One that is in no line was called. Threads may have the lock of all this: it is looked at without. */
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct weft__queue_turn wait;
+    weft_queue queue;
+    if (!weft__eye_see_shared(eye, &wait, at, sizeof(wait)) ||
+        !weft__eye_see_shared(eye, &queue, wait.turn.sync, sizeof(queue)))
+        return;
+    ret->resource = wait.turn.sync;
+    if (!wait.party.line || wait.party.line == &((weft_queue *)(void *)wait.turn.sync)->called)
+        ret->needs = WEFT__NEEDS_NOTHING;
+    weft__waiting_number(ret, "values", queue.store.count);
+    if (queue.bound != SIZE_MAX)
+        weft__waiting_number(ret, "bound", queue.bound);
+    weft__waiting_number(ret, "unfinished", queue.unfinished);
+}
+
+WEFT__OPS(put_ops) = {
+    .name = "queue put", .cancel = cancel_put, .dispose = weft__turn_dispose, .explain = explain};
 
 static struct weft__queue_turn *new_wait(weft_queue *queue, const struct weft__future_ops *ops,
                                          void (*run)(weft__item *item))
@@ -224,7 +243,8 @@ static void give_back(weft_future *future)
 WEFT__OPS(get_ops) = {.name = "queue get",
                       .cancel = cancel_get,
                       .dispose = weft__turn_dispose,
-                      .unclaimed = give_back};
+                      .unclaimed = give_back,
+                      .explain = explain};
 
 weft_future *weft_queue_get(weft_queue *queue)
 {
@@ -253,7 +273,8 @@ static void run_join(weft__item *item)
     complete_turn(wait, wait->turn.is_cancelled ? -ECANCELED : closed, &nothing);
 }
 
-WEFT__OPS(join_ops) = {.name = "queue join", .cancel = cancel_get, .dispose = weft__turn_dispose};
+WEFT__OPS(join_ops) = {
+    .name = "queue join", .cancel = cancel_get, .dispose = weft__turn_dispose, .explain = explain};
 
 weft_future *weft_queue_join(weft_queue *queue)
 {

@@ -17,6 +17,7 @@
 #include <errno.h>
 
 #include "core/group.h"
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/many.h"
 #include "core/memory.h"
@@ -113,8 +114,23 @@ static void dispose(weft_future *future)
     weft__errors_unref(race->failures);
 }
 
-WEFT__OPS(race_ops) = {.name = "race", .cancel = cancel, .dispose = dispose};
-WEFT__OPS(first_success_ops) = {.name = "first_success", .cancel = cancel, .dispose = dispose};
+/* With a winner, it waits for the others to end. */
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct race race;
+    if (!weft__eye_see(eye, &race, at, sizeof(race)))
+        return;
+    weft__waiting_number(ret, "count", race.count);
+    weft__waiting_number(ret, "left", race.left);
+    bool is_over = weft__eye_children(eye, (const char *)at + offsetof(struct race, children),
+                                      race.count, sizeof(struct weft__child));
+    ret->stage = race.winner ? "won, the others end" : NULL;
+    ret->needs = race.winner ? WEFT__NEEDS_ALL : is_over ? WEFT__NEEDS_NOTHING : WEFT__NEEDS_ANY;
+}
+
+WEFT__OPS(race_ops) = {.name = "race", .cancel = cancel, .dispose = dispose, .explain = explain};
+WEFT__OPS(first_success_ops) = {
+    .name = "first_success", .cancel = cancel, .dispose = dispose, .explain = explain};
 
 /* ---- Starting ---- */
 

@@ -18,6 +18,7 @@
 #include <errno.h>
 
 #include "core/cancel.h"
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/maker.h"
 #include "core/memory.h"
@@ -138,7 +139,19 @@ static void dispose(weft_future *future)
     weft_context_unref(retry_of(future)->maker.context);
 }
 
-WEFT__OPS(retry_ops) = {.name = "retry", .cancel = cancel, .dispose = dispose};
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct retry retry;
+    if (!weft__eye_see(eye, &retry, at, sizeof(retry)))
+        return;
+    ret->needs = retry.trying ? WEFT__NEEDS_ALL : WEFT__NEEDS_WORLD;
+    ret->stage = retry.trying ? "trying" : "waits for its next attempt";
+    ret->deadline = weft__eye_deadline(eye, &retry.timed.timer);
+    weft__waiting_number(ret, "attempt", retry.attempt + 1);
+    weft__eye_child(eye, retry.waiter.future);
+}
+
+WEFT__OPS(retry_ops) = {.name = "retry", .cancel = cancel, .dispose = dispose, .explain = explain};
 
 /* ---- Starting ---- */
 

@@ -36,6 +36,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/text.h"
@@ -193,8 +194,32 @@ static void describe(const weft_future *future, const char **ret_name, const cha
     *ret_place = scope->place;
 }
 
-WEFT__OPS(scope_ops) = {
-    .name = "scope", .cancel = cancel_wait, .dispose = dispose, .describe = describe};
+static const char *const states[] = {[WEFT__SCOPE_OPEN] = "open",
+                                     [WEFT__SCOPE_CLOSING] = "closing",
+                                     [WEFT__SCOPE_CLOSED] = "closed"};
+
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    weft_scope scope;
+    if (!weft__eye_see(eye, &scope, at, sizeof(scope)) || scope.state > WEFT__SCOPE_CLOSED)
+        return;
+    ret->needs = WEFT__NEEDS_ALL;
+    ret->name = weft__eye_text(eye, scope.name);
+    ret->place = weft__eye_text(eye, scope.place);
+    ret->stage = states[scope.state];
+    ret->detail = scope.timed_out ? "its time is over" : scope.aborted ? "aborted" : NULL;
+    if (scope.block.timer)
+        ret->deadline = scope.block.deadline;
+    weft__waiting_number(ret, "left", scope.live);
+    weft__waiting_number(ret, "count", scope.total);
+    weft__scope_explain_children(eye, scope.first, scope.live);
+}
+
+WEFT__OPS(scope_ops) = {.name = "scope",
+                        .cancel = cancel_wait,
+                        .dispose = dispose,
+                        .describe = describe,
+                        .explain = explain};
 
 static void report_misuse(const weft_scope *scope, const char *what)
 {

@@ -56,6 +56,10 @@ void weft__scope_child_ended(weft_scope *scope);
 /** Ask the children that have not ended to stop. */
 void weft__scope_cancel_children(weft_scope *scope, const char *reason);
 
+/** Show those that live, from the first one on, to who explains the scope: see core/inspect/eye.h. */
+void weft__scope_explain_children(struct weft__eye *eye, const struct weft__child *first,
+                                  size_t live);
+
 /** Free the children that have ended. */
 void weft__scope_free_children(weft_scope *scope);
 

@@ -13,6 +13,7 @@
  */
 #include <errno.h>
 
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/scope.h"
@@ -114,6 +115,16 @@ void weft__scope_cancel_children(weft_scope *scope, const char *reason)
     for (struct weft__child *child = scope->first; child; child = child->next)
         if (child->waiter.future) /* else it is being started right now, see adopt() */
             weft_cancel_because(child->waiter.future, reason);
+}
+
+void weft__scope_explain_children(struct weft__eye *eye, const struct weft__child *first,
+                                  size_t live)
+{
+    struct weft__child child;
+    for (size_t i = 0; first && i < live && weft__eye_see(eye, &child, first, sizeof(child)); i++) {
+        weft__eye_child(eye, child.waiter.future);
+        first = child.next;
+    }
 }
 
 void weft__scope_free_children(weft_scope *scope)
@@ -287,7 +298,20 @@ static bool cancel_start(weft_future *future)
     return weft__is_pending(task) && weft__request_cancel(task, weft_message(future));
 }
 
-WEFT__OPS(start_ops) = {.name = "start", .cancel = cancel_start};
+/* The child has to say that it is ready, or to end. */
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct start start;
+    struct weft__child child;
+    if (!weft__eye_see(eye, &start, at, sizeof(start)) ||
+        !weft__eye_see(eye, &child, start.child, sizeof(child)))
+        return;
+    ret->kind = "scope start";
+    ret->needs = WEFT__NEEDS_ALL;
+    weft__eye_child(eye, child.waiter.future);
+}
+
+WEFT__OPS(start_ops) = {.name = "start", .cancel = cancel_start, .explain = explain};
 
 weft_future *weft__scope_start(weft_scope *scope, const weft_coroutine *coroutine,
                                const void *frame, const char *place)

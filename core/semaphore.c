@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/sync.h"
 
@@ -51,8 +52,22 @@ static void run(weft__item *item)
 }
 
 static const struct weft__sync_ops semaphore_ops = {.name = "semaphore", .give_back = give_back};
-WEFT__OPS(acquire_ops) = {
-    .name = "semaphore", .cancel = weft__turn_cancel, .dispose = weft__turn_dispose};
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    weft__turn turn;
+    weft_semaphore semaphore;
+    if (!weft__explain_turn(eye, at, ret, &turn) ||
+        !weft__eye_see(eye, &semaphore, turn.sync, sizeof(semaphore)))
+        return;
+    weft__waiting_number(ret, "value", semaphore.value);
+    if (semaphore.bound != SIZE_MAX)
+        weft__waiting_number(ret, "bound", semaphore.bound);
+}
+
+WEFT__OPS(acquire_ops) = {.name = "semaphore",
+                          .cancel = weft__turn_cancel,
+                          .dispose = weft__turn_dispose,
+                          .explain = explain};
 WEFT__OPS(acquired_ops) = {.name = "semaphore"};
 
 weft_semaphore *weft_semaphore_new(size_t value, size_t bound)

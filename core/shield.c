@@ -4,6 +4,7 @@
 #include <weft/combine.h>
 
 #include "core/future.h"
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 
 struct shield {
@@ -28,7 +29,17 @@ static void dispose(weft_future *future)
     weft_unref(shield->waiter.future);
 }
 
-WEFT__OPS(shield_ops) = {.name = "shield", .cancel = cancel, .dispose = dispose};
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct shield shield;
+    if (!weft__eye_see(eye, &shield, at, sizeof(shield)))
+        return;
+    ret->needs = WEFT__NEEDS_ALL;
+    weft__eye_child(eye, shield.waiter.future);
+}
+
+WEFT__OPS(shield_ops) = {
+    .name = "shield", .cancel = cancel, .dispose = dispose, .explain = explain};
 
 static void inner_done(weft__item *item)
 {

@@ -15,6 +15,7 @@
 #include "core/cold.h"
 #include "core/future.h"
 #include "core/grant.h"
+#include "core/inspect/eye.h"
 #include "core/link.h"
 #include "core/loop.h"
 #include "core/memory.h"
@@ -115,7 +116,18 @@ static void dispose(weft_future *future)
     unref(signal);
 }
 
-WEFT__OPS(next_ops) = {.name = "signal", .cancel = cancel, .dispose = dispose};
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct next_op next;
+    weft_signal signal;
+    if (!weft__eye_see(eye, &next, at, sizeof(next)) ||
+        !weft__eye_see(eye, &signal, next.signal, sizeof(signal)))
+        return;
+    ret->needs = WEFT__NEEDS_WORLD;
+    weft__waiting_number(ret, "signal", (uint64_t)signal.hearer.signum);
+}
+
+WEFT__OPS(next_ops) = {.name = "signal", .cancel = cancel, .dispose = dispose, .explain = explain};
 
 /* ---- The end ---- */
 

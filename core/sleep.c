@@ -27,7 +27,8 @@
 
 /* ---- The future ---- */
 
-const struct weft__future_ops weft__sleep_ops = {.name = "sleep", .cancel = weft__timed_cancel};
+const struct weft__future_ops weft__sleep_ops = {
+    .name = "sleep", .cancel = weft__timed_cancel, .explain = weft__explain_timed};
 WEFT__KNOW_OPS(weft__sleep_ops);
 
 static void complete(weft__item *item)

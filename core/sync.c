@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <weft/task.h>
 
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/memory.h"
 
@@ -238,6 +239,26 @@ bool weft__turn_cancel(weft_future *future)
 void weft__turn_dispose(weft_future *future)
 {
     weft__sync_unref(WEFT__CONTAINER(future, weft__turn, future)->sync);
+}
+
+/* ---- Seen from outside ---- */
+
+bool weft__explain_turn(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret,
+                        weft__turn *copy)
+{
+    if (!weft__eye_see(eye, copy, at, sizeof(*copy)))
+        return false;
+    ret->resource = copy->sync;
+    if (copy->line)
+        return true;
+    ret->needs = WEFT__NEEDS_NOTHING; /* it was called */
+    return false;
+}
+
+void weft__explain_wait(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    weft__turn turn;
+    weft__explain_turn(eye, at, ret, &turn);
 }
 
 /* ---- Granting ---- */

@@ -148,6 +148,15 @@ bool weft__turn_cancel(weft_future *future);
 /** ops->dispose. */
 void weft__turn_dispose(weft_future *future);
 
+/* ---- Seen from outside: core/inspect/eye.h ---- */
+
+/** Say at which object a turn waits. False: there is no more to say. A copy of the turn is in `copy`. */
+bool weft__explain_turn(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret,
+                        weft__turn *copy);
+
+/** ops->explain of a turn that there is no more to say of. */
+void weft__explain_wait(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret);
+
 /* ---- Granting ---- */
 
 /** A done future with a grant, or one without any value; NULL: out of memory. */

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/many.h"
 #include "core/memory.h"
@@ -220,7 +221,24 @@ static void dispose(weft_future *future)
 
 /* ---- Starting ---- */
 
-WEFT__OPS(wait_ops) = {.name = "wait", .cancel = cancel, .dispose = dispose};
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct wait wait;
+    if (!weft__eye_see(eye, &wait, at, sizeof(wait)))
+        return;
+    ret->deadline = weft__eye_deadline(eye, &wait.timed.timer);
+    weft__waiting_number(ret, "left", wait.undone);
+    bool is_any = wait.mode == WEFT_FIRST_COMPLETED;
+    weft_waited waited;
+    if (!weft__eye_see(eye, &waited, wait.waited, sizeof(waited)))
+        return;
+    weft__waiting_number(ret, "count", waited.count);
+    bool any_done = weft__eye_children(eye, (const char *)at + offsetof(struct wait, children),
+                                       waited.count, sizeof(struct weft__child));
+    ret->needs = !is_any ? WEFT__NEEDS_ALL : any_done ? WEFT__NEEDS_NOTHING : WEFT__NEEDS_ANY;
+}
+
+WEFT__OPS(wait_ops) = {.name = "wait", .cancel = cancel, .dispose = dispose, .explain = explain};
 
 /* 0 or -ENOMEM. */
 static int arm(struct wait *wait, weft_ns timeout)

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <weft/combine.h>
 
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/text.h"
@@ -56,7 +57,19 @@ static void dispose(weft_future *future)
     weft_unref(wait->waiter.future);
 }
 
-WEFT__OPS(wait_for_ops) = {.name = "wait_for", .cancel = cancel, .dispose = dispose};
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct wait_for wait;
+    if (!weft__eye_see(eye, &wait, at, sizeof(wait)))
+        return;
+    ret->needs = WEFT__NEEDS_ALL;
+    ret->stage = wait.expired ? "timed out, its inner was asked to stop" : NULL;
+    ret->deadline = weft__eye_deadline(eye, &wait.timed.timer);
+    weft__eye_child(eye, wait.waiter.future);
+}
+
+WEFT__OPS(wait_for_ops) = {
+    .name = "wait_for", .cancel = cancel, .dispose = dispose, .explain = explain};
 
 static void complete_late(weft_future *future, const weft_future *inner)
 {

@@ -10,6 +10,7 @@
  */
 #include <weft/watch.h>
 
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/sync.h"
@@ -40,8 +41,10 @@ static void run_changed(weft__item *item)
 }
 
 static const struct weft__sync_ops watch_ops = {.name = "watch", .free = destroy_value};
-WEFT__OPS(changed_ops) = {
-    .name = "watch", .cancel = weft__turn_cancel, .dispose = weft__turn_dispose};
+WEFT__OPS(changed_ops) = {.name = "watch",
+                          .cancel = weft__turn_cancel,
+                          .dispose = weft__turn_dispose,
+                          .explain = weft__explain_wait};
 WEFT__OPS(done_ops) = {.name = "watch"};
 
 weft_watch *weft_watch_new(void)

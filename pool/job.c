@@ -36,6 +36,7 @@
 #include <string.h>
 
 #include "core/cold.h"
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/slab.h"
@@ -271,11 +272,37 @@ static void dispose(weft_future *future)
     fini(WEFT__CONTAINER(future, struct weft__job, future));
 }
 
+/* The worker may be writing to it. Which thread has it is found out by who looks (weft__busy). */
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    static const char *const stages[] = {
+        [WEFT__NOT_QUEUED] = "taken",         [WEFT__IN_LINE] = "queued",
+        [WEFT__BEHIND] = "waits for its key", [WEFT__RELEASED] = "queued",
+        [WEFT__NO_ROOM] = "waits for room",   [WEFT__IN_RING] = "queued"};
+    struct weft__job job;
+    struct lane_name {
+        char text[sizeof(job.lane->name)];
+    } lane;
+    if (!weft__eye_see_shared(eye, &job, at, sizeof(job)) || job.stage > WEFT__IN_RING)
+        return;
+    ret->needs = WEFT__NEEDS_WORLD;
+    ret->name = weft__eye_text(eye, job.name);
+    ret->place = weft__eye_text(eye, job.place);
+    ret->job = at;
+    ret->stage = stages[job.stage];
+    if (!job.lane || !weft__eye_see_shared(eye, &lane, job.lane->name, sizeof(lane)))
+        return;
+    lane.text[sizeof(lane.text) - 1] = '\0';
+    ret->resource = job.lane;
+    ret->detail = weft__eye_say(eye, "lane %s", lane.text);
+}
+
 WEFT__OPS(ops) = {.name = "job",
                   .cancel = cancel,
                   .dispose = dispose,
                   .describe = describe,
-                  .context = context_of};
+                  .context = context_of,
+                  .explain = explain};
 
 static void give_back(weft_future *future)
 {
@@ -288,7 +315,8 @@ WEFT__OPS(own_ops) = {.name = "job",
                       .dispose = dispose,
                       .give_back = give_back,
                       .describe = describe,
-                      .context = context_of};
+                      .context = context_of,
+                      .explain = explain};
 
 /* A block of a slab is 8 bytes off what a job is aligned to. */
 enum { SLAB_SHIFT = 8 };
@@ -304,7 +332,8 @@ WEFT__OPS(slab_ops) = {.name = "job",
                        .dispose = dispose,
                        .give_back = free_block,
                        .describe = describe,
-                       .context = context_of};
+                       .context = context_of,
+                       .explain = explain};
 
 static bool is_job(const weft_future *future)
 {

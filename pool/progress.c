@@ -35,6 +35,7 @@
 
 #include "core/blocking.h"
 #include "core/cond.h"
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/store.h"
@@ -225,8 +226,26 @@ static void dispose(weft_future *future)
     unref_stream(WEFT__CONTAINER(future, struct next, future)->stream);
 }
 
-WEFT__OPS(next_ops) = {
-    .name = "job next", .cancel = cancel, .dispose = dispose, .unclaimed = give_back};
+/* The job puts values, until it ends. */
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct next next;
+    struct weft__stream stream;
+    if (!weft__eye_see(eye, &next, at, sizeof(next)) ||
+        !weft__eye_see_shared(eye, &stream, next.stream, sizeof(stream)))
+        return;
+    ret->needs = WEFT__NEEDS_WORLD;
+    ret->resource = next.stream;
+    ret->stage = stream.job ? "a value of a job" : "what a job has left";
+    if (stream.job)
+        weft__eye_child(eye, &stream.job->future);
+}
+
+WEFT__OPS(next_ops) = {.name = "job next",
+                       .cancel = cancel,
+                       .dispose = dispose,
+                       .unclaimed = give_back,
+                       .explain = explain};
 
 /* ---- Making one ---- */
 

@@ -2,6 +2,7 @@
 /* Calls of core/ and pool/ on a thread other than the loop's, and in a forked child. */
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <stdio.h>
 #include <weft/testing.h>
 #include <weft/weft.h>
 
@@ -110,6 +111,9 @@ struct stage {
 
 #define CALLS_OF_TASKS(X)                                                     \
     X(M, weft_all_tasks, weft_all_tasks(&(weft_future **){NULL}))             \
+    X(M, weft_inspect_tasks, weft_inspect_tasks(NULL, &(char *){NULL}))       \
+    X(M, weft_format_tasks, weft_format_tasks(NULL, &(char *){NULL}))         \
+    X(M, weft_print_tasks, weft_print_tasks(stderr))                          \
     X(H, weft_call, weft_call(waits))                                         \
     X(N, weft_current_task, weft_current_task())                              \
     X(H, weft_spawn, weft_spawn(waits))                                       \

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "core/inspect/peek.h"
+#include "core/inspect/thread_state.h"
 #include "core/inspect/walk.h"
 #include "core/memory.h"
 
@@ -148,6 +149,17 @@ weft_ns weft__eye_deadline(struct weft__eye *eye, const struct weft__timer *copy
         !weft__eye_see(eye, &block, &eye->timers.blocks[number], sizeof(block)))
         return WEFT_FOREVER;
     return weft__timer_deadline(&block, cell);
+}
+
+void weft__explain_fd(struct weft__eye *eye, struct weft__waiting *ret, int fd,
+                      const char *direction)
+{
+    char text[256];
+    weft__fd_describe(fd, text, sizeof(text));
+    ret->needs = WEFT__NEEDS_WORLD;
+    ret->fd = fd;
+    ret->stage = direction;
+    ret->detail = weft__eye_say(eye, "%s", text);
 }
 
 void weft__waiting_number(struct weft__waiting *ret, const char *key, uint64_t value)

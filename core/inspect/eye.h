@@ -46,6 +46,9 @@ struct weft__waiting {
     pid_t pid;              /* of a process; 0: none */
     const void *job;        /* as in struct weft__busy; NULL: none */
     const char *stage;      /* where it is: "queued"; NULL: nothing to say */
+    pid_t tid;         /* of the thread that has the job; 0: none. Filled in by who looks, as: */
+    const char *doing; /* what that is doing: "futex(…)" */
+    weft_ns runs_for;  /* since it has the job */
     struct {
         const char *key;
         uint64_t value;
@@ -64,8 +67,14 @@ const char *weft__eye_text(struct weft__eye *eye, const char *from);
 /** A text of our own; NULL: no memory. */
 const char *weft__eye_say(struct weft__eye *eye, const char *format, ...) WEFT_PRINTF(2, 3);
 
-/** What is just being explained waits for this one; NULL is nothing. */
-void weft__eye_child(struct weft__eye *eye, const weft_future *child);
+/** What is just being explained waits for this one, unless that is done; NULL is nothing. True: it is done. */
+bool weft__eye_child(struct weft__eye *eye, const weft_future *child);
+
+/**
+ * The same for a waiter at the beginning of each of `count` elements of `stride` bytes. True: one of
+ * them is done.
+ */
+bool weft__eye_children(struct weft__eye *eye, const void *first, size_t count, size_t stride);
 
 /** This one belongs to it, and it does not wait for it: a scope that is open. */
 void weft__eye_belongs(struct weft__eye *eye, const weft_future *future);
@@ -75,6 +84,10 @@ void weft__eye_missed(struct weft__eye *eye);
 
 /** The deadline of a timer, by its copy; WEFT_FOREVER: it is not armed. */
 weft_ns weft__eye_deadline(struct weft__eye *eye, const struct weft__timer *copy);
+
+/** It waits for a descriptor: `direction` is "to read" or "to write", in words. */
+void weft__explain_fd(struct weft__eye *eye, struct weft__waiting *ret, int fd,
+                      const char *direction);
 
 /** A number for `ret`; there is room for WEFT__WAITING_NUMBERS. */
 void weft__waiting_number(struct weft__waiting *ret, const char *key, uint64_t value);

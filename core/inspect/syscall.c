@@ -147,6 +147,13 @@ static void add_fd(struct line *line, int fd)
         add(line, "%s", target);
 }
 
+void weft__fd_describe(int fd, char *to, size_t size)
+{
+    struct line line = {to, to + size - 1};
+    *to = '\0';
+    add_fd(&line, fd);
+}
+
 static const struct {
     short bit;
     const char *name;

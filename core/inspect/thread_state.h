@@ -55,4 +55,7 @@ const char *weft__syscall_name(int nr);
  */
 void weft__syscall_describe(const struct weft__thread_state *state, char *to, size_t size);
 
+/** "fd 7: TCP 127.0.0.1:5000 -> 127.0.0.1:80", as it is now. Thread: any. */
+void weft__fd_describe(int fd, char *to, size_t size);
+
 #endif

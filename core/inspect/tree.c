@@ -24,12 +24,19 @@
 #include <time.h>
 
 #include "core/inspect/peek.h"
+#include "core/inspect/source.h"
+#include "core/inspect/thread_state.h"
 #include "core/inspect/walk.h"
 #include "core/memory.h"
 
 enum { FIRST_ROOM = 64, MOST_TASKS = 10000, MOST_FUTURES = 50000 };
 
 static const struct weft__tree_limits usual_limits = {MOST_TASKS, MOST_FUTURES};
+
+struct weft__tree_limits weft__tree_limits(void)
+{
+    return usual_limits;
+}
 
 /* ---- The index ---- */
 
@@ -131,24 +138,46 @@ static void add_edge(struct weft__eye *eye, uint32_t to, enum weft__edge_kind ki
     tree->nodes[eye->node].count++;
 }
 
-static void meet(struct weft__eye *eye, const weft_future *future, enum weft__edge_kind kind)
+/* True: it is done, and not of interest. */
+static bool meet(struct weft__eye *eye, const weft_future *future, enum weft__edge_kind kind)
 {
     weft_future seen;
     uint32_t node;
     if (!future || eye->no_memory)
-        return;
-    bool is_known = find(&eye->index, (uintptr_t)future, &node);
-    if (!is_known &&
-        (eye->tree->count >= eye->limits->futures || !weft__eye_future(eye, &seen, future) ||
-         !add_node(eye, future, &seen, &node)))
-        weft__eye_missed(eye);
-    else
+        return false;
+    if (find(&eye->index, (uintptr_t)future, &node)) {
         add_edge(eye, node, kind);
+        return false;
+    }
+    if (!weft__eye_future(eye, &seen, future)) {
+        weft__eye_missed(eye);
+        return false;
+    }
+    if (!weft__is_pending(&seen))
+        return true;
+    if (eye->tree->count >= eye->limits->futures)
+        weft__eye_missed(eye);
+    else if (add_node(eye, future, &seen, &node))
+        add_edge(eye, node, kind);
+    return false;
 }
 
-void weft__eye_child(struct weft__eye *eye, const weft_future *child)
+bool weft__eye_child(struct weft__eye *eye, const weft_future *child)
 {
-    meet(eye, child, WEFT__EDGE_CHILD);
+    return meet(eye, child, WEFT__EDGE_CHILD);
+}
+
+bool weft__eye_children(struct weft__eye *eye, const void *first, size_t count, size_t stride)
+{
+    bool any_done = false;
+    for (size_t i = 0; i < count && i < eye->limits->futures && !eye->no_memory; i++) {
+        weft__waiter waiter;
+        if (weft__eye_see(eye, &waiter, (const char *)first + i * stride, sizeof(waiter)))
+            any_done |= weft__eye_child(eye, waiter.future);
+        else
+            weft__eye_missed(eye);
+    }
+    return any_done;
 }
 
 void weft__eye_belongs(struct weft__eye *eye, const weft_future *future)
@@ -184,6 +213,43 @@ static void explain(struct weft__eye *eye, uint32_t number)
         node->ops->explain(eye, node->at, &is);
     add_owner(eye, is.owner);
     tree->nodes[number].is = is;
+}
+
+/* ---- Jobs ---- */
+
+/* What the thread is doing that has this job. */
+static void note_busy(void *arg, const struct weft__busy *busy)
+{
+    struct weft__eye *eye = arg;
+    struct weft__thread_state state;
+    char doing[256] = "";
+    uint32_t node;
+    if (busy->loop_id != eye->loop_id || !find(&eye->index, (uintptr_t)busy->what, &node))
+        return;
+    struct weft__waiting *is = &eye->tree->nodes[node].is;
+    is->stage = "running";
+    is->tid = busy->tid;
+    is->runs_for = busy->runs_for;
+    if (weft__thread_state_read(busy->tid, &state) == 0)
+        weft__syscall_describe(&state, doing, sizeof(doing));
+    is->doing = doing[0]             ? weft__eye_say(eye, "%s", doing)
+                : state.state == 'R' ? "on a CPU, or wants to"
+                                     : NULL;
+}
+
+static void ask_source(void *arg, struct weft__source *source)
+{
+    if (source->ops->each_busy)
+        source->ops->each_busy(source, note_busy, arg);
+}
+
+static void find_workers(struct weft__eye *eye)
+{
+    bool any = false;
+    for (size_t i = 0; i < eye->tree->count && !any; i++)
+        any = eye->tree->nodes[i].is.job;
+    if (any)
+        weft__sources_each(ask_source, eye);
 }
 
 /* ---- The loop ---- */
@@ -294,6 +360,7 @@ static void walk(struct weft__eye *eye)
     turn_round(eye);
     for (uint32_t i = 0; i < tree->count && !eye->no_memory; i++)
         explain(eye, i);
+    find_workers(eye);
     struct progress after = progress_of(eye);
     tree->has_moved = eye->is_outside && has_moved(&before, &after);
     tree->state = state_of(eye, tree->has_moved);

@@ -86,6 +86,9 @@ struct weft__tree {
     struct weft__chunk *text; /* what the texts are in */
 };
 
+/** The usual ones. */
+struct weft__tree_limits weft__tree_limits(void);
+
 /**
  * Look. 0 or -ENOMEM: then `ret` is empty. Thread: the loop's, or any one if `from_outside`; the loop
  * stays meanwhile.
@@ -115,6 +118,13 @@ void weft__tree_say(const struct weft__tree *tree, const struct weft__node *node
 
 /** Write it as a value of JSON, an object. See core/inspect/tree_json.c. */
 void weft__tree_json(const struct weft__tree *tree, struct weft__text *to);
+
+/** The same as text for people, one line for each: see core/inspect/tree_text.c. */
+void weft__tree_print(const struct weft__tree *tree, struct weft__text *to);
+
+/** Who waits for whom in a circle, in one line. */
+void weft__tree_say_cycle(const struct weft__tree *tree, const struct weft__cycle *cycle,
+                          struct weft__text *to);
 
 /**
  * Look, and write an object of JSON for the loop. 0, -ENOMEM, or -EMSGSIZE past to->most. Thread: the

@@ -77,6 +77,11 @@ static void write_self(const struct room *room, const struct weft__node *node)
         weft__json_string(to, "stage", is->stage);
     if (is->fd >= 0)
         weft__json_int(to, "fd", is->fd);
+    if (is->tid) {
+        weft__json_int(to, "tid", is->tid);
+        weft__json_int(to, "runs_for_ns", is->runs_for);
+        weft__json_string(to, "doing", is->doing);
+    }
     if (is->pid)
         weft__json_int(to, "pid", is->pid);
     if (is->detail)

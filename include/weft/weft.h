@@ -19,6 +19,7 @@
 #include <weft/file.h>
 #include <weft/future.h>
 #include <weft/group.h>
+#include <weft/inspect.h>
 #include <weft/job.h>
 #include <weft/lane.h>
 #include <weft/lock.h>

@@ -34,6 +34,7 @@
 #include <weft/callback.h>
 #include <weft/connect.h>
 
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/sys.h"
@@ -199,7 +200,26 @@ static bool cancel(weft_future *future)
     return true;
 }
 
-WEFT__OPS(connect_ops) = {.name = "connect", .cancel = cancel, .dispose = dispose};
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct connecting op;
+    struct attempt attempt;
+    if (!weft__eye_see(eye, &op, at, sizeof(op)))
+        return;
+    ret->needs = WEFT__NEEDS_WORLD;
+    ret->name = weft__eye_text(eye, op.target);
+    ret->deadline = op.deadline;
+    ret->stage = op.stream ? "securing" : op.attempts ? "trying" : "resolving";
+    weft__waiting_number(ret, "addresses", op.count);
+    weft__waiting_number(ret, "attempts", op.next);
+    if (!op.stream && op.attempts && op.next > 0 &&
+        weft__eye_see(eye, &attempt, op.attempts + op.next - 1, sizeof(attempt)) && attempt.fd >= 0)
+        ret->fd = attempt.fd;
+    weft__eye_child(eye, op.waiter.future);
+}
+
+WEFT__OPS(connect_ops) = {
+    .name = "connect", .cancel = cancel, .dispose = dispose, .explain = explain};
 
 void weft__connecting_end(weft__link *link)
 {

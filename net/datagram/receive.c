@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/sys.h"
@@ -237,8 +238,20 @@ static void dispose(weft_future *future)
     weft__datagram_unref(((struct weft__datagram_op *)(void *)future)->udp);
 }
 
-WEFT__OPS(receive_ops) = {
-    .name = "udp receive", .cancel = cancel, .dispose = dispose, .unclaimed = give_back};
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct weft__datagram_op op;
+    weft_udp udp;
+    if (!weft__eye_see(eye, &op, at, sizeof(op)) || !weft__eye_see(eye, &udp, op.udp, sizeof(udp)))
+        return;
+    weft__explain_fd(eye, ret, udp.fd, "to read");
+}
+
+WEFT__OPS(receive_ops) = {.name = "udp receive",
+                          .cancel = cancel,
+                          .dispose = dispose,
+                          .unclaimed = give_back,
+                          .explain = explain};
 
 weft_future *weft_udp_receive(weft_udp *udp)
 {

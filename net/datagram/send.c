@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <weft/time.h>
 
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/sys.h"
@@ -270,7 +271,20 @@ static bool cancel(weft_future *future)
     return true;
 }
 
-WEFT__OPS(drain_ops) = {.name = "udp drain", .cancel = cancel};
+/* The operation knows where the endpoint keeps it, and no more. */
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct weft__datagram_op op;
+    weft_udp udp;
+    ret->needs = WEFT__NEEDS_WORLD;
+    if (!weft__eye_see(eye, &op, at, sizeof(op)) || !op.slot)
+        return;
+    const weft_udp *owner = WEFT__CONTAINER(op.slot, weft_udp, drainer);
+    if (weft__eye_see(eye, &udp, owner, sizeof(udp)))
+        weft__explain_fd(eye, ret, udp.fd, "to write");
+}
+
+WEFT__OPS(drain_ops) = {.name = "udp drain", .cancel = cancel, .explain = explain};
 
 weft_future *weft_udp_drain(weft_udp *udp)
 {

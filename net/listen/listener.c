@@ -20,6 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/sys.h"
@@ -277,7 +278,21 @@ static bool cancel_drain(weft_future *future)
     return true;
 }
 
-WEFT__OPS(drain_ops) = {.name = "listener drain", .cancel = cancel_drain};
+/* The tasks of its connections. */
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct drain_op op;
+    weft_listener listener;
+    if (!weft__eye_see(eye, &op, at, sizeof(op)) ||
+        !weft__eye_see(eye, &listener, op.listener, sizeof(listener)))
+        return;
+    ret->resource = op.listener;
+    ret->place = weft__eye_text(eye, listener.place);
+    ret->detail = "until its connections have ended";
+    weft__waiting_number(ret, "connections", listener.stats.connections);
+}
+
+WEFT__OPS(drain_ops) = {.name = "listener drain", .cancel = cancel_drain, .explain = explain};
 
 weft_future *weft_listener_drain(weft_listener *listener)
 {

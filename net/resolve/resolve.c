@@ -35,6 +35,7 @@
 #include <weft/callback.h>
 
 #include "core/bytes.h"
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/text.h"
@@ -261,7 +262,19 @@ static void on_timeout(void *arg)
     leave(asker, -ETIMEDOUT, message);
 }
 
-WEFT__OPS(resolve_ops) = {.name = "resolve", .cancel = cancel};
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct asker asker;
+    struct weft__look_up_entry entry;
+    if (!weft__eye_see(eye, &asker, at, sizeof(asker)) ||
+        !weft__eye_see(eye, &entry, asker.entry, sizeof(entry)))
+        return;
+    ret->needs = WEFT__NEEDS_WORLD;
+    ret->name = weft__eye_text(eye, asker.entry->key);
+    weft__eye_child(eye, entry.waiter.future);
+}
+
+WEFT__OPS(resolve_ops) = {.name = "resolve", .cancel = cancel, .explain = explain};
 
 /* ---- The answer ---- */
 

@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 
 #include "core/annotations.h"
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/sys.h"
 #include "net/net.h"
@@ -314,7 +315,17 @@ static bool cancel_read(weft_future *future)
     return true;
 }
 
-WEFT__OPS(read_ops) = {.name = "read", .cancel = cancel_read};
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct weft__read read;
+    if (!weft__eye_see(eye, &read, at, sizeof(read)))
+        return;
+    weft__explain_stream(eye, read.op.stream, ret, "to read");
+    if (read.queued)
+        ret->needs = WEFT__NEEDS_NOTHING;
+}
+
+WEFT__OPS(read_ops) = {.name = "read", .cancel = cancel_read, .explain = explain};
 
 /* A read that is under way, with its future; NULL: the future is the failure. */
 struct weft__read *weft__read_new(weft_stream *stream, enum weft__read_kind kind, size_t size,

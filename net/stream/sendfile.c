@@ -30,6 +30,7 @@
 #include <weft/sendfile.h>
 
 #include "core/bytes.h"
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/pipe.h"
 #include "core/sys.h"
@@ -337,7 +338,18 @@ static bool cancel(weft_future *future)
     return delivered;
 }
 
-WEFT__OPS(ops) = {.name = "sendfile", .cancel = cancel, .dispose = dispose};
+/* By a job, or as the kernel takes more. */
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct sending sending;
+    if (!weft__eye_see(eye, &sending, at, sizeof(sending)))
+        return;
+    weft__explain_stream(eye, sending.op.stream, ret, "to write a file");
+    weft__waiting_number(ret, "sent", sending.sent);
+    weft__eye_child(eye, sending.waiter.future);
+}
+
+WEFT__OPS(ops) = {.name = "sendfile", .cancel = cancel, .dispose = dispose, .explain = explain};
 
 /* A handle of a copy; NULL and errno. */
 static struct weft__handle *copy(int fd)

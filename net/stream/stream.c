@@ -35,6 +35,7 @@
 #include <weft/task.h>
 
 #include "core/annotations.h"
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/sys.h"
@@ -419,7 +420,28 @@ static bool cancel_close(weft_future *future)
     return true;
 }
 
-WEFT__OPS(close_ops) = {.name = "close", .cancel = cancel_close};
+/* The memory of a stream ends in the midst of its last member. */
+void weft__explain_stream(struct weft__eye *eye, const weft_stream *at, struct weft__waiting *ret,
+                          const char *direction)
+{
+    weft_stream copy;
+    ret->needs = WEFT__NEEDS_WORLD;
+    if (!weft__eye_see(eye, &copy, at, offsetof(weft_stream, peer)))
+        return;
+    ret->resource = at;
+    weft__explain_fd(eye, ret, copy.fd, direction);
+    weft__waiting_number(ret, "received", copy.received);
+    weft__waiting_number(ret, "written", copy.written);
+}
+
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct weft__stream_op op;
+    if (weft__eye_see(eye, &op, at, sizeof(op)))
+        weft__explain_stream(eye, op.stream, ret, "to write what is left");
+}
+
+WEFT__OPS(close_ops) = {.name = "close", .cancel = cancel_close, .explain = explain};
 
 void weft__stream_finish_closing(weft_stream *stream)
 {

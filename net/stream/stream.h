@@ -150,6 +150,10 @@ int weft__stream_open_one_way(struct weft__net *net, int fd, uint32_t kind, bool
 /** 0, or -EINVAL if weft_stream_set_limits() would refuse them. NULL is fine. */
 int weft__stream_check_limits(const struct weft_stream_limits *limits);
 
+/** Say of what waits for a stream which descriptor that is: see core/inspect/eye.h. */
+void weft__explain_stream(struct weft__eye *eye, const weft_stream *at, struct weft__waiting *ret,
+                          const char *direction);
+
 /** Take an operation out of its slot and complete it; drops the stream's reference. */
 void weft__stream_op_complete(struct weft__stream_op *op, int status, weft_value value,
                               weft_destructor *destructor);

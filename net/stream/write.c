@@ -24,6 +24,7 @@
 #include <weft/time.h>
 
 #include "core/annotations.h"
+#include "core/inspect/eye.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/pipe.h"
@@ -385,7 +386,14 @@ static bool cancel_drain(weft_future *future)
     return true;
 }
 
-WEFT__OPS(drain_ops) = {.name = "drain", .cancel = cancel_drain};
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct weft__stream_op op;
+    if (weft__eye_see(eye, &op, at, sizeof(op)))
+        weft__explain_stream(eye, op.stream, ret, "to write");
+}
+
+WEFT__OPS(drain_ops) = {.name = "drain", .cancel = cancel_drain, .explain = explain};
 
 weft_future *weft_drain(weft_stream *stream)
 {

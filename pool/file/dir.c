@@ -230,7 +230,8 @@ static void finish_open(struct weft__step *step, weft_future *inner)
     weft__step_succeed(step, weft_value_ptr(dir), free_dir);
 }
 
-WEFT__OPS(open_ops) = {.name = "weft_dir_open", .cancel = weft__step_cancel};
+WEFT__OPS(open_ops) = {
+    .name = "weft_dir_open", .cancel = weft__step_cancel, .explain = weft__explain_step};
 
 weft_future *weft_dir_open(const char *path)
 {
@@ -310,7 +311,8 @@ static void finish_next(struct weft__step *step, weft_future *inner)
     unref_dir(dir);
 }
 
-WEFT__OPS(next_ops) = {.name = "weft_dir_next", .cancel = weft__step_cancel};
+WEFT__OPS(next_ops) = {
+    .name = "weft_dir_next", .cancel = weft__step_cancel, .explain = weft__explain_step};
 
 static weft_future *read_batch(weft_dir *dir)
 {

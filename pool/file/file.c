@@ -151,7 +151,8 @@ static void finish_open(struct weft__step *step, weft_future *inner)
     weft__step_succeed(step, weft_value_ptr(file), unref_file);
 }
 
-WEFT__OPS(open_ops) = {.name = "weft_file_open", .cancel = weft__step_cancel};
+WEFT__OPS(open_ops) = {
+    .name = "weft_file_open", .cancel = weft__step_cancel, .explain = weft__explain_step};
 
 weft_future *weft_file_open(const char *path, int flags, mode_t mode)
 {

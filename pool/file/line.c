@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/inspect/eye.h"
 #include "pool/file/call.h"
 #include "pool/file/file.h"
 
@@ -185,8 +186,25 @@ static void describe(const weft_future *future, const char **ret_name, const cha
     *ret_place = NULL;
 }
 
-WEFT__OPS(ops) = {.name = "file", .cancel = cancel, .describe = describe};
-WEFT__OPS(close_ops) = {.name = "file", .cancel = refuse_cancel, .describe = describe};
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct weft__file_op op;
+    struct weft__file_kind kind;
+    if (!weft__eye_see(eye, &op, at, sizeof(op)))
+        return;
+    if (weft__eye_see(eye, &kind, op.kind, sizeof(kind)))
+        ret->name = weft__eye_text(eye, kind.name);
+    ret->resource = op.file;
+    ret->stage = op.waits ? "waits for others of its file" : NULL;
+    if (op.waits)
+        ret->needs = WEFT__NEEDS_WORLD;
+    else
+        weft__explain_step(eye, at, ret);
+}
+
+WEFT__OPS(ops) = {.name = "file", .cancel = cancel, .describe = describe, .explain = explain};
+WEFT__OPS(close_ops) = {
+    .name = "file", .cancel = refuse_cancel, .describe = describe, .explain = explain};
 
 /* ---- Starting ---- */
 

@@ -248,7 +248,7 @@ static bool cancel(weft_future *future)
     return true;
 }
 
-WEFT__OPS(ops) = {.name = "weft_lines_next", .cancel = cancel};
+WEFT__OPS(ops) = {.name = "weft_lines_next", .cancel = cancel, .explain = weft__explain_step};
 
 static weft_future *start_reading(weft_lines *lines)
 {

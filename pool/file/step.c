@@ -17,6 +17,7 @@
 
 #include <errno.h>
 
+#include "core/inspect/eye.h"
 #include "pool/client.h"
 #include "pool/file/call.h"
 #include "pool/pool.h"
@@ -67,6 +68,15 @@ void weft__step_end_as(struct weft__step *step, weft_future *inner)
 {
     weft__continue_at_once(&step->future);
     weft__complete_as(&step->future, inner);
+}
+
+void weft__explain_step(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct weft__step step;
+    if (!weft__eye_see(eye, &step, at, sizeof(step)))
+        return;
+    ret->needs = WEFT__NEEDS_ALL;
+    weft__eye_child(eye, step.waiter.future);
 }
 
 bool weft__step_cancel(weft_future *future)

@@ -38,6 +38,9 @@ void weft__step_end_as(struct weft__step *step, weft_future *inner);
 /** ops->cancel: the request is passed on to what it waits for. */
 bool weft__step_cancel(weft_future *future);
 
+/** ops->explain: what it waits for. */
+void weft__explain_step(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret);
+
 /** A future that is done, with a value that needs no destructor; never NULL. */
 weft_future *weft__step_done(weft_loop *loop, weft_value value);
 

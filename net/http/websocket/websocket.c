@@ -32,6 +32,7 @@
 #include <string.h>
 #include <weft/error.h>
 
+#include "core/inspect/eye.h"
 #include "core/memory.h"
 #include "core/thread.h"
 #include "net/http/server.h"
@@ -134,12 +135,28 @@ static void give_back(weft_future *future)
     weft__websocket_serve_receiver(socket);
 }
 
+static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
+{
+    struct weft__websocket_op op;
+    weft_websocket socket;
+    ret->needs = WEFT__NEEDS_WORLD;
+    if (!weft__eye_see(eye, &op, at, sizeof(op)) ||
+        !weft__eye_see(eye, &socket, op.socket, sizeof(socket)))
+        return;
+    ret->resource = op.socket;
+    if (socket.stream && socket.state != WEFT__WEBSOCKET_ENDED)
+        weft__explain_stream(eye, socket.stream, ret, "to read");
+}
+
 WEFT__OPS(receive_ops) = {.name = "WebSocket receive",
                           .cancel = cancel_op,
                           .dispose = dispose_op,
-                          .unclaimed = give_back};
-WEFT__OPS(ping_ops) = {.name = "WebSocket ping", .cancel = cancel_op, .dispose = dispose_op};
-WEFT__OPS(close_ops) = {.name = "WebSocket close", .cancel = cancel_op, .dispose = dispose_op};
+                          .unclaimed = give_back,
+                          .explain = explain};
+WEFT__OPS(ping_ops) = {
+    .name = "WebSocket ping", .cancel = cancel_op, .dispose = dispose_op, .explain = explain};
+WEFT__OPS(close_ops) = {
+    .name = "WebSocket close", .cancel = cancel_op, .dispose = dispose_op, .explain = explain};
 
 static weft_future *begin_op(weft_websocket *socket, struct weft__websocket_op **slot,
                              const struct weft__future_ops *ops)
