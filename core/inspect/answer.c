@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <weft/version.h>
@@ -18,7 +19,11 @@
 #include "core/inspect/ask.h"
 #include "core/inspect/control.h"
 #include "core/inspect/inspect.h"
+#include "core/inspect/load.h"
+#include "core/inspect/sample.h"
 #include "core/inspect/source.h"
+#include "core/inspect/thread_state.h"
+#include "core/inspect/tree.h"
 #include "core/loop.h"
 
 /* ---- The process ---- */
@@ -67,6 +72,43 @@ static void add_process(struct weft__text *to)
     weft__json_string(to, "program", name ? name + 1 : path);
 }
 
+/* How many descriptors are open; -1: this kernel does not tell (before 6.2). */
+static int64_t count_descriptors(void)
+{
+    struct stat status;
+    return stat("/proc/self/fd", &status) == 0 && status.st_size > 0 ? status.st_size : -1;
+}
+
+static void add_usage(struct weft__text *to)
+{
+    enum { THREADS = 20, RSS = 24 };
+    weft__json_open(to, "process", '{');
+    weft__json_int(to, "cpu_ns", clock_now(CLOCK_PROCESS_CPUTIME_ID));
+    weft__json_int(to, "rss_bytes", stat_field(RSS) * sysconf(_SC_PAGESIZE));
+    weft__json_int(to, "threads", stat_field(THREADS));
+    weft__json_int(to, "fds", count_descriptors());
+    weft__json_close(to, '}');
+}
+
+/* What the kernel says of a thread; null: it is gone. */
+static void add_thread(struct weft__text *to, pid_t tid)
+{
+    struct weft__thread_state thread;
+    char letter[2] = "", call[512] = "";
+    if (weft__thread_state_read(tid, &thread) < 0) {
+        weft__json_raw(to, "thread", "null");
+        return;
+    }
+    letter[0] = thread.state;
+    weft__syscall_describe(&thread, call, sizeof(call));
+    weft__json_open(to, "thread", '{');
+    weft__json_string(to, "state", letter);
+    weft__json_string(to, "syscall", *call ? call : NULL);
+    weft__json_int(to, "ran_ns", thread.ran);
+    weft__json_int(to, "waited_ns", thread.waited);
+    weft__json_close(to, '}');
+}
+
 /* ---- Loops and pools ---- */
 
 struct listing {
@@ -97,6 +139,14 @@ static void list(struct weft__text *to, const char *key, const char *kind,
     weft__json_close(to, ']');
 }
 
+static void add_load(struct weft__source *source, struct weft__text *to)
+{
+    weft_loop *loop = weft__inspect_loop(source);
+    add_thread(to, loop->tid);
+    weft__load_write(loop, to);
+    weft__sample_write(loop, to);
+}
+
 static void add_busy(void *arg, const struct weft__busy *busy)
 {
     struct weft__text *to = arg;
@@ -109,6 +159,7 @@ static void add_busy(void *arg, const struct weft__busy *busy)
     weft__json_int(to, "runs_for_ns", busy->runs_for);
     weft__json_bool(to, "is_abandoned", busy->is_abandoned);
     weft__json_string(to, "told", busy->told);
+    add_thread(to, busy->tid);
     weft__json_close(to, '}');
 }
 
@@ -118,11 +169,6 @@ static void add_all_busy(struct weft__source *source, struct weft__text *to)
     if (source->ops->each_busy)
         source->ops->each_busy(source, add_busy, to);
     weft__json_close(to, ']');
-}
-
-static void add_loops(struct weft__text *to)
-{
-    list(to, "loops", "loop", NULL);
 }
 
 static void add_pools(struct weft__text *to)
@@ -135,6 +181,48 @@ static void count_pool(void *arg, struct weft__source *source)
     *(uint64_t *)arg += strcmp(source->ops->kind, "pool") == 0;
 }
 
+/* ---- Tasks ---- */
+
+static int look_by_itself(weft_loop *loop, const struct weft__subject *subject,
+                          struct weft__text *to)
+{
+    (void)subject;
+    return weft__tree_write(loop, false, to);
+}
+
+static int look_from_outside(weft_loop *loop, const struct weft__subject *subject,
+                             struct weft__text *to)
+{
+    (void)subject;
+    return weft__tree_write(loop, true, to);
+}
+
+static void add_no_tasks(struct weft__text *to, const struct weft__answer *answer)
+{
+    const char *why = answer->status == -ENOMEM ? "the process has no memory for the answer"
+                      : answer->status < 0      ? "the answer is too long"
+                                                : "the loop did not answer";
+    weft__json_open(to, NULL, '{');
+    weft__json_uint(to, "id", answer->loop_id);
+    weft__json_int(to, "tid", answer->tid);
+    weft__json_string(to, "error", why);
+}
+
+/* The loop has written an object; its thread is added at the end. */
+static void show_tasks(void *arg, const struct weft__answer *answer)
+{
+    struct weft__text *to = arg;
+    const struct weft__text *text = answer->text;
+    if (answer->status < 0 || text->status < 0 || !text->len) {
+        add_no_tasks(to, answer);
+    } else {
+        weft__json_raw(to, NULL, "");
+        weft__text_add_bytes(to, text->data, text->len - 1);
+    }
+    add_thread(to, answer->tid);
+    weft__json_close(to, '}');
+}
+
 /* ---- Commands ---- */
 
 static void add_hello(struct weft__text *to)
@@ -145,7 +233,7 @@ static void add_hello(struct weft__text *to)
     weft__json_int(to, "protocol", WEFT__CTL_PROTOCOL);
     add_process(to);
     weft__json_int(to, "uptime_ns", uptime());
-    add_loops(to);
+    list(to, "loops", "loop", NULL);
     weft__json_uint(to, "pools", pools);
 }
 
@@ -155,11 +243,62 @@ static void hello(char *arguments, struct weft__text *to)
     add_hello(to);
 }
 
+static void tasks(char *arguments, struct weft__text *to)
+{
+    (void)arguments;
+    static const struct weft__question question = {.by_itself = look_by_itself,
+                                                   .from_outside = look_from_outside};
+    add_process(to);
+    weft__json_open(to, "loops", '[');
+    int status = weft__ask(&question, show_tasks, to);
+    weft__json_close(to, ']');
+    if (status < 0)
+        to->status = status;
+}
+
 static void pool(char *arguments, struct weft__text *to)
 {
     (void)arguments;
     add_process(to);
     add_pools(to);
+}
+
+static void stats(char *arguments, struct weft__text *to)
+{
+    (void)arguments;
+    weft__sample_want();
+    add_process(to);
+    weft__json_int(to, "uptime_ns", uptime());
+    weft__json_int(to, "at_ns", clock_now(CLOCK_MONOTONIC));
+    weft__json_int(to, "wall_ns", clock_now(CLOCK_REALTIME));
+    add_usage(to);
+    list(to, "loops", "loop", add_load);
+    add_pools(to);
+}
+
+static const struct command {
+    const char *name;
+    void (*answer)(char *arguments, struct weft__text *to);
+} commands[] = {
+    {"hello", hello}, {"ps", tasks},    {"pstree", tasks},
+    {"pool", pool},   {"stats", stats}, {"cancel", weft__ctl_cancel},
+};
+
+/* All that can be asked for, each by its name. */
+static void dump(struct weft__text *to)
+{
+    static const char *const parts[] = {"hello", "pstree", "pool", "stats"};
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+        char line[16];
+        snprintf(line, sizeof(line), "%s", parts[i]);
+        struct weft__text part = {.most = to->most};
+        weft__ctl_answer(line, &part);
+        if (part.status == 0)
+            weft__json_raw(to, parts[i], part.data);
+        else
+            to->status = part.status;
+        weft__text_fini(&part);
+    }
 }
 
 static void no_such_command(char *command, struct weft__text *to)
@@ -169,23 +308,25 @@ static void no_such_command(char *command, struct weft__text *to)
     weft__json_string(to, "error", text);
 }
 
-static const struct command {
-    const char *name;
-    void (*answer)(char *arguments, struct weft__text *to);
-} commands[] = {{"hello", hello}, {"pool", pool}};
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
 
 void weft__ctl_answer(char *request, struct weft__text *to)
 {
     char *arguments = request + strcspn(request, " ");
     if (*arguments)
         *arguments++ = '\0';
+    const struct command *command = find_command(request);
     weft__json_open(to, NULL, '{');
-    const struct command *command = commands,
-                         *end = commands + sizeof(commands) / sizeof(*commands);
-    while (command < end && strcmp(command->name, request) != 0)
-        command++;
-    if (command < end)
+    if (command)
         command->answer(arguments, to);
+    else if (strcmp(request, "dump") == 0)
+        dump(to);
     else
         no_such_command(request, to);
     weft__json_close(to, '}');

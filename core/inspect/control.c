@@ -5,7 +5,7 @@
  *     OFF --the first loop that wants it--> ON --the last one goes--> ENDING --thread joined--> OFF
  *
  * The thread sleeps in poll() with no limit of time until somebody connects, or until it is to end, which
- * an eventfd says. It serves one client after the other. A client has two seconds to send its line and
+ * an eventfd says. (For some seconds behind a `stats` it takes samples of the loops as well.) It serves one client after the other. A client has two seconds to send its line and
  * ten to take the answer, so that none holds the thread for ever; only this user and root
  * can connect, so that more is not needed. Where there are no descriptors for a client, the thread waits
  * for a moment and tries again: poll() alone would spin.
@@ -37,6 +37,7 @@
 #include "core/cond.h"
 #include "core/inspect/control_socket.h"
 #include "core/inspect/json.h"
+#include "core/inspect/sample.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/sys.h"
@@ -70,11 +71,10 @@ static bool wait_for(int fd, short events, weft_ns deadline)
 {
     struct pollfd both[] = {{.fd = server.stop, .events = POLLIN}, {.fd = fd, .events = events}};
     for (;;) {
-        weft_ns left = deadline == WEFT_FOREVER ? 0 : deadline - weft__real_after(0);
+        weft_ns left = deadline - weft__real_after(0);
         if (left < 0)
             return false;
-        int timeout = deadline == WEFT_FOREVER ? -1 : (int)(left / WEFT_MS(1)) + 1;
-        int found = poll(both, 2, timeout);
+        int found = poll(both, 2, (int)(left / WEFT_MS(1)) + 1);
         if (found > 0)
             return !both[0].revents;
         if (found < 0 && errno != EINTR)
@@ -178,10 +178,23 @@ static void serve_client(int fd)
         send_error(fd, wrong);
 }
 
+/* Somebody has connected. False: the thread is to end. Meanwhile samples are taken if somebody wants them,
+ * and with no limit of time if not. */
+static bool await_client(void)
+{
+    struct pollfd both[] = {{.fd = server.stop, .events = POLLIN},
+                            {.fd = server.socket.fd, .events = POLLIN}};
+    int found;
+    while ((found = poll(both, 2, weft__sample_due_ms())) <= 0)
+        if (found == 0)
+            weft__sample_take();
+    return !both[0].revents;
+}
+
 static void *serve(void *unused)
 {
     pthread_setname_np(pthread_self(), "weft-control");
-    while (wait_for(server.socket.fd, POLLIN, WEFT_FOREVER)) {
+    while (await_client()) {
         int fd = accept_client();
         if (fd < 0)
             continue;

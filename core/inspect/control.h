@@ -14,12 +14,12 @@
  *     pool                 pid, program, pools: of each what its source describes, and `busy` [{tid, name,
  *                          started_at, lane, loop, runs_for_ns, is_abandoned, told, thread}]
  *     stats                pid, program, uptime_ns, at_ns, wall_ns, process {cpu_ns, rss_bytes, threads,
- *                          fds}, loops [{id, tid, tasks, jobs, thread, and what weft__load_write() writes}],
- *                          pools as above
+ *                          fds}, loops [{id, tid, tasks, jobs, thread, and what weft__load_write() and
+ *                          weft__sample_write() write}], pools as above
  *     blocked              pid, program, blocked [report]
  *     trace start|stop     trace "started"|"stopped"
  *     trace dump           what weft__trace_write() writes
- *     dump                 all of hello, pstree, pool, stats and blocked
+ *     dump                 hello, pstree, pool, stats, blocked: of each its answer
  *     cancel TASK LOOP REASON…
  *                          cancelled true, loop, task, name, note (or null). LOOP 0: whichever has it
  *     anything that fails  error (a sentence)
@@ -52,6 +52,9 @@ bool weft__ctl_is_wanted(const struct weft_loop_options *options);
  * loop's error handler at its first tick. Thread: loop. */
 void weft__ctl_open(weft_loop *loop);
 void weft__ctl_close(weft_loop *loop);
+
+/** Write the members of an answer to `cancel`. See core/inspect/control_cancel.c. */
+void weft__ctl_cancel(char *arguments, struct weft__text *to);
 
 /** Answer a request, a line without its end, which is changed. Thread: any. */
 void weft__ctl_answer(char *request, struct weft__text *to);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* weft blocked: what has held up a loop, or a thread of a pool, with the stack. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "tools/weft/commands.h"
+#include "tools/weft/text.h"
+
+static void show_time(const json_t *report)
+{
+    char text[32], lasts[32];
+    time_t at = (time_t)(number_of(report, "told_at_ns") / 1000000000);
+    struct tm local;
+    localtime_r(&at, &local);
+    strftime(text, sizeof(text), "%H:%M:%S", &local);
+    text_duration(lasts, sizeof(lasts), number_of(report, "for_ns"));
+    bool is_over = strcmp(text_of(report, "stage"), "over") == 0;
+    bool is_job = strcmp(text_of(report, "kind"), "job") == 0;
+    text_paint(is_over ? BOLD : RED, text);
+    printf(" %s %s %s (thread %" PRId64 ")", is_job ? "a job" : "loop",
+           is_over ? "was held up for" : "is held up for", lasts, number_of(report, "tid"));
+    putchar('\n');
+}
+
+static void show_line(const char *what, const char *text)
+{
+    char line[2 * TEXT_ROOM];
+    snprintf(line, sizeof(line), "  %-10s %s", what, text);
+    text_cut(line, sizeof(line), text_look.width);
+    if (*text)
+        puts(line);
+}
+
+static void show_who(const json_t *report)
+{
+    char line[TEXT_ROOM];
+    const char *task = text_of(report, "task"), *function = text_of(report, "function"),
+               *spawned = text_of(report, "spawned_at"), *awaited = text_of(report, "awaited_at");
+    snprintf(line, sizeof(line), "%s%s%s%s%s", text_of(report, "what"), *task ? " of " : "", task,
+             *function && strcmp(function, task) != 0 ? ", in " : "",
+             *function && strcmp(function, task) != 0 ? function : "");
+    show_line("by", line);
+    if (*awaited)
+        show_line("from", text_place(awaited));
+    if (*spawned)
+        show_line("started at", text_place(spawned));
+    show_line("lane", text_of(report, "lane"));
+    show_line("in", text_of(report, "syscall"));
+}
+
+static void show_times(const json_t *report)
+{
+    char cpu[32], runnable[32], waiting[32], line[128];
+    text_duration(cpu, sizeof(cpu), number_of(report, "on_cpu_ns"));
+    text_duration(runnable, sizeof(runnable), number_of(report, "runnable_ns"));
+    text_duration(waiting, sizeof(waiting), number_of(report, "waiting_ns"));
+    snprintf(line, sizeof(line), "%s on a CPU, %s without one, %s waiting", cpu, runnable, waiting);
+    show_line("time", line);
+}
+
+static void show_frame(const json_t *frame, size_t number)
+{
+    char line[2 * TEXT_ROOM], what[16];
+    const char *function = text_of(frame, "function"), *at = text_of(frame, "at");
+    snprintf(what, sizeof(what), "#%zu", number);
+    if (*function)
+        snprintf(line, sizeof(line), "%s%s%s%s%s", function, *at ? " at " : " in ",
+                 *at ? text_place(at) : text_of(frame, "module"),
+                 is_true(frame, "is_inlined") ? ", inlined" : "", "");
+    else
+        snprintf(line, sizeof(line), "%s+0x%" PRIx64, text_of(frame, "module"),
+                 (uint64_t)number_of(frame, "offset"));
+    show_line(what, line);
+}
+
+static void show_one(const json_t *report)
+{
+    size_t i;
+    json_t *frame;
+    show_time(report);
+    show_who(report);
+    show_times(report);
+    json_array_foreach(json_object_get(report, "frames"), i, frame) show_frame(frame, i);
+    if (is_true(report, "is_stack_a_guess"))
+        show_line("", "(the stack is a guess)");
+    if (number_of(report, "left_out") > 0)
+        printf("  (%" PRId64 " more were not reported before)\n", number_of(report, "left_out"));
+}
+
+void show_blocked(const json_t *answer)
+{
+    size_t i;
+    json_t *report;
+    json_array_foreach(json_object_get(answer, "blocked"), i, report) show_one(report);
+    if (i == 0)
+        puts("nothing was held up, or no watchdog looks (WEFT_WATCHDOG=100 for 100 ms)");
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * weft trace PID: record what goes on, and write it to a file for Perfetto or Chrome.
+ *
+ * The recording is in the process. So with --start it goes on when the command has ended, and --stop, whoever
+ * calls it, ends it and takes it. Without either the command does both, with the time between them; Ctrl-C
+ * ends it early.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tools/weft/client.h"
+#include "tools/weft/commands.h"
+#include "tools/weft/text.h"
+
+static volatile sig_atomic_t is_enough;
+
+static void on_signal(int number)
+{
+    (void)number;
+    is_enough = 1;
+}
+
+static void pause_for(double seconds)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    struct timespec left = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    while (!is_enough && nanosleep(&left, &left) < 0 && errno == EINTR)
+        ;
+}
+
+/* True: it was done; else it was said why not. */
+static bool ask(int pid, const char *request)
+{
+    char error[512];
+    json_t *answer = weft_client_ask(pid, request, error, sizeof(error));
+    if (!answer)
+        fail("%s", error);
+    json_decref(answer);
+    return answer;
+}
+
+static int write_to(const char *name, const char *text, size_t len)
+{
+    bool to_stdout = strcmp(name, "-") == 0;
+    FILE *file = to_stdout ? stdout : fopen(name, "we");
+    if (!file)
+        return fail("cannot write %s: %s", name, strerror(errno));
+    bool is_written = fwrite(text, 1, len, file) == len && fflush(file) == 0;
+    int reason = errno;
+    if (!to_stdout && fclose(file) == EOF && is_written) {
+        reason = errno;
+        is_written = false;
+    }
+    return is_written ? EXIT_OK : fail("cannot write %s: %s", name, strerror(reason));
+}
+
+static int take(const struct command_line *line)
+{
+    char error[512], name[64];
+    size_t len;
+    char *text = weft_client_ask_raw(line->pid, "trace dump", &len, error, sizeof(error));
+    if (!text)
+        return fail("%s", error);
+    json_t *refusal = len < 1024 ? json_loads(text, 0, NULL) : NULL;
+    const char *why = json_string_value(json_object_get(refusal, "error"));
+    snprintf(name, sizeof(name), "weft-%d.json", line->pid);
+    const char *output = line->output ? line->output : name;
+    int status = why ? fail("process %d: %s", line->pid, why) : write_to(output, text, len);
+    if (status == EXIT_OK && strcmp(output, "-") != 0)
+        printf("%s: %zu bytes, for https://ui.perfetto.dev or chrome://tracing\n", output, len);
+    json_decref(refusal);
+    free(text);
+    return status;
+}
+
+int run_trace(const struct command_line *line)
+{
+    if (line->start) {
+        if (!ask(line->pid, "trace start"))
+            return EXIT_FAILED;
+        printf("process %d is traced until: weft trace --stop %d\n", line->pid, line->pid);
+        return EXIT_OK;
+    }
+    if (!line->stop) {
+        if (!ask(line->pid, "trace start"))
+            return EXIT_FAILED;
+        pause_for(line->seconds > 0 ? line->seconds : 5);
+    }
+    return ask(line->pid, "trace stop") ? take(line) : EXIT_FAILED;
+}

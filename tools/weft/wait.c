@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a task waits for, in words: "lock 0x55d0, held by task 7", "sleep, 990 ms left".
+ *
+ * The members that each operation has are known here only where their words are special. All others are
+ * said as they are called: {"bound": 10} is "bound 10". So an operation that is new is shown, too.
+ */
+#include "tools/weft/wait.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/weft/text.h"
+
+struct words {
+    char *to;
+    size_t size, len;
+    const char *between;
+};
+
+static void add(struct words *words, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void add(struct words *words, const char *format, ...)
+{
+    va_list args;
+    if (words->len < words->size)
+        words->len += (size_t)snprintf(words->to + words->len, words->size - words->len, "%s",
+                                       words->len ? words->between : "");
+    va_start(args, format);
+    if (words->len < words->size)
+        words->len +=
+            (size_t)vsnprintf(words->to + words->len, words->size - words->len, format, args);
+    va_end(args);
+}
+
+void describe_thread(const json_t *thread, char *to, size_t size)
+{
+    const char *call = text_of(thread, "syscall");
+    *to = '\0';
+    if (json_is_object(thread))
+        snprintf(to, size, "%s%s%s", text_of(thread, "state"), *call ? " in " : "", call);
+}
+
+static void add_time(struct words *words, int64_t left)
+{
+    char text[32];
+    text_duration(text, sizeof(text), left < 0 ? -left : left);
+    add(words, left < 0 ? "due for %s" : "%s left", text);
+}
+
+static void add_deadline(struct words *words, const json_t *value)
+{
+    if (json_is_integer(value))
+        add_time(words, json_integer_value(value));
+}
+
+/* Members that are said elsewhere. */
+static int is_known(const char *key)
+{
+    static const char *const known[] = {"kind",  "name", "made_at", "resource",
+                                        "owner", "task", "detail",  "deadline_ns",
+                                        "fd",    "pid",  "stage",   "thread"};
+    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+        if (strcmp(known[i], key) == 0)
+            return 1;
+    return 0;
+}
+
+static void add_others(struct words *words, const json_t *wait)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)wait, key, value)
+    {
+        char name[64];
+        snprintf(name, sizeof(name), "%s", key);
+        for (char *at = name; *at; at++)
+            if (*at == '_')
+                *at = ' ';
+        if (is_known(key))
+            continue;
+        if (json_is_integer(value))
+            add(words, "%s %" PRId64, name, (int64_t)json_integer_value(value));
+        else if (json_is_string(value))
+            add(words, "%s %s", name, text_of(wait, key));
+    }
+}
+
+static void add_what(struct words *words, const json_t *wait)
+{
+    const char *kind = text_of(wait, "kind"), *name = text_of(wait, "name"),
+               *resource = text_of(wait, "resource");
+    if (strcmp(kind, "task") == 0)
+        add(words, "task %" PRId64 " (%s)", number_of(wait, "task"), name);
+    else
+        add(words, "%s%s%s%s%s", *kind ? kind : "something", *name ? " " : "", name,
+            *resource ? " " : "", resource);
+}
+
+void describe_wait(const json_t *wait, char *to, size_t size)
+{
+    struct words words = {.to = to, .size = size, .between = ", "};
+    char thread[TEXT_ROOM];
+    *to = '\0';
+    if (!json_is_object(wait))
+        return;
+    add_what(&words, wait);
+    if (number_of(wait, "owner") > 0)
+        add(&words, "held by task %" PRId64, number_of(wait, "owner"));
+    if (json_object_get(wait, "fd"))
+        add(&words, "fd %" PRId64, number_of(wait, "fd"));
+    if (number_of(wait, "pid") > 0)
+        add(&words, "process %" PRId64, number_of(wait, "pid"));
+    if (*text_of(wait, "stage"))
+        add(&words, "%s", text_of(wait, "stage"));
+    if (*text_of(wait, "detail"))
+        add(&words, "%s", text_of(wait, "detail"));
+    describe_thread(json_object_get(wait, "thread"), thread, sizeof(thread));
+    if (*thread)
+        add(&words, "thread %s", thread);
+    add_others(&words, wait);
+    add_deadline(&words, json_object_get(wait, "deadline_ns"));
+}
+
+void print_loop(const json_t *loop)
+{
+    char line[2 * TEXT_ROOM], thread[TEXT_ROOM];
+    const char *error = text_of(loop, "error"), *state = text_of(loop, "state");
+    bool from_outside = strcmp(text_of(loop, "seen"), "from outside") == 0;
+    describe_thread(json_object_get(loop, "thread"), thread, sizeof(thread));
+    snprintf(line, sizeof(line), "loop %" PRId64, number_of(loop, "id"));
+    text_paint(BOLD, line);
+    if (*error)
+        snprintf(line, sizeof(line), ", thread %" PRId64 ": %s", number_of(loop, "tid"), error);
+    else
+        snprintf(line, sizeof(line), ", thread %" PRId64 ": %s%s%" PRId64 " task%s%s",
+                 number_of(loop, "tid"), from_outside ? state : "", from_outside ? ", " : "",
+                 number_of(loop, "task_count"), number_of(loop, "task_count") == 1 ? "" : "s",
+                 !from_outside            ? ""
+                 : is_true(loop, "moved") ? "; seen from outside, and it moved meanwhile"
+                                          : "; seen from outside, as it did not answer");
+    text_paint(from_outside || *error ? YELLOW : PLAIN, line);
+    putchar('\n');
+    if ((from_outside || *error) && *thread) {
+        snprintf(line, sizeof(line), "  its thread: %s", thread);
+        text_cut(line, sizeof(line), text_look.width);
+        puts(line);
+    }
+}
+
+const json_t *innermost_call(const json_t *task)
+{
+    const json_t *calls = json_object_get(task, "calls");
+    size_t count = json_array_size(calls);
+    return count ? json_array_get(calls, count - 1) : task;
+}
