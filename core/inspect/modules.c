@@ -5,16 +5,21 @@
  *
  * The list is copied, so that its lock is not held while anything is read. That lock is held by others
  * for moments only: the constructors of a library are run without.
+ *
+ * Fork: the C library does not keep that lock in order. A child that was forked while a thread held it
+ * could load no library and throw no exception. So it is taken under `mu`, for which a fork waits.
  */
 #include "core/inspect/modules.h"
 
 #include <errno.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/memory.h"
+#include "core/mutex.h"
 
 enum { FIRST_ROOM = 16 };
 
@@ -60,6 +65,23 @@ static bool make_room(struct weft__modules *modules)
     return true;
 }
 
+static struct weft__mutex mu = {PTHREAD_MUTEX_INITIALIZER};
+
+static void before_fork(void) WEFT_NO_THREAD_SAFETY_ANALYSIS
+{
+    weft__mutex_lock(&mu);
+}
+
+static void after_fork(void) WEFT_NO_THREAD_SAFETY_ANALYSIS
+{
+    weft__mutex_unlock(&mu);
+}
+
+static void watch_forks(void)
+{
+    (void)pthread_atfork(before_fork, after_fork, after_fork);
+}
+
 static int add(struct dl_phdr_info *info, size_t size, void *arg)
 {
     (void)size;
@@ -72,6 +94,7 @@ static int add(struct dl_phdr_info *info, size_t size, void *arg)
     for (size_t i = 0; i < info->dlpi_phnum; i++)
         add_segment(module, &info->dlpi_phdr[i]);
     set_name(module, info->dlpi_name);
+    module->is_program = modules->count == 0; /* it is the first one */
     modules->unloaded = info->dlpi_subs;
     modules->count += module->code < module->code_end;
     return 0;
@@ -80,7 +103,11 @@ static int add(struct dl_phdr_info *info, size_t size, void *arg)
 int weft__modules_read(struct weft__modules *ret)
 {
     *ret = (struct weft__modules){0};
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+    weft__mutex_lock(&mu);
     int status = dl_iterate_phdr(add, ret);
+    weft__mutex_unlock(&mu);
     if (status < 0)
         weft__modules_fini(ret);
     return status;

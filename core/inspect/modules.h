@@ -14,6 +14,7 @@ struct weft__module {
     uintptr_t begin, end;     /* of its segments */
     uintptr_t code, code_end; /* of those that can be run */
     uintptr_t frames;         /* its .eh_frame_hdr; 0: none */
+    bool is_program;          /* and no library */
     char name[WEFT__MODULE_NAME];
 };
 

@@ -29,9 +29,10 @@ void weft__symbols_resolve(const uintptr_t *pc, size_t count,
                            void (*fn)(void *arg, size_t frame, const struct weft__symbol *symbol),
                            void *arg);
 
-/** Load what reads debugging information, now rather than at the first address; for who watches threads
- * that may come to hold locks of the C library's. False: there is none, and only modules and offsets
- * are told. */
+/** Load what reads debugging information, now rather than at the first address. Who looks from a thread
+ * of its own calls this before, on the thread that starts it: the C library does not allow for a fork while
+ * another thread loads a library, and a thread that is to be watched may hang in loading one. False: there is none,
+ * and only modules and offsets are told. */
 bool weft__symbols_prepare(void);
 
 /** "function (file:line)", "function (module+0xOFFSET)", "module+0xOFFSET" or "0xADDRESS". */

@@ -95,13 +95,16 @@ int weft__thread_state_read(pid_t tid, struct weft__thread_state *ret)
     if (status < 0)
         return status;
     read_schedstat(tid, ret);
-    read_syscall(tid, ret);
+    if (tid == gettid()) /* it is in a call of its own to read this */
+        ret->syscall_nr = WEFT__NO_SYSCALL;
+    else
+        read_syscall(tid, ret);
     return 0;
 }
 
 bool weft__thread_is_parked(const struct weft__thread_state *state)
 {
-    return state->sp != 0 && state->state != 'R';
+    return state->sp != 0; /* said last, and never of one that runs */
 }
 
 int weft__thread_blocked_signals(pid_t tid, uint64_t *ret)
