@@ -7,12 +7,15 @@
 #include <weft/loop.h>
 #include <weft/time.h>
 
+#include "core/inspect/deadlock.h"
+
 struct weft__coro;
 
 /** All fields are [loop]. */
 struct weft__debug {
     weft_ns slow_step; /* [const] longer steps are reported */
     weft_ns inner;     /* of what runs now, the time that is accounted for: steps within it */
+    struct weft__deadlocks deadlocks;
 };
 
 /** What debug mode needs, as the options or the environment say. False: out of memory. */

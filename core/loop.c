@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #include "core/context.h"
+#include "core/debug.h"
 #include "core/inspect/trace.h"
 #include "core/nested.h"
 #include "core/sleep.h"
@@ -414,6 +415,11 @@ static int poll_idle(weft_loop *loop)
         if (status < 0 || loop->ready.head || loop->brought)
             return status;
     }
+    if (__builtin_expect(loop->debug != NULL, 0)) {
+        set_timer(loop, weft__deadlock_look(loop));
+        if (loop->ready.head) /* by the error handler */
+            return 0;
+    }
     set_next_timer(loop);
     bool sleep = weft__loop_may_sleep(loop) && !loop->stop;
     if (sleep && can_jump(loop))
@@ -472,6 +478,8 @@ int weft__loop_settle(weft_loop *loop)
 /* Before the host may block: whatever could not wake it later must have a tick now. */
 void weft__loop_hand_back(weft_loop *loop)
 {
+    if (__builtin_expect(loop->debug != NULL, 0) && !loop->ready.head)
+        set_timer(loop, weft__deadlock_look(loop));
     set_next_timer(loop);
     if (!weft__loop_may_sleep(loop) || loop->ready.head)
         want_tick(loop);

@@ -168,6 +168,12 @@ static void release(struct weft__part *part)
 
 static const struct weft__part_ops part_ops = {.name = "signal", .settle = settle, .free = release};
 
+bool weft__signals_are_heard(weft_loop *loop)
+{
+    struct signal_part *part = (struct signal_part *)(void *)weft__loop_part(loop, &part_ops);
+    return part && part->signals;
+}
+
 static struct signal_part *get_part(weft_loop *loop)
 {
     struct signal_part *part = (struct signal_part *)(void *)weft__loop_part(loop, &part_ops);

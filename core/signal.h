@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <weft/loop.h>
 
 #include "core/mailbox.h"
 #include "core/ready.h"
@@ -59,6 +60,9 @@ bool weft__signal_fall_back(int signum, weft__fallback *fallback);
 
 /** Be it no more; on return nobody looks at it. Its item may be in the mailbox. Thread: loop. */
 void weft__signal_end_fallback(int signum, const weft__fallback *fallback);
+
+/** Has somebody a weft_signal of this loop? Thread: loop. */
+bool weft__signals_are_heard(weft_loop *loop);
 
 /** True if the signal has its default meaning, but for what weft does with it. Thread: any. */
 bool weft__signal_is_default(int signum);

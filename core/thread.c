@@ -42,7 +42,25 @@ static atomic_uint last_id;       /* only the number counts: relaxed */
 static unsigned inherited;        /* [const] but in a new child: loops up to this number are older
                                      than the process */
 static atomic_int waiting;        /* reports in mailboxes; a limit, so relaxed will do */
+static atomic_size_t own_threads; /* a count: relaxed */
 static _Thread_local int wrong;   /* what weft__elsewhere() returns */
+
+/* ---- Threads of weft's own ---- */
+
+void weft__thread_begin_own(void)
+{
+    atomic_fetch_add_explicit(&own_threads, 1, memory_order_relaxed);
+}
+
+void weft__thread_end_own(void)
+{
+    atomic_fetch_sub_explicit(&own_threads, 1, memory_order_relaxed);
+}
+
+size_t weft__own_threads(void)
+{
+    return atomic_load_explicit(&own_threads, memory_order_relaxed);
+}
 
 /* ---- Fork ---- */
 
@@ -67,6 +85,7 @@ static void in_child(void)
     loops = NULL;
     inherited = atomic_load_explicit(&last_id, memory_order_relaxed);
     atomic_store_explicit(&waiting, 0, memory_order_relaxed);
+    atomic_store_explicit(&own_threads, 0, memory_order_relaxed);
     weft__spin_after_fork();
     pthread_mutex_unlock(&lock);
     weft__trace_in_child();

@@ -22,6 +22,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <weft/loop.h>
 
@@ -80,6 +81,14 @@ uint32_t weft__new_loop_id(void);
 /** Block all signals on this thread but those by which the kernel reports a fault of its own: for
  * threads that weft starts. */
 void weft__block_signals(sigset_t *ret_old);
+
+/** This thread is one that weft has started, and does nothing for the program by itself; until the end
+ * that follows. Thread: any. */
+void weft__thread_begin_own(void);
+void weft__thread_end_own(void);
+
+/** How many there are now. Thread: any. */
+size_t weft__own_threads(void);
 
 /** A loop's entry in the list of all loops, by which one thread finds another's. */
 struct weft__entry {

@@ -22,6 +22,7 @@
 
 #include "core/line.h"
 #include "core/spin.h"
+#include "core/thread.h"
 #include "pool/each.h"
 #include "pool/job.h"
 #include "pool/schedule.h"
@@ -315,6 +316,7 @@ void *weft__work(void *worker)
     weft__blocking_ops = &weft__worker_blocking;
     if (!weft__worker_begin(self))
         return NULL;
+    weft__thread_begin_own();
     weft__mutex_lock(&pool->mu);
     weft__count_up(&pool->started);
     pool->present++;
@@ -326,6 +328,7 @@ void *weft__work(void *worker)
         run_jobs(pool, self);
     } while (park(pool, self));
     weft__worker_leave_locked(pool, self);
+    weft__thread_end_own();
     return NULL;
 }
 

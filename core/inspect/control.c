@@ -41,6 +41,7 @@
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/sys.h"
+#include "core/thread.h"
 
 #define PAUSE WEFT_MS(100)
 
@@ -194,6 +195,7 @@ static bool await_client(void)
 static void *serve(void *unused)
 {
     pthread_setname_np(pthread_self(), "weft-control");
+    weft__thread_begin_own();
     while (await_client()) {
         int fd = accept_client();
         if (fd < 0)
@@ -201,6 +203,7 @@ static void *serve(void *unused)
         serve_client(fd);
         close_client(fd);
     }
+    weft__thread_end_own();
     return unused;
 }
 

@@ -122,6 +122,10 @@ void weft__tree_json(const struct weft__tree *tree, struct weft__text *to);
 /** The same as text for people, one line for each: see core/inspect/tree_text.c. */
 void weft__tree_print(const struct weft__tree *tree, struct weft__text *to);
 
+/** Who waits where, for what: "#1 buy waits at shop.c:20 for lock 0x5581". */
+void weft__tree_say_wait(const struct weft__tree *tree, const struct weft__node *task,
+                         struct weft__text *to);
+
 /** Who waits for whom in a circle, in one line. */
 void weft__tree_say_cycle(const struct weft__tree *tree, const struct weft__cycle *cycle,
                           struct weft__text *to);

@@ -179,18 +179,25 @@ static bool *find_branches(const struct weft__tree *tree)
     return is_branch;
 }
 
+void weft__tree_say_wait(const struct weft__tree *tree, const struct weft__node *task,
+                         struct weft__text *to)
+{
+    const struct weft__node *last = weft__tree_innermost(tree, task);
+    const struct weft__node *awaited = weft__tree_awaited(tree, last);
+    weft__text_add(to, "#%u %s waits", task->coro->id, task->is.name);
+    print_place(to, last->coro);
+    if (!awaited)
+        return;
+    weft__text_add(to, " for ");
+    weft__tree_say(tree, awaited, to);
+}
+
 void weft__tree_say_cycle(const struct weft__tree *tree, const struct weft__cycle *cycle,
                           struct weft__text *to)
 {
     for (uint32_t i = 0; i < cycle->count && i < FEW; i++) {
-        const struct weft__node *node = &tree->nodes[tree->members[cycle->first + i]];
-        const struct weft__node *last = weft__tree_innermost(tree, node);
-        const struct weft__node *awaited = weft__tree_awaited(tree, last);
-        weft__text_add(to, "%s#%u %s waits", i ? "; " : "", node->coro->id, node->is.name);
-        print_place(to, last->coro);
-        weft__text_add(to, " for ");
-        if (awaited)
-            weft__tree_say(tree, awaited, to);
+        weft__text_add(to, "%s", i ? "; " : "");
+        weft__tree_say_wait(tree, &tree->nodes[tree->members[cycle->first + i]], to);
     }
     if (cycle->count > FEW)
         weft__text_add(to, "; and so on, %u in all", cycle->count);
