@@ -161,7 +161,7 @@ Test(sample, shows_the_oldest_tasks_first_and_where_they_wait)
     cr_assert_eq(weft_test_run(weft_sleep(1)), 0);
     expect("\"oldest_is_exact\":true,\"oldest\":[{\"id\":1,\"name\":\"waits\",\"spawned_at\":\"");
     expect("test_sample.c:");
-    expect("\"awaited_at\":");
+    expect("\"awaits_at\":");
     cr_assert_eq(times(written(), "\"name\":\"waits\""), 16);
     cr_assert_eq(times(written(), "\"id\":17,"), 0);
     weft_future_resolve(gate, weft_value_i64(0), NULL);

@@ -291,7 +291,7 @@ static void write_place(struct weft__text *to, const weft__coro *task)
         return;
     weft__peek_text(file, sizeof(file), code.file);
     snprintf(place, sizeof(place), "%s:%d", file, line);
-    weft__json_string(to, "awaited_at", place);
+    weft__json_string(to, "awaits_at", place);
 }
 
 static void write_task(const struct seen *seen, struct weft__text *to, const weft__coro *task)
