@@ -433,6 +433,7 @@ static void *run_other(void *arg)
     other->loop = loop;
     pthread_barrier_wait(&other->ready);
     weft_loop_run(loop);
+    pthread_barrier_wait(&other->ready); /* who posts has done so */
     weft_loop_free(loop);
     return NULL;
 }
@@ -453,6 +454,7 @@ Test(trace, a_loop_on_another_thread_takes_part)
     pthread_barrier_wait(&other.ready);
     cr_assert_eq(weft_trace_start(NULL), 0);
     cr_assert_eq(weft_post(other.loop, spawn_and_stop, NULL), 0);
+    pthread_barrier_wait(&other.ready);
     pthread_join(thread, NULL);
     read_trace();
     cr_assert_eq(times("\"name\":\"calls\",\"ph\":\"X\""), 2, "%s", text);

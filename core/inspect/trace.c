@@ -31,9 +31,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "core/inspect/trace_clock.h"
 #include "core/memory.h"
 #include "core/mutex.h"
 #include "core/thread.h"
@@ -56,6 +56,7 @@ static struct track *tracks;              /* [mu] listed ones, newest first */
 static size_t track_count;                /* [mu] of these */
 static uint64_t unheard;                  /* [mu] threads that have none */
 static unsigned last_session;             /* [mu] */
+static struct weft__trace_clocks began;   /* [mu] when this session did */
 static uint64_t records;                  /* [mu] in a ring of this session; 0: there was none */
 static char names[MOST_NAMES][NAME_SIZE]; /* [mu] number n at n - 1; never changed */
 static uint32_t name_count;               /* [mu] */
@@ -69,13 +70,6 @@ static _Thread_local struct {
     atomic_bool busy;    /* a record is being written, or the lock is held: looked at by handlers of
                             signals on this thread only; released behind what it guards */
 } own __attribute__((tls_model("initial-exec")));
-
-static weft_ns now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return WEFT_S(time.tv_sec) + time.tv_nsec;
-}
 
 /* ---- The lock ---- */
 
@@ -212,10 +206,16 @@ static void join(void)
 
 /* ---- Recording ---- */
 
+/* Has another thread caused it? */
+static bool is_effect(enum weft__trace_kind kind)
+{
+    return kind == WEFT__TRACE_JOB || kind == WEFT__TRACE_HOME || kind == WEFT__TRACE_WOKEN;
+}
+
 static void put(enum weft__trace_kind kind, uint32_t small, uint32_t number, uint64_t id,
                 const void *name)
 {
-    struct weft__trace_record record = {.time = (uint64_t)now(),
+    struct weft__trace_record record = {.time = weft__trace_ticks(is_effect(kind)),
                                         .what = weft__trace_what(kind, small, number),
                                         .id = id,
                                         .name = (uintptr_t)name};
@@ -279,6 +279,7 @@ int weft__trace_start_with(uint64_t size)
     if (!is_on) {
         unlist_all_locked();
         records = size;
+        began = weft__trace_clock_begin();
         last_session += last_session == UINT32_MAX ? 2 : 1;
         atomic_store_explicit(&weft__trace_session, last_session, memory_order_relaxed);
     }
@@ -315,7 +316,8 @@ void weft__trace_discard(void)
 
 /* ---- Copying ---- */
 
-static bool copy_track(const struct track *track, struct weft__trace_thread *to)
+static bool copy_track_locked(const struct track *track, struct weft__trace_thread *to)
+    WEFT_REQUIRES(mu)
 {
     struct weft__trace_record *room = weft__malloc(track->ring->size * sizeof(*room));
     if (!room)
@@ -329,6 +331,18 @@ static bool copy_track(const struct track *track, struct weft__trace_thread *to)
     return true;
 }
 
+/* They grow: the CPU may have read its counter out of order by a little. */
+static void set_times(struct weft__trace_thread *thread, const struct weft__trace_clocks *from,
+                      const struct weft__trace_clocks *to)
+{
+    uint64_t last = 0;
+    for (size_t i = 0; i < thread->count; i++) {
+        uint64_t time = weft__trace_time(thread->records[i].time, from, to);
+        last = time > last ? time : last;
+        thread->records[i].time = last;
+    }
+}
+
 /* In the order in which they came. */
 static int copy_locked(struct weft__trace_copy *copy) WEFT_REQUIRES(mu)
 {
@@ -339,9 +353,12 @@ static int copy_locked(struct weft__trace_copy *copy) WEFT_REQUIRES(mu)
     copy->unheard = unheard;
     size_t left = track_count;
     for (const struct track *track = tracks; track; track = track->next)
-        if (!copy_track(track, &copy->threads[--left]))
+        if (!copy_track_locked(track, &copy->threads[--left]))
             return -ENOMEM;
-    copy->now = now();
+    struct weft__trace_clocks ends = weft__trace_clock_read();
+    for (size_t i = 0; i < copy->count; i++)
+        set_times(&copy->threads[i], &began, &ends);
+    copy->now = ends.time;
     return 0;
 }
 

@@ -24,7 +24,7 @@
 
 /** Four words; what they mean is core/inspect/trace.h's to say. */
 struct weft__trace_record {
-    uint64_t time; /* of CLOCK_MONOTONIC, in ns */
+    uint64_t time; /* of core/inspect/trace_clock.h; in a copy of CLOCK_MONOTONIC, in ns */
     uint64_t what; /* see weft__trace_what() */
     uint64_t id;
     uint64_t name;
