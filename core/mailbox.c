@@ -85,6 +85,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "core/inspect/probe.h"
 #include "core/inspect/trace.h"
 #include "core/spin.h"
 #include "core/sys.h"
@@ -266,6 +267,7 @@ void weft__mailbox_nudge(weft__mailbox *mailbox)
     if (state != ASLEEP || !atomic_compare_exchange_strong(&mailbox->wake, &state, NOTIFIED))
         return;
     int saved = errno;
+    WEFT__PROBE1(wakeup, mailbox->write_fd);
     if (weft__trace_is_on())
         weft__trace_record_here(WEFT__TRACE_WAKE, 0, 0, (uintptr_t)mailbox, "loop");
     weft__spin_wakes(&mailbox->latest);

@@ -38,6 +38,7 @@
 #include "core/cold.h"
 #include "core/context.h"
 #include "core/group.h"
+#include "core/inspect/probe.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/sleep.h"
@@ -191,10 +192,15 @@ bool weft__is_running(const weft__coro *coro)
 
 static inline weft_step enter(weft_loop *loop, weft__coro *coro)
 {
+    weft_step step;
     loop->current = coro;
+    WEFT__PROBE3(step_begin, coro, coro->code->name, coro->frame.weft_state);
     if (__builtin_expect(loop->watched, 0))
-        return weft__step_watched(loop, coro);
-    return coro->code->resume(weft__frame_of(coro));
+        step = weft__step_watched(loop, coro);
+    else
+        step = coro->code->resume(weft__frame_of(coro));
+    WEFT__PROBE2(step_end, coro, step.weft_code);
+    return step;
 }
 
 /* The step was not the last one. */
@@ -345,6 +351,7 @@ weft_future *weft__spawn_in(weft_context *context, const weft_coroutine *corouti
         return weft__future_enomem(loop);
     link_coro(task);
     task->waiter.item.run = start;
+    WEFT__PROBE4(task_spawn, task, coroutine->name, place, task->id);
     weft__schedule(loop, &task->waiter.item);
     return &task->future;
 }
@@ -437,6 +444,7 @@ weft_future *weft__spawn_eager(const weft_coroutine *coroutine, const void *fram
         return weft__future_enomem(loop);
     link_coro(task);
     task->waiter.item.run = weft__resume;
+    WEFT__PROBE4(task_spawn, task, coroutine->name, place, task->id);
     return start_at_once(loop, task);
 }
 

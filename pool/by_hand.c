@@ -12,6 +12,7 @@
  *
  * These jobs do not hold up virtual time: one that nobody steps would do so for ever.
  */
+#include "core/inspect/probe.h"
 #include "core/thread.h"
 #include "pool/job.h"
 #include "pool/pool.h"
@@ -35,9 +36,11 @@ static void run_without_loop(struct weft__job *job)
     weft__loop = NULL;
     weft__loop_id = 0;
     weft__lent_loop_id = id;
+    WEFT__PROBE1(job_begin, job);
     if (weft__trace_is_on())
         weft__job_trace_run(job);
     weft__job_run(job);
+    WEFT__PROBE1(job_end, job);
     if (weft__trace_is_on())
         weft__job_trace_end(job, job->result.status);
     weft_pool *pool = job->pool;

@@ -37,6 +37,7 @@
 
 #include "core/cold.h"
 #include "core/inspect/eye.h"
+#include "core/inspect/probe.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/slab.h"
@@ -119,6 +120,7 @@ static void complete(struct weft__job *job)
 void weft__job_complete(weft__item *item)
 {
     struct weft__job *job = WEFT__CONTAINER(item, struct weft__job, item);
+    WEFT__PROBE2(job_done, job, job->result.status);
     if (__builtin_expect(job->left, 0)) {
         weft__client_forget(job);
         weft__unref(&job->future);

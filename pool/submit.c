@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include "core/inspect/probe.h"
 #include "pool/cancel.h"
 #include "pool/client.h"
 #include "pool/lane.h"
@@ -74,6 +75,7 @@ static weft_future *submit_job(struct weft__job *job, enum weft_submit submit)
 {
     weft_pool *pool = job->pool;
     struct weft__job *dropped;
+    WEFT__PROBE3(job_submit, job, job->name, (const char *)job->lane->name);
     if (weft__trace_is_on())
         weft__job_trace_submit(job);
     if (submit_by_ring(job)) {

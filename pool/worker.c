@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "core/inspect/probe.h"
 #include "core/line.h"
 #include "core/spin.h"
 #include "core/thread.h"
@@ -86,12 +87,14 @@ static void call(struct weft__worker *self, weft_result (*run)(void *params), vo
                  struct weft__return *out)
 {
     self->in_job = true;
+    WEFT__PROBE1(job_begin, out->job);
     if (weft__trace_is_on())
         weft__job_trace_run(out->job);
     if (run)
         out->by_value = weft__job_run_plain(out->job, run, params, &out->status, &out->value);
     else
         weft__job_run(out->job);
+    WEFT__PROBE1(job_end, out->job);
     if (weft__trace_is_on())
         weft__job_trace_end(out->job, out->by_value ? out->status : out->job->result.status);
     self->in_job = false;

@@ -46,7 +46,7 @@ enum weft__trace_kind {
     WEFT__TRACE_HOME,      /* the loop has heard: -, status, job, its name */
     WEFT__TRACE_WAKE,      /* a thread is woken: -, -, whom, what that is */
     WEFT__TRACE_WOKEN,     /* -, -, whom, what that is */
-    WEFT__TRACE_BLOCKED,   /* a loop or a job is: thread's id, ms, -, name */
+    WEFT__TRACE_BLOCKED,   /* a loop or a job is: its name, ms, thread, - */
     WEFT__TRACE_MARK,      /* the user's: -, -, value, name */
     WEFT__TRACE_COUNTER,   /* -, -, value, name */
     WEFT__TRACE_SLICE,     /* -, -, -, name */
@@ -159,6 +159,9 @@ bool weft__trace_begin_program(void);
 
 /** Write it, and tell this loop if that fails; NULL: tell stderr. */
 void weft__trace_end_program(weft_loop *loop);
+
+/** A loop or a job on this thread has been blocking for so long; by whom. Thread: any. */
+void weft__trace_blocked(pid_t tid, weft_ns duration, const char *name);
 
 /* ---- Threads and forks ---- */
 

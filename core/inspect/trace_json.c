@@ -373,7 +373,7 @@ static void tell_blocked(struct weft__trace_story *story, struct weft__trace_tel
     weft__json_open(story->to, "args", '{');
     weft__json_uint(story->to, "thread", record->id);
     weft__json_uint(story->to, "for_ms", weft__trace_number_of(record));
-    weft__json_string(story->to, "by", weft__trace_text_at(story, record->name));
+    weft__json_string(story->to, "by", weft__trace_interned(weft__trace_small_of(record)));
     weft__trace_close_with_args(story);
 }
 

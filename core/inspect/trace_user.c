@@ -10,6 +10,7 @@
 #include <weft/trace.h>
 
 #include "core/inspect/json.h"
+#include "core/inspect/probe.h"
 #include "core/inspect/trace.h"
 #include "core/loop.h"
 #include "core/memory.h"
@@ -115,6 +116,17 @@ void weft_trace_end(void)
 {
     if (weft__trace_is_on())
         weft__trace_record(WEFT__TRACE_SLICE_END, 0, 0, 0, NULL);
+}
+
+/* ---- The watchdog's ---- */
+
+/* The name may go. */
+void weft__trace_blocked(pid_t tid, weft_ns duration, const char *name)
+{
+    uint32_t ms = (uint32_t)(duration / WEFT_MS(1));
+    WEFT__PROBE3(blocked, tid, ms, name);
+    if (weft__trace_is_on())
+        weft__trace_record(WEFT__TRACE_BLOCKED, weft__trace_intern(name), ms, (uint64_t)tid, NULL);
 }
 
 /* ---- The environment ---- */

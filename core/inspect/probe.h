@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Probes (USDT): places at which bpftrace, perf or gdb may look at a program that runs, without having been
+ * built for it. Each is an instruction that does nothing, and a note in the file that says where it is and
+ * where its arguments are; `readelf -n` shows them. Without <sys/sdt.h> (Debian: systemtap-sdt-dev) there are
+ * none.
+ *
+ *     weft:task_spawn   task, name, "file:line", its id
+ *     weft:step_begin   coroutine, name, line of the await from which it goes on (0: its beginning)
+ *     weft:step_end     coroutine, how: 0 or 1 it suspends, 2 it goes on, 3 or 4 it has ended
+ *     weft:job_submit   job, name, lane
+ *     weft:job_begin    job; on a worker, as the next one
+ *     weft:job_end      job
+ *     weft:job_done     job, status; on the loop
+ *     weft:wakeup       descriptor by which a loop is woken
+ *     weft:blocked      thread, for how many ms, who
+ *
+ * Arguments are what is at hand: nothing is computed for them. They are not evaluated where there are no probes.
+ */
+#ifndef WEFT_CORE_INSPECT_PROBE_H
+#define WEFT_CORE_INSPECT_PROBE_H
+
+#ifdef WEFT_HAVE_SDT
+#include <sys/sdt.h>
+#define WEFT__PROBE1(name, a) DTRACE_PROBE1(weft, name, a)
+#define WEFT__PROBE2(name, a, b) DTRACE_PROBE2(weft, name, a, b)
+#define WEFT__PROBE3(name, a, b, c) DTRACE_PROBE3(weft, name, a, b, c)
+#define WEFT__PROBE4(name, a, b, c, d) DTRACE_PROBE4(weft, name, a, b, c, d)
+#else
+#define WEFT__PROBE1(name, a) ((void)sizeof(a))
+#define WEFT__PROBE2(name, a, b) ((void)sizeof(a), (void)sizeof(b))
+#define WEFT__PROBE3(name, a, b, c) (WEFT__PROBE2(name, a, b), (void)sizeof(c))
+#define WEFT__PROBE4(name, a, b, c, d) (WEFT__PROBE2(name, a, b), WEFT__PROBE2(name, c, d))
+#endif
+
+#endif
