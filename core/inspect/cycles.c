@@ -32,7 +32,7 @@ struct work {
     uint32_t last_part; /* component, from 1 */
 };
 
-enum { NONE = UINT32_MAX };
+#define NONE UINT32_MAX /* clang refuses an enumerator beyond int */
 
 static bool is_wait(const struct weft__edge *edge)
 {
