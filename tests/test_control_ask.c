@@ -11,6 +11,7 @@
 #include <weft/weft.h>
 
 #include "core/inspect/ask.h"
+#include "core/inspect/trace.h"
 #include "core/loop.h"
 #include "tests/support/child.h"
 #include "tests/support/control.h"
@@ -125,6 +126,7 @@ struct other {
     weft_loop *loop;
     uint32_t id;
     bool is_stuck;
+    sem_t told; /* the post has returned: the loop may be freed */
 };
 
 static void end_other(void *arg)
@@ -145,6 +147,8 @@ static void *run_other(void *arg)
     else
         sem_post(&other->gate.entered);
     cr_assert_eq(weft_loop_run_until(other->loop, waiting), 0);
+    while (sem_wait(&other->told) < 0)
+        ;
     weft_unref(other->stop);
     weft_loop_free(other->loop);
     return NULL;
@@ -154,6 +158,7 @@ static void begin_other(struct other *other, bool is_stuck)
 {
     other->is_stuck = is_stuck;
     gate_init(&other->gate);
+    sem_init(&other->told, 0, 0);
     cr_assert_eq(pthread_create(&other->thread, NULL, run_other, other), 0);
     gate_wait_entered(&other->gate);
 }
@@ -163,6 +168,7 @@ static void join_other(struct other *other)
     if (other->is_stuck)
         gate_open(&other->gate);
     cr_assert_eq(weft_post(other->loop, end_other, other), 0);
+    sem_post(&other->told);
     pthread_join(other->thread, NULL);
 }
 
@@ -351,6 +357,30 @@ Test(control_ask, dumps_everything_in_one_answer)
     assert_has(",\"pstree\":{\"pid\":");
     assert_has(",\"pool\":{\"pid\":");
     assert_has(",\"stats\":{\"pid\":");
+    end_task();
+}
+
+Test(control_ask, traces_on_request)
+{
+    spawn_task();
+    keep(control_ask("trace dump\n"));
+    assert_has("{\"error\":\"there was no trace\"}\n");
+    keep(control_ask("trace stop\n"));
+    assert_has("{\"error\":\"no trace goes on\"}\n");
+    keep(control_ask("trace\n"));
+    assert_has("{\"error\":\"trace takes start, stop or dump\"}\n");
+    keep(control_ask("trace start\n"));
+    assert_has("{\"trace\":\"started\"}\n");
+    keep(control_ask("trace start\n"));
+    assert_has("{\"error\":\"a trace goes on already\"}\n");
+    cr_assert_eq(weft_test_run(weft_sleep(1)), 0);
+    keep(control_ask("trace stop\n"));
+    assert_has("{\"trace\":\"stopped\"}\n");
+    keep(control_ask("trace dump\n"));
+    cr_assert_eq(answer[0], '{');
+    assert_has("\"traceEvents\":[");
+    cr_assert_str_eq(answer + strlen(answer) - 2, "}\n");
+    weft__trace_discard();
     end_task();
 }
 

@@ -23,6 +23,7 @@
 #include "core/inspect/sample.h"
 #include "core/inspect/source.h"
 #include "core/inspect/thread_state.h"
+#include "core/inspect/trace.h"
 #include "core/inspect/tree.h"
 #include "core/loop.h"
 
@@ -276,12 +277,29 @@ static void stats(char *arguments, struct weft__text *to)
     add_pools(to);
 }
 
+static void trace(char *arguments, struct weft__text *to)
+{
+    bool is_start = strcmp(arguments, "start") == 0;
+    if (!is_start && strcmp(arguments, "stop") != 0) {
+        weft__json_string(to, "error", "trace takes start, stop or dump");
+        return;
+    }
+    int status = is_start ? weft__trace_start() : weft__trace_stop();
+    if (status == 0)
+        weft__json_string(to, "trace", is_start ? "started" : "stopped");
+    else if (status == -EALREADY)
+        weft__json_string(to, "error", is_start ? "a trace goes on already" : "no trace goes on");
+    else
+        to->status = status;
+}
+
 static const struct command {
     const char *name;
     void (*answer)(char *arguments, struct weft__text *to);
 } commands[] = {
     {"hello", hello}, {"ps", tasks},    {"pstree", tasks},
     {"pool", pool},   {"stats", stats}, {"cancel", weft__ctl_cancel},
+    {"trace", trace},
 };
 
 /* All that can be asked for, each by its name. */
@@ -316,8 +334,22 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
+/* An object of its own, not to be held twice in memory. */
+static void dump_trace(struct weft__text *to)
+{
+    int status = weft__trace_write(to);
+    if (status == -ENODATA)
+        weft__text_add(to, "{\"error\":\"there was no trace\"}");
+    else if (status < 0 && to->status == 0)
+        to->status = status;
+}
+
 void weft__ctl_answer(char *request, struct weft__text *to)
 {
+    if (strcmp(request, "trace dump") == 0) {
+        dump_trace(to);
+        return;
+    }
     char *arguments = request + strcspn(request, " ");
     if (*arguments)
         *arguments++ = '\0';

@@ -18,19 +18,15 @@ static void show_time(const json_t *report)
     text_duration(lasts, sizeof(lasts), number_of(report, "for_ns"));
     bool is_over = strcmp(text_of(report, "stage"), "over") == 0;
     bool is_job = strcmp(text_of(report, "kind"), "job") == 0;
-    text_paint(is_over ? BOLD : RED, text);
-    printf(" %s %s %s (thread %" PRId64 ")", is_job ? "a job" : "loop",
-           is_over ? "was held up for" : "is held up for", lasts, number_of(report, "tid"));
-    putchar('\n');
+    text_line(text, is_over ? PLAIN : RED, " %s %s for %s (thread %" PRId64 ")",
+              is_job ? "a job" : "a loop", is_over ? "was held up" : "is held up", lasts,
+              number_of(report, "tid"));
 }
 
 static void show_line(const char *what, const char *text)
 {
-    char line[2 * TEXT_ROOM];
-    snprintf(line, sizeof(line), "  %-10s %s", what, text);
-    text_cut(line, sizeof(line), text_look.width);
     if (*text)
-        puts(line);
+        text_line("", PLAIN, "  %-10s %s", what, text);
 }
 
 static void show_who(const json_t *report)

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "tools/weft/places.h"
+#include "tools/weft/text.h"
 
 enum { CONNECT_SECONDS = 5, ANSWER_SECONDS = 15, FIRST_ROOM = 1 << 16 };
 
@@ -211,10 +212,10 @@ json_t *weft_client_ask(int pid, const char *request, char *error, size_t size)
         return NULL;
     json_t *answer = json_loadb(text, len, 0, &wrong);
     free(text);
-    const char *refusal = json_string_value(json_object_get(answer, "error"));
-    if (answer && !refusal)
+    const char *refusal = text_of(answer, "error");
+    if (answer && !*refusal)
         return answer;
-    if (refusal)
+    if (*refusal)
         say(error, size, "process %d: %s", pid, refusal);
     else
         say(error, size, "the answer of process %d cannot be read: %s", pid, wrong.text);

@@ -58,12 +58,13 @@ static void show_one(const json_t *pool)
     struct table lanes = {.heads = lane_heads}, jobs = {.heads = job_heads};
     size_t i, k;
     json_t *lane, *job;
-    text_paint(BOLD, "pool ");
-    text_paint(BOLD, text_of(pool, "name"));
-    printf(": %" PRId64 " of at most %" PRId64 " threads: %" PRId64 " idle, %" PRId64
-           " running, %" PRId64 " blocked; %" PRId64 " queued\n",
-           number_of(pool, "threads"), number_of(pool, "max_threads"), number_of(pool, "idle"),
-           number_of(pool, "running"), number_of(pool, "blocked"), number_of(pool, "queued"));
+    char name[TEXT_ROOM];
+    snprintf(name, sizeof(name), "pool %s", text_of(pool, "name"));
+    text_line(name, PLAIN,
+              ": %" PRId64 " of at most %" PRId64 " threads: %" PRId64 " idle, %" PRId64
+              " running, %" PRId64 " blocked; %" PRId64 " queued",
+              number_of(pool, "threads"), number_of(pool, "max_threads"), number_of(pool, "idle"),
+              number_of(pool, "running"), number_of(pool, "blocked"), number_of(pool, "queued"));
     json_array_foreach(json_object_get(pool, "lanes"), i, lane) add_lane(&lanes, lane);
     json_array_foreach(json_object_get(pool, "busy"), k, job) add_job(&jobs, job);
     if (i)

@@ -190,7 +190,10 @@ static void print_chain(struct tree *tree, const json_t *coroutine)
     json_t *call, *scope;
     char line[2 * TEXT_ROOM];
     json_array_foreach(scopes, i, scope)
-        print_wait(tree, scope, i + 1 == scope_count && !wait && json_array_size(calls) == 0);
+    {
+        if (!json_equal(scope, wait)) /* else it closes that one */
+            print_wait(tree, scope, i + 1 == scope_count && !wait && json_array_size(calls) == 0);
+    }
     json_array_foreach(calls, i, call)
     {
         describe_call(call, line, sizeof(line));
@@ -267,25 +270,18 @@ static void print_cycle(const json_t *cycle)
 {
     size_t i;
     json_t *task;
-    char line[2 * TEXT_ROOM], left[32];
-    if (is_true(cycle, "for_ever")) {
-        text_paint(RED, "  a circle, for ever:");
-    } else {
-        text_duration(left, sizeof(left), number_of(cycle, "until_ns"));
-        snprintf(line, sizeof(line), "  a circle, for %s:", left);
-        text_paint(YELLOW, line);
-    }
-    putchar('\n');
+    char left[32];
+    text_duration(left, sizeof(left), number_of(cycle, "until_ns"));
+    if (is_true(cycle, "for_ever"))
+        text_line("  a circle", RED, ", for ever:");
+    else
+        text_line("  a circle", YELLOW, ", for %s:", left);
     json_array_foreach(json_object_get(cycle, "tasks"), i, task)
     {
-        char place[TEXT_ROOM];
         const char *wait = text_of(task, "waits_for"), *at = text_of(task, "awaits_at");
-        snprintf(place, sizeof(place), "%s", text_place(at));
-        snprintf(line, sizeof(line), "    %" PRId64 " %s waits for %s%s%s", number_of(task, "id"),
-                 text_of(task, "name"), *wait ? wait : "the next", *at ? ", at " : "",
-                 *at ? place : "");
-        text_cut(line, sizeof(line), text_look.width);
-        puts(line);
+        text_line("", PLAIN, "    %" PRId64 " %s waits for %s%s%s", number_of(task, "id"),
+                  text_of(task, "name"), *wait ? wait : "the next", *at ? ", at " : "",
+                  *at ? text_place(at) : "");
     }
 }
 

@@ -112,6 +112,24 @@ void text_cut(char *text, size_t size, int columns)
     snprintf(text + end, size - end, "%s", mark);
 }
 
+void text_line(const char *head, enum text_colour colour, const char *format, ...)
+{
+    char line[4 * TEXT_ROOM], first[TEXT_ROOM];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    snprintf(first, sizeof(first), "%s", head);
+    text_cut(first, sizeof(first), text_look.width);
+    int left = text_look.width - text_columns(first);
+    if (text_look.width > 0 && left > 0)
+        text_cut(line, sizeof(line), left);
+    text_paint(BOLD, first);
+    if (text_look.width == 0 || left > 0)
+        text_paint(colour, line);
+    putchar('\n');
+}
+
 /* ---- Times and places ---- */
 
 void text_duration(char *to, size_t size, int64_t ns)
@@ -162,8 +180,8 @@ const char *text_place(const char *place)
 
 const char *text_of(const json_t *object, const char *key)
 {
-    static char texts[8][TEXT_ROOM];
-    static unsigned next;
+    static _Thread_local char texts[8][TEXT_ROOM];
+    static _Thread_local unsigned next;
     const char *value = json_string_value(json_object_get(object, key));
     char *text = texts[next++ % 8];
     text_clean(text, TEXT_ROOM, value ? value : "");

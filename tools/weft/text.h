@@ -27,6 +27,10 @@ enum text_colour { PLAIN, BOLD, DIM, RED, YELLOW, GREEN, CYAN };
 /** Print in a colour, if there are any. */
 void text_paint(enum text_colour colour, const char *text);
 
+/** Print a line that begins with something bold, and ends at the terminal's edge. */
+void text_line(const char *head, enum text_colour colour, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /**
  * Copy, with what a terminal would take for something else replaced by '?': control characters, and outside
  * of UTF-8 all that is not ASCII.

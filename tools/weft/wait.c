@@ -56,15 +56,29 @@ static void add_deadline(struct words *words, const json_t *value)
 }
 
 /* Members that are said elsewhere. */
-static int is_known(const char *key)
+static bool is_known(const char *key)
 {
-    static const char *const known[] = {"kind",  "name", "made_at", "resource",
-                                        "owner", "task", "detail",  "deadline_ns",
-                                        "fd",    "pid",  "stage",   "thread"};
+    static const char *const known[] = {"kind",  "name",   "made_at",     "resource", "owner",
+                                        "task",  "detail", "deadline_ns", "fd",       "pid",
+                                        "stage", "thread", "tid"};
     for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
         if (strcmp(known[i], key) == 0)
-            return 1;
-    return 0;
+            return true;
+    return false;
+}
+
+static bool is_duration(const char *key)
+{
+    size_t len = strlen(key);
+    return len > 3 && strcmp(key + len - 3, "_ns") == 0;
+}
+
+/* The name ends in " ns". */
+static void add_duration(struct words *words, const char *name, int64_t ns)
+{
+    char text[32];
+    text_duration(text, sizeof(text), ns);
+    add(words, "%.*s %s", (int)strlen(name) - 3, name, text);
 }
 
 static void add_others(struct words *words, const json_t *wait)
@@ -80,7 +94,9 @@ static void add_others(struct words *words, const json_t *wait)
                 *at = ' ';
         if (is_known(key))
             continue;
-        if (json_is_integer(value))
+        if (is_duration(key) && json_is_integer(value))
+            add_duration(words, name, json_integer_value(value));
+        else if (json_is_integer(value))
             add(words, "%s %" PRId64, name, (int64_t)json_integer_value(value));
         else if (json_is_string(value))
             add(words, "%s %s", name, text_of(wait, key));
@@ -108,10 +124,12 @@ void describe_wait(const json_t *wait, char *to, size_t size)
     add_what(&words, wait);
     if (number_of(wait, "owner") > 0)
         add(&words, "held by task %" PRId64, number_of(wait, "owner"));
-    if (json_object_get(wait, "fd"))
+    if (json_object_get(wait, "fd") && strncmp(text_of(wait, "detail"), "fd ", 3) != 0)
         add(&words, "fd %" PRId64, number_of(wait, "fd"));
     if (number_of(wait, "pid") > 0)
         add(&words, "process %" PRId64, number_of(wait, "pid"));
+    if (number_of(wait, "tid") > 0)
+        add(&words, "thread %" PRId64, number_of(wait, "tid"));
     if (*text_of(wait, "stage"))
         add(&words, "%s", text_of(wait, "stage"));
     if (*text_of(wait, "detail"))
@@ -125,28 +143,23 @@ void describe_wait(const json_t *wait, char *to, size_t size)
 
 void print_loop(const json_t *loop)
 {
-    char line[2 * TEXT_ROOM], thread[TEXT_ROOM];
+    char head[64], thread[TEXT_ROOM];
     const char *error = text_of(loop, "error"), *state = text_of(loop, "state");
+    int64_t tid = number_of(loop, "tid"), tasks = number_of(loop, "task_count");
     bool from_outside = strcmp(text_of(loop, "seen"), "from outside") == 0;
+    snprintf(head, sizeof(head), "loop %" PRId64, number_of(loop, "id"));
     describe_thread(json_object_get(loop, "thread"), thread, sizeof(thread));
-    snprintf(line, sizeof(line), "loop %" PRId64, number_of(loop, "id"));
-    text_paint(BOLD, line);
     if (*error)
-        snprintf(line, sizeof(line), ", thread %" PRId64 ": %s", number_of(loop, "tid"), error);
+        text_line(head, YELLOW, ", thread %" PRId64 ": %s", tid, error);
+    else if (from_outside)
+        text_line(head, YELLOW, ", thread %" PRId64 ": %s, %" PRId64 " task%s; seen from outside%s",
+                  tid, state, tasks, tasks == 1 ? "" : "s",
+                  is_true(loop, "moved") ? ", and it moved meanwhile" : ", as it did not answer");
     else
-        snprintf(line, sizeof(line), ", thread %" PRId64 ": %s%s%" PRId64 " task%s%s",
-                 number_of(loop, "tid"), from_outside ? state : "", from_outside ? ", " : "",
-                 number_of(loop, "task_count"), number_of(loop, "task_count") == 1 ? "" : "s",
-                 !from_outside            ? ""
-                 : is_true(loop, "moved") ? "; seen from outside, and it moved meanwhile"
-                                          : "; seen from outside, as it did not answer");
-    text_paint(from_outside || *error ? YELLOW : PLAIN, line);
-    putchar('\n');
-    if ((from_outside || *error) && *thread) {
-        snprintf(line, sizeof(line), "  its thread: %s", thread);
-        text_cut(line, sizeof(line), text_look.width);
-        puts(line);
-    }
+        text_line(head, PLAIN, ", thread %" PRId64 ": %" PRId64 " task%s", tid, tasks,
+                  tasks == 1 ? "" : "s");
+    if ((from_outside || *error) && *thread)
+        text_line("", PLAIN, "  its thread: %s", thread);
 }
 
 const json_t *innermost_call(const json_t *task)
