@@ -28,8 +28,8 @@ endforeach()
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/weft)
 install(TARGETS weft weft_static EXPORT weft)
 install(DIRECTORY include/weft TYPE INCLUDE FILES_MATCHING PATTERN "*.h"
-  PATTERN http_client.h EXCLUDE PATTERN http_compress.h EXCLUDE PATTERN sqlite.h EXCLUDE
-  PATTERN tls.h EXCLUDE) # see cmake/{http_client,sqlite,tls,zlib}.cmake
+  PATTERN guard.h EXCLUDE PATTERN http_client.h EXCLUDE PATTERN http_compress.h EXCLUDE
+  PATTERN sqlite.h EXCLUDE PATTERN tls.h EXCLUDE) # see cmake/{guard,http_client,sqlite,tls,zlib}.cmake
 install(EXPORT weft NAMESPACE weft:: FILE weft-targets.cmake DESTINATION ${package})
 
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/weft-config-version.cmake

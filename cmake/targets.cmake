@@ -2,6 +2,13 @@
 # weft_add_program, weft_add_fuzzer, weft_add_peer.
 set(WEFT_RUN ${PROJECT_SOURCE_DIR}/tests/support/run)
 
+# In every test and example that runs a loop libweftguard looks for calls that block it; tests/support/run
+# fails when it found one.
+set(WEFT_GUARDED "")
+if(WEFT_TESTS AND WEFT_GUARD_TESTS AND TARGET weftguard)
+  set(WEFT_GUARDED weft::guard)
+endif()
+
 # weft_add_suite(UNIT [SOURCE...]): tests/test_UNIT.c, a Criterion suite with private symbols, as
 # the ctest test "unit.UNIT".
 function(weft_add_suite unit)
@@ -29,7 +36,7 @@ endfunction()
 function(weft_add_example name)
   cmake_parse_arguments(PARSE_ARGV 1 arg VIRTUAL "" "")
   add_executable(${name} ${name}.c)
-  target_link_libraries(${name} PRIVATE weft_static weft_flags ${arg_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PRIVATE ${WEFT_GUARDED} weft_static weft_flags ${arg_UNPARSED_ARGUMENTS})
   if(NOT WEFT_TESTS OR NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}.out)
     return()
   endif()
@@ -38,7 +45,7 @@ function(weft_add_example name)
     set(tested ${name}_virtual)
     add_executable(${tested} ${name}.c ${PROJECT_SOURCE_DIR}/tests/support/virtual_time.c)
     target_include_directories(${tested} PRIVATE ${PROJECT_SOURCE_DIR})
-    target_link_libraries(${tested} PRIVATE weft_static weft_flags ${arg_UNPARSED_ARGUMENTS})
+    target_link_libraries(${tested} PRIVATE ${WEFT_GUARDED} weft_static weft_flags ${arg_UNPARSED_ARGUMENTS})
     target_link_options(${tested} PRIVATE LINKER:--wrap=weft_loop_new,--wrap=thrd_sleep)
   endif()
   add_test(NAME example.${name}
@@ -53,7 +60,7 @@ function(weft_add_program name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" LIBRARIES)
   add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
   target_compile_definitions(${name} PRIVATE _GNU_SOURCE)
-  target_link_libraries(${name} PRIVATE weft_static weft_flags ${arg_LIBRARIES})
+  target_link_libraries(${name} PRIVATE ${WEFT_GUARDED} weft_static weft_flags ${arg_LIBRARIES})
   set_target_properties(${name} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/docs/examples)
 endfunction()

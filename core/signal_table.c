@@ -37,6 +37,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "core/mutex.h"
 #include "core/signal.h"
 #include "core/thread.h"
 
@@ -176,7 +177,7 @@ static void adopt(void)
 static void lock(void)
 {
     adopt();
-    pthread_mutex_lock(&table_mutex);
+    weft__lock(&table_mutex);
 }
 
 static bool is_used_by_others(struct entry *entry, const weft__hearer *hearer)

@@ -27,6 +27,7 @@
 #include "core/inspect/trace.h"
 #include "core/loop.h"
 #include "core/memory.h"
+#include "core/mutex.h"
 #include "core/spin.h"
 
 enum { MOST_REPORTS = 16, THREAD_NAME = 16 };
@@ -67,7 +68,7 @@ size_t weft__own_threads(void)
 static void before_fork(void)
 {
     weft__trace_before_fork();
-    pthread_mutex_lock(&lock);
+    weft__lock(&lock);
 }
 
 static void in_parent(void)
@@ -121,7 +122,7 @@ void weft__thread_enter(weft_loop *loop)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_forks);
-    pthread_mutex_lock(&lock);
+    weft__lock(&lock);
     loop->entry.next = loops;
     loop->entry.at = &loops;
     if (loops)
@@ -138,7 +139,7 @@ void weft__thread_leave(weft_loop *loop)
 {
     weft__loop = loop->forked;
     weft__loop_id = 0;
-    pthread_mutex_lock(&lock);
+    weft__lock(&lock);
     *loop->entry.at = loop->entry.next;
     if (loop->entry.next)
         loop->entry.next->at = loop->entry.at;
@@ -157,7 +158,7 @@ static weft_loop *find_locked(uint32_t id)
 
 uint32_t weft__loop_id_like(uint32_t id, uint32_t mask)
 {
-    pthread_mutex_lock(&lock);
+    weft__lock(&lock);
     struct weft__entry *entry = loops;
     while (entry && (WEFT__CONTAINER(entry, weft_loop, entry)->id & mask) != id)
         entry = entry->next;
@@ -219,7 +220,7 @@ bool weft__report_elsewhere(uint32_t loop_id, const char *function)
 {
     struct report report = {.function = function, .status = WEFT_ETHREAD};
     pthread_getname_np(pthread_self(), report.thread, sizeof(report.thread));
-    pthread_mutex_lock(&lock);
+    weft__lock(&lock);
     weft_loop *loop = find_locked(loop_id);
     if (!loop && loop_id <= inherited)
         report.status = WEFT_EFORK;

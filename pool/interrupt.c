@@ -42,6 +42,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "core/mutex.h"
 #include "core/sys.h"
 #include "core/thread.h"
 #include "pool/pool.h"
@@ -176,7 +177,7 @@ int weft__interrupt_acquire(weft_pool *pool)
 {
     struct entry *entry = &table[pool->interrupt_signal];
     adopt();
-    pthread_mutex_lock(&table_mutex);
+    weft__lock(&table_mutex);
     int status = pool->may_interrupt ? 0 : install(entry, pool->interrupt_signal);
     if (status == 0 && !pool->may_interrupt) {
         pool->may_interrupt = true;
@@ -190,7 +191,7 @@ void weft__interrupt_release(weft_pool *pool)
 {
     struct entry *entry = &table[pool->interrupt_signal];
     adopt();
-    pthread_mutex_lock(&table_mutex);
+    weft__lock(&table_mutex);
     if (pool->may_interrupt && --entry->pools == 0) {
         entry->installed = false;
         if (is_handled_by_us(pool->interrupt_signal))

@@ -29,6 +29,10 @@ set_tests_properties(check.semantics_finds_faults PROPERTIES PASS_REGULAR_EXPRES
   "rules.md:6: there is no test order.nobody.*:7: a rule without.*:8: there is no test parity.nobody")
 add_test(NAME check.symbols
   COMMAND ${checks}/check_symbols $<TARGET_FILE:weft> symbols.txt)
+if(TARGET weftguard)
+  add_test(NAME check.symbols_guard
+    COMMAND ${checks}/check_symbols $<TARGET_FILE:weftguard> symbols_guard.txt)
+endif()
 if(TARGET weft_http_client)
   add_test(NAME check.symbols_http_client
     COMMAND ${checks}/check_symbols $<TARGET_FILE:weft_http_client> symbols_http_client.txt)

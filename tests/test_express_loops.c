@@ -158,8 +158,10 @@ static void submit_around(void *arg)
     (void)arg;
     of_here[0] = submit(NULL, 0);
     pthread_create(&elsewhere, NULL, submit_one_elsewhere, NULL);
-    while (sem_wait(&came) < 0)
-        ;
+    WEFT_ALLOW_BLOCKING("the order of the two is what is tested") {
+        while (sem_wait(&came) < 0)
+            ;
+    }
     of_here[1] = submit(NULL, 2);
 }
 

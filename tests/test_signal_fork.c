@@ -200,7 +200,9 @@ static WEFT_ASYNC(goes_on)
     self->loop = weft_loop_current();
     self->child = fork();
     if (self->child > 0) {
-        waitpid(self->child, self->ret_end, 0);
+        WEFT_ALLOW_BLOCKING("its parent has nothing else to do") {
+            waitpid(self->child, self->ret_end, 0);
+        }
         WEFT_RETURN(0);
     }
     *self->ret_end = -1;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/inspect/control.h"
+#include "core/inspect/guard.h"
 #include "core/inspect/json.h"
 #include "core/inspect/metrics.h"
 #include "core/inspect/peek.h"
@@ -41,6 +42,7 @@ weft_loop *weft__inspect_loop(struct weft__source *source)
 
 void weft__inspect_open(weft_loop *loop)
 {
+    weft__guard_find();
     loop->tid = gettid();
     weft__source_add(&loop->source, &loop_ops);
     weft__trace_sync(loop);

@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <stddef.h>
 
+#include "core/mutex.h"
 #include "core/thread.h"
 
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
@@ -28,7 +29,7 @@ static uint64_t last_serial;         /* [mu] */
 
 static void before_fork(void)
 {
-    pthread_mutex_lock(&mu);
+    weft__lock(&mu);
 }
 
 static void in_parent(void)
@@ -56,7 +57,7 @@ void weft__source_add(struct weft__source *source, const struct weft__source_ops
     source->ops = ops;
     source->pins = 0;
     source->generation = weft__generation;
-    pthread_mutex_lock(&mu);
+    weft__lock(&mu);
     source->serial = ++last_serial;
     source->next = sources;
     source->at = &sources;
@@ -70,7 +71,7 @@ void weft__source_remove(struct weft__source *source)
 {
     if (!source->at || source->generation != weft__generation)
         return;
-    pthread_mutex_lock(&mu);
+    weft__lock(&mu);
     *source->at = source->next;
     if (source->next)
         source->next->at = source->at;
@@ -84,7 +85,7 @@ void weft__source_remove(struct weft__source *source)
 static struct weft__source *pin_next(uint64_t serial)
 {
     struct weft__source *found = NULL;
-    pthread_mutex_lock(&mu);
+    weft__lock(&mu);
     for (struct weft__source *at = sources; at && at->serial > serial; at = at->next)
         found = at;
     if (found)
@@ -95,7 +96,7 @@ static struct weft__source *pin_next(uint64_t serial)
 
 static void unpin(struct weft__source *source)
 {
-    pthread_mutex_lock(&mu);
+    weft__lock(&mu);
     if (--source->pins == 0)
         pthread_cond_broadcast(&unpinned);
     pthread_mutex_unlock(&mu);

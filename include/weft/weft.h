@@ -5,6 +5,7 @@
 #define WEFT_WEFT_H
 
 #include <weft/barrier.h>
+#include <weft/blocking.h>
 #include <weft/broadcast.h>
 #include <weft/bytes.h>
 #include <weft/callback.h>

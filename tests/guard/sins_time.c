@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* Sleeps, names, and waits for descriptors. */
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <resolv.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <threads.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/guard/sins.h"
+#include "tests/guard/stage.h"
+
+static const struct timespec a_moment = {0, 1000000};
+
+static void commit_sleep(void)
+{
+    SIN_OF(sleep(1)); /* on purpose */
+}
+
+static void commit_usleep(void)
+{
+    SIN_OF(usleep(1000)); /* on purpose */
+}
+
+static void commit_nanosleep(void)
+{
+    SIN_OF(nanosleep(&a_moment, NULL)); /* on purpose */
+}
+
+static void commit_clock_nanosleep(void)
+{
+    SIN_OF(clock_nanosleep(CLOCK_MONOTONIC, 0, &a_moment, NULL)); /* on purpose */
+}
+
+static void commit_thrd_sleep(void)
+{
+    SIN_OF(thrd_sleep(&a_moment, NULL));
+}
+
+static void commit_sigtimedwait(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR2);
+    SIN_OF(sigtimedwait(&set, NULL, &a_moment));
+}
+
+/* ---- Names: what is in /etc/hosts is looked up like all others ---- */
+
+static void commit_getaddrinfo(void)
+{
+    struct addrinfo *list = NULL;
+    SIN_OF(getaddrinfo("localhost", "80", NULL, &list));
+    if (list)
+        freeaddrinfo(list);
+}
+
+static void commit_getnameinfo(void)
+{
+    char host[256];
+    SIN_OF(getnameinfo((struct sockaddr *)stage.at, sizeof(*stage.at), host, sizeof(host), NULL, 0,
+                       0));
+}
+
+static void commit_gethostbyname(void)
+{
+    SIN_OF(gethostbyname("localhost") != NULL);
+}
+
+static void commit_gethostbyname2(void)
+{
+    SIN_OF(gethostbyname2("localhost", AF_INET) != NULL);
+}
+
+static void commit_gethostbyname_r(void)
+{
+    struct hostent entry, *found;
+    char buffer[1024];
+    int error;
+    SIN_OF(gethostbyname_r("localhost", &entry, buffer, sizeof(buffer), &found, &error));
+}
+
+static void commit_gethostbyaddr(void)
+{
+    SIN_OF(gethostbyaddr(&stage.at->sin_addr, sizeof(stage.at->sin_addr), AF_INET) != NULL);
+}
+
+/* ---- Descriptors ---- */
+
+static void commit_poll(void)
+{
+    struct pollfd look = {.fd = stage.pipe[0], .events = POLLIN};
+    SIN_OF(poll(&look, 1, 1));
+}
+
+static void commit_ppoll(void)
+{
+    struct pollfd look = {.fd = stage.pipe[0], .events = POLLIN};
+    SIN_OF(ppoll(&look, 1, &a_moment, NULL));
+}
+
+static void commit_select(void)
+{
+    struct timeval limit = {0, 1000};
+    fd_set set;
+    FD_ZERO(&set);
+    FD_SET(stage.pipe[0], &set);
+    SIN_OF(select(stage.pipe[0] + 1, &set, NULL, NULL, &limit));
+}
+
+static void commit_pselect(void)
+{
+    fd_set set;
+    FD_ZERO(&set);
+    FD_SET(stage.pipe[0], &set);
+    SIN_OF(pselect(stage.pipe[0] + 1, &set, NULL, NULL, &a_moment, NULL));
+}
+
+static void commit_epoll_wait(void)
+{
+    struct epoll_event event;
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    SIN_OF(epoll_wait(epoll, &event, 1, 1));
+    close(epoll);
+}
+
+static void commit_epoll_pwait(void)
+{
+    struct epoll_event event;
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    SIN_OF(epoll_pwait(epoll, &event, 1, 1, NULL));
+    close(epoll);
+}
+
+const struct sin time_sins[] = {
+    {"sleep", "1 s", commit_sleep},
+    {"usleep", "1000 us", commit_usleep},
+    {"nanosleep", "1 ms", commit_nanosleep},
+    {"clock_nanosleep", "1 ms", commit_clock_nanosleep},
+    {"thrd_sleep", "1 ms", commit_thrd_sleep},
+    {"sigtimedwait", "up to 1 ms", commit_sigtimedwait},
+    {"getaddrinfo", "\"localhost\"", commit_getaddrinfo},
+    {"getnameinfo", "", commit_getnameinfo},
+    {"gethostbyname", "\"localhost\"", commit_gethostbyname},
+    {"gethostbyname2", "\"localhost\"", commit_gethostbyname2},
+    {"gethostbyname_r", "\"localhost\"", commit_gethostbyname_r},
+    {"gethostbyaddr", "127.0.0.1", commit_gethostbyaddr},
+    {"poll", "1 descriptors, up to 1 ms", commit_poll},
+    {"ppoll", "1 descriptors, up to 1 ms", commit_ppoll},
+    {"select", "up to 1 ms", commit_select},
+    {"pselect", "up to 1 ms", commit_pselect},
+    {"epoll_wait", "epoll, up to 1 ms", commit_epoll_wait},
+    {"epoll_pwait", "epoll, up to 1 ms", commit_epoll_pwait},
+    {NULL, NULL, NULL},
+};

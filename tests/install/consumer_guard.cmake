@@ -1,0 +1,7 @@
+cmake_minimum_required(VERSION 3.25)
+project(consumer LANGUAGES C)
+find_package(weft 0.1 REQUIRED COMPONENTS guard)
+add_executable(shared consumer.c)
+target_link_libraries(shared PRIVATE weft::guard weft::weft)
+add_executable(static consumer.c)
+target_link_libraries(static PRIVATE weft::guard weft::weft_static)

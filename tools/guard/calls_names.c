@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Looking up names: seconds, when a name server does not answer. A host that is written as an address is
+ * looked up nowhere, and neither is none at all.
+ */
+#define _DEFAULT_SOURCE 1
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <resolv.h>
+#include <string.h>
+
+#include "tools/guard/guard.h"
+
+#define RESOLVE "weft_resolve(), or weft_connect() with the name"
+#define ON_A_WORKER "weft_to_thread()"
+
+static bool is_numeric(const char *host)
+{
+    unsigned char address[sizeof(struct in6_addr)];
+    char plain[INET6_ADDRSTRLEN];
+    struct in_addr old_form;
+    size_t length = strcspn(host, "%"); /* fe80::1%eth0 */
+    if (inet_aton(host, &old_form))
+        return true;
+    if (length >= sizeof(plain))
+        return false;
+    memcpy(plain, host, length);
+    plain[length] = '\0';
+    return inet_pton(AF_INET6, plain, address) == 1;
+}
+
+GUARD_WRAPS int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                            struct addrinfo **ret_list)
+{
+    GUARD_REAL(getaddrinfo);
+    bool is_local = !host || (hints && hints->ai_flags & AI_NUMERICHOST) || is_numeric(host);
+    if (is_local || !guard__watches())
+        return real(host, service, hints, ret_list);
+    struct guard__call call = guard__begin("getaddrinfo", RESOLVE);
+    int ret = real(host, service, hints, ret_list);
+    guard__end(&call, "\"%.150s\"", host);
+    return ret;
+}
+
+GUARD_WRAPS int getnameinfo(const struct sockaddr *address, socklen_t size, char *host,
+                            socklen_t host_size, char *service, socklen_t service_size, int flags)
+{
+    GUARD_REAL(getnameinfo);
+    if (flags & NI_NUMERICHOST || !host || host_size == 0 || !guard__watches())
+        return real(address, size, host, host_size, service, service_size, flags);
+    struct guard__call call = guard__begin("getnameinfo", ON_A_WORKER);
+    int ret = real(address, size, host, host_size, service, service_size, flags);
+    guard__end(&call, "%s", ret == 0 ? host : "");
+    return ret;
+}
+
+GUARD_WRAPS struct hostent *gethostbyname(const char *host)
+{
+    GUARD_REAL(gethostbyname);
+    if (is_numeric(host) || !guard__watches())
+        return real(host);
+    struct guard__call call = guard__begin("gethostbyname", RESOLVE);
+    struct hostent *ret = real(host);
+    guard__end(&call, "\"%.150s\"", host);
+    return ret;
+}
+
+GUARD_WRAPS struct hostent *gethostbyname2(const char *host, int family)
+{
+    GUARD_REAL(gethostbyname2);
+    if (is_numeric(host) || !guard__watches())
+        return real(host, family);
+    struct guard__call call = guard__begin("gethostbyname2", RESOLVE);
+    struct hostent *ret = real(host, family);
+    guard__end(&call, "\"%.150s\"", host);
+    return ret;
+}
+
+GUARD_WRAPS int gethostbyname_r(const char *host, struct hostent *entry, char *buffer, size_t size,
+                                struct hostent **ret_entry, int *ret_error)
+{
+    GUARD_REAL(gethostbyname_r);
+    if (is_numeric(host) || !guard__watches())
+        return real(host, entry, buffer, size, ret_entry, ret_error);
+    struct guard__call call = guard__begin("gethostbyname_r", RESOLVE);
+    int ret = real(host, entry, buffer, size, ret_entry, ret_error);
+    guard__end(&call, "\"%.150s\"", host);
+    return ret;
+}
+
+GUARD_WRAPS int gethostbyname2_r(const char *host, int family, struct hostent *entry, char *buffer,
+                                 size_t size, struct hostent **ret_entry, int *ret_error)
+{
+    GUARD_REAL(gethostbyname2_r);
+    if (is_numeric(host) || !guard__watches())
+        return real(host, family, entry, buffer, size, ret_entry, ret_error);
+    struct guard__call call = guard__begin("gethostbyname2_r", RESOLVE);
+    int ret = real(host, family, entry, buffer, size, ret_entry, ret_error);
+    guard__end(&call, "\"%.150s\"", host);
+    return ret;
+}
+
+static const char *address_text(char text[INET6_ADDRSTRLEN], const void *address, int family)
+{
+    const char *written = inet_ntop(family, address, text, INET6_ADDRSTRLEN);
+    return written ? written : "?";
+}
+
+GUARD_WRAPS struct hostent *gethostbyaddr(const void *address, socklen_t size, int family)
+{
+    GUARD_REAL(gethostbyaddr);
+    char text[INET6_ADDRSTRLEN];
+    if (!guard__watches())
+        return real(address, size, family);
+    struct guard__call call = guard__begin("gethostbyaddr", ON_A_WORKER);
+    struct hostent *ret = real(address, size, family);
+    guard__end(&call, "%s", address_text(text, address, family));
+    return ret;
+}
+
+GUARD_WRAPS int gethostbyaddr_r(const void *address, socklen_t size, int family,
+                                struct hostent *entry, char *buffer, size_t buffer_size,
+                                struct hostent **ret_entry, int *ret_error)
+{
+    GUARD_REAL(gethostbyaddr_r);
+    char text[INET6_ADDRSTRLEN];
+    if (!guard__watches())
+        return real(address, size, family, entry, buffer, buffer_size, ret_entry, ret_error);
+    struct guard__call call = guard__begin("gethostbyaddr_r", ON_A_WORKER);
+    int ret = real(address, size, family, entry, buffer, buffer_size, ret_entry, ret_error);
+    guard__end(&call, "%s", address_text(text, address, family));
+    return ret;
+}
+
+GUARD_WRAPS int gai_suspend(const struct gaicb *const list[], int count,
+                            const struct timespec *limit)
+{
+    GUARD_REAL(gai_suspend);
+    if (!guard__watches())
+        return real(list, count, limit);
+    struct guard__call call = guard__begin("gai_suspend", RESOLVE);
+    int ret = real(list, count, limit);
+    guard__end(&call, "%d lookups", count);
+    return ret;
+}
+
+/* What <resolv.h> calls res_query() and so on. */
+#undef res_query
+#undef res_search
+int res_query(const char *name, int class, int type, unsigned char *answer, int size);
+int res_search(const char *name, int class, int type, unsigned char *answer, int size);
+
+GUARD_WRAPS int res_query(const char *name, int class, int type, unsigned char *answer, int size)
+{
+    GUARD_REAL(res_query);
+    if (!guard__watches())
+        return real(name, class, type, answer, size);
+    struct guard__call call = guard__begin("res_query", ON_A_WORKER);
+    int ret = real(name, class, type, answer, size);
+    guard__end(&call, "\"%.150s\"", name);
+    return ret;
+}
+
+GUARD_WRAPS int res_search(const char *name, int class, int type, unsigned char *answer, int size)
+{
+    GUARD_REAL(res_search);
+    if (!guard__watches())
+        return real(name, class, type, answer, size);
+    struct guard__call call = guard__begin("res_search", ON_A_WORKER);
+    int ret = real(name, class, type, answer, size);
+    guard__end(&call, "\"%.150s\"", name);
+    return ret;
+}
