@@ -331,7 +331,7 @@ static void run_ready(weft_loop *loop)
         }
         weft__item *item = next;
         loop->batch = next = item->next;
-        if (__builtin_expect(loop->watched, 0))
+        if (WEFT__HOOKED(loop->watched))
             weft__item_watched(loop, item);
         else
             item->run(item);

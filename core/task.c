@@ -195,7 +195,7 @@ static inline weft_step enter(weft_loop *loop, weft__coro *coro)
     weft_step step;
     loop->current = coro;
     WEFT__PROBE3(step_begin, coro, coro->code->name, coro->frame.weft_state);
-    if (__builtin_expect(loop->watched, 0))
+    if (WEFT__HOOKED(loop->watched))
         step = weft__step_watched(loop, coro);
     else
         step = coro->code->resume(weft__frame_of(coro));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The text of metrics: its form, its numbers, and what cannot be written. What others make of it is
- * tried in tests/metrics. */
+ * tried in tests/demo/metrics. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <pthread.h>

@@ -6,8 +6,8 @@
  * tools' cost is measured against (docs/design/metrics.md). So every hook in a hot path is by one of
  * these, and the compiler leaves it out there:
  *
- *     if (WEFT__HOOKED(loop->debug))
- *         weft__debug_run(loop, item);
+ *     if (WEFT__HOOKED(loop->watched))
+ *         weft__item_watched(loop, item);
  *     else
  *         item->run(item);
  *

@@ -20,6 +20,7 @@
 #include <weft/task.h>
 #include <weft/time.h>
 
+#include "core/inspect/hooks.h"
 #include "core/inspect/trace_ring.h"
 #include "core/ready.h"
 
@@ -71,8 +72,7 @@ extern _Atomic unsigned weft__trace_session;
 
 static inline bool weft__trace_is_on(void)
 {
-    return __builtin_expect(atomic_load_explicit(&weft__trace_session, memory_order_relaxed) != 0,
-                            0);
+    return WEFT__HOOKED(atomic_load_explicit(&weft__trace_session, memory_order_relaxed) != 0);
 }
 
 /** Record; nothing is if no trace goes on. Thread: any. */
