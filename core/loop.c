@@ -309,8 +309,9 @@ static void look_up(weft_loop *loop)
         poll_within(loop);
 }
 
-/* The tick, and the next ones as long as nothing comes between two of them. */
-static void run_ready(weft_loop *loop)
+/* The tick, and the next ones as long as nothing comes between two of them. Compiled twice, so that
+ * an item is not asked whether somebody looks at it. */
+static inline __attribute__((always_inline)) void run_items(weft_loop *loop, bool is_watched)
 {
     weft__item *next =
         weft__ready_take(&loop->ready); /* what is left of the tick, as loop->batch */
@@ -331,7 +332,7 @@ static void run_ready(weft_loop *loop)
         }
         weft__item *item = next;
         loop->batch = next = item->next;
-        if (WEFT__HOOKED(loop->watched))
+        if (is_watched)
             weft__item_watched(loop, item);
         else
             item->run(item);
@@ -341,6 +342,19 @@ static void run_ready(weft_loop *loop)
     if (__builtin_expect(loop->batch != NULL, 0))
         keep_rest(loop);
     weft__context_leave(outer);
+}
+
+static WEFT_APART void run_watched(weft_loop *loop)
+{
+    run_items(loop, true);
+}
+
+static void run_ready(weft_loop *loop)
+{
+    if (WEFT__HOOKED(loop->watched))
+        run_watched(loop);
+    else
+        run_items(loop, false);
 }
 
 void weft__run_out(weft_loop *loop)

@@ -6,6 +6,7 @@
 #include <weft/loop.h>
 #include <weft/task.h>
 
+#include "core/annotations.h"
 #include "core/ready.h"
 
 struct weft__coro;
@@ -16,10 +17,11 @@ enum weft__watchers {
     WEFT__WATCHED_FOR_TRACE = 2 /* core/inspect/trace_loop.c */
 };
 
-/** A step of a coroutine, while loop->watched is not 0. */
-weft_step weft__step_watched(weft_loop *loop, struct weft__coro *coro);
+/** A step of a coroutine, while loop->watched is not 0. Out of line, so that the loop that asks stays
+ * small; as the next one. */
+WEFT_APART weft_step weft__step_watched(weft_loop *loop, struct weft__coro *coro);
 
 /** item->run(item), while loop->watched is not 0. */
-void weft__item_watched(weft_loop *loop, weft__item *item);
+WEFT_APART void weft__item_watched(weft_loop *loop, weft__item *item);
 
 #endif

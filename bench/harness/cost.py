@@ -39,7 +39,7 @@ WORKLOADS = {
         ("call", "sched_weft", ("call", "6000000"), {}, "cpu_ns_per_op"),
         ("spawn", "sched_weft", ("call", "2000000"), {"MODE_": "spawn"}, "cpu_ns_per_op"),
         ("gather", "gather_weft", ("1000", "3000"), {}, "cpu_ns_per_op"),
-        ("timers", "timers_weft", ("1000000",), VIRTUAL, "cpu_ns_per_op"),
+        ("timers", "timers_weft", ("1000000",), VIRTUAL, "expire"),
         ("posts", "post_weft", ("1", "2000000"), {}, "cpu_ns_per_op"),
     ),
     "pool": (

@@ -20,7 +20,9 @@
 #ifndef WEFT_CORE_INSPECT_PROBE_H
 #define WEFT_CORE_INSPECT_PROBE_H
 
-#ifdef WEFT_HAVE_SDT
+#include "core/inspect/hooks.h"
+
+#if defined(WEFT_HAVE_SDT) && WEFT_HOOKS
 #include <sys/sdt.h>
 #define WEFT__PROBE1(name, a) DTRACE_PROBE1(weft, name, a)
 #define WEFT__PROBE2(name, a, b) DTRACE_PROBE2(weft, name, a, b)

@@ -28,6 +28,7 @@ void weft__trace_sync(weft_loop *loop)
         loop->watched |= WEFT__WATCHED_FOR_TRACE;
     else
         loop->watched &= ~(unsigned)WEFT__WATCHED_FOR_TRACE;
+    loop->pause = true; /* the next tick may be run in another way: run_ready() */
     loop->schedules_specially = loop->polls_around || on;
 }
 
