@@ -7,10 +7,12 @@
  * ends it early.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,22 +20,30 @@
 #include "tools/weft/commands.h"
 #include "tools/weft/text.h"
 
-static volatile sig_atomic_t is_enough;
-
-static void on_signal(int number)
+/* Ctrl-C does not end the command from now on, but the pause: a descriptor that becomes readable. */
+static int keep_signals(void)
 {
-    (void)number;
-    is_enough = 1;
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    return signalfd(-1, &signals, SFD_CLOEXEC);
 }
 
-static void pause_for(double seconds)
+static double now(void)
 {
-    struct sigaction action = {.sa_handler = on_signal};
-    struct timespec left = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    while (!is_enough && nanosleep(&left, &left) < 0 && errno == EINTR)
-        ;
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void pause_for(double seconds, int signals)
+{
+    struct pollfd signal = {.fd = signals, .events = POLLIN};
+    double end = now() + seconds, left = seconds;
+    while (left > 0 && poll(&signal, 1, (int)(left * 1000) + 1) < 0 && errno == EINTR)
+        left = end - now();
 }
 
 /* True: it was done; else it was said why not. */
@@ -90,9 +100,10 @@ int run_trace(const struct command_line *line)
         return EXIT_OK;
     }
     if (!line->stop) {
+        int signals = keep_signals();
         if (!ask(line->pid, "trace start"))
             return EXIT_FAILED;
-        pause_for(line->seconds > 0 ? line->seconds : 5);
+        pause_for(line->seconds > 0 ? line->seconds : 5, signals);
     }
     return ask(line->pid, "trace stop") ? take(line) : EXIT_FAILED;
 }

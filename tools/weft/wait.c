@@ -103,15 +103,30 @@ static void add_others(struct words *words, const json_t *wait)
     }
 }
 
+/* By a descriptor, a thread or a name it is known well enough; by an address alone only by comparing. */
+static bool needs_address(const json_t *wait)
+{
+    return !json_object_get(wait, "fd") && !json_object_get(wait, "tid") &&
+           !json_object_get(wait, "pid");
+}
+
 static void add_what(struct words *words, const json_t *wait)
 {
     const char *kind = text_of(wait, "kind"), *name = text_of(wait, "name"),
-               *resource = text_of(wait, "resource");
+               *resource = needs_address(wait) ? text_of(wait, "resource") : "";
     if (strcmp(kind, "task") == 0)
         add(words, "task %" PRId64 " (%s)", number_of(wait, "task"), name);
     else
         add(words, "%s%s%s%s%s", *kind ? kind : "something", *name ? " " : "", name,
             *resource ? " " : "", resource);
+}
+
+/* "read, to read"; "wait_writable, to write" */
+static bool is_said_by_kind(const json_t *wait)
+{
+    const char *kind = text_of(wait, "kind"), *stage = text_of(wait, "stage");
+    return (strcmp(stage, "to read") == 0 && strstr(kind, "read")) ||
+           (strcmp(stage, "to write") == 0 && strstr(kind, "writ"));
 }
 
 void describe_wait(const json_t *wait, char *to, size_t size)
@@ -130,7 +145,7 @@ void describe_wait(const json_t *wait, char *to, size_t size)
         add(&words, "process %" PRId64, number_of(wait, "pid"));
     if (number_of(wait, "tid") > 0)
         add(&words, "thread %" PRId64, number_of(wait, "tid"));
-    if (*text_of(wait, "stage"))
+    if (*text_of(wait, "stage") && !is_said_by_kind(wait))
         add(&words, "%s", text_of(wait, "stage"));
     if (*text_of(wait, "detail"))
         add(&words, "%s", text_of(wait, "detail"));
