@@ -31,8 +31,7 @@ void weft__histogram_record(struct weft__histogram *histogram, weft_ns duration)
                               memory_order_release);
 }
 
-/* The longest duration that is counted in a bucket. */
-static weft_ns end_of(unsigned bucket)
+weft_ns weft__bucket_end(unsigned bucket)
 {
     enum { PER_POWER = 1 << WEFT__SUB_BITS };
     if (bucket == WEFT__LAST_BUCKET)
@@ -86,7 +85,7 @@ uint64_t weft__sum_count(const struct weft__sum *sum)
 uint64_t weft__sum_within(const struct weft__sum *sum, weft_ns most)
 {
     uint64_t count = 0;
-    for (unsigned i = 0; i < WEFT__BUCKETS && end_of(i) <= most; i++)
+    for (unsigned i = 0; i < WEFT__BUCKETS && weft__bucket_end(i) <= most; i++)
         count += sum->counts[i];
     return count;
 }
@@ -95,8 +94,8 @@ uint64_t weft__sum_within(const struct weft__sum *sum, weft_ns most)
 weft_ns weft__sum_total(const struct weft__sum *sum)
 {
     weft_ns total = 0, began = 0;
-    for (unsigned i = 0; i < WEFT__LAST_BUCKET; began = end_of(i) + 1, i++)
-        total += (weft_ns)sum->counts[i] * (began + (end_of(i) - began) / 2);
+    for (unsigned i = 0; i < WEFT__LAST_BUCKET; began = weft__bucket_end(i) + 1, i++)
+        total += (weft_ns)sum->counts[i] * (began + (weft__bucket_end(i) - began) / 2);
     return total + (weft_ns)sum->counts[WEFT__LAST_BUCKET] * began;
 }
 
@@ -115,7 +114,7 @@ uint64_t weft__sum_tell(const struct weft__sum *sum, weft_ns ret_percentiles[WEF
     for (unsigned i = 0, next = 0; i < WEFT__BUCKETS && next < WEFT__MAX; i++) {
         passed += sum->counts[i];
         while (next < WEFT__MAX && passed >= rank_of(count, percents[next]))
-            ret_percentiles[next++] = end_of(i);
+            ret_percentiles[next++] = weft__bucket_end(i);
     }
     weft_ns max = count ? sum->max : 0;
     ret_percentiles[WEFT__MAX] = max;

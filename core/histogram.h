@@ -45,6 +45,9 @@ static inline unsigned weft__bucket_of(weft_ns duration)
     return (shift << WEFT__SUB_BITS) + (unsigned)(ns >> shift);
 }
 
+/** The longest duration that is counted in it; WEFT_FOREVER: there is no limit. */
+weft_ns weft__bucket_end(unsigned bucket);
+
 /** Count a duration. Thread: any. */
 void weft__histogram_record(struct weft__histogram *histogram, weft_ns duration);
 

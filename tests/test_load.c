@@ -307,6 +307,22 @@ Test(load, that_of_a_loop_that_is_stuck_is_seen_from_outside)
     weft_test_loop_end();
 }
 
+Test(load, each_bucket_that_has_something_is_told)
+{
+    struct weft__text text = {0};
+    begin();
+    look(64, 6400);
+    rest();
+    weft__json_open(&text, NULL, '{');
+    weft__load_write(test_loop, &text);
+    weft__json_close(&text, '}');
+    cr_assert(strstr(text.data, "\"lag\":{\"count\":1,"));
+    cr_assert(strstr(text.data, "\"max_ns\":6400,\"buckets\":[[6655,1]]}"), "%s", text.data);
+    cr_assert(strstr(text.data, "\"max_ns\":100,\"buckets\":[[103,64]]}"), "%s", text.data);
+    weft__text_fini(&text);
+    weft_test_loop_end();
+}
+
 Test(load, is_told_in_json)
 {
     struct weft__text text = {0};

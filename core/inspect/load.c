@@ -209,6 +209,21 @@ void weft__load_read(weft_loop *loop, struct weft__load_sum *ret)
     weft__histogram_add(&load->steps, &ret->steps);
 }
 
+/* [longest, count] of each that has something: whoever asks again subtracts, and knows the time between. */
+static void write_buckets(struct weft__text *to, const struct weft__sum *sum)
+{
+    weft__json_open(to, "buckets", '[');
+    for (unsigned i = 0; i < WEFT__BUCKETS; i++) {
+        if (!sum->counts[i])
+            continue;
+        weft__json_open(to, NULL, '[');
+        weft__json_int(to, NULL, weft__bucket_end(i));
+        weft__json_uint(to, NULL, sum->counts[i]);
+        weft__json_close(to, ']');
+    }
+    weft__json_close(to, ']');
+}
+
 static void write_times(struct weft__text *to, const char *key, const struct weft__sum *sum)
 {
     weft_ns percentiles[WEFT__PERCENTILES];
@@ -218,6 +233,7 @@ static void write_times(struct weft__text *to, const char *key, const struct wef
     weft__json_int(to, "p90_ns", percentiles[WEFT__P90]);
     weft__json_int(to, "p99_ns", percentiles[WEFT__P99]);
     weft__json_int(to, "max_ns", percentiles[WEFT__MAX]);
+    write_buckets(to, sum);
     weft__json_close(to, '}');
 }
 

@@ -51,7 +51,8 @@ struct weft__load_sum {
 void weft__load_read(weft_loop *loop, struct weft__load_sum *ret);
 
 /** Write members of an object of JSON: at_ns, busy_ns, turn_ns, cpu_ns, queued_ns, callbacks, ticks,
- * polls, spins, spins_paid, reports, blocked; lag and steps, with count, p50_ns, p90_ns, p99_ns, max_ns.
+ * polls, spins, spins_paid, reports, blocked; lag and steps, with count, p50_ns, p90_ns, p99_ns, max_ns, and
+ * buckets: [longest, count] of each that has something.
  * As weft__load_read(). */
 void weft__load_write(weft_loop *loop, struct weft__text *to);
 
