@@ -17,7 +17,7 @@
 #include "tests/guard/stage.h"
 
 volatile int sin_line, sin_count;
-volatile long sin_result;
+_Thread_local volatile long sin_result;
 
 static int wrong;
 

@@ -23,7 +23,7 @@ extern volatile int sin_line, sin_count;
     } while (0)
 
 /** Keep what a call returned; who sins does not look at it. */
-extern volatile long sin_result;
+extern _Thread_local volatile long sin_result;
 
 #define SIN_OF(call) SIN(sin_result = (long)(call))
 

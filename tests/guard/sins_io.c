@@ -41,6 +41,11 @@ static void drain_full_pair(void)
     stage_drain(stage.full_pair[0]);
 }
 
+static void hang_up(void)
+{
+    close(connected);
+}
+
 static void connect_to_listener(void)
 {
     connected = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -62,7 +67,7 @@ static void commit_accept(void)
     stage_when_blocked(connect_to_listener);
     SIN_OF(accept(stage.listener, NULL, NULL));
     close((int)sin_result);
-    close(connected);
+    stage_do(hang_up);
 }
 
 static void commit_accept4(void)
@@ -70,7 +75,7 @@ static void commit_accept4(void)
     stage_when_blocked(connect_to_listener);
     SIN_OF(accept4(stage.listener, NULL, NULL, SOCK_CLOEXEC));
     close((int)sin_result);
-    close(connected);
+    stage_do(hang_up);
 }
 
 /* ---- Reading ---- */

@@ -28,7 +28,7 @@
 
 #include "tests/guard/stage.h"
 
-static volatile long result;
+static _Thread_local volatile long result;
 static int wrong;
 static char bytes[64];
 

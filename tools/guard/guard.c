@@ -62,7 +62,7 @@ guard__fn *guard__find(_Atomic(guard__fn *) *slot, const char *name)
         return found;
     *(void **)(void *)&found = dlsym(RTLD_NEXT, name);
     if (!found) {
-        guard__print("weft guard: this C library has no %s()\n", name);
+        guard__complain("weft guard: this C library has no %s()\n", name);
         abort();
     }
     atomic_store_explicit(slot, found, memory_order_relaxed);
@@ -78,7 +78,7 @@ void weft__guard_connect(const struct weft__guard_table *table)
     if (mode == OFF)
         return;
     if (table->version != WEFT__GUARD_VERSION) {
-        guard__print("weft guard: this libweftguard is for another version of weft\n");
+        guard__complain("weft guard: this libweftguard is for another version of weft\n");
         return;
     }
     atomic_store_explicit(&weft, table, memory_order_release);
@@ -254,7 +254,7 @@ void guard__end(struct guard__call *call, const char *format, ...)
     va_start(args, format);
     vsnprintf(argument, sizeof(argument), format, args);
     va_end(args);
-    guard__unwind(&stack, call->name);
+    call->name = guard__unwind(&stack, call->name);
     if ((table && table->allowed()) || guard__is_allowed_caller(&stack))
         atomic_fetch_add_explicit(&allowed, 1, memory_order_relaxed);
     else
@@ -300,7 +300,7 @@ bool guard__is_remote(long file_system)
 
 static void refuse(const char *name, const char *text, const char *wanted)
 {
-    guard__print("weft guard: %s=%s: it must be %s\n", name, text, wanted);
+    guard__complain("weft guard: %s=%s: it must be %s\n", name, text, wanted);
     _exit(MISUSE);
 }
 

@@ -126,7 +126,8 @@ struct guard__stack {
     uintptr_t address[GUARD_FRAMES];
 };
 
-void guard__unwind(struct guard__stack *ret, const char *call);
+/** Returns what was called: for a sanitizer that may have been another name than that which it calls. */
+const char *guard__unwind(struct guard__stack *ret, const char *call);
 
 /** Up to `most` functions at an address; at least one is written. */
 size_t guard__look_up(uintptr_t address, struct guard__frame *ret, size_t most);
@@ -150,8 +151,11 @@ void guard__read_allow_list(const char *list);
 bool guard__tell(const struct weft_guard_report *report, const struct guard__site *site,
                  uintptr_t address);
 
-/** Write a line where they go. */
+/** Write a line where reports go. */
 void guard__print(const char *format, ...) WEFT_PRINTF(1, 2);
+
+/** The same to stderr: the program is used wrongly, or a test failed. */
+void guard__complain(const char *format, ...) WEFT_PRINTF(1, 2);
 
 /** At the end, and in a child that was forked off. */
 void guard__tell_sum(void);

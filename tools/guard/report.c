@@ -60,20 +60,33 @@ static long open_log(void)
     return syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
 }
 
-void guard__print(const char *format, ...)
+static void print_to(long fd, const char *format, va_list args) WEFT_PRINTF(2, 0);
+
+static void print_to(long fd, const char *format, va_list args)
 {
     char line[LINE];
+    int length = vsnprintf(line, sizeof(line), format, args);
+    if (length > 0)
+        syscall(SYS_write, fd, line, (size_t)length < LINE ? (size_t)length : LINE - 1);
+}
+
+void guard__complain(const char *format, ...)
+{
     va_list args;
     va_start(args, format);
-    int length = vsnprintf(line, sizeof(line), format, args);
+    print_to(STDERR_FILENO, format, args);
     va_end(args);
-    if (length < 0)
-        return;
-    size_t size = (size_t)length < sizeof(line) ? (size_t)length : sizeof(line) - 1;
+}
+
+void guard__print(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
     long fd = log_path ? open_log() : -1;
-    syscall(SYS_write, fd < 0 ? (long)STDERR_FILENO : fd, line, size);
+    print_to(fd < 0 ? (long)STDERR_FILENO : fd, format, args);
     if (fd >= 0)
         syscall(SYS_close, fd);
+    va_end(args);
 }
 
 static void print_time(char *text, size_t size, weft_ns took)
@@ -191,9 +204,10 @@ void guard__read_allow_list(const char *list)
         if (length < sizeof(pattern))
             memcpy(pattern, list, length);
         if (length && weft_guard_allow(pattern) < 0) {
-            guard__print("weft guard: WEFT_GUARD_ALLOW=%s: up to %d callers, with commas between "
-                         "them, of up to %d bytes each\n",
-                         list, MOST_ALLOWED, PATTERN - 1);
+            guard__complain(
+                "weft guard: WEFT_GUARD_ALLOW=%s: up to %d callers, with commas between "
+                "them, of up to %d bytes each\n",
+                list, MOST_ALLOWED, PATTERN - 1);
             _exit(2);
         }
         list += length + (list[length] == ',');

@@ -134,16 +134,16 @@ PUBLIC bool weft__guard_check_begin(struct weft__guard_check *check, enum weft_g
     *check = (struct weft__guard_check){weft_guard_watch_begin(range), call, place, true};
     if (check->watch)
         return true;
-    guard__print("weft guard: %s: out of memory\n", place);
+    guard__complain("weft guard: %s: out of memory\n", place);
     abort();
 }
 
 static void tell_all(const weft_guard_watch *watch)
 {
     for (size_t i = 0; i < watch->kept; i++)
-        guard__print("weft guard:   %s(%s) at %s: use %s\n", watch->reports[i].call,
-                     watch->reports[i].argument, watch->reports[i].place,
-                     watch->reports[i].instead);
+        guard__complain("weft guard:   %s(%s) at %s: use %s\n", watch->reports[i].call,
+                        watch->reports[i].argument, watch->reports[i].place,
+                        watch->reports[i].instead);
 }
 
 PUBLIC void weft__guard_check_end(struct weft__guard_check *check)
@@ -156,10 +156,10 @@ PUBLIC void weft__guard_check_end(struct weft__guard_check *check)
                                 : weft_guard_watch_count(watch) == 0;
     if (!is_right) {
         if (check->call)
-            guard__print("weft guard: %s: %s() did not block\n", check->place, check->call);
+            guard__complain("weft guard: %s: %s() did not block\n", check->place, check->call);
         else
-            guard__print("weft guard: %s: %zu calls blocked\n", check->place,
-                         weft_guard_watch_count(watch));
+            guard__complain("weft guard: %s: %zu calls blocked\n", check->place,
+                            weft_guard_watch_count(watch));
         tell_all(watch);
         abort();
     }

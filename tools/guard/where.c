@@ -37,18 +37,36 @@ static bool starts_with(const char *text, const char *start)
     return strncmp(text, start, strlen(start)) == 0;
 }
 
-/* "___interceptor_read", "__interceptor_trampoline_read", or "read" itself: not libc's, which has not called. */
-static bool stands_for(const char *name, const char *call)
+/* "___interceptor_read", "__interceptor_trampoline_read", or "read" itself: that part of it. */
+static const char *called(const char *name)
 {
+    static const char *const before[] = {"interceptor_", "trampoline_", "isoc99_"};
     while (*name == '_')
         name++;
-    if (starts_with(name, "interceptor_"))
-        return true;
-    return strcmp(name, call) == 0;
+    for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
+        if (starts_with(name, before[i]))
+            name += strlen(before[i]);
+        while (*name == '_')
+            name++;
+    }
+    return name;
 }
 
-/* A function of a sanitizer's runtime, linked or loaded. */
-static bool is_sanitizers(uintptr_t address, const char *call)
+/* By vfprintf() a sanitizer does what was called as fprintf(), and the like. */
+static bool comes_to(const char *name, const char *call)
+{
+    static const char *const formats[] = {"printf", "fprintf", "vprintf", "vfprintf", "dprintf",
+                                          "scanf",  "fscanf",  "vscanf",  "vfscanf"};
+    if (strcmp(name, call) == 0)
+        return true;
+    for (size_t i = 0; *call == 'v' && i < sizeof(formats) / sizeof(formats[0]); i++)
+        if (strcmp(name, formats[i]) == 0)
+            return true;
+    return false;
+}
+
+/* A function of a sanitizer's runtime, linked or loaded; what it was called as, if that is known. */
+static bool is_sanitizers(uintptr_t address, const char *call, const char **ret_name)
 {
     static const char *const modules[] = {"libasan.so", "libtsan.so", "libubsan.so", "liblsan.so",
                                           "libclang_rt."};
@@ -56,10 +74,13 @@ static bool is_sanitizers(uintptr_t address, const char *call)
     if (!dladdr((void *)address, &info)) // NOLINT(performance-no-int-to-ptr)
         return false;
     const char *module = base_name(info.dli_fname);
+    bool is_runtime = false;
     for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++)
-        if (starts_with(module, modules[i]))
-            return true;
-    return info.dli_sname && stands_for(info.dli_sname, call);
+        is_runtime = is_runtime || starts_with(module, modules[i]);
+    if (!info.dli_sname || !comes_to(called(info.dli_sname), call))
+        return is_runtime;
+    *ret_name = called(info.dli_sname);
+    return true;
 }
 
 static _Unwind_Reason_Code add(struct _Unwind_Context *context, void *arg)
@@ -74,16 +95,18 @@ static _Unwind_Reason_Code add(struct _Unwind_Context *context, void *arg)
     return stack->count < GUARD_FRAMES ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
-void guard__unwind(struct guard__stack *ret, const char *call)
+const char *guard__unwind(struct guard__stack *ret, const char *call)
 {
     size_t skipped = 0;
+    const char *name = call;
     ret->count = 0;
     _Unwind_Backtrace(add, ret);
     for (size_t i = 0; i < NEAR && i < ret->count; i++)
-        if (is_sanitizers(ret->address[i], call))
+        if (is_sanitizers(ret->address[i], call, &name))
             skipped = i + 1;
     ret->count -= skipped;
     memmove(ret->address, ret->address + skipped, ret->count * sizeof(ret->address[0]));
+    return name;
 }
 
 /* The names of a coroutine's body are made by WEFT_ASYNC. */
