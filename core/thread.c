@@ -24,6 +24,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "core/inspect/registers.h"
 #include "core/inspect/trace.h"
 #include "core/loop.h"
 #include "core/memory.h"
@@ -107,6 +108,8 @@ void weft__block_signals(sigset_t *ret_old)
     sigfillset(&all);
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
         sigdelset(&all, faults[i]);
+    if (weft__registers_may_use(SIGURG))
+        sigdelset(&all, SIGURG);
     pthread_sigmask(SIG_SETMASK, &all, ret_old);
 }
 

@@ -78,8 +78,8 @@ uint32_t weft__loop_id_like(uint32_t id, uint32_t mask);
  */
 uint32_t weft__new_loop_id(void);
 
-/** Block all signals on this thread but those by which the kernel reports a fault of its own: for
- * threads that weft starts. */
+/** Block all signals on this thread but those by which the kernel reports a fault of its own, and that by
+ * which it can be asked what it is at (core/inspect/registers.c): for threads that weft starts. */
 void weft__block_signals(sigset_t *ret_old);
 
 /** This thread is one that weft has started, and does nothing for the program by itself; until the end

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "core/inspect/registers.h"
 #include "core/inspect/symbol.h"
 #include "core/inspect/thread_state.h"
 #include "core/thread.h"
@@ -92,11 +93,14 @@ Test(stack, of_a_parked_thread_is_read_without_disturbing_it)
     let_go(&parked, fds);
 }
 
+/* ---- Threads that run ---- */
+
 struct spinner {
     struct parked parked;
     atomic_bool stop;
     atomic_uint turns;
     sigset_t blocked;
+    bool is_wefts;     /* it blocks what weft's threads do */
     void *other_stack; /* for signals; NULL: none */
 };
 
@@ -112,6 +116,8 @@ APART static void begin_to_spin(void *arg)
     struct spinner *spinner = arg;
     stack_t other = {.ss_sp = spinner->other_stack, .ss_size = 65536};
     pthread_sigmask(SIG_BLOCK, &spinner->blocked, NULL);
+    if (spinner->is_wefts)
+        weft__block_signals(NULL);
     if (spinner->other_stack)
         cr_assert_eq(sigaltstack(&other, NULL), 0);
     spin(spinner);
@@ -158,7 +164,7 @@ Test(stack, of_a_thread_with_a_stack_for_signals_is_that_of_the_program)
     free(spinner.other_stack);
 }
 
-static void handler(int signum)
+static void count_signal(int signum)
 {
     sink += signum;
 }
@@ -174,15 +180,16 @@ Test(stack, takes_no_signal_that_the_program_uses)
 {
     struct spinner spinner = {.stop = false};
     struct weft__stack stack;
-    struct sigaction after, used = {.sa_handler = handler};
+    struct sigaction after, used = {.sa_handler = count_signal};
     cr_assert_eq(sigaction(SIGURG, &used, NULL), 0);
     start_spinning(&spinner);
     cr_assert(is_ignored(SIGRTMAX - 2), "nothing is installed before somebody asks");
     cr_assert_eq(weft__stack_of(spinner.parked.tid, &stack), 0);
     cr_assert(strstr(names_of(&stack), "spin begin_to_spin run "), "%s", names_of(&stack));
     cr_assert_eq(sigaction(SIGURG, NULL, &after), 0);
-    cr_assert_eq(after.sa_handler, handler);
+    cr_assert_eq(after.sa_handler, count_signal);
     cr_assert_not(is_ignored(SIGRTMAX - 2));
+    cr_assert_not(weft__registers_may_use(SIGURG), "a worker would block it");
     cr_assert_eq(sigaction(SIGRTMAX - 2, &used, NULL), 0, "used later");
     cr_assert_eq(weft__stack_of(spinner.parked.tid, &stack), 0);
     cr_assert_eq(sigaction(SIGRTMAX - 3, &used, NULL), 0);
@@ -198,6 +205,16 @@ Test(stack, of_a_thread_that_spins_with_all_signals_blocked_is_an_error)
     start_spinning(&spinner);
     cr_assert_eq(weft__stack_of(spinner.parked.tid, &stack), -EACCES);
     cr_assert_eq(stack.count, 0);
+    stop_spinning(&spinner);
+}
+
+Test(stack, of_a_worker_that_spins_is_asked_as_well)
+{
+    struct spinner spinner = {.is_wefts = true};
+    struct weft__stack stack;
+    start_spinning(&spinner);
+    cr_assert_eq(weft__stack_of(spinner.parked.tid, &stack), 0);
+    cr_assert(strstr(names_of(&stack), "spin begin_to_spin run "), "%s", names_of(&stack));
     stop_spinning(&spinner);
 }
 
@@ -232,18 +249,19 @@ Test(stack, of_a_thread_that_has_gone_is_an_error)
     cr_assert_eq(weft__stack_of(-5, &stack), -ESRCH);
 }
 
-APART static int deep(int fd, int depth)
+APART static void deep(int fd, int depth)
 {
     if (depth == 0)
         innermost(fd);
     else
-        sink += deep(fd, depth - 1);
-    return ++sink;
+        deep(fd, depth - 1);
+    sink++;
 }
 
 static void go_deep(void *fd)
 {
-    sink += deep(*(int *)fd, 1000);
+    deep(*(int *)fd, 1000);
+    sink++;
 }
 
 Test(stack, of_more_frames_than_it_holds_is_the_inner_ones)

@@ -14,7 +14,7 @@
  * Which signal: SIGURG, of which nothing happens in a program that has no handler for it, and which
  * debuggers pass on; or, if the program has one, the real-time signals SIGRTMAX - 2 and - 3. The handler
  * is installed when the first thread is asked, only where the program has none, and stays.
- * SA_RESTART, SA_ONSTACK. It interrupts a system call only if the thread comes to one that is never
+ * SA_RESTART, SA_ONSTACK. weft's own threads, which block all other signals, leave SIGURG open. It interrupts a system call only if the thread comes to one that is never
  * restarted (epoll_wait(), poll(), nanosleep()) between the asker's last look and the signal.
  *
  * Under ThreadSanitizer the handler is put past it, straight into the kernel: it would hold the signal back
@@ -119,6 +119,12 @@ static uintptr_t handler_of(int signum)
     return action.handler;
 }
 
+bool weft__registers_may_use(int signum)
+{
+    uintptr_t handler = handler_of(signum);
+    return handler == (uintptr_t)on_signal || handler == (uintptr_t)SIG_DFL;
+}
+
 static bool install(int signum)
 {
     struct sigaction mine = {.sa_sigaction = on_signal,
@@ -141,12 +147,11 @@ static int choose_signal(uint64_t blocked)
     const int signals[] = {SIGURG, SIGRTMAX - 2, SIGRTMAX - 3};
     int status = -EBUSY;
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-        uintptr_t handler = handler_of(signals[i]);
-        if (handler != (uintptr_t)on_signal && handler != (uintptr_t)SIG_DFL)
+        if (!weft__registers_may_use(signals[i]))
             continue;
         if (blocked >> (signals[i] - 1) & 1)
             status = -EACCES;
-        else if (handler == (uintptr_t)on_signal || install(signals[i]))
+        else if (handler_of(signals[i]) == (uintptr_t)on_signal || install(signals[i]))
             return signals[i];
     }
     return status;
@@ -222,6 +227,12 @@ int weft__registers_of(pid_t tid, struct weft__regs *ret_regs, void *to, size_t 
 {
     (void)tid, (void)ret_regs, (void)to, (void)size, (void)ret_size;
     return -ENOTSUP;
+}
+
+bool weft__registers_may_use(int signum)
+{
+    (void)signum;
+    return false;
 }
 
 #endif

@@ -14,4 +14,7 @@
 int weft__registers_of(pid_t tid, struct weft__regs *ret_regs, void *to, size_t size,
                        size_t *ret_size);
 
+/** The program has no handler for this signal: SIGURG, if it has not. Thread: any. */
+bool weft__registers_may_use(int signum);
+
 #endif

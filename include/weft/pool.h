@@ -7,7 +7,8 @@
  * once, more when a job has waited for some time. They leave when they had none for `keepalive`. Jobs wait in lanes (<weft/lane.h>): queues with a bound, first in
  * first out.
  *
- * In workers all signals but those of faults (SIGSEGV and its like) are blocked, so that the host's
+ * In workers all signals but those of faults (SIGSEGV and its like) are blocked (and SIGURG, if the
+ * program has no handler for it: a worker that spins is asked by it for its stack), so that the host's
  * handlers run on the host's threads.
  */
 #ifndef WEFT_POOL_H
