@@ -114,13 +114,15 @@ APART static void spin(struct spinner *spinner)
 APART static void begin_to_spin(void *arg)
 {
     struct spinner *spinner = arg;
-    stack_t other = {.ss_sp = spinner->other_stack, .ss_size = 65536};
+    stack_t other = {.ss_sp = spinner->other_stack, .ss_size = 65536}, before;
     pthread_sigmask(SIG_BLOCK, &spinner->blocked, NULL);
     if (spinner->is_wefts)
         weft__block_signals(NULL);
     if (spinner->other_stack)
-        cr_assert_eq(sigaltstack(&other, NULL), 0);
+        cr_assert_eq(sigaltstack(&other, &before), 0);
     spin(spinner);
+    if (spinner->other_stack)
+        cr_assert_eq(sigaltstack(&before, NULL), 0); /* it is AddressSanitizer's */
     sink++;
 }
 

@@ -36,14 +36,16 @@ static bool is_code(const struct weft__scan *scan, uint64_t address)
     return weft__modules_find(scan->modules, (uintptr_t)address) != NULL;
 }
 
+#if WEFT__UNWINDS
 static bool read_code(uint64_t address, void *to, size_t size)
 {
     return weft__peek(to, (const void *)(uintptr_t)address, size);
 }
+#endif
 
 #if defined(__x86_64__)
 
-enum { LONGEST_CALL = 8 };
+enum { LONGEST_CALL = 8, PROLOGUE = 64 };
 
 static int32_t displacement(const unsigned char *at)
 {
@@ -109,36 +111,37 @@ static uint64_t jump_at(uint64_t address)
 }
 
 /*
- * push %rbp; mov %rsp,%rbp; push …; [and $-N,%rsp]; sub $N,%rsp
+ * push %rbp; mov %rsp,%rbp; push …; [and $-N,%rsp]; sub $N,%rsp, with what the compiler has put in between
  *
- * How far from the stack pointer the CFA is; up to `*ret_slack` further if the stack was aligned. 0: the
- * function does not begin so.
+ * How far from the stack pointer the CFA is, `saved` bytes of it for registers; up to `*ret_slack` further if the
+ * stack was aligned. 0: the function does not begin so. What looks like one of these instructions need not
+ * be it: the caller sees whether there is a return address.
  */
-static uint64_t frame_size(uintptr_t begin, uint64_t *ret_slack)
+static uint64_t frame_size(const struct weft__cfi *cfi, uint64_t saved, uint64_t *ret_slack)
 {
     static const unsigned char set_up[] = {0x55, 0x48, 0x89, 0xe5},
                                endbr[] = {0xf3, 0x0f, 0x1e, 0xfa};
-    unsigned char code[48] = {0};
-    const unsigned char *at = code;
-    uint64_t size = 2 * WORD;
+    unsigned char code[PROLOGUE + WORD] = {0};
+    const unsigned char *at = code, *end = code + PROLOGUE;
     *ret_slack = 0;
-    if (!begin || !read_code(begin, code, sizeof(code) - WORD))
+    if (!read_code(cfi->begin, code, PROLOGUE))
         return 0;
+    if (cfi->end - cfi->begin < PROLOGUE)
+        end = code + (cfi->end - cfi->begin);
     at += memcmp(at, endbr, sizeof(endbr)) == 0 ? sizeof(endbr) : 0;
     if (memcmp(at, set_up, sizeof(set_up)) != 0)
         return 0;
-    for (at += sizeof(set_up); *at == 0x53 || (*at == 0x41 && at[1] >> 2 == 0x54 >> 2);
-         size += WORD)
-        at += *at == 0x41 ? 2 : 1;
-    if (at[0] == 0x48 && at[1] == 0x83 && at[2] == 0xe4) {
-        *ret_slack = (uint64_t)(0x100 - at[3]);
-        at += 4;
+    for (at += sizeof(set_up); at < end; at++) {
+        if (at[0] != 0x48 || (at[1] & 0xfd) != 0x81)
+            continue;
+        if (at[1] == 0x83 && at[2] == 0xe4) /* and */
+            *ret_slack = (uint64_t)(0x100 - at[3]);
+        if (at[1] == 0x83 && at[2] == 0xc4 && at[3] >= 0x80) /* add $-128, which is shorter */
+            return saved + 0x100 - at[3];
+        if (at[2] == 0xec) /* sub */
+            return saved + (at[1] == 0x83 ? at[3] : (uint64_t)displacement(at + 3));
     }
-    if (at[0] == 0x48 && at[1] == 0x83 && at[2] == 0xec)
-        return size + at[3];
-    if (at[0] == 0x48 && at[1] == 0x81 && at[2] == 0xec)
-        return size + (uint64_t)displacement(at + 3);
-    return size;
+    return saved;
 }
 
 #elif defined(__aarch64__)
@@ -179,9 +182,9 @@ static uint64_t jump_at(uint64_t address)
     return target;
 }
 
-static uint64_t frame_size(uintptr_t begin, uint64_t *ret_slack)
+static uint64_t frame_size(const struct weft__cfi *cfi, uint64_t saved, uint64_t *ret_slack)
 {
-    (void)begin;
+    (void)cfi, (void)saved;
     *ret_slack = 0;
     return 0;
 }
@@ -201,9 +204,9 @@ static uint64_t jump_at(uint64_t address)
     return 0;
 }
 
-static uint64_t frame_size(uintptr_t begin, uint64_t *ret_slack)
+static uint64_t frame_size(const struct weft__cfi *cfi, uint64_t saved, uint64_t *ret_slack)
 {
-    (void)begin;
+    (void)cfi, (void)saved;
     *ret_slack = 0;
     return 0;
 }
@@ -248,11 +251,23 @@ static bool uses_frame_pointer(const struct weft__scan *scan, uint64_t pc)
            scan->work->row.cfa.kind == WEFT__CFI_REGISTER && scan->work->row.cfa_reg == WEFT__FP;
 }
 
+/* How much of the frame is registers, from the CFA down. */
+static uint64_t saved_by(const struct weft__cfi *cfi)
+{
+    int64_t lowest = -2 * WORD;
+    for (unsigned reg = 0; reg < WEFT__REGS; reg++) {
+        const struct weft__cfi_rule *rule = &cfi->row.regs[reg];
+        if (rule->kind == WEFT__CFI_OFFSET && rule->value < lowest)
+            lowest = rule->value;
+    }
+    return (uint64_t)-lowest;
+}
+
 /* 1. in the comment above */
-static bool find_by_size(const struct weft__scan *scan, uint64_t sp, uintptr_t begin,
+static bool find_by_size(const struct weft__scan *scan, uint64_t sp, const struct weft__cfi *cfi,
                          uint64_t *ret_cfa)
 {
-    uint64_t slack, pc, target, size = frame_size(begin, &slack);
+    uint64_t slack, pc, target, size = frame_size(cfi, saved_by(cfi), &slack);
     for (uint64_t cfa = sp + size; size && cfa <= sp + size + slack; cfa += WORD)
         if (is_candidate(scan, cfa, &pc, &target)) {
             *ret_cfa = cfa;
@@ -276,10 +291,11 @@ static enum fit fit_of(const struct weft__scan *scan, uint64_t cfa, uintptr_t be
     return has_fp && !target ? FITS_A_CHAIN : FITS_AT_ALL;
 }
 
-bool weft__scan_frame(const struct weft__scan *scan, uint64_t sp, uintptr_t begin,
+bool weft__scan_frame(const struct weft__scan *scan, uint64_t sp, const struct weft__cfi *cfi,
                       uint64_t *ret_cfa, bool *is_guess)
 {
-    if (find_by_size(scan, sp, begin, ret_cfa))
+    uintptr_t begin = cfi ? cfi->begin : 0;
+    if (cfi && find_by_size(scan, sp, cfi, ret_cfa))
         return true;
     enum fit best = NO_FIT;
     uint64_t first = (sp + FRAME_ALIGN) & ~(uint64_t)(FRAME_ALIGN - 1), word;

@@ -20,11 +20,11 @@ struct weft__scan {
 bool weft__scan_is_return(const struct weft__scan *scan, uint64_t address);
 
 /**
- * Look upwards from `sp` for the return address of the function that begins at `begin` (0: not known), which
+ * Look upwards from `sp` for the return address of a function of which this is known (NULL: nothing), and which
  * keeps its caller's frame pointer in the word below. `*ret_cfa` is the address behind it. False:
  * there is none. `*is_guess` is set, and else left alone, if what was found fits but need not be it.
  */
-bool weft__scan_frame(const struct weft__scan *scan, uint64_t sp, uintptr_t begin,
+bool weft__scan_frame(const struct weft__scan *scan, uint64_t sp, const struct weft__cfi *cfi,
                       uint64_t *ret_cfa, bool *is_guess);
 
 #endif

@@ -67,7 +67,7 @@ static bool step(struct weft__unwind *unwind, const struct weft__scan *scan, uin
     *is_guess |= !has_cfi;
     if (!has_cfi && cfa_by_frame_pointer(scan, regs, &cfa))
         return step_plainly(scan->memory, cfa, regs);
-    if (!weft__scan_frame(scan, sp, has_cfi ? cfi->begin : 0, &cfa, is_guess))
+    if (!weft__scan_frame(scan, sp, has_cfi ? cfi : NULL, &cfa, is_guess))
         return false;
     return has_cfi ? weft__cfi_step(cfi, cfa, scan->memory, regs)
                    : step_plainly(scan->memory, cfa, regs);
