@@ -18,6 +18,8 @@
 #include "core/memory.h"
 #include "core/scope.h"
 
+enum { MOST_SEEN = 100000 }; /* children, from outside: the list may be a ring there */
+
 struct start;
 
 /* All fields are [loop]. */
@@ -121,6 +123,8 @@ void weft__scope_explain_children(struct weft__eye *eye, const struct weft__chil
                                   size_t live)
 {
     struct weft__child child;
+    if (live > MOST_SEEN)
+        live = MOST_SEEN;
     for (size_t i = 0; first && i < live && weft__eye_see(eye, &child, first, sizeof(child)); i++) {
         weft__eye_child(eye, child.waiter.future);
         first = child.next;

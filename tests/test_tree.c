@@ -11,6 +11,7 @@
 #include "tests/support/gate.h"
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
+#include "tests/support/tree.h"
 
 TestSuite(tree, .init = weft_test_loop_begin, .timeout = 20);
 
@@ -36,79 +37,6 @@ static WEFT_ASYNC(caller)
     WEFT_END;
 }
 
-/* ---- What is seen ---- */
-
-/* Places without their folder and line, addresses as @: what remains is the same in each run. */
-static void normalise(char *text)
-{
-    char *to = text, *word = text;
-    for (const char *at = text; *at;) {
-        if (strncmp(at, "test_tree.c:", 12) == 0) {
-            to = stpcpy(word, "HERE");
-            at += 12 + strspn(at + 12, "0123456789");
-        } else if (strncmp(at, "0x", 2) == 0) {
-            *to++ = '@';
-            at += 2 + strspn(at + 2, "0123456789abcdef");
-        } else {
-            bool is_between = strchr(" \n\"", *at);
-            *to++ = *at++;
-            word = is_between ? to : word;
-        }
-    }
-    *to = '\0';
-}
-
-/* The picture as text; its first line, which has the thread's number, is left out. */
-static char *tree_of(bool from_outside)
-{
-    struct weft__tree tree;
-    struct weft__text text = {0};
-    cr_assert_eq(weft__tree_look(test_loop, from_outside, NULL, &tree), 0);
-    weft__tree_print(&tree, &text);
-    cr_assert_eq(text.status, 0);
-    weft__tree_fini(&tree);
-    normalise(text.data);
-    char *copy = strdup(strchr(text.data, '\n') + 1);
-    weft__text_fini(&text);
-    return copy;
-}
-
-/* By itself, and the same from outside. */
-static void assert_tree(const char *expected)
-{
-    char *inside = tree_of(false), *outside = tree_of(true);
-    cr_assert_str_eq(inside, expected, "\n%s\nand not\n%s", inside, expected);
-    cr_assert_str_eq(outside, expected, "from outside\n%s\nand not\n%s", outside, expected);
-    free(inside);
-    free(outside);
-}
-
-static char *json_of(bool from_outside)
-{
-    struct weft__text text = {0};
-    cr_assert_eq(weft__tree_write(test_loop, from_outside, &text), 0);
-    normalise(text.data);
-    char *copy = strdup(text.data);
-    weft__text_fini(&text);
-    return copy;
-}
-
-static void assert_json_has(const char *part)
-{
-    for (int from_outside = 0; from_outside <= 1; from_outside++) {
-        char *text = json_of(from_outside);
-        cr_assert_not_null(strstr(text, part), "\n%s\nhas no\n%s", text, part);
-        free(text);
-    }
-}
-
-/* Let all get to where they wait. */
-static void settle(void)
-{
-    for (int i = 0; i < 10; i++)
-        weft_test_run(weft_sleep(0));
-}
-
 static void cancel_and_drop(weft_future *task)
 {
     weft_cancel(task);
@@ -120,15 +48,15 @@ static void cancel_and_drop(weft_future *task)
 Test(tree, shows_a_task_its_calls_and_its_sleep)
 {
     weft_future *task = weft_spawn(caller);
-    settle();
-    assert_tree("#1 caller, waiting at HERE\n"
-                "    in sleeper at HERE\n"
-                "    sleep, 1.0 s\n");
-    assert_json_has("\"tasks\":[{\"id\":1,\"name\":\"caller\",\"state\":\"waiting\",\"spawned_at\":"
-                    "\"HERE\",\"parent\":0,\"awaits_at\":\"HERE\",\"in_finally\":false,"
-                    "\"shielded\":false,\"cancel_requested\":0,\"calls\":[{\"name\":\"sleeper\","
-                    "\"called_at\":\"HERE\",\"awaits_at\":\"HERE\"}],\"waits_for\":"
-                    "{\"kind\":\"sleep\",\"deadline_ns\":1000000000}}],\"cycles\":[]}");
+    test_tree_settle();
+    test_tree_is("#1 caller, waiting at HERE\n"
+                 "    in sleeper at HERE\n"
+                 "    sleep, 1.0 s\n");
+    test_tree_has("\"tasks\":[{\"id\":1,\"name\":\"caller\",\"state\":\"waiting\",\"spawned_at\":"
+                  "\"HERE\",\"parent\":0,\"awaits_at\":\"HERE\",\"in_finally\":false,"
+                  "\"shielded\":false,\"cancel_requested\":0,\"calls\":[{\"name\":\"sleeper\","
+                  "\"called_at\":\"HERE\",\"awaits_at\":\"HERE\"}],\"waits_for\":"
+                  "{\"kind\":\"sleep\",\"deadline_ns\":1000000000}}],\"cycles\":[]}");
     weft_test_run(task);
     weft_test_loop_end();
 }
@@ -150,7 +78,7 @@ Test(tree, shows_a_new_task_and_a_name_that_was_set)
 {
     weft_future *task = weft_spawn(sleeper);
     cr_assert_eq(weft_task_set_name(task, "Ann"), 0);
-    assert_tree("#1 Ann, new, spawned at HERE\n");
+    test_tree_is("#1 Ann, new, spawned at HERE\n");
     weft_test_run(task);
     weft_test_loop_end();
 }
@@ -160,14 +88,14 @@ Test(tree, shows_who_awaits_whom)
     weft_future *inner = weft_spawn(sleeper);
     weft_future *outer = weft_spawn(awaits, .what = weft_ref(inner));
     weft_future *both = weft_spawn(awaits, .what = weft_gather(inner, weft_ref(outer)));
-    settle();
-    assert_tree("#3 awaits, waiting at HERE\n"
-                "    gather, count 2, left 2\n"
-                "        #1 sleeper, waiting at HERE\n"
-                "            sleep, 1.0 s\n"
-                "        #2 awaits, waiting at HERE\n"
-                "            #1 sleeper, see there\n");
-    assert_json_has(
+    test_tree_settle();
+    test_tree_is("#3 awaits, waiting at HERE\n"
+                 "    gather, count 2, left 2\n"
+                 "        #1 sleeper, waiting at HERE\n"
+                 "            sleep, 1.0 s\n"
+                 "        #2 awaits, waiting at HERE\n"
+                 "            #1 sleeper, see there\n");
+    test_tree_has(
         "\"waits_for\":{\"kind\":\"gather\",\"count\":2,\"left\":2,\"children\":[{\"kind\":"
         "\"task\",\"task\":1,\"name\":\"sleeper\"},{\"kind\":\"task\",\"task\":2,"
         "\"name\":\"awaits\"}]}");
@@ -180,12 +108,12 @@ Test(tree, shows_who_asked_for_a_cancel)
 {
     weft_future *inner = weft_future_new();
     weft_future *task = weft_spawn(awaits, .what = weft_shield(weft_ref(inner)));
-    settle();
-    assert_tree("#1 awaits, waiting at HERE\n"
-                "    shield\n"
-                "        future\n");
+    test_tree_settle();
+    test_tree_is("#1 awaits, waiting at HERE\n"
+                 "    shield\n"
+                 "        future\n");
     weft_cancel_because(task, "too late");
-    assert_json_has("\"cancel_requested\":1,\"cancel\":{\"reason\":\"too late\",\"at\":\"HERE\"}");
+    test_tree_has("\"cancel_requested\":1,\"cancel\":{\"reason\":\"too late\",\"at\":\"HERE\"}");
     weft_test_run(task);
     weft_future_resolve(inner, weft_value_i64(0), NULL);
     weft_unref(inner);
@@ -203,18 +131,18 @@ Test(tree, shows_combinators)
     weft_future *wait =
         weft_spawn(awaits, .what = weft_wait_array(2, some, WEFT_FIRST_COMPLETED, WEFT_S(3)));
     weft_future *limited = weft_spawn(awaits, .what = weft_wait_for(weft_ref(plain), WEFT_S(4)));
-    settle();
-    assert_tree("#1 awaits, waiting at HERE\n"
-                "    race, count 2, left 2\n"
-                "        sleep, 1.0 s\n"
-                "        future\n"
-                "#2 awaits, waiting at HERE\n"
-                "    wait, left 2, count 2, 3.0 s\n"
-                "        future\n"
-                "        sleep, 2.0 s\n"
-                "#3 awaits, waiting at HERE\n"
-                "    wait_for, 4.0 s\n"
-                "        future\n");
+    test_tree_settle();
+    test_tree_is("#1 awaits, waiting at HERE\n"
+                 "    race, count 2, left 2\n"
+                 "        sleep, 1.0 s\n"
+                 "        future\n"
+                 "#2 awaits, waiting at HERE\n"
+                 "    wait, left 2, count 2, 3.0 s\n"
+                 "        future\n"
+                 "        sleep, 2.0 s\n"
+                 "#3 awaits, waiting at HERE\n"
+                 "    wait_for, 4.0 s\n"
+                 "        future\n");
     weft_future_resolve(plain, weft_value_i64(0), NULL);
     weft_unref(plain);
     weft_test_run(race);
@@ -243,12 +171,12 @@ Test(tree, shows_a_lock_and_its_owner)
     weft_lock *lock = weft_lock_new();
     weft_future *first = weft_spawn(holder, .lock = lock, .until = weft_sleep(WEFT_S(1)));
     weft_future *second = weft_spawn(holder, .lock = lock, .until = weft_sleep(WEFT_S(2)));
-    settle();
-    assert_tree("#1 holder, waiting at HERE\n"
-                "    sleep, 1.0 s\n"
-                "#2 holder, waiting at HERE\n"
-                "    lock @, which task 1 (holder) has\n");
-    assert_json_has("\"waits_for\":{\"kind\":\"lock\",\"resource\":\"@\",\"owner\":1}");
+    test_tree_settle();
+    test_tree_is("#1 holder, waiting at HERE\n"
+                 "    sleep, 1.0 s\n"
+                 "#2 holder, waiting at HERE\n"
+                 "    lock @, which task 1 (holder) has\n");
+    test_tree_has("\"waits_for\":{\"kind\":\"lock\",\"resource\":\"@\",\"owner\":1}");
     weft_test_run(first);
     weft_test_run(second);
     weft_lock_free(lock);
@@ -265,15 +193,15 @@ Test(tree, shows_queues_semaphores_and_their_like)
                             weft_spawn(awaits, .what = weft_semaphore_acquire(semaphore)),
                             weft_spawn(awaits, .what = weft_event_wait(event)),
                             weft_spawn(awaits, .what = weft_barrier_wait(barrier))};
-    settle();
-    assert_tree("#1 awaits, waiting at HERE\n"
-                "    queue get @, values 0, bound 3, unfinished 0\n"
-                "#2 awaits, waiting at HERE\n"
-                "    semaphore @, value 0, bound 2\n"
-                "#3 awaits, waiting at HERE\n"
-                "    event @\n"
-                "#4 awaits, waiting at HERE\n"
-                "    barrier @, inside 1, parties 2\n");
+    test_tree_settle();
+    test_tree_is("#1 awaits, waiting at HERE\n"
+                 "    queue get @, values 0, bound 3, unfinished 0\n"
+                 "#2 awaits, waiting at HERE\n"
+                 "    semaphore @, value 0, bound 2\n"
+                 "#3 awaits, waiting at HERE\n"
+                 "    event @\n"
+                 "#4 awaits, waiting at HERE\n"
+                 "    barrier @, inside 1, parties 2\n");
     for (int i = 0; i < 4; i++)
         cancel_and_drop(tasks[i]);
     weft_queue_unref(queue);
@@ -304,14 +232,14 @@ static WEFT_ASYNC(opens_scope)
 Test(tree, shows_scopes_open_and_closing)
 {
     weft_future *task = weft_spawn(opens_scope);
-    settle();
-    assert_tree("#1 opens_scope, waiting at HERE, limited to 9.0 s\n"
-                "    sleep, 500.0 ms\n"
-                "    scope both, open, left 1, count 1, made at HERE, 9.0 s\n"
-                "        #2 sleeper, waiting at HERE\n"
-                "            sleep, 1.0 s\n");
+    test_tree_settle();
+    test_tree_is("#1 opens_scope, waiting at HERE, limited to 9.0 s\n"
+                 "    sleep, 500.0 ms\n"
+                 "    scope both, open, left 1, count 1, made at HERE, 9.0 s\n"
+                 "        #2 sleeper, waiting at HERE\n"
+                 "            sleep, 1.0 s\n");
     weft_test_run(weft_sleep(WEFT_MS(600)));
-    assert_json_has(
+    test_tree_has(
         "\"waits_for\":{\"kind\":\"scope\",\"name\":\"both\",\"made_at\":\"HERE\",\"stage\":"
         "\"closing\",\"left\":1,\"count\":1,\"deadline_ns\":8400000000,\"children\":["
         "{\"kind\":\"task\",\"task\":2,\"name\":\"sleeper\"}]}");
@@ -324,7 +252,7 @@ Test(tree, shows_scopes_open_and_closing)
 Test(tree, fails_without_memory_and_leaves_nothing)
 {
     weft_future *task = weft_spawn(caller);
-    settle();
+    test_tree_settle();
     int status = -ENOMEM;
     for (size_t n = 1; status < 0; n++) {
         struct weft__text text = {0};
@@ -344,7 +272,7 @@ Test(tree, can_be_had_as_json_and_as_text_by_the_program)
 {
     char *json, *text, printed[512] = "";
     weft_future *task = weft_spawn(sleeper);
-    settle();
+    test_tree_settle();
     cr_assert_eq(weft_inspect_tasks(NULL, &json), 0);
     cr_assert_eq(weft_format_tasks(&(struct weft_inspect_options){.most_tasks = 1}, &text), 0);
     cr_assert_not_null(strstr(json, "\"name\":\"sleeper\""));
@@ -393,7 +321,7 @@ static int all_three(void)
 Test(tree, without_memory_is_an_error_for_the_program)
 {
     weft_future *task = weft_spawn(caller);
-    settle();
+    test_tree_settle();
     int status = -ENOMEM;
     for (size_t n = 1; status < 0; n++) {
         weft_test_heap_fail_at(n);

@@ -29,7 +29,7 @@
 #include "core/inspect/walk.h"
 #include "core/memory.h"
 
-enum { FIRST_ROOM = 64, MOST_TASKS = 10000, MOST_FUTURES = 50000 };
+enum { FIRST_ROOM = 64, MOST_TASKS = 10000, MOST_FUTURES = 50000, EDGES_PER_FUTURE = 4 };
 
 static const struct weft__tree_limits usual_limits = {MOST_TASKS, MOST_FUTURES};
 
@@ -130,6 +130,10 @@ static bool add_node(struct weft__eye *eye, const weft_future *at, const weft_fu
 static void add_edge(struct weft__eye *eye, uint32_t to, enum weft__edge_kind kind)
 {
     struct weft__tree *tree = eye->tree;
+    if (tree->edge_count >= EDGES_PER_FUTURE * eye->limits->futures) {
+        weft__eye_missed(eye);
+        return;
+    }
     if (!make_room(&tree->edges, tree->edge_count, &tree->edge_room, sizeof(*tree->edges))) {
         eye->no_memory = true;
         return;
@@ -172,10 +176,11 @@ bool weft__eye_children(struct weft__eye *eye, const void *first, size_t count, 
     bool any_done = false;
     for (size_t i = 0; i < count && i < eye->limits->futures && !eye->no_memory; i++) {
         weft__waiter waiter;
-        if (weft__eye_see(eye, &waiter, (const char *)first + i * stride, sizeof(waiter)))
-            any_done |= weft__eye_child(eye, waiter.future);
-        else
+        if (!weft__eye_see(eye, &waiter, (const char *)first + i * stride, sizeof(waiter))) {
             weft__eye_missed(eye);
+            break;
+        }
+        any_done |= weft__eye_child(eye, waiter.future);
     }
     return any_done;
 }
@@ -217,12 +222,23 @@ static void explain(struct weft__eye *eye, uint32_t number)
 
 /* ---- Jobs ---- */
 
-/* What the thread is doing that has this job. */
+/* What a thread is doing. */
+static const char *see_thread(struct weft__eye *eye, pid_t tid)
+{
+    struct weft__thread_state state;
+    char doing[256] = "";
+    if (weft__thread_state_read(tid, &state) < 0)
+        return NULL;
+    weft__syscall_describe(&state, doing, sizeof(doing));
+    if (doing[0])
+        return weft__eye_say(eye, "%s", doing);
+    return state.state == 'R' ? "on a CPU, or wants to" : NULL;
+}
+
+/* Of the thread that has this job. */
 static void note_busy(void *arg, const struct weft__busy *busy)
 {
     struct weft__eye *eye = arg;
-    struct weft__thread_state state;
-    char doing[256] = "";
     uint32_t node;
     if (busy->loop_id != eye->loop_id || !find(&eye->index, (uintptr_t)busy->what, &node))
         return;
@@ -230,11 +246,7 @@ static void note_busy(void *arg, const struct weft__busy *busy)
     is->stage = "running";
     is->tid = busy->tid;
     is->runs_for = busy->runs_for;
-    if (weft__thread_state_read(busy->tid, &state) == 0)
-        weft__syscall_describe(&state, doing, sizeof(doing));
-    is->doing = doing[0]             ? weft__eye_say(eye, "%s", doing)
-                : state.state == 'R' ? "on a CPU, or wants to"
-                                     : NULL;
+    is->doing = see_thread(eye, busy->tid);
 }
 
 static void ask_source(void *arg, struct weft__source *source)
@@ -267,13 +279,13 @@ static void see_steps(struct weft__eye *eye)
     }
 }
 
+/* One copy: what was checked is what is believed. */
 static bool is_task(struct weft__eye *eye, const weft__coro *at, weft__coro *ret)
 {
-    weft_future seen;
     uint32_t node;
-    return weft__eye_future(eye, &seen, &at->future) && seen.ops == weft__task_ops &&
-           !find(&eye->index, (uintptr_t)at, &node) && weft__eye_see(eye, ret, at, sizeof(*ret)) &&
-           ret->id && weft__is_pending(&seen);
+    return (uintptr_t)at % _Alignof(weft__coro) == 0 && weft__eye_see(eye, ret, at, sizeof(*ret)) &&
+           ret->future.ops == weft__task_ops && ret->future.loop_id == eye->loop_id && ret->id &&
+           weft__is_pending(&ret->future) && !find(&eye->index, (uintptr_t)at, &node);
 }
 
 /* Newest first, as they are listed. */
@@ -365,6 +377,8 @@ static void walk(struct weft__eye *eye)
     tree->has_moved = eye->is_outside && has_moved(&before, &after);
     tree->state = state_of(eye, tree->has_moved);
     tree->now = clock_of(eye);
+    if (eye->is_outside)
+        tree->doing = see_thread(eye, tree->tid);
 }
 
 int weft__tree_look(weft_loop *loop, bool from_outside, const struct weft__tree_limits *limits,

@@ -74,6 +74,7 @@ struct weft__tree {
     bool from_outside, has_moved; /* has_moved: the loop ran on while it was looked at */
     enum weft__loop_seen state;
     weft_ns now;       /* of the loop's clock */
+    const char *doing; /* what its thread is doing, from outside: "futex(…)"; NULL: not known */
     size_t task_count; /* as the loop counts them */
     size_t listed;     /* of these, seen: they are the first nodes, oldest first */
     struct weft__node *nodes;

@@ -255,6 +255,8 @@ void weft__tree_json(const struct weft__tree *tree, struct weft__text *to)
     weft__json_string(to, "state", loop_states[tree->state]);
     weft__json_string(to, "seen", tree->from_outside ? "from outside" : "by itself");
     weft__json_bool(to, "moved", tree->has_moved);
+    if (tree->doing)
+        weft__json_string(to, "doing", tree->doing);
     weft__json_uint(to, "task_count", tree->task_count);
     weft__json_open(to, "tasks", '[');
     for (size_t i = 0; i < tree->listed; i++)

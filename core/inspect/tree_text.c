@@ -123,13 +123,27 @@ static void print_task(struct printer *printer, const struct weft__node *task, i
     print_children(printer, task, WEFT__EDGE_BELONGS, depth + 1);
 }
 
+/* An operation, or a call that is beside its task: what is behind it is shown once, so that the text cannot be
+ * longer than the picture. */
+static bool goes_on(struct printer *printer, const struct weft__node *node, int depth)
+{
+    bool *shown = &printer->shown[node - printer->tree->nodes];
+    bool has_more = node->count > 0 || node->was_missed;
+    if (has_more && *shown)
+        weft__text_add(printer->to, ", see there");
+    weft__text_add(printer->to, "\n");
+    if (*shown || depth >= DEEPEST)
+        return false;
+    *shown = true;
+    return true;
+}
+
 static void print_call(struct printer *printer, const struct weft__node *call, int depth)
 {
     begin_line(printer, depth);
     weft__text_add(printer->to, "call %s", call->is.name);
     print_place(printer->to, call->coro);
-    weft__text_add(printer->to, "\n");
-    if (depth < DEEPEST)
+    if (goes_on(printer, call, depth))
         print_chain(printer, call, depth + 1);
 }
 
@@ -162,8 +176,7 @@ static void print_wait(struct printer *printer, const struct weft__node *node, i
         weft__text_add(printer->to, ", thread %d%s%s", (int)is->tid, is->doing ? ": " : "",
                        is->doing ? is->doing : "");
     print_deadline(printer, "", is->deadline);
-    weft__text_add(printer->to, "\n");
-    if (depth < DEEPEST)
+    if (goes_on(printer, node, depth))
         print_children(printer, node, WEFT__EDGE_CHILD, depth + 1);
 }
 
