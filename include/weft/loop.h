@@ -36,7 +36,7 @@ struct weft_loop_options {
     uint64_t seed; /* for tests: draws the order in which independent things that are ready at
                               once happen; 0: as they came. See <weft/testing.h> */
     bool debug;    /* debug mode, also switched on by WEFT_DEBUG=1 in the environment: slow steps
-                          are reported, and what has not ended when the loop is closed */
+                          are reported, deadlocks, and what has not ended when the loop is closed */
     weft_ns slow_step; /* what is slow in debug mode; 0: 100 ms */
     weft_ns spin; /* with jobs on other threads and nothing to run, how long to look for their ends
                           before sleeping; 0: about two wakes of a thread, as measured on this machine,
