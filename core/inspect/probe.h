@@ -24,10 +24,19 @@
 
 #if defined(WEFT_HAVE_SDT) && WEFT_HOOKS
 #include <sys/sdt.h>
-#define WEFT__PROBE1(name, a) DTRACE_PROBE1(weft, name, a)
-#define WEFT__PROBE2(name, a, b) DTRACE_PROBE2(weft, name, a, b)
-#define WEFT__PROBE3(name, a, b, c) DTRACE_PROBE3(weft, name, a, b, c)
-#define WEFT__PROBE4(name, a, b, c, d) DTRACE_PROBE4(weft, name, a, b, c, d)
+/* Its macros leave the dots of others empty, which ISO C has since C23 only. */
+#ifdef __clang__
+#define WEFT__LAX \
+    _Pragma("clang diagnostic push") _Pragma("clang diagnostic ignored \"-Wpedantic\"")
+#define WEFT__STRICT _Pragma("clang diagnostic pop")
+#else
+#define WEFT__LAX
+#define WEFT__STRICT
+#endif
+#define WEFT__PROBE1(name, a) WEFT__LAX DTRACE_PROBE1(weft, name, a) WEFT__STRICT
+#define WEFT__PROBE2(name, a, b) WEFT__LAX DTRACE_PROBE2(weft, name, a, b) WEFT__STRICT
+#define WEFT__PROBE3(name, a, b, c) WEFT__LAX DTRACE_PROBE3(weft, name, a, b, c) WEFT__STRICT
+#define WEFT__PROBE4(name, a, b, c, d) WEFT__LAX DTRACE_PROBE4(weft, name, a, b, c, d) WEFT__STRICT
 #else
 #define WEFT__PROBE1(name, a) ((void)sizeof(a))
 #define WEFT__PROBE2(name, a, b) ((void)sizeof(a), (void)sizeof(b))
