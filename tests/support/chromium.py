@@ -11,6 +11,7 @@ import time
 import urllib.request
 
 DEADLINE_S = 60
+TAB, ENTER = "\ue004", "\ue007" # of the WebDriver protocol
 
 
 def line_with(process, pattern):
@@ -31,7 +32,8 @@ class Browser:
                  "--disable-background-networking", "--disable-component-update", "--disable-sync",
                  "--disable-dev-shm-usage", "--hide-scrollbars", "--window-size=1000,1400",
                  "--force-device-scale-factor=1", f"--user-data-dir={profile}", *flags]
-        options = {"goog:chromeOptions": {"args": flags, "binary": "/usr/bin/chromium"}}
+        options = {"goog:chromeOptions": {"args": flags, "binary": "/usr/bin/chromium"},
+                   "goog:loggingPrefs": {"browser": "ALL"}}
         made = self.call("POST", "/session", {"capabilities": {"alwaysMatch": options}})
         self.base += f"/session/{made['sessionId']}"
 
@@ -54,6 +56,19 @@ class Browser:
         while not self.run(f"return {condition}", *args):
             if time.monotonic() > deadline:
                 sys.exit(f"the page never came to: {condition} {args or ''}")
+
+    def command(self, name, **parameters):
+        """One of the DevTools protocol."""
+        return self.call("POST", "/goog/cdp/execute", {"cmd": name, "params": parameters})
+
+    def press(self, key):
+        """A key, as the keyboard sends it: a letter, or TAB and its like."""
+        strokes = [{"type": kind, "value": key} for kind in ("keyDown", "keyUp")]
+        self.call("POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": strokes}]})
+
+    def console(self):
+        """What the page and the browser have complained of since the last call."""
+        return [entry["message"] for entry in self.call("POST", "/se/log", {"type": "browser"})]
 
     def screenshot(self, path):
         with open(path, "wb") as file:

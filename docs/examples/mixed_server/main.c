@@ -6,9 +6,10 @@
  *     mixed_server [--port N] [--root DIR] [--data DIR]
  *
  * Everything that blocks (a sleep, a slow hash, a file, a database) runs on a worker thread: waits.c,
- * files.c, words.c. Everything else is a coroutine on the loop. /block alone sleeps on the loop, on
- * purpose: the page at / draws how long everybody else has to wait meanwhile. stats.c tells it that,
- * and what each lane of the pool is doing.
+ * files.c, words.c. Everything else is a coroutine on the loop. Only what is there to cause trouble does
+ * otherwise: /block sleeps on the loop, and trouble.c floods, leaks and deadlocks. The page at / (page.c) shows
+ * what comes of it: stats.c tells it how late the loop is, what the lanes are
+ * doing and which tasks there are.
  */
 #define _GNU_SOURCE /* the C library beyond C11 */
 #include <errno.h>
@@ -21,7 +22,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "page.html.h"
 #include "site.h"
 
 enum { MAX_THREADS = 64, MAX_HASHES_QUEUED = 64 };
@@ -29,19 +29,6 @@ enum { MAX_THREADS = 64, MAX_HASHES_QUEUED = 64 };
 bool is_head(const weft_http_request *request)
 {
     return strcmp(weft_http_request_method(request), "HEAD") == 0;
-}
-
-struct front_page {
-    WEFT_FRAME;
-    weft_http_request *request;
-};
-
-static WEFT_ASYNC(front_page)
-{
-    WEFT_BEGIN;
-    WEFT_AWAIT(weft_http_respond(self->request, 200, "text/html; charset=utf-8", page_html,
-                                 sizeof(page_html)));
-    WEFT_END;
 }
 
 /* ---- What the handlers share ---- */
@@ -61,6 +48,9 @@ static int open_pool(struct site *site)
                                                 .max_queued = MAX_HASHES_QUEUED});
     if (!site->hashing)
         return -errno;
+    site->trouble = trouble_new(site->pool);
+    if (!site->trouble)
+        return -ENOMEM;
     return weft_loop_set_pool(weft_loop_current(), site->pool);
 }
 
@@ -68,6 +58,7 @@ static void site_close(struct site *site)
 {
     weft_http_server_free(site->server);
     words_free(site->words);
+    trouble_free(site->trouble);
     weft_lane_unref(site->hashing);
     weft_pool_unref(site->pool);
     if (site->root >= 0)
@@ -100,11 +91,12 @@ struct serve {
 
 static void add_routes(struct site *site)
 {
-    weft_http_route(site->server, "GET /", front_page);
+    add_page_routes(site);
     add_wait_routes(site);
     add_file_routes(site);
     add_word_routes(site);
     add_stats_routes(site);
+    add_trouble_routes(site);
 }
 
 static struct event *watch_signal(int number, weft_future *stop)
@@ -160,6 +152,8 @@ static WEFT_ASYNC(serve)
         weft_cancel(self->lag_task);
     weft_unref(self->lag_task);
     weft_unref(self->stop);
+    if (self->site.trouble)
+        WEFT_CATCH(self->status, trouble_end(self->site.trouble));
     site_close(&self->site);
     WEFT_END;
 }
@@ -184,6 +178,12 @@ static void allow_many_files(void)
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
     }
+}
+
+/* Seen from outside, unless the environment says otherwise: the command `weft` is answered. */
+static void be_seen(void)
+{
+    setenv("WEFT_CONTROL", "1", 0);
 }
 
 struct arguments {
@@ -219,6 +219,7 @@ int main(int argc, char **argv)
     if (status)
         return status;
     allow_many_files();
+    be_seen();
     return weft_run(serve, .port = (int)arguments.port, .folder = arguments.folder,
                     .data = arguments.data);
 }

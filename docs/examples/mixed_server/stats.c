@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* What goes on: /stats tells once, /events five times a second, /metrics whenever Prometheus asks. */
+/*
+ * What goes on: /stats tells the numbers once, /metrics tells them to Prometheus. /events is for the page: the
+ * numbers five times a second, and all tasks once a second ("tasks").
+ */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include <weft/http_events.h>
+#include <weft/inspect.h>
 
 #include "site.h"
 
-enum { MAX_STATS = 16 * 1024 };
+enum { MAX_STATS = 16 * 1024, TICKS_PER_LIST = 5 };
 
 /* A text of bounded length. What does not fit is left out as a whole, but for its end. */
 struct text {
@@ -60,7 +66,7 @@ static void append_lane(void *to, const struct weft_lane_stats *stats)
            ms(stats->run_time.max));
 }
 
-/* A line of JSON, and an empty one: that ends an event. */
+/* A line of JSON. */
 static void write_stats(const struct site *site, size_t since, struct text *text)
 {
     struct weft_loop_stats loop;
@@ -69,15 +75,15 @@ static void write_stats(const struct site *site, size_t since, struct text *text
     weft_loop_get_stats(weft_loop_current(), &loop);
     weft_pool_get_stats(site->pool, &pool);
     append(text,
-           "{\"lag_ms\":{\"now\":%.3f,\"p50\":%.3f,\"p99\":%.3f,\"max\":%.3f},"
+           "{\"pid\":%d,\"lag_ms\":{\"now\":%.3f,\"p50\":%.3f,\"p99\":%.3f,\"max\":%.3f},"
            "\"tasks\":%zu,\"jobs\":{\"queued\":%zu,\"running\":%zu},"
            "\"threads\":%zu,\"requests\":%llu,\"lanes\":[",
-           ms(lag_worst(&site->lag, since)), lag.p50, lag.p99, lag.max, loop.tasks, pool.queued,
-           pool.running, pool.threads,
+           (int)getpid(), ms(lag_worst(&site->lag, since)), lag.p50, lag.p99, lag.max, loop.tasks,
+           pool.queued, pool.running, pool.threads,
            (unsigned long long)weft_http_server_stats(site->server).requests);
     weft_pool_each_lane(site->pool, append_lane, text);
-    memcpy(text->data + text->len, "]}\n\n", 5);
-    text->len += 4;
+    memcpy(text->data + text->len, "]}\n", 4);
+    text->len += 3;
 }
 
 struct stats {
@@ -92,8 +98,8 @@ static WEFT_ASYNC(stats)
     WEFT_BEGIN;
     write_stats(self->site, self->site->lag.count ? self->site->lag.count - 1 : 0, &self->text);
     weft_http_add_header(self->request, "Cache-Control", "no-store");
-    WEFT_AWAIT(weft_http_respond(self->request, 200, "application/json", self->text.data,
-                                 self->text.len - 1));
+    WEFT_AWAIT(
+        weft_http_respond(self->request, 200, "application/json", self->text.data, self->text.len));
     WEFT_END;
 }
 
@@ -102,24 +108,46 @@ struct events {
     weft_http_request *request;
     struct site *site;
     size_t seen; /* samples of the lag that were told */
+    unsigned ticks;
     struct text text;
 };
+
+/* False: the client is gone. */
+static bool send_numbers(struct events *events)
+{
+    events->text.len = 0;
+    write_stats(events->site, events->seen, &events->text);
+    events->seen = events->site->lag.count;
+    events->text.data[events->text.len - 1] = '\0'; /* the newline */
+    struct weft_http_event event = {.data = events->text.data};
+    return weft_http_event_send(events->request, &event) == 0;
+}
+
+/* Without memory for it, there is a list the next time. */
+static bool send_tasks(struct events *events)
+{
+    char *list;
+    if (weft_inspect_tasks(&(struct weft_inspect_options){.most_tasks = 200}, &list) < 0)
+        return true;
+    struct weft_http_event event = {.event = "tasks", .data = list};
+    bool is_there = weft_http_event_send(events->request, &event) == 0;
+    free(list);
+    return is_there;
+}
+
+static bool send_all(struct events *events)
+{
+    return send_numbers(events) && (events->ticks++ % TICKS_PER_LIST != 0 || send_tasks(events));
+}
 
 static WEFT_ASYNC(events)
 {
     WEFT_BEGIN;
     self->seen = self->site->lag.count;
-    weft_http_add_header(self->request, "Cache-Control", "no-store");
-    weft_http_start(self->request, 200, "text/event-stream", WEFT_HTTP_UNKNOWN_LENGTH);
+    weft_http_events_start(self->request);
     if (is_head(self->request))
         WEFT_RETURN(0);
-    while (!weft_http_request_is_stopping(self->request)) {
-        self->text.len = 0;
-        append(&self->text, "data: ");
-        write_stats(self->site, self->seen, &self->text);
-        self->seen = self->site->lag.count;
-        if (weft_http_write(self->request, self->text.data, self->text.len) < 0)
-            WEFT_RETURN(0); /* the client is gone */
+    while (!weft_http_request_is_stopping(self->request) && send_all(self)) {
         WEFT_AWAIT(weft_http_drain(self->request));
         WEFT_AWAIT(weft_sleep(WEFT_MS(200)));
     }
