@@ -138,13 +138,13 @@ static uintptr_t look_up(uintptr_t header, uintptr_t pc)
         int32_t begin, record;
     } entry;
     /* All linkers write it so: relative to the table, 4 bytes, sorted. */
-    if (!weft__peek(&head, (void *)header, sizeof(head)) || head.version != 1 ||
+    if (!weft__peek(&head, weft__address(header), sizeof(head)) || head.version != 1 ||
         head.count_encoding != 0x03 || head.table_encoding != 0x3b)
         return 0;
     uintptr_t table = header + sizeof(head), found = 0;
     for (size_t low = 0, high = head.count; low < high;) {
         size_t middle = low + (high - low) / 2;
-        if (!weft__peek(&entry, (void *)(table + middle * sizeof(entry)), sizeof(entry)))
+        if (!weft__peek(&entry, weft__address(table + middle * sizeof(entry)), sizeof(entry)))
             return 0;
         if (header + (uintptr_t)(intptr_t)entry.begin > pc) {
             high = middle;
@@ -160,11 +160,11 @@ static uintptr_t look_up(uintptr_t header, uintptr_t pc)
 static bool read_record(uintptr_t address, unsigned char *room, struct bytes *ret)
 {
     uint32_t len;
-    if (!weft__peek(&len, (void *)address, sizeof(len)) || len < 4 || len >= 0xfffffff0)
+    if (!weft__peek(&len, weft__address(address), sizeof(len)) || len < 4 || len >= 0xfffffff0)
         return false;
     size_t size = len < WEFT__CFI_ROOM ? len : WEFT__CFI_ROOM;
     *ret = bytes_of(room, size, address + sizeof(len));
-    return weft__peek(room, (void *)(address + sizeof(len)), size);
+    return weft__peek(room, weft__address(address + sizeof(len)), size);
 }
 
 /* ---- What several functions have in common ---- */

@@ -5,11 +5,18 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /** Copy `size` bytes from `from`, whatever is there. False: not all of it can be read. Thread: any. */
 bool weft__peek(void *to, const void *from, size_t size);
 
 /** The same of a text: at most `size` - 1 characters and a NUL; "" where there is none. */
 void weft__peek_text(char *to, size_t size, const char *from);
+
+/** An address that was read as a number, to be peeked at. */
+static inline const void *weft__address(uint64_t address)
+{
+    return (const void *)(uintptr_t)address; /* NOLINT(performance-no-int-to-ptr): it was one */
+}
 
 #endif

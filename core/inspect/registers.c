@@ -93,7 +93,9 @@ PLAIN static void on_signal(int signum, siginfo_t *info, void *context)
                                                 memory_order_acquire, memory_order_relaxed)) {
         take_registers(&((ucontext_t *)context)->uc_mcontext);
         uint64_t sp = answer.regs.value[WEFT__SP];
-        struct iovec local = {answer.to, answer.size}, remote = {(void *)sp, answer.size};
+        void *from =
+            (void *)(uintptr_t)sp; /* NOLINT(performance-no-int-to-ptr): it is looked at only */
+        struct iovec local = {answer.to, answer.size}, remote = {from, answer.size};
         long copied = syscall(SYS_process_vm_readv, answer.pid, &local, 1L, &remote, 1L, 0L);
         answer.copied = copied > 0 ? (size_t)copied : 0;
         atomic_store_explicit(&answer.state, DONE, memory_order_release);

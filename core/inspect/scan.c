@@ -39,7 +39,7 @@ static bool is_code(const struct weft__scan *scan, uint64_t address)
 #if WEFT__UNWINDS
 static bool read_code(uint64_t address, void *to, size_t size)
 {
-    return weft__peek(to, (const void *)(uintptr_t)address, size);
+    return weft__peek(to, weft__address(address), size);
 }
 #endif
 

@@ -49,8 +49,7 @@ static void watch_forks(void)
 static size_t copy_stack(uint64_t from) WEFT_REQUIRES(mu)
 {
     size_t size = 0, chunk = CHUNK - from % CHUNK;
-    while (size + chunk <= ROOM &&
-           weft__peek(copy + size, (void *)(uintptr_t)(from + size), chunk)) {
+    while (size + chunk <= ROOM && weft__peek(copy + size, weft__address(from + size), chunk)) {
         size += chunk;
         chunk = CHUNK;
     }

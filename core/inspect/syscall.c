@@ -164,7 +164,7 @@ static void add_pollfds(struct line *line, uint64_t address, uint64_t count)
     struct pollfd fds[MOST_POLLED];
     uint64_t shown = count < MOST_POLLED ? count : MOST_POLLED;
     add(line, "[");
-    if (!weft__peek(fds, (const void *)(uintptr_t)address, shown * sizeof(fds[0])))
+    if (!weft__peek(fds, weft__address(address), shown * sizeof(fds[0])))
         shown = 0;
     for (uint64_t i = 0; i < shown; i++) {
         add(line, "%s", i ? "; " : "");
@@ -196,7 +196,7 @@ static void add_duration(struct line *line, weft_ns time)
 static bool add_timespec(struct line *line, uint64_t address, bool is_deadline)
 {
     struct timespec time;
-    if (!weft__peek(&time, (const void *)(uintptr_t)address, sizeof(time)))
+    if (!weft__peek(&time, weft__address(address), sizeof(time)))
         return false;
     add(line, "%s", is_deadline ? "until " : "");
     add_duration(line, (weft_ns)time.tv_sec * WEFT_S(1) + time.tv_nsec);
@@ -242,7 +242,7 @@ static void add_mutex(struct line *line, uint64_t address, int value)
         int owner;
     } mutex;
     char name[32];
-    if (value != 2 || !weft__peek(&mutex, (const void *)(uintptr_t)address, sizeof(mutex)) ||
+    if (value != 2 || !weft__peek(&mutex, weft__address(address), sizeof(mutex)) ||
         mutex.owner <= 0)
         return;
     weft__thread_name(mutex.owner, name, sizeof(name));
@@ -381,7 +381,7 @@ static const char *arguments_of(const char *name)
 static void add_path(struct line *line, uint64_t address)
 {
     char path[PATH_ROOM];
-    weft__peek_text(path, sizeof(path), (const char *)(uintptr_t)address);
+    weft__peek_text(path, sizeof(path), weft__address(address));
     add(line, "\"%s\"", path);
 }
 

@@ -39,21 +39,23 @@ static int read_file(pid_t tid, const char *name, char *to, size_t size)
     return (int)len;
 }
 
-/* "TID (name) S …": the name may hold anything, so its end is the last bracket. */
+/* "TID (name) S …": the name may hold anything, so its end is the last bracket. Ten numbers on are the clock
+ * ticks in the program and in the kernel. */
 static int read_stat(pid_t tid, struct weft__thread_state *ret)
 {
     char text[ROOM];
-    unsigned long user = 0, system = 0;
     int len = read_file(tid, "stat", text, sizeof(text));
     if (len < 0)
         return len;
-    const char *at = strrchr(text, ')');
-    if (!at ||
-        sscanf(at,
-               ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", /* NOLINT(cert-err34-c) */
-               &ret->state, &user, &system) != 3)
+    char *at = strrchr(text, ')');
+    if (!at || at[1] != ' ' || !at[2])
         return -EPROTO;
-    ret->ran = (weft_ns)(user + system) * WEFT_S(1) / sysconf(_SC_CLK_TCK);
+    ret->state = at[2];
+    at += 3;
+    for (int i = 0; i < 10; i++)
+        (void)strtoll(at, &at, 10);
+    long long user = strtoll(at, &at, 10), system = strtoll(at, &at, 10);
+    ret->ran = (user + system) * WEFT_S(1) / sysconf(_SC_CLK_TCK);
     return 0;
 }
 

@@ -24,7 +24,7 @@ bool weft__memory_word(const struct weft__memory *memory, uint64_t at, uint64_t 
     if (at % WORD)
         return false;
     if (offset >= memory->size || memory->size - offset < WORD)
-        return weft__peek(ret, (const void *)(uintptr_t)at, WORD);
+        return weft__peek(ret, weft__address(at), WORD);
     memcpy(ret, memory->copy + offset, WORD);
     return true;
 }
