@@ -3,7 +3,7 @@
  * Deadlocks, in debug mode: looked for when nothing is ready and the loop is about to sleep.
  *
  * A circle, in which each waits for the next with no limit of time, is certain: nobody in it goes on unless he is
- * cancelled, and tasks that await each other not even then. It is reported whatever else the loop is doing, once. Such a look costs about a microsecond for each task. So
+ * cancelled, and tasks that await each other not even then. It is reported whatever else the loop is doing, once. Such a look costs some microseconds for each task. So
  * a look that was without result is not repeated before 100 times as long has passed as it took; the loop is
  * woken then, if nothing else wakes it.
  *

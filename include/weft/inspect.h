@@ -39,7 +39,7 @@ struct weft_inspect_options {
  * that waits for in turn is in its "children". A scope that a task has open is in its "scopes". Times
  * that are left end in _ns. A member that has nothing to say is left out, or null.
  *
- * It costs about a microsecond for each task. Nothing of the loop is changed.
+ * It costs some microseconds for each task and each thing it waits for. Nothing of the loop is changed.
  *
  * Thread:    loop.
  * Ownership: *ret is the caller's, to be freed with free().
