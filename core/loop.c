@@ -240,6 +240,8 @@ int weft__loop_poll(weft_loop *loop, int flags)
     loop->polling = false;
     if (__builtin_expect(loop->is_guarded, 0) && loop->in_tick)
         weft__guard_on(loop);
+    if (weft__steps_are_probed_anew(loop->watched))
+        loop->watched ^= WEFT__WATCHED_FOR_PROBES;
     loop->polls++;
     loop->run_before_poll = weft__loop_callbacks(loop);
     loop->brought = loop->io - io;
@@ -507,6 +509,8 @@ void weft__loop_on_tick(evutil_socket_t fd, short what, void *arg)
     if (weft__loop_is_forked(loop))
         return;
     loop->tick_pending = false;
+    if (weft__steps_are_probed_anew(loop->watched))
+        loop->watched ^= WEFT__WATCHED_FOR_PROBES;
     loop->polled_at = monotonic_now();
     weft__load_begin(loop, loop->polled_at);
     weft__mailbox_awake(loop->mailbox);

@@ -1,22 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A step that somebody looks at: debug mode, which reports those that are slow, or a trace.
+ * A step that somebody looks at: debug mode, which reports those that are slow, a trace, or bpftrace by probes.
  *
  * Nobody does as a rule. So a step costs the one test of loop->watched, whoever there may be, and what
  * they need of it is called from here. Who looks may change within a step: it ends for those for whom it
  * began.
+ *
+ * Probes in each step would cost some twenty instructions, for what they keep the compiler from. So those of
+ * steps have semaphores: a loop looks when it polls whether anybody has attached.
  */
+#ifdef WEFT_HAVE_SDT
+#define _SDT_HAS_SEMAPHORES 1
+#endif
 #include "core/step.h"
 
 #include "core/debug.h"
+#include "core/inspect/probe.h"
 #include "core/inspect/trace.h"
 #include "core/loop.h"
 #include "core/task.h"
+
+/* In the section in which they are looked for; their names are by convention. */
+__attribute__((section(".probes"), used)) unsigned short weft_step_begin_semaphore;
+__attribute__((section(".probes"), used)) unsigned short weft_step_end_semaphore;
 
 weft_step weft__step_watched(weft_loop *loop, weft__coro *coro)
 {
     unsigned watched = loop->watched;
     struct weft__debug_clock clock = {0};
+    WEFT__PROBE3(step_begin, coro, coro->code->name, coro->frame.weft_state);
     if (watched & WEFT__WATCHED_FOR_TRACE)
         weft__trace_step(coro);
     if (watched & WEFT__WATCHED_FOR_SLOW)
@@ -29,6 +41,7 @@ weft_step weft__step_watched(weft_loop *loop, weft__coro *coro)
         weft__debug_step_ended(loop, &clock, coro);
     if (watched & WEFT__WATCHED_FOR_TRACE)
         weft__trace_step_end(coro, step);
+    WEFT__PROBE2(step_end, coro, step.weft_code);
     return step;
 }
 

@@ -192,15 +192,10 @@ bool weft__is_running(const weft__coro *coro)
 
 static inline weft_step enter(weft_loop *loop, weft__coro *coro)
 {
-    weft_step step;
     loop->current = coro;
-    WEFT__PROBE3(step_begin, coro, coro->code->name, coro->frame.weft_state);
     if (WEFT__HOOKED(loop->watched))
-        step = weft__step_watched(loop, coro);
-    else
-        step = coro->code->resume(weft__frame_of(coro));
-    WEFT__PROBE2(step_end, coro, step.weft_code);
-    return step;
+        return weft__step_watched(loop, coro);
+    return coro->code->resume(weft__frame_of(coro));
 }
 
 /* The step was not the last one. */

@@ -223,6 +223,18 @@ Test(trace, a_loop_is_not_looked_at_any_more_when_it_is_over)
     end();
 }
 
+/* The kernel counts them up when somebody attaches. */
+Test(trace, a_loop_passes_the_probes_of_steps_once_somebody_looks_at_them)
+{
+    weft_step_end_semaphore = 1;
+    cr_assert_eq(weft_test_run(weft_spawn(naps)), 0);
+    cr_assert_eq(test_loop->watched, WEFT__WATCHED_FOR_PROBES);
+    weft_step_end_semaphore = 0;
+    cr_assert_eq(weft_test_run(weft_spawn(naps)), 0);
+    cr_assert_eq(test_loop->watched, 0);
+    end();
+}
+
 Test(trace, callbacks_and_counts_are_recorded)
 {
     cr_assert_eq(weft_trace_start(NULL), 0);

@@ -15,6 +15,8 @@
  *     weft:wakeup       descriptor by which a loop is woken
  *     weft:blocked      thread, for how many ms, who
  *
+ * Those of steps have semaphores: a loop passes them once it has polled and found that somebody has attached.
+ *
  * Arguments are what is at hand: nothing is computed for them. They are not evaluated where there are no probes.
  */
 #ifndef WEFT_CORE_INSPECT_PROBE_H
