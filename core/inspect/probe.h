@@ -3,7 +3,7 @@
  * Probes (USDT): places at which bpftrace, perf or gdb may look at a program that runs, without having been
  * built for it. Each is an instruction that does nothing, and a note in the file that says where it is and
  * where its arguments are; `readelf -n` shows them. Without <sys/sdt.h> (Debian: systemtap-sdt-dev) there are
- * none.
+ * none, nor with clang, whose -Wpedantic refuses that header's macros.
  *
  *     weft:task_spawn   task, name, "file:line", its id
  *     weft:step_begin   coroutine, name, line of the await from which it goes on (0: its beginning)
