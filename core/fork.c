@@ -19,6 +19,7 @@
 #include <errno.h>
 
 #include "core/inspect/inspect.h"
+#include "core/inspect/watchdog.h"
 #include "core/loop.h"
 #include "core/signal.h"
 #include "core/sync.h"
@@ -39,6 +40,8 @@ int weft_after_fork_child(weft_loop *loop)
     int status = loop ? may_go_on(loop) : -EINVAL;
     if (status == 0)
         status = weft__loop_reopen(loop);
+    if (status == 0)
+        status = weft__watchdog_after_fork(loop);
     if (status < 0)
         return status;
     loop->generation = weft__generation;

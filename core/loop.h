@@ -25,6 +25,7 @@
 
 struct weft__coro;
 struct weft__first_step;
+struct weft__lookout;
 struct weft__origin;
 struct weft__plain;
 
@@ -179,6 +180,7 @@ struct weft_loop {
     struct weft__source source;    /* for who looks at it from outside */
     pid_t tid;                     /* [const] of its thread; another one in a forked child */
     bool wants_control;            /* [const] the option, or the environment */
+    struct weft__lookout *lookout; /* [const] once it is listed; NULL: there is no watchdog */
 };
 
 /** True for a future of another loop than this thread's (or of one that was freed). */

@@ -15,6 +15,7 @@
 #include "core/inspect/control.h"
 #include "core/inspect/inspect.h"
 #include "core/inspect/trace.h"
+#include "core/inspect/watchdog.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/nested.h"
@@ -89,6 +90,7 @@ static void free_enomem(weft_future *enomem)
 /* What weft_loop_new() set up, in any state of completeness. */
 static void destroy(weft_loop *loop)
 {
+    weft__watchdog_close(loop);
     weft__guard_close(loop);
     free_event(&loop->tick_event);
     free_event(&loop->timer_event);
@@ -188,7 +190,9 @@ static bool set_up(weft_loop *loop, const struct weft_loop_options *options)
     if (loop->attached && !(loop->tick_event = evtimer_new(loop->base, weft__loop_on_tick, loop)))
         return false;
     loop->enomem = weft__future_permanent(loop, -ENOMEM);
-    return loop->enomem;
+    int status = loop->enomem ? weft__watchdog_open(loop, options) : -ENOMEM;
+    errno = -status;
+    return status == 0;
 }
 
 static weft_loop *make(const struct weft_loop_options *options, struct event_base *base)

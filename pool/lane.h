@@ -75,6 +75,7 @@ struct weft_lane {
     unsigned weight, reserved; /* [mu] */
     weft__count max_queued;    /* [mu] */
     _Atomic weft_ns max_wait;  /* [atomic] written under the lock; relaxed. 0: none */
+    weft_ns slow_job;          /* [mu] what runs for longer is reported; 0: nothing is */
 
     struct weft__line line;            /* [mu] */
     struct weft__line behind;          /* [mu] */

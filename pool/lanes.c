@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/inspect/watchdog.h"
 #include "core/memory.h"
 #include "pool/client.h"
 #include "pool/express.h"
@@ -43,7 +44,7 @@ int weft__lane_complete_options(const struct weft_lane_options *options,
     if (!ret->weight)
         ret->weight = WEFT__USUAL_WEIGHT;
     bool valid = ret->on_full >= WEFT_FULL_REJECT && ret->on_full <= WEFT_FULL_DROP_OLDEST &&
-                 ret->weight <= MOST_WEIGHT && ret->max_wait >= 0 &&
+                 ret->weight <= MOST_WEIGHT && ret->max_wait >= 0 && ret->slow_job >= 0 &&
                  (!ret->max_running || ret->reserved <= ret->max_running);
     return valid ? 0 : -EINVAL;
 }
@@ -74,6 +75,9 @@ static void set_options(weft_lane *lane, const struct weft_lane_options *options
     lane->reserved = options->reserved;
     lane->limited = options->max_running || options->reserved;
     lane->max_wait = options->max_wait;
+    lane->slow_job = options->slow_job;
+    if (options->slow_job)
+        weft__watchdog_looks_at_jobs();
 }
 
 /* ---- The list ---- */
@@ -399,6 +403,7 @@ void weft_lane_get_options(weft_lane *lane, struct weft_lane_options *ret)
         .weight = lane->weight,
         .reserved = lane->reserved,
         .max_wait = lane->max_wait,
+        .slow_job = lane->slow_job,
     };
     weft__mutex_unlock(&lane->pool->mu);
 }

@@ -52,6 +52,7 @@ static void describe_locked(const struct weft__worker *worker, const struct weft
         .what = &job->future,
         .loop_id = job->future.loop_id,
         .runs_for = weft__pool_now() - started_at,
+        .slow_after = job->lane->slow_job,
         .is_abandoned = is_abandoned(job),
         .told = weft__control_describe(job->control),
     };

@@ -148,6 +148,7 @@ struct stage {
     X(Z, weft_loop_pool, weft_loop_pool(s->loop))                                       \
     X(S, weft_loop_run, weft_loop_run(s->loop))                                         \
     X(S, weft_loop_run_until, weft_loop_run_until(s->loop, s->future))                  \
+    X(V, weft_loop_set_block_handler, weft_loop_set_block_handler(s->loop, NULL, NULL)) \
     X(V, weft_loop_set_error_handler, weft_loop_set_error_handler(s->loop, NULL, NULL)) \
     X(S, weft_loop_set_pool, weft_loop_set_pool(s->loop, NULL))                         \
     X(S, weft_loop_shutdown, weft_loop_shutdown(s->loop, NULL, NULL))                   \

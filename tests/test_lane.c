@@ -151,6 +151,7 @@ Test(lane, refuses_options_that_cannot_be)
     must_refuse(pool, &(struct weft_lane_options){.name = "dns"}, EEXIST);
     must_refuse(pool, &(struct weft_lane_options){.name = "a", .weight = 10001}, EINVAL);
     must_refuse(pool, &(struct weft_lane_options){.name = "a", .max_wait = -1}, EINVAL);
+    must_refuse(pool, &(struct weft_lane_options){.name = "a", .slow_job = -1}, EINVAL);
     must_refuse(pool, &(struct weft_lane_options){.name = "a", .on_full = (enum weft_on_full)9},
                 EINVAL);
     must_refuse(pool, &(struct weft_lane_options){.name = "a", .reserved = 2, .max_running = 1},
@@ -177,11 +178,13 @@ Test(lane, is_changed_as_a_whole_or_not_at_all)
     cr_assert_eq(options.weight, 7);
     cr_assert_eq(options.max_running, 3);
     options.max_wait = WEFT_S(1);
+    options.slow_job = WEFT_S(2);
     options.on_full = WEFT_FULL_WAIT;
     cr_assert_eq(weft_lane_configure(lane, &options), 0);
     weft_lane_get_options(lane, &options);
     cr_assert_eq(options.weight, 7);
     cr_assert_eq(options.max_wait, WEFT_S(1));
+    cr_assert_eq(options.slow_job, WEFT_S(2));
     cr_assert_eq(options.on_full, WEFT_FULL_WAIT);
     cr_assert_eq(options.max_queued, 65536);
     weft_lane_unref(lane);

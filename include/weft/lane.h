@@ -57,6 +57,8 @@ struct weft_lane_options {
     unsigned reserved;         /* of the pool's threads, how many only its jobs may use; some must
                                   be left for everybody, and max_running is not below it */
     weft_ns max_wait; /* a job that is not started by then fails, -ETIMEDOUT; 0: no limit */
+    weft_ns slow_job; /* one that runs for longer is reported while it runs, if there is a watchdog
+                         (<weft/watchdog.h>); 0: none is */
 };
 
 /**

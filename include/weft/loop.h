@@ -42,6 +42,9 @@ struct weft_loop_options {
                           before sleeping; 0: about two wakes of a thread, as measured on this machine,
                           at most 50 us; negative: not at all. See weft_loop_stats */
     enum weft_control control; /* a control socket, for the command `weft`: see <weft/control.h> */
+    weft_ns watchdog;          /* what holds the loop up for longer is reported while it does, see
+                         <weft/watchdog.h>; 0: as the environment says, WEFT_WATCHDOG=ms, or in debug
+                         mode `slow_step`, else not at all; negative: not at all */
 };
 
 /** A failure that nobody observed, or something else that must not pass in silence. */
@@ -70,7 +73,8 @@ typedef void weft_error_fn(weft_loop *loop, const struct weft_error_report *repo
  *
  * Thread:    the one that will run it.
  * Ownership: the caller's, until weft_loop_free(). `options` may be NULL and is copied.
- * Errors:    NULL and errno: EEXIST (the thread has a loop), EINVAL, ENOMEM, EMFILE, ENFILE.
+ * Errors:    NULL and errno: EEXIST (the thread has a loop), EINVAL, ENOMEM, EMFILE, ENFILE; with
+ *            `watchdog` also EAGAIN (there is no thread for it), EPERM (it may not look at memory).
  * Since:     0.1
  */
 WEFT_PUBLIC weft_loop *weft_loop_new(const struct weft_loop_options *options);

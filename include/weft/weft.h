@@ -47,5 +47,6 @@
 #include <weft/version.h>
 #include <weft/wait.h>
 #include <weft/watch.h>
+#include <weft/watchdog.h>
 
 #endif

@@ -1,0 +1,628 @@
+/* SPDX-License-Identifier: MIT */
+/* The watchdog: what it says of a loop that is held up, while it is. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <weft/testing.h>
+#include <weft/weft.h>
+
+#include "core/inspect/blocked.h"
+#include "core/inspect/lookout.h"
+#include "core/loop.h"
+#include "tests/support/blocked.h"
+#include "tests/support/heap.h"
+#include "tests/support/loop.h"
+#include "tests/support/sanitizer.h"
+
+#define LIMIT WEFT_MS(20)
+
+static struct listener heard;
+
+static void begin(void)
+{
+    watch_the_loop(LIMIT);
+    listen_to_it(&heard);
+}
+
+static void end(void)
+{
+    stop_listening(&heard);
+    weft_test_loop_end();
+}
+
+TestSuite(watchdog, .init = weft_test_loop_begin, .timeout = 60);
+
+/* The n-th report. */
+static const struct told *told(int n)
+{
+    cr_assert_lt(n, atomic_load(&heard.total));
+    return heard.told[n];
+}
+
+#define ASSERT_SAYS(text, what) \
+    cr_assert_not_null(strstr((text), (what)), "\"%s\" is not in:\n%s", (what), (text))
+
+/* ---- Steps ---- */
+
+struct hangs {
+    WEFT_FRAME;
+    int reports;
+};
+
+static int await_line;
+static bool was_cut_short;
+
+static WEFT_ASYNC(hangs)
+{
+    WEFT_BEGIN;
+    await_line = __LINE__ + 1;
+    WEFT_AWAIT(weft_sleep(1));
+    for (int i = 0; i < self->reports; i++)
+        was_cut_short |= !block_until_told(&heard);
+    WEFT_END;
+}
+
+Test(watchdog, names_task_places_duration_and_system_call_while_the_step_is_blocked)
+{
+    begin();
+    char spawned_at[300], awaited_at[64], syscall[64];
+    weft_future *task = weft_spawn(hangs, .reports = 1);
+    cr_assert_eq(weft_task_set_name(task, "the slow one"), 0);
+    snprintf(spawned_at, sizeof(spawned_at), ", spawned at %s,", weft_task_spawned_at(task));
+    uint64_t id = weft_task_id(task);
+    cr_assert_eq(weft_test_run(task), 0);
+    cr_assert_not(was_cut_short);
+    const struct told *found = told(0);
+    snprintf(awaited_at, sizeof(awaited_at), "test_watchdog.c:%d", await_line);
+    snprintf(syscall, sizeof(syscall), "read(fd %d: ", heard.pipe[0]);
+    ASSERT_SAYS(found->text, "\"the slow one\", spawned at ");
+    ASSERT_SAYS(found->text, spawned_at);
+    ASSERT_SAYS(found->text, ", in hangs(), last await at ");
+    ASSERT_SAYS(found->text, awaited_at);
+    ASSERT_SAYS(found->text, syscall);
+    ASSERT_SAYS(found->text, " block_until_told at ");
+    ASSERT_SAYS(found->text, " weft__body_hangs at ");
+    cr_assert_eq(found->report.kind, WEFT_BLOCKED_LOOP);
+    cr_assert_eq(found->report.stage, WEFT_BLOCKED_FOUND);
+    cr_assert_eq(found->report.task_id, id);
+    cr_assert_eq(found->report.tid, gettid());
+    cr_assert_eq(found->report.loop_id, test_loop->id);
+    cr_assert_geq(found->report.lasts, LIMIT);
+    cr_assert_eq(found->report.lasts,
+                 found->report.on_cpu + found->report.runnable + found->report.waiting);
+    cr_assert_gt(found->report.waiting, found->report.on_cpu);
+    end();
+}
+
+Test(watchdog, tells_again_when_the_time_has_doubled_and_once_when_it_is_over)
+{
+    begin();
+    cr_assert_eq(weft_test_run(weft_spawn(hangs, .reports = 3)), 0);
+    sem_wait(&heard.over);
+    cr_assert_eq(told(0)->report.stage, WEFT_BLOCKED_FOUND);
+    cr_assert_eq(told(1)->report.stage, WEFT_BLOCKED_STILL);
+    cr_assert_eq(told(2)->report.stage, WEFT_BLOCKED_STILL);
+    cr_assert_eq(told(3)->report.stage, WEFT_BLOCKED_OVER);
+    for (int i = 1; i < 4; i++) {
+        cr_assert_eq(told(i)->report.serial, told(0)->report.serial);
+        cr_assert_geq(told(i)->report.lasts, told(i - 1)->report.lasts);
+    }
+    cr_assert_geq(told(2)->report.lasts, 4 * LIMIT);
+    ASSERT_SAYS(told(0)->text, " is blocked, for ");
+    ASSERT_SAYS(told(1)->text, " is still blocked, for ");
+    ASSERT_SAYS(told(3)->text, " goes on, after ");
+    ASSERT_SAYS(told(3)->text, "\"hangs\"");
+    end();
+}
+
+struct computes {
+    WEFT_FRAME;
+};
+
+static __attribute__((noinline)) void count_sheep(void)
+{
+    compute_until_told(&heard);
+    await_line = 0; /* no tail call: this function stays on the stack */
+}
+
+static WEFT_ASYNC(computes)
+{
+    WEFT_BEGIN;
+    count_sheep();
+    WEFT_END;
+}
+
+Test(watchdog, a_step_that_computes_is_in_no_system_call_and_has_been_on_a_cpu)
+{
+    begin();
+    cr_assert_eq(weft_test_run(weft_spawn(computes)), 0);
+    cr_assert_null(strstr(told(0)->text, "; now in"), "%s", told(0)->text);
+    ASSERT_SAYS(told(0)->text, ", no await yet");
+    ASSERT_SAYS(told(0)->json, "\"syscall\":null");
+    ASSERT_SAYS(told(0)->text, " count_sheep at ");
+    ASSERT_SAYS(told(0)->text, "test_watchdog.c:");
+    cr_assert_gt(told(0)->report.on_cpu, 0);
+    end();
+}
+
+struct calls {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(calls)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_call(hangs, .reports = 1));
+    WEFT_AWAIT(weft_call(computes));
+    WEFT_END;
+}
+
+Test(watchdog, names_the_innermost_call_and_the_task_whose_it_is)
+{
+    begin();
+    cr_assert_eq(weft_test_run(weft_spawn(calls)), 0);
+    ASSERT_SAYS(told(0)->text, "\"calls\", spawned at ");
+    ASSERT_SAYS(told(0)->text, ", in hangs(), last await at ");
+    const struct told *last = told(atomic_load(&heard.total) - 1);
+    ASSERT_SAYS(last->text, "\"calls\", spawned at ");
+    ASSERT_SAYS(last->text, ", in computes(), no await yet");
+    end();
+}
+
+struct ends_slowly {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(ends_slowly)
+{
+    WEFT_BEGIN;
+    WEFT_FINALLY;
+    WEFT_AWAIT(weft_sleep(1));
+    was_cut_short |= !block_until_told(&heard);
+    WEFT_END;
+}
+
+static void hang(void *arg)
+{
+    (void)arg;
+    was_cut_short |= !block_until_told(&heard);
+}
+
+Test(watchdog, a_callback_is_reported_as_such)
+{
+    begin();
+    cr_assert_eq(weft_test_run(weft_call_soon(hang, NULL)), 0);
+    ASSERT_SAYS(told(0)->text, ": a callback\n");
+    cr_assert_eq(weft_test_run(weft_spawn(ends_slowly)), 0);
+    ASSERT_SAYS(told(atomic_load(&heard.total) - 1)->text, "\"ends_slowly\"");
+    end();
+}
+
+static void on_event(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    hang(arg);
+    weft_loop_stop(test_loop);
+}
+
+Test(watchdog, an_event_of_the_programs_own_is_reported)
+{
+    begin();
+    struct event *event = evtimer_new(weft_loop_base(test_loop), on_event, NULL);
+    event_add(event, &(struct timeval){0, 0});
+    cr_assert_eq(weft_loop_run(test_loop), 0);
+    ASSERT_SAYS(told(0)->text, ": an event callback\n");
+    event_free(event);
+    end();
+}
+
+static void hang_in_report(weft_loop *loop, const struct weft_error_report *report, void *arg)
+{
+    (void)loop;
+    (void)report;
+    hang(arg);
+}
+
+struct fails {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(fails)
+{
+    WEFT_BEGIN;
+    WEFT_FAIL(-EIO, "for nobody");
+    WEFT_END;
+}
+
+Test(watchdog, the_error_handler_is_reported)
+{
+    begin();
+    weft_loop_set_error_handler(test_loop, hang_in_report, NULL);
+    weft_unref(weft_spawn(fails));
+    cr_assert_eq(weft_test_run(weft_sleep(1)), 0);
+    ASSERT_SAYS(told(0)->text, ": an error handler");
+    end();
+}
+
+/* Each of its system calls is reported on, or a while after that another one. */
+struct naps {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(naps)
+{
+    WEFT_BEGIN;
+    struct timespec nap = {0, WEFT_MS(5)}, left;
+    while (atomic_load(&heard.total) < 3)
+        WEFT_ALLOW_BLOCKING("the watchdog is to see it") {
+            was_cut_short |= nanosleep(&nap, &left) != 0; /* on purpose */
+        }
+    WEFT_END;
+}
+
+Test(watchdog, sleeps_of_the_program_are_not_cut_short)
+{
+    begin();
+    cr_assert_eq(weft_test_run(weft_spawn(naps)), 0);
+    cr_assert_not(was_cut_short);
+    end();
+}
+
+/* ---- What is no block ---- */
+
+static void *stop_later(void *arg)
+{
+    wait_for_rounds(20);
+    cr_assert_eq(weft_post(test_loop, (weft_call_fn *)(void (*)(void))weft_loop_stop, test_loop),
+                 0);
+    return arg;
+}
+
+Test(watchdog, a_loop_that_sleeps_is_not_reported)
+{
+    begin();
+    pthread_t thread;
+    pthread_create(&thread, NULL, stop_later, NULL);
+    cr_assert_eq(weft_loop_run(test_loop), 0);
+    pthread_join(thread, NULL);
+    cr_assert_eq(blocks_reported(), 0);
+    end();
+}
+
+struct yields {
+    WEFT_FRAME;
+    uint64_t from;
+};
+
+static uint64_t rounds(void)
+{
+    struct weft_watchdog_stats stats;
+    weft_watchdog_get_stats(&stats);
+    return stats.rounds;
+}
+
+static WEFT_ASYNC(yields)
+{
+    WEFT_BEGIN;
+    self->from = rounds();
+    while (rounds() < self->from + 20)
+        WEFT_YIELD;
+    WEFT_END;
+}
+
+Test(watchdog, a_loop_that_is_busy_with_many_steps_is_not_reported)
+{
+    begin();
+    cr_assert_eq(weft_test_run(weft_spawn(yields)), 0);
+    cr_assert_eq(blocks_reported(), 0);
+    end();
+}
+
+Test(watchdog, what_the_program_does_outside_of_the_loop_is_its_own_business)
+{
+    begin();
+    wait_for_rounds(20);
+    cr_assert_eq(blocks_reported(), 0);
+    end();
+}
+
+/* ---- On a host's base ---- */
+
+static void host_works(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    wait_for_rounds(20);
+    event_base_loopbreak(arg);
+}
+
+Test(watchdog, of_an_attached_loop_only_its_ticks_are_looked_at)
+{
+    struct event_base *base = event_base_new();
+    weft_loop_free(test_loop);
+    setenv("WEFT_WATCHDOG", "20", 1);
+    test_loop = weft_loop_attach(base);
+    unsetenv("WEFT_WATCHDOG");
+    listen_to_it(&heard);
+    struct event *event = evtimer_new(base, host_works, base);
+    event_add(event, &(struct timeval){0, 0});
+    event_base_dispatch(base);
+    cr_assert_eq(blocks_reported(), 0);
+    cr_assert_eq(weft_test_run(weft_spawn(hangs, .reports = 1)), 0);
+    ASSERT_SAYS(told(0)->text, "\"hangs\"");
+    event_free(event);
+    stop_listening(&heard);
+    weft_loop_free(test_loop);
+    test_loop = NULL;
+    event_base_free(base);
+    weft_test_loop_end();
+}
+
+/* ---- How it is switched on ---- */
+
+static weft_ns limit_with(const char *debug, const char *ms,
+                          const struct weft_loop_options *options)
+{
+    weft_loop_free(test_loop);
+    setenv("WEFT_DEBUG", debug, 1);
+    setenv("WEFT_WATCHDOG", ms, 1);
+    test_loop = weft_loop_new(options);
+    unsetenv("WEFT_DEBUG");
+    unsetenv("WEFT_WATCHDOG");
+    cr_assert_not_null(test_loop);
+    return test_loop->lookout ? test_loop->lookout->limit : 0;
+}
+
+Test(watchdog, is_switched_on_by_option_environment_or_debug_mode)
+{
+    struct weft_loop_options none = {0}, never = {.watchdog = -1}, own = {.watchdog = WEFT_MS(7)},
+                             debug = {.debug = true, .slow_step = WEFT_MS(300)};
+    cr_assert_eq(limit_with("", "", NULL), 0);
+    cr_assert_eq(limit_with("", "", &none), 0);
+    cr_assert_eq(limit_with("", "", &own), WEFT_MS(7));
+    cr_assert_eq(limit_with("", "50", &none), WEFT_MS(50));
+    cr_assert_eq(limit_with("", "50", &own), WEFT_MS(7));
+    cr_assert_eq(limit_with("1", "50", &never), 0);
+    cr_assert_eq(limit_with("1", "", NULL), WEFT_MS(100));
+    cr_assert_eq(limit_with("1", "0", NULL), 0);
+    cr_assert_eq(limit_with("", "", &debug), WEFT_MS(300));
+    cr_assert_eq(limit_with("", "ten", &none),
+                 WEFT_MS(100)); /* and says so: test_watchdog_process.c */
+    cr_assert_eq(limit_with("", "-5", &none), WEFT_MS(100));
+    cr_assert_eq(limit_with("", "99999999999999999999", &none), WEFT_MS(100));
+    weft_test_loop_end();
+}
+
+Test(watchdog, without_memory_or_a_thread_there_is_no_loop)
+{
+    struct weft_loop_options options = {.watchdog = LIMIT};
+    weft_loop_free(test_loop);
+    for (size_t n = 1;; n++) {
+        weft_test_heap_fail_at(n);
+        test_loop = weft_loop_new(&options);
+        weft_test_heap_fail_at(0);
+        if (test_loop)
+            break;
+        cr_assert_eq(errno, ENOMEM);
+    }
+    weft_loop_free(test_loop);
+    cr_assert_eq(weft_testing_fail_call("pthread_create", 1, EAGAIN), 0);
+    cr_assert_null(weft_loop_new(&options));
+    cr_assert_eq(errno, EAGAIN);
+    setenv("WEFT_WATCHDOG", "20", 1); /* then the program goes on without */
+    cr_assert_eq(weft_testing_fail_call("pthread_create", 1, EAGAIN), 0);
+    test_loop = weft_loop_new(NULL);
+    cr_assert_not_null(test_loop);
+    cr_assert_null(test_loop->lookout);
+    weft_loop_set_block_handler(test_loop, NULL, NULL);
+    unsetenv("WEFT_WATCHDOG");
+    weft_test_loop_end();
+}
+
+static void *make_and_free(void *arg)
+{
+    struct weft_loop_options options = {.watchdog = WEFT_MS(1)};
+    for (int i = 0; i < 100; i++) {
+        weft_loop *loop = weft_loop_new(&options);
+        cr_assert_not_null(loop);
+        cr_assert_eq(weft_loop_run_until(loop, weft_sleep(1)), 0);
+        weft_loop_free(loop);
+    }
+    return arg;
+}
+
+Test(watchdog, comes_with_the_first_loop_and_goes_with_the_last)
+{
+    pthread_t threads[3];
+    struct weft_watchdog_stats stats;
+    for (int i = 0; i < 3; i++)
+        pthread_create(&threads[i], NULL, make_and_free, NULL);
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    weft_watchdog_get_stats(&stats);
+    cr_assert_eq(stats.rounds, 0);
+    weft_test_loop_end();
+}
+
+/* ---- Many reports ---- */
+
+static uint64_t left_out(void)
+{
+    struct weft_watchdog_stats stats;
+    weft_watchdog_get_stats(&stats);
+    return stats.left_out;
+}
+
+static void wait_for_one_more(void)
+{
+    int before = atomic_load(&heard.count[WEFT_BLOCKED_FOUND]);
+    while (atomic_load(&heard.count[WEFT_BLOCKED_FOUND]) == before && left_out() == 0)
+        ;
+}
+
+struct hangs_often {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(hangs_often)
+{
+    WEFT_BEGIN;
+    while (left_out() == 0) {
+        wait_for_one_more();
+        WEFT_YIELD;
+    }
+    WEFT_END;
+}
+
+Test(watchdog, too_many_reports_are_left_out_and_counted)
+{
+    begin();
+    struct weft_watchdog_stats stats;
+    cr_assert_eq(weft_test_run(weft_spawn(hangs_often)), 0);
+    weft_watchdog_get_stats(&stats);
+    cr_assert_geq(stats.blocks, 8);
+    cr_assert_eq(stats.left_out, 1);
+    cr_assert_eq(atomic_load(&heard.count[WEFT_BLOCKED_FOUND]), (int)stats.blocks);
+    end();
+}
+
+Test(watchdog, the_last_reports_are_kept_one_for_each_block)
+{
+    begin();
+    struct weft__text kept = {0};
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(weft_test_run(weft_spawn(hangs, .reports = 2)), 0);
+        sem_wait(&heard.over);
+    }
+    wait_for_rounds(1); /* it is kept when it has been told */
+    weft__blocked_write(&kept);
+    const char *second = strstr(kept.data, "\"serial\":2,"),
+               *first = strstr(kept.data, "\"serial\":1,");
+    cr_assert(second && first && second < first, "%s", kept.data);
+    cr_assert_null(strstr(second + 1, "\"serial\":2,"));
+    cr_assert_null(strstr(first + 1, "\"serial\":1,"));
+    cr_assert_null(strstr(kept.data, "\"stage\":\"found\""));
+    weft__text_fini(&kept);
+    end();
+}
+
+/* ---- Handlers ---- */
+
+struct stuck_handler {
+    sem_t is_called, may_return;
+    atomic_bool has_returned;
+};
+
+static void stay_in_handler(const struct weft_blocked_report *report, void *arg)
+{
+    struct stuck_handler *handler = arg;
+    if (report->stage != WEFT_BLOCKED_FOUND)
+        return;
+    sem_post(&handler->is_called);
+    sem_wait(&handler->may_return);
+    atomic_store(&handler->has_returned, true);
+}
+
+static void *let_return(void *arg)
+{
+    struct stuck_handler *handler = arg;
+    for (int i = 0; i < 1000; i++)
+        sched_yield();
+    sem_post(&handler->may_return);
+    return NULL;
+}
+
+static void wait_for_handler(void *arg)
+{
+    struct stuck_handler *handler = arg;
+    WEFT_ALLOW_BLOCKING("the watchdog is to see it") {
+        sem_wait(&handler->is_called);
+    }
+}
+
+Test(watchdog, a_handler_is_not_called_any_more_once_it_was_replaced)
+{
+    begin();
+    struct stuck_handler handler = {0};
+    pthread_t thread;
+    sem_init(&handler.is_called, 0, 0);
+    sem_init(&handler.may_return, 0, 0);
+    weft_loop_set_block_handler(test_loop, stay_in_handler, &handler);
+    cr_assert_eq(weft_test_run(weft_call_soon(wait_for_handler, &handler)), 0);
+    pthread_create(&thread, NULL, let_return, &handler);
+    weft_loop_set_block_handler(test_loop, NULL, NULL);
+    cr_assert(atomic_load(&handler.has_returned));
+    pthread_join(thread, NULL);
+    end();
+}
+
+/* ---- Writing a report ---- */
+
+static struct weft_blocked_report some_report(void)
+{
+    static const struct weft_blocked_frame frames[] = {
+        {.function = "inner", .file = "a.c", .module = "/bin/a", .line = 3, .is_inlined = true},
+        {.function = "", .file = "", .module = "/bin/a", .offset = 0x123}};
+    return (struct weft_blocked_report){.what = "step",
+                                        .task = "say \"hi\"",
+                                        .function = "greet",
+                                        .lasts = WEFT_S(90),
+                                        .frames = frames,
+                                        .frame_count = 2,
+                                        .left_out = 4};
+}
+
+Test(watchdog, a_report_is_written_as_snprintf_would)
+{
+    char text[1024], json[1024], cut[8] = "";
+    struct weft_blocked_report report = some_report();
+    int len = weft_blocked_write(&report, WEFT_BLOCKED_TEXT, text, sizeof(text));
+    cr_assert_eq(len, (int)strlen(text));
+    cr_assert_eq(weft_blocked_write(&report, WEFT_BLOCKED_TEXT, NULL, 0), len);
+    cr_assert_eq(weft_blocked_write(&report, WEFT_BLOCKED_TEXT, cut, sizeof(cut)), len);
+    cr_assert_str_eq(cut, "weft: l");
+    ASSERT_SAYS(text, " is blocked, for 90.0 s: task 0 \"say \"hi\"\", in greet(), no await yet\n");
+    ASSERT_SAYS(text, "weft:   #0  inner at a.c:3 (inlined)\nweft:   #1  /bin/a+0x123\n");
+    ASSERT_SAYS(text, "(4 more since the last report were left out)\n");
+    cr_assert_gt(weft_blocked_write(&report, WEFT_BLOCKED_JSON, json, sizeof(json)), 0);
+    ASSERT_SAYS(json, "\"task\":\"say \\\"hi\\\"\",");
+    ASSERT_SAYS(json,
+                "{\"function\":\"inner\",\"at\":\"a.c:3\",\"module\":\"/bin/a\",\"offset\":0,");
+    weft_test_loop_end();
+}
+
+Test(watchdog, what_is_no_report_is_not_written)
+{
+    char text[64];
+    struct weft_blocked_report report = some_report(), empty = {0}, strange = some_report();
+    strange.stage = (enum weft_blocked_stage)7;
+    cr_assert_eq(weft_blocked_write(NULL, WEFT_BLOCKED_TEXT, text, sizeof(text)), -EINVAL);
+    cr_assert_eq(weft_blocked_write(&empty, WEFT_BLOCKED_TEXT, text, sizeof(text)), -EINVAL);
+    cr_assert_eq(weft_blocked_write(&strange, WEFT_BLOCKED_TEXT, text, sizeof(text)), -EINVAL);
+    cr_assert_eq(weft_blocked_write(&report, WEFT_BLOCKED_TEXT, NULL, 8), -EINVAL);
+    cr_assert_eq(weft_blocked_write(&report, (enum weft_blocked_format)5, text, sizeof(text)),
+                 -EINVAL);
+    weft_test_loop_end();
+}
+
+Test(watchdog, writing_a_report_without_memory_fails)
+{
+    struct weft_blocked_report report = some_report();
+    for (size_t n = 1;; n++) {
+        weft_test_heap_fail_at(n);
+        int status = weft_blocked_write(&report, WEFT_BLOCKED_JSON, NULL, 0);
+        bool failed = weft_test_heap_failed();
+        weft_test_heap_fail_at(0);
+        if (!failed)
+            break;
+        cr_assert_eq(status, -ENOMEM);
+    }
+    weft_test_loop_end();
+}
