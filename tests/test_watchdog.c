@@ -87,7 +87,7 @@ Test(watchdog, names_task_places_duration_and_system_call_while_the_step_is_bloc
     ASSERT_SAYS(found->text, awaited_at);
     ASSERT_SAYS(found->text, syscall);
     ASSERT_SAYS(found->text, " block_until_told at ");
-    ASSERT_SAYS(found->text, " weft__body_hangs at ");
+    ASSERT_SAYS(found->text, " hangs at ");
     cr_assert_eq(found->report.kind, WEFT_BLOCKED_LOOP);
     cr_assert_eq(found->report.stage, WEFT_BLOCKED_FOUND);
     cr_assert_eq(found->report.task_id, id);

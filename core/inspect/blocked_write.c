@@ -8,6 +8,13 @@
 
 #include "core/inspect/blocked.h"
 
+#define BODY "weft__body_" /* of the function that is a coroutine's body */
+
+static bool begins_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
 /* ---- Text ---- */
 
 static double in_ms(weft_ns time)
@@ -82,8 +89,9 @@ static void add_times(struct weft__text *to, const struct weft_blocked_report *r
 static void add_frame(struct weft__text *to, size_t number, const struct weft_blocked_frame *frame)
 {
     weft__text_add(to, "weft:   #%-2zu ", number);
+    size_t prefix = begins_with(frame->function, BODY) ? strlen(BODY) : 0;
     if (frame->function[0])
-        weft__text_add(to, "%s", frame->function);
+        weft__text_add(to, "%s", frame->function + prefix);
     else
         weft__text_add(to, "%s+0x%" PRIxPTR, frame->module[0] ? frame->module : "?", frame->offset);
     if (frame->file[0])
@@ -97,16 +105,26 @@ static void add_frame(struct weft__text *to, size_t number, const struct weft_bl
 static size_t frames_worth_telling(const struct weft_blocked_report *report)
 {
     size_t count = 0;
-    while (count < report->frame_count && strcmp(report->frames[count].function, "run_ready") != 0)
+    while (count < report->frame_count &&
+           !begins_with(report->frames[count].function, "run_items") &&
+           !begins_with(report->frames[count].function, "run_ready"))
         count++;
     return count;
+}
+
+/* A coroutine is two functions, one of which only calls the other. */
+static bool is_told_already(const struct weft_blocked_frame *frames, size_t at)
+{
+    return at > 0 && begins_with(frames[at].function, "weft__resume_") &&
+           begins_with(frames[at - 1].function, BODY);
 }
 
 static void add_frames(struct weft__text *to, const struct weft_blocked_report *report)
 {
     size_t count = frames_worth_telling(report), left = report->frame_count - count;
     for (size_t i = 0; i < count; i++)
-        add_frame(to, i, &report->frames[i]);
+        if (!is_told_already(report->frames, i))
+            add_frame(to, i, &report->frames[i]);
     if (left)
         weft__text_add(to, "weft:   (and %zu of the loop itself)\n", left);
     if (report->is_stack_a_guess)
