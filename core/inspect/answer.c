@@ -17,6 +17,7 @@
 #include <weft/version.h>
 
 #include "core/inspect/ask.h"
+#include "core/inspect/blocked.h"
 #include "core/inspect/control.h"
 #include "core/inspect/inspect.h"
 #include "core/inspect/load.h"
@@ -277,6 +278,19 @@ static void stats(char *arguments, struct weft__text *to)
     add_pools(to);
 }
 
+static void blocked(char *arguments, struct weft__text *to)
+{
+    struct weft__text reports = {.most = to->most};
+    (void)arguments;
+    weft__blocked_write(&reports);
+    add_process(to);
+    if (reports.status == 0)
+        weft__json_raw(to, "blocked", reports.data);
+    else
+        to->status = reports.status;
+    weft__text_fini(&reports);
+}
+
 static void trace(char *arguments, struct weft__text *to)
 {
     bool is_start = strcmp(arguments, "start") == 0;
@@ -297,15 +311,15 @@ static const struct command {
     const char *name;
     void (*answer)(char *arguments, struct weft__text *to);
 } commands[] = {
-    {"hello", hello}, {"ps", tasks},    {"pstree", tasks},
-    {"pool", pool},   {"stats", stats}, {"cancel", weft__ctl_cancel},
-    {"trace", trace},
+    {"hello", hello}, {"ps", tasks},        {"pstree", tasks},
+    {"pool", pool},   {"stats", stats},     {"cancel", weft__ctl_cancel},
+    {"trace", trace}, {"blocked", blocked},
 };
 
 /* All that can be asked for, each by its name. */
 static void dump(struct weft__text *to)
 {
-    static const char *const parts[] = {"hello", "pstree", "pool", "stats"};
+    static const char *const parts[] = {"hello", "pstree", "pool", "stats", "blocked"};
     for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
         char line[16];
         snprintf(line, sizeof(line), "%s", parts[i]);
