@@ -8,8 +8,8 @@
  * Everything that blocks (a sleep, a slow hash, a file, a database) runs on a worker thread: waits.c,
  * files.c, words.c. Everything else is a coroutine on the loop. Only what is there to cause trouble does
  * otherwise: /block sleeps on the loop, and trouble.c floods, leaks and deadlocks. The page at / (page.c) shows
- * what comes of it: stats.c tells it how late the loop is, what the lanes are
- * doing and which tasks there are.
+ * what comes of it: stats.c tells it how late the loop is, what the lanes are doing and which tasks there
+ * are, reports.c what the watchdog has found.
  */
 #define _GNU_SOURCE /* the C library beyond C11 */
 #include <errno.h>
@@ -22,6 +22,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "reports.h"
 #include "site.h"
 
 enum { MAX_THREADS = 64, MAX_HASHES_QUEUED = 64 };
@@ -111,6 +112,7 @@ static struct event *watch_signal(int number, weft_future *stop)
 static WEFT_ASYNC(serve)
 {
     WEFT_BEGIN;
+    reports_begin();
     self->site.root = open(self->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (self->site.root < 0)
         WEFT_FAIL(-errno, "--root must be a folder, and %s is none", self->folder);
@@ -155,6 +157,7 @@ static WEFT_ASYNC(serve)
     if (self->site.trouble)
         WEFT_CATCH(self->status, trouble_end(self->site.trouble));
     site_close(&self->site);
+    reports_end();
     WEFT_END;
 }
 
@@ -180,9 +183,11 @@ static void allow_many_files(void)
     }
 }
 
-/* Seen from outside, unless the environment says otherwise: the command `weft` is answered. */
+/* Seen from outside, unless the environment says otherwise: a block of 100 ms is reported, and the command
+ * `weft` is answered. */
 static void be_seen(void)
 {
+    setenv("WEFT_WATCHDOG", "100", 0);
     setenv("WEFT_CONTROL", "1", 0);
 }
 

@@ -80,9 +80,42 @@ function drawLanes(lanes) {
   }));
 }
 
-/* ---- Tasks ---- */
+/* ---- Reports of the watchdog ---- */
 
 const base = place => (place || '').replace(/.*\//, '');
+
+/* The innermost function that is none of a system library: the call that blocks is made there. */
+const culprit = report => report.frames.find(frame => frame.at && !/\.so\b/.test(frame.module));
+
+function drawReport(report) {
+  const item = make('li'), line = make('p'), place = culprit(report), stack = make('details'), frames = make('ol');
+  const what = report.kind === 'job' ? `job ${report.function} in lane ${report.lane}` : `${report.what} of task ${report.task ?? '–'}${report.function && report.function !== report.task ? `, in ${report.function}()` : ''}`;
+  line.append(make('b', ms(report.for_ns / 1e6)), ` ${what}${report.stage === 'over' ? '' : ', so far'}`);
+  item.append(line);
+  if (place) item.append(make('p', `${place.function} at ${base(place.at)}`, 'at where'));
+  if (report.syscall) item.append(make('p', report.syscall, 'at'));
+  frames.append(...report.frames.slice(0, 12).map(frame => {
+    const row = make('li', `${frame.function || '?'} `);
+    row.append(make('span', base(frame.at) || base(frame.module), 'at'));
+    return row;
+  }));
+  stack.append(make('summary', `stack, ${new Date(report.told_at_ns / 1e6).toLocaleTimeString()}`), frames);
+  item.append(stack);
+  item.dataset.serial = report.serial;
+  return item;
+}
+
+function drawReports(reports) {
+  const open = new Set([...document.querySelectorAll('#reports li:has(> details[open])')].map(item => item.dataset.serial));
+  if (!reports.length) return;
+  $('reports').replaceChildren(...reports.map(report => {
+    const item = drawReport(report);
+    item.querySelector('details').open = open.has(String(report.serial));
+    return item;
+  }));
+}
+
+/* ---- Tasks ---- */
 
 const since = new Map(); /* when a task was seen first, by its id */
 let stuck = new Set();   /* tasks that wait in a circle */
@@ -153,6 +186,7 @@ function listen() {
   const events = new EventSource('/events');
   const on = (name, draw) => events.addEventListener(name, event => { heard = performance.now(); draw(JSON.parse(event.data)); });
   on('message', drawStats);
+  on('blocked', drawReports);
   on('tasks', drawTasks);
   events.onopen = () => { heard = performance.now(); };
   events.onerror = () => { heard = -Infinity; };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What goes on: /stats tells the numbers once, /metrics tells them to Prometheus. /events is for the page: the
- * numbers five times a second, and all tasks once a second ("tasks").
+ * numbers five times a second, all tasks once a second ("tasks"), and the watchdog's reports when there is a new
+ * one ("blocked").
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 #include <weft/http_events.h>
 #include <weft/inspect.h>
 
+#include "reports.h"
 #include "site.h"
 
 enum { MAX_STATS = 16 * 1024, TICKS_PER_LIST = 5 };
@@ -107,7 +109,8 @@ struct events {
     WEFT_FRAME;
     weft_http_request *request;
     struct site *site;
-    size_t seen; /* samples of the lag that were told */
+    size_t seen;      /* samples of the lag that were told */
+    uint64_t reports; /* of the watchdog that were told */
     unsigned ticks;
     struct text text;
 };
@@ -123,21 +126,29 @@ static bool send_numbers(struct events *events)
     return weft_http_event_send(events->request, &event) == 0;
 }
 
-/* Without memory for it, there is a list the next time. */
-static bool send_tasks(struct events *events)
+/* A list that is freed; NULL is left out. */
+static bool send_list(weft_http_request *request, const char *name, char *list)
 {
-    char *list;
-    if (weft_inspect_tasks(&(struct weft_inspect_options){.most_tasks = 200}, &list) < 0)
-        return true;
-    struct weft_http_event event = {.event = "tasks", .data = list};
-    bool is_there = weft_http_event_send(events->request, &event) == 0;
+    struct weft_http_event event = {.event = name, .data = list};
+    bool is_there = !list || weft_http_event_send(request, &event) == 0;
     free(list);
     return is_there;
 }
 
+static bool send_tasks(struct events *events)
+{
+    char *list;
+    int status = weft_inspect_tasks(&(struct weft_inspect_options){.most_tasks = 200}, &list);
+    return send_list(events->request, "tasks", status < 0 ? NULL : list);
+}
+
 static bool send_all(struct events *events)
 {
-    return send_numbers(events) && (events->ticks++ % TICKS_PER_LIST != 0 || send_tasks(events));
+    uint64_t reports = reports_count();
+    bool has_news = reports != events->reports;
+    events->reports = reports;
+    return send_numbers(events) && (events->ticks++ % TICKS_PER_LIST != 0 || send_tasks(events)) &&
+           (!has_news || send_list(events->request, "blocked", reports_list()));
 }
 
 static WEFT_ASYNC(events)
