@@ -297,6 +297,10 @@ GUARD_WRAPS int fclose(FILE *stream)
 typedef int print(FILE *stream, const char *format, va_list args);
 typedef int print_checked(FILE *stream, int flag, const char *format, va_list args);
 
+/* Without its builtins the compiler does not know of these that they have a format. */
+int printf(const char *format, ...) WEFT_PRINTF(1, 2);
+int fprintf(FILE *stream, const char *format, ...) WEFT_PRINTF(2, 3);
+
 int __vfprintf_chk(FILE *stream, int flag, const char *format, va_list args) WEFT_PRINTF(3, 0);
 int __vprintf_chk(int flag, const char *format, va_list args) WEFT_PRINTF(2, 0);
 int __fprintf_chk(FILE *stream, int flag, const char *format, ...) WEFT_PRINTF(3, 4);
