@@ -96,17 +96,19 @@ GUARD_WRAPS int tcdrain(int fd)
 
 /* ---- By path ---- */
 
-#define BY_PATH(name, instead, type, parameters, arguments)          \
-    GUARD_WRAPS type name parameters                                 \
-    {                                                                \
-        GUARD_REAL(name);                                            \
-        if (!guard__watches())                                       \
-            return real arguments;                                   \
-        struct guard__call call = guard__begin_slow(#name, instead); \
-        type ret = real arguments;                                   \
-        guard__end_path(&call, path);                                \
-        return ret;                                                  \
+#define BY_PATH_AS(name, shown, instead, type, parameters, arguments) \
+    GUARD_WRAPS type name parameters                                  \
+    {                                                                 \
+        GUARD_REAL(name);                                             \
+        if (!guard__watches())                                        \
+            return real arguments;                                    \
+        struct guard__call call = guard__begin_slow(shown, instead);  \
+        type ret = real arguments;                                    \
+        guard__end_path(&call, path);                                 \
+        return ret;                                                   \
     }
+#define BY_PATH(name, ...) BY_PATH_AS(name, #name, __VA_ARGS__)
+#define BY_OLD_PATH(name, shown, ...) BY_PATH_AS(name, shown, STAT, int, __VA_ARGS__)
 
 /* The third argument is there if the file may be made. */
 #define OPENS(name, parameters, arguments, with_mode)              \
@@ -140,10 +142,12 @@ int __open64_2(const char *path, int flags);
 int __openat_2(int folder, const char *path, int flags);
 int __openat64_2(int folder, const char *path, int flags);
 
-BY_PATH(__open_2, OPEN, int, (const char *path, int flags), (path, flags))
-BY_PATH(__open64_2, OPEN, int, (const char *path, int flags), (path, flags))
-BY_PATH(__openat_2, OPEN, int, (int folder, const char *path, int flags), (folder, path, flags))
-BY_PATH(__openat64_2, OPEN, int, (int folder, const char *path, int flags), (folder, path, flags))
+BY_PATH_AS(__open_2, "open", OPEN, int, (const char *path, int flags), (path, flags))
+BY_PATH_AS(__open64_2, "open64", OPEN, int, (const char *path, int flags), (path, flags))
+BY_PATH_AS(__openat_2, "openat", OPEN, int, (int folder, const char *path, int flags),
+           (folder, path, flags))
+BY_PATH_AS(__openat64_2, "openat64", OPEN, int, (int folder, const char *path, int flags),
+           (folder, path, flags))
 BY_PATH(creat, OPEN, int, (const char *path, mode_t mode), (path, mode))
 BY_PATH(creat64, OPEN, int, (const char *path, mode_t mode), (path, mode))
 BY_PATH(fopen, OPEN, FILE *, (const char *path, const char *mode), (path, mode))
@@ -182,19 +186,42 @@ BY_PATH(truncate, ON_A_WORKER, int, (const char *path, off_t size), (path, size)
 BY_PATH(truncate64, ON_A_WORKER, int, (const char *path, off64_t size), (path, size))
 BY_PATH(statfs, ON_A_WORKER, int, (const char *path, struct statfs *into), (path, into))
 
+/* As programs call these that were built against glibc before 2.33, and sanitizers. */
+int __xstat(int version, const char *path, struct stat *into);
+int __lxstat(int version, const char *path, struct stat *into);
+int __xstat64(int version, const char *path, struct stat64 *into);
+int __lxstat64(int version, const char *path, struct stat64 *into);
+int __fxstat(int version, int fd, struct stat *into);
+int __fxstat64(int version, int fd, struct stat64 *into);
+
+BY_OLD_PATH(__xstat, "stat", (int version, const char *path, struct stat *into),
+            (version, path, into))
+BY_OLD_PATH(__lxstat, "lstat", (int version, const char *path, struct stat *into),
+            (version, path, into))
+BY_OLD_PATH(__xstat64, "stat", (int version, const char *path, struct stat64 *into),
+            (version, path, into))
+BY_OLD_PATH(__lxstat64, "lstat", (int version, const char *path, struct stat64 *into),
+            (version, path, into))
+
 /* ---- By descriptor ---- */
 
-#define BY_FD(name, instead, type, parameters, arguments)            \
+#define BY_FD_AS(name, shown, instead, type, parameters, arguments)  \
     GUARD_WRAPS type name parameters                                 \
     {                                                                \
         GUARD_REAL(name);                                            \
         if (!guard__watches())                                       \
             return real arguments;                                   \
-        struct guard__call call = guard__begin_slow(#name, instead); \
+        struct guard__call call = guard__begin_slow(shown, instead); \
         type ret = real arguments;                                   \
         guard__end_file(&call, fd);                                  \
         return ret;                                                  \
     }
+#define BY_FD(name, ...) BY_FD_AS(name, #name, __VA_ARGS__)
+
+BY_FD_AS(__fxstat, "fstat", STAT, int, (int version, int fd, struct stat *into),
+         (version, fd, into))
+BY_FD_AS(__fxstat64, "fstat", STAT, int, (int version, int fd, struct stat64 *into),
+         (version, fd, into))
 
 BY_FD(fstat, STAT, int, (int fd, struct stat *into), (fd, into))
 BY_FD(fstat64, STAT, int, (int fd, struct stat64 *into), (fd, into))

@@ -52,17 +52,19 @@ static const char *called(const char *name)
     return name;
 }
 
-/* By vfprintf() a sanitizer does what was called as fprintf(), and the like. */
-static bool comes_to(const char *name, const char *call)
+/* What was called, of two names: by vfprintf() a sanitizer does what was called as fprintf() or __fprintf_chk(),
+ * and the like. NULL: something else. */
+static const char *meant(const char *name, const char *call)
 {
     static const char *const formats[] = {"printf", "fprintf", "vprintf", "vfprintf", "dprintf",
                                           "scanf",  "fscanf",  "vscanf",  "vfscanf"};
+    size_t length = strcspn(name, "_");
     if (strcmp(name, call) == 0)
-        return true;
+        return call;
     for (size_t i = 0; *call == 'v' && i < sizeof(formats) / sizeof(formats[0]); i++)
-        if (strcmp(name, formats[i]) == 0)
-            return true;
-    return false;
+        if (strlen(formats[i]) == length && strncmp(name, formats[i], length) == 0)
+            return formats[i];
+    return NULL;
 }
 
 /* A function of a sanitizer's runtime, linked or loaded; what it was called as, if that is known. */
@@ -77,10 +79,10 @@ static bool is_sanitizers(uintptr_t address, const char *call, const char **ret_
     bool is_runtime = false;
     for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++)
         is_runtime = is_runtime || starts_with(module, modules[i]);
-    if (!info.dli_sname || !comes_to(called(info.dli_sname), call))
-        return is_runtime;
-    *ret_name = called(info.dli_sname);
-    return true;
+    const char *name = info.dli_sname ? meant(called(info.dli_sname), call) : NULL;
+    if (name)
+        *ret_name = name;
+    return is_runtime || name;
 }
 
 static _Unwind_Reason_Code add(struct _Unwind_Context *context, void *arg)
