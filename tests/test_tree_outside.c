@@ -21,7 +21,7 @@
 #include "tests/support/pool.h"
 #include "tests/support/tree.h"
 
-TestSuite(tree_outside, .init = weft_test_loop_begin, .timeout = 60);
+TestSuite(tree_outside, .init = weft_test_loop_begin, .timeout = 240);
 
 struct sleeper {
     WEFT_FRAME;

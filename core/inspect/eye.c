@@ -141,12 +141,19 @@ void weft__texts_free(struct weft__chunk *chunks)
 
 /* ---- What an operation says ---- */
 
+/* As a number: where nothing is, a pointer may not be reckoned with. */
+static const void *behind(const void *from, size_t offset)
+{
+    return (const void *)((uintptr_t)from + offset);
+}
+
 weft_ns weft__eye_deadline(struct weft__eye *eye, const struct weft__timer *copy)
 {
     struct weft__timer_block block;
     size_t number = copy->place / WEFT__TIMER_PLACES, cell = copy->place % WEFT__TIMER_PLACES;
     if (!copy->place || number >= eye->timers.used || cell >= WEFT__TIMER_CELLS ||
-        !weft__eye_see(eye, &block, &eye->timers.blocks[number], sizeof(block)))
+        !weft__eye_see(eye, &block, behind(eye->timers.blocks, number * sizeof(block)),
+                       sizeof(block)))
         return WEFT_FOREVER;
     return weft__timer_deadline(&block, cell);
 }
