@@ -82,8 +82,8 @@ uint32_t weft__new_loop_id(void);
  * which it can be asked what it is at (core/inspect/registers.c): for threads that weft starts. */
 void weft__block_signals(sigset_t *ret_old);
 
-/** This thread is one that weft has started, and does nothing for the program by itself; until the end
- * that follows. Thread: any. */
+/** A thread that weft starts does nothing for the program by itself; until the end that follows.
+ * Thread: any. */
 void weft__thread_begin_own(void);
 void weft__thread_end_own(void);
 

@@ -195,7 +195,6 @@ static bool await_client(void)
 static void *serve(void *unused)
 {
     pthread_setname_np(pthread_self(), "weft-control");
-    weft__thread_begin_own();
     while (await_client()) {
         int fd = accept_client();
         if (fd < 0)
@@ -203,7 +202,6 @@ static void *serve(void *unused)
         serve_client(fd);
         close_client(fd);
     }
-    weft__thread_end_own();
     return unused;
 }
 
@@ -226,10 +224,13 @@ static int start_thread(void)
     if (error)
         return -error;
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    weft__thread_begin_own(); /* from the moment on at which it can be seen */
     weft__block_signals(&old);
     error = weft__sys.pthread_create(&server.thread, &attributes, serve, NULL);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attributes);
+    if (error)
+        weft__thread_end_own();
     return -error;
 }
 
@@ -356,6 +357,7 @@ void weft__ctl_close(weft_loop *loop)
     if (!is_last)
         return;
     pthread_join(thread, NULL);
+    weft__thread_end_own();
     weft__mutex_lock(&server.mu);
     close_all(true);
     pthread_cond_broadcast(&server.is_off);

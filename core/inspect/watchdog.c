@@ -93,7 +93,6 @@ static void *watch(void *arg)
     struct weft__round round;
     (void)arg;
     pthread_setname_np(pthread_self(), "weft-watchdog");
-    (void)weft__symbols_prepare();
     weft__mutex_lock(&mu);
     while (state == ON && sleep_locked(&round)) {
         weft__mutex_unlock(&mu);
@@ -117,11 +116,15 @@ static int start_locked(void) WEFT_REQUIRES(mu)
     error = pthread_attr_setstacksize(&attributes, STACK_SIZE);
     if (!error) {
         state = ON;
+        (void)weft__symbols_prepare();
+        weft__thread_begin_own(); /* from the moment on at which it can be seen */
         weft__block_signals(&old);
         error = weft__sys.pthread_create(&thread, &attributes, watch, NULL);
         pthread_sigmask(SIG_SETMASK, &old, NULL);
-        if (error)
-            state = OFF;
+    }
+    if (error && state == ON) {
+        weft__thread_end_own();
+        state = OFF;
     }
     pthread_attr_destroy(&attributes);
     return error;
@@ -134,6 +137,7 @@ static void end_locked(void) WEFT_REQUIRES(mu)
     pthread_cond_signal(&woken);
     weft__mutex_unlock(&mu);
     pthread_join(ending, NULL);
+    weft__thread_end_own();
     weft__blocked_forget();
     weft__mutex_lock(&mu);
     memset(&stats, 0, sizeof(stats));
