@@ -450,11 +450,16 @@ static void *run_other(void *arg)
     return NULL;
 }
 
+static void stop(void *loop)
+{
+    weft_loop_stop(loop);
+}
+
 static void spawn_and_stop(void *unused)
 {
     (void)unused;
     weft_unref(weft_spawn(calls));
-    weft_unref(weft_call_later(WEFT_MS(1), (weft_call_fn *)weft_loop_stop, weft_loop_current()));
+    weft_unref(weft_call_later(WEFT_MS(1), stop, weft_loop_current()));
 }
 
 Test(trace, a_loop_on_another_thread_takes_part)

@@ -277,11 +277,15 @@ Test(watchdog, sleeps_of_the_program_are_not_cut_short)
 
 /* ---- What is no block ---- */
 
+static void stop(void *loop)
+{
+    weft_loop_stop(loop);
+}
+
 static void *stop_later(void *arg)
 {
     wait_for_rounds(20);
-    cr_assert_eq(weft_post(test_loop, (weft_call_fn *)(void (*)(void))weft_loop_stop, test_loop),
-                 0);
+    cr_assert_eq(weft_post(test_loop, stop, test_loop), 0);
     return arg;
 }
 

@@ -18,7 +18,10 @@ bool weft_top_has_terminal(void)
               stderr);
         return false;
     }
-    if (setupterm(NULL, STDOUT_FILENO, &error) == ERR || !cursor_address) {
+    bool is_usable = setupterm(NULL, STDOUT_FILENO, &error) != ERR && cursor_address;
+    if (cur_term)
+        del_curterm(cur_term); /* initscr() makes one of its own */
+    if (!is_usable) {
         fprintf(
             stderr,
             "weft: top cannot use a terminal of the kind '%s'; `weft top --json PID` prints its "
