@@ -100,7 +100,7 @@ static void report(weft_loop *loop, const char *what, const struct weft__node *f
         .message = text->data,
         .task = first->is.name,
         .spawned_at = first->is.place,
-        .task_id = first->coro->id,
+        .task_id = first->coro ? first->coro->id : 0,
     };
     weft__report(loop, &report);
     weft__text_fini(text);

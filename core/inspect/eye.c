@@ -144,7 +144,7 @@ void weft__texts_free(struct weft__chunk *chunks)
 /* As a number: where nothing is, a pointer may not be reckoned with. */
 static const void *behind(const void *from, size_t offset)
 {
-    return (const void *)((uintptr_t)from + offset);
+    return weft__address((uintptr_t)from + offset);
 }
 
 weft_ns weft__eye_deadline(struct weft__eye *eye, const struct weft__timer *copy)

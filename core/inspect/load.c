@@ -33,8 +33,8 @@
 #include "core/inspect/load.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -182,8 +182,9 @@ static void read_schedule(pid_t tid, weft_ns *ret_ran, weft_ns *ret_waited)
     ssize_t len = read(fd, text, sizeof(text) - 1);
     close(fd);
     text[len > 0 ? len : 0] = '\0';
-    if (sscanf(text, "%" SCNd64 " %" SCNd64, ret_ran, ret_waited) != 2)
-        *ret_ran = *ret_waited = 0;
+    char *end = text;
+    *ret_ran = strtoll(text, &end, 10);
+    *ret_waited = strtoll(end, NULL, 10); /* 0 where there is none */
 }
 
 void weft__load_read(weft_loop *loop, struct weft__load_sum *ret)

@@ -11,6 +11,7 @@
 #include "core/inspect/peek.h"
 
 #include <stdint.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -20,7 +21,8 @@ enum { PAGE = 4096 };
 /* By the system call itself: sanitizers do not take it for a read by this thread. */
 static size_t copy(void *to, const void *from, size_t size)
 {
-    struct iovec local = {to, size}, remote = {(void *)(uintptr_t)from, size};
+    struct iovec local = {to, size}, remote = {.iov_len = size};
+    memcpy(&remote.iov_base, &from, sizeof(from)); /* it is not written to, for all its type says */
     long copied = syscall(SYS_process_vm_readv, getpid(), &local, 1L, &remote, 1L, 0L);
     return copied > 0 ? (size_t)copied : 0;
 }

@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -57,13 +58,17 @@ static weft_ns boot_time(void)
  * starttime, the 21st vsize, the 22nd rss. */
 static void measure_stat(const char *text, struct weft__metrics *to)
 {
-    unsigned long long count, ticks, size, pages;
+    enum { NUM_THREADS = 18 };
     const char *fields = strrchr(text, ')');
-    if (!fields || sscanf(fields + 1,
-                          " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
-                          " %llu %*s %llu %llu %llu",
-                          &count, &ticks, &size, &pages) != 4)
+    for (int field = 0; fields && field < NUM_THREADS; field++)
+        fields = strchr(fields + 1, ' ');
+    if (!fields)
         return;
+    char *at = NULL;
+    uint64_t count = strtoull(fields, &at, 10);
+    (void)strtoull(at, &at, 10); /* which is always 0 */
+    uint64_t ticks = strtoull(at, &at, 10), size = strtoull(at, &at, 10);
+    uint64_t pages = strtoull(at, &at, 10);
     weft__metrics_number(to, &threads, NULL, count);
     weft__metrics_number(to, &virtual_memory, NULL, size);
     weft__metrics_number(to, &resident_memory, NULL, pages * (uint64_t)sysconf(_SC_PAGESIZE));

@@ -69,13 +69,15 @@ void weft__source_add(struct weft__source *source, const struct weft__source_ops
 
 void weft__source_remove(struct weft__source *source)
 {
-    if (!source->at || source->generation != weft__generation)
+    if (source->generation != weft__generation)
         return;
     weft__lock(&mu);
-    *source->at = source->next;
-    if (source->next)
-        source->next->at = source->at;
-    source->at = NULL;
+    if (source->at) {
+        *source->at = source->next;
+        if (source->next)
+            source->next->at = source->at;
+        source->at = NULL;
+    }
     while (source->pins > 0)
         pthread_cond_wait(&unpinned, &mu);
     pthread_mutex_unlock(&mu);

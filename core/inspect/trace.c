@@ -246,8 +246,8 @@ void weft__trace_record_here(enum weft__trace_kind kind, uint32_t small, uint32_
 
 static uint32_t intern_locked(const char *name) WEFT_REQUIRES(mu)
 {
-    char text[NAME_SIZE] = "";
-    strncat(text, name, sizeof(text) - 1);
+    char text[NAME_SIZE] = {0};
+    memcpy(text, name, strnlen(name, sizeof(text) - 1));
     for (uint32_t i = 0; i < name_count; i++)
         if (strcmp(names[i], text) == 0)
             return i + 1;

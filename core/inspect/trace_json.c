@@ -20,6 +20,7 @@
  * Names are pointers to what was static when it was recorded; they are read by weft__peek(), should their
  * library have been unloaded since.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,8 +43,9 @@ static const struct weft__trace_record *end_at(const struct weft__trace_teller *
 static void open_slice(struct weft__trace_story *story, struct weft__trace_teller *teller,
                        const char *name, const char *category)
 {
-    const struct weft__trace_record *begin = &teller->thread->records[teller->at];
-    const struct weft__trace_record *end = end_at(teller);
+    const struct weft__trace_record *records = teller->thread->records;
+    const struct weft__trace_record *begin = records + teller->at, *end = end_at(teller);
+    assert(records); /* there is one to be told */
     uint64_t until = end ? end->time : (uint64_t)story->copy.now;
     weft__trace_open_event(story, "X", name, begin->time, teller->thread->tid);
     weft__json_string(story->to, "cat", category);

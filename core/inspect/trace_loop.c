@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "core/inspect/inspect.h"
+#include "core/inspect/peek.h"
 #include "core/inspect/trace.h"
 #include "core/loop.h"
 #include "core/step.h"
@@ -120,7 +121,7 @@ static void count(weft_loop *loop)
         return;
     loop->traced.counts = counts;
     loop->traced.jobs = loop->jobs;
-    weft__trace_record(WEFT__TRACE_COUNTS, 0, loop->id, counts, (const void *)loop->jobs);
+    weft__trace_record(WEFT__TRACE_COUNTS, 0, loop->id, counts, weft__address(loop->jobs));
 }
 
 bool weft__trace_item(weft_loop *loop, const weft__item *item)

@@ -19,7 +19,7 @@ const char *weft__trace_text_at(struct weft__trace_story *story, uint64_t at)
     if (name->at == at)
         return name->text;
     name->at = at;
-    weft__peek_text(name->text, sizeof(name->text), (const char *)(uintptr_t)at);
+    weft__peek_text(name->text, sizeof(name->text), weft__address(at));
     return name->text;
 }
 
@@ -29,7 +29,7 @@ static const struct weft__trace_code *code_at(struct weft__trace_story *story, u
     weft_coroutine known = {0};
     if (code->at == at)
         return code;
-    if (!weft__peek(&known, (const void *)(uintptr_t)at, sizeof(known)))
+    if (!weft__peek(&known, weft__address(at), sizeof(known)))
         known = (weft_coroutine){0};
     *code = (struct weft__trace_code){at, (uintptr_t)known.name, (uintptr_t)known.file};
     return code;

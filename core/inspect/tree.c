@@ -176,7 +176,7 @@ bool weft__eye_children(struct weft__eye *eye, const void *first, size_t count, 
     bool any_done = false;
     for (size_t i = 0; i < count && i < eye->limits->futures && !eye->no_memory; i++) {
         weft__waiter waiter;
-        if (!weft__eye_see(eye, &waiter, (const void *)((uintptr_t)first + i * stride),
+        if (!weft__eye_see(eye, &waiter, weft__address((uintptr_t)first + i * stride),
                            sizeof(waiter))) {
             weft__eye_missed(eye);
             break;

@@ -316,7 +316,7 @@ int weft__watchdog_after_fork(weft_loop *loop)
         return 0;
     loop->lookout = NULL;
     int status = watch_loop(loop, old->limit);
-    if (status < 0) {
+    if (status < 0 || !loop->lookout) {
         loop->lookout = old;
         return status;
     }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <weft/blocking.h>
 #include <weft/guard.h>
@@ -121,7 +122,8 @@ void stage_start_child(void)
 
 void stage_end_child(void)
 {
-    close(stage.feeds[1]);
+    /* By itself: in a call that it looks at, ThreadSanitizer does not see that this was ordered. */
+    syscall(SYS_close, stage.feeds[1]);
 }
 
 /* ---- Descriptors ---- */
