@@ -166,7 +166,8 @@ static weft_ns look(weft_loop *loop, struct weft__deadlocks *known, bool is_idle
     if (weft__tree_look(loop, false, NULL, &tree) == 0) {
         bool in_circles = report_cycles(loop, &tree);
         bool others = is_idle && !in_circles && has_other_threads();
-        if (is_idle && !in_circles)
+        /* One that is gone may have posted before. */
+        if (is_idle && !in_circles && !weft__loop_has_mail(loop))
             again = idle_until(known, others, now);
         if (again <= now) {
             report_idle(loop, &tree, others);

@@ -275,8 +275,8 @@ static void print_row(const struct table *table, char *const *cells, const int *
 
 void table_print(struct table *table, int indent)
 {
-    char heads[MOST_COLUMNS][64], *titles[MOST_COLUMNS];
-    int widths[MOST_COLUMNS];
+    char heads[MOST_COLUMNS][64], *titles[MOST_COLUMNS] = {NULL};
+    int widths[MOST_COLUMNS] = {0};
     size_t columns = count_columns(table);
     measure(table, columns, widths);
     for (size_t i = 0; i < columns; i++) {
