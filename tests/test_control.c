@@ -22,6 +22,7 @@
 #include "tests/support/control.h"
 #include "tests/support/fixture.h"
 #include "tests/support/loop.h"
+#include "tests/support/sanitizer.h"
 
 TestSuite(control, .init = control_begin, .timeout = 60);
 
@@ -311,6 +312,7 @@ Test(control, tells_of_what_it_lacks_and_leaves_nothing)
 
 /* ---- Forks ---- */
 
+#ifndef WEFT_TEST_NO_THREADS_IN_CHILD
 static void go_on_in_child(void *arg)
 {
     const char *of_parent = arg;
@@ -332,6 +334,7 @@ Test(control, a_forked_child_has_its_own_once_it_goes_on)
     cr_assert(control_says("hello\n", "\"weft\""));
     control_end();
 }
+#endif
 
 static void count_descriptors(void *arg)
 {

@@ -19,6 +19,7 @@
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
 #include "tests/support/pool.h"
+#include "tests/support/sanitizer.h"
 
 TestSuite(control_ask, .init = control_begin, .timeout = 60);
 
@@ -99,6 +100,7 @@ Test(control_ask, a_late_answer_harms_nobody)
     end_task();
 }
 
+#ifndef WEFT_TEST_NO_THREADS_IN_CHILD
 static void run_in_child(void *arg)
 {
     (void)arg;
@@ -116,6 +118,7 @@ Test(control_ask, a_request_that_a_child_inherits_is_nothing_to_it)
     weft_test_in_child(run_in_child, NULL);
     end_task();
 }
+#endif
 
 /* ---- Several loops ---- */
 

@@ -13,7 +13,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "tools/weft/client.h"
@@ -54,9 +53,8 @@ static int start(struct top_asker *asker)
 
 struct top_asker *top_asker_new(int pid)
 {
-    struct top_asker *asker = calloc(1, sizeof(*asker));
-    if (!asker)
-        return NULL;
+    static struct top_asker only; /* not freed: the thread may have it when the process ends */
+    struct top_asker *asker = &only;
     asker->pid = pid;
     if (pipe2(asker->questions, O_CLOEXEC) < 0)
         goto no_questions;
@@ -71,7 +69,6 @@ no_answers:
     close(asker->questions[0]);
     close(asker->questions[1]);
 no_questions:
-    free(asker);
     return NULL;
 }
 
@@ -104,10 +101,6 @@ struct top_answer top_asker_take(struct top_asker *asker)
 
 void top_asker_leave(struct top_asker *asker)
 {
-    static struct top_asker *left; /* so that nobody takes it for lost */
-    if (asker->is_asking)          /* then the thread has it, until the process ends */
-        left = asker;
-    else
+    if (!asker->is_asking) /* else the thread has it, until the process ends */
         close(asker->questions[1]);
-    (void)left;
 }
