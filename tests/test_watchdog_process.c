@@ -18,7 +18,6 @@
 #include "core/inspect/blocked.h"
 #include "tests/support/blocked.h"
 #include "tests/support/child.h"
-#include "tests/support/sanitizer.h"
 
 TestSuite(watchdog_process, .timeout = 120);
 
@@ -202,7 +201,6 @@ Test(watchdog_process, a_process_that_was_stopped_is_not_reported)
     weft_test_reap(child);
 }
 
-#ifndef WEFT_TEST_NO_THREADS_IN_CHILD
 static atomic_bool is_enough;
 
 static void stay_on_the_first_cpu(void)
@@ -265,11 +263,9 @@ Test(watchdog_process, a_loop_that_gets_no_cpu_is_excused)
 {
     weft_test_in_child(starve, NULL);
 }
-#endif
 
 /* ---- Fork ---- */
 
-#ifndef WEFT_TEST_NO_THREADS_IN_CHILD
 static void go_on_in_the_child(void *arg)
 {
     weft_loop *loop = arg;
@@ -302,4 +298,3 @@ Test(watchdog_process, a_loop_that_goes_on_in_a_forked_child_has_one_there)
     cr_assert_eq(weft_loop_run_until(loop, weft_spawn(hangs)), 0);
     weft_loop_free(loop);
 }
-#endif
