@@ -3,13 +3,16 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <weft/weft.h>
 
+#include "core/inspect/thread_state.h"
 #include "core/inspect/tree.h"
 #include "core/inspect/walk.h"
 #include "core/loop.h"
@@ -80,9 +83,19 @@ static WEFT_ASYNC(calls_stuck)
 
 static char *stuck_text, *stuck_json;
 
+/* That it is at the gate is said before it sleeps there. */
+static void wait_until_it_sleeps(pid_t tid)
+{
+    struct weft__thread_state state;
+    do
+        sched_yield();
+    while (weft__thread_state_read(tid, &state) == 0 && state.syscall_nr != SYS_futex);
+}
+
 static void *look_when_stuck(void *gate)
 {
     gate_wait_entered(gate);
+    wait_until_it_sleeps(test_loop->tid);
     stuck_text = test_tree_text(true);
     stuck_json = test_tree_json(true);
     gate_open(gate);
