@@ -93,6 +93,7 @@ Test(watchdog, names_task_places_duration_and_system_call_while_the_step_is_bloc
     cr_assert_eq(found->report.task_id, id);
     cr_assert_eq(found->report.tid, gettid());
     cr_assert_eq(found->report.loop_id, test_loop->id);
+    cr_assert_eq(atomic_load(&test_loop->load.blocked), 1); /* weft_loop_blocked_total */
     cr_assert_geq(found->report.lasts, LIMIT);
     cr_assert_eq(found->report.lasts,
                  found->report.on_cpu + found->report.runnable + found->report.waiting);

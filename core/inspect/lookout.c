@@ -161,8 +161,7 @@ static bool see(struct weft__lookout *lookout, const weft_loop *loop,
     return now.syscall_nr == then.syscall_nr;
 }
 
-static void report(struct weft__lookout *lookout, const weft_loop *loop,
-                   const struct weft__round *round)
+static void report(struct weft__lookout *lookout, weft_loop *loop, const struct weft__round *round)
 {
     bool is_first = !lookout->told;
     if (is_first && weft__watchdog_may_report(round->began))
@@ -176,6 +175,8 @@ static void report(struct weft__lookout *lookout, const weft_loop *loop,
     }
     if (!see(lookout, loop, round))
         (void)see(lookout, loop, round); /* names are known by now: it is quick */
+    if (is_first)
+        atomic_fetch_add_explicit(&loop->load.blocked, 1, memory_order_relaxed);
     tell(lookout, is_first ? WEFT_BLOCKED_FOUND : WEFT_BLOCKED_STILL);
 }
 
