@@ -375,7 +375,7 @@ Test(control_ask, traces_on_request)
     keep(control_ask("trace start\n"));
     assert_has("{\"trace\":\"started\"}\n");
     keep(control_ask("trace start\n"));
-    assert_has("{\"error\":\"a trace goes on already\"}\n");
+    assert_has("{\"error\":\"a trace goes on already; weft trace --stop ends it\"}\n");
     cr_assert_eq(weft_test_run(weft_sleep(1)), 0);
     keep(control_ask("trace stop\n"));
     assert_has("{\"trace\":\"stopped\"}\n");

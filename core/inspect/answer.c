@@ -302,7 +302,9 @@ static void trace(char *arguments, struct weft__text *to)
     if (status == 0)
         weft__json_string(to, "trace", is_start ? "started" : "stopped");
     else if (status == -EALREADY)
-        weft__json_string(to, "error", is_start ? "a trace goes on already" : "no trace goes on");
+        weft__json_string(to, "error",
+                          is_start ? "a trace goes on already; weft trace --stop ends it"
+                                   : "no trace goes on");
     else
         to->status = status;
 }

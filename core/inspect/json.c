@@ -3,7 +3,6 @@
 #include "core/inspect/json.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -89,6 +88,13 @@ size_t weft__utf8_len(const char *at)
     return is_too_long || is_no_character ? 0 : len;
 }
 
+/* U+0080 to U+009F: JSON allows them as they are, and a terminal takes them for commands. */
+static bool is_control(const char *at)
+{
+    const unsigned char *byte = (const unsigned char *)at;
+    return byte[0] == 0xC2 && byte[1] < 0xA0;
+}
+
 static void add_quoted(struct weft__text *text, const char *value)
 {
     weft__text_add_bytes(text, "\"", 1);
@@ -106,6 +112,8 @@ static void add_quoted(struct weft__text *text, const char *value)
             weft__text_add(text, "\\%c", *value);
         else if (len == 1)
             weft__text_add(text, "\\u%04x", (unsigned)*value);
+        else if (len == 2 && is_control(value))
+            weft__text_add(text, "\\u%04x", (unsigned)(unsigned char)value[1]);
         else if (len > 1)
             weft__text_add_bytes(text, value, len);
         else
@@ -157,15 +165,6 @@ void weft__json_uint(struct weft__text *text, const char *key, uint64_t value)
 {
     begin(text, key);
     weft__text_add(text, "%llu", (unsigned long long)value);
-}
-
-void weft__json_double(struct weft__text *text, const char *key, double value)
-{
-    begin(text, key);
-    if (isfinite(value))
-        weft__text_add(text, "%.9g", value);
-    else
-        weft__text_add_bytes(text, "null", 4);
 }
 
 void weft__json_bool(struct weft__text *text, const char *key, bool value)

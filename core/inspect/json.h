@@ -49,7 +49,6 @@ void weft__json_close(struct weft__text *text, char bracket);
 void weft__json_string(struct weft__text *text, const char *key, const char *value);
 void weft__json_int(struct weft__text *text, const char *key, int64_t value);
 void weft__json_uint(struct weft__text *text, const char *key, uint64_t value);
-void weft__json_double(struct weft__text *text, const char *key, double value);
 void weft__json_bool(struct weft__text *text, const char *key, bool value);
 
 /** A value that is JSON already. */

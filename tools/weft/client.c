@@ -28,7 +28,7 @@
 #include "tools/weft/places.h"
 #include "tools/weft/text.h"
 
-enum { CONNECT_SECONDS = 5, ANSWER_SECONDS = 15, FIRST_ROOM = 1 << 16 };
+enum { CONNECT_SECONDS = 5, ANSWER_SECONDS = 15, FIRST_ROOM = 1 << 16, MOST = 1 << 27 };
 
 static void say(char *error, size_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -147,13 +147,16 @@ static bool send_request(int fd, const char *request)
     return sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)(pieces[0].iov_len + 1);
 }
 
-/* All that comes, with a NUL behind it; NULL and errno. */
+/* All that comes, with a NUL behind it; NULL and errno. A process says no more than half of MOST. */
 static char *receive(int fd, size_t *ret_len)
 {
     size_t len = 0, room = 0;
     char *text = NULL;
     for (;;) {
         if (len + 1 >= room) {
+            errno = EMSGSIZE;
+            if (room >= MOST)
+                break;
             room = room ? 2 * room : FIRST_ROOM;
             char *more = realloc(text, room);
             if (!more)
@@ -207,6 +210,7 @@ json_t *weft_client_ask(int pid, const char *request, char *error, size_t size)
 {
     size_t len;
     json_error_t wrong;
+    char why[sizeof(wrong.text)]; /* with a piece of what cannot be read */
     char *text = weft_client_ask_raw(pid, request, &len, error, size);
     if (!text)
         return NULL;
@@ -215,10 +219,11 @@ json_t *weft_client_ask(int pid, const char *request, char *error, size_t size)
     const char *refusal = text_of(answer, "error");
     if (answer && !*refusal)
         return answer;
+    text_clean(why, sizeof(why), wrong.text);
     if (*refusal)
         say(error, size, "process %d: %s", pid, refusal);
     else
-        say(error, size, "the answer of process %d cannot be read: %s", pid, wrong.text);
+        say(error, size, "the answer of process %d cannot be read: %s", pid, why);
     json_decref(answer);
     return NULL;
 }
@@ -308,11 +313,11 @@ void weft_client_free_list(struct weft_client_process *list, size_t count)
 static bool speaks_our_protocol(const json_t *hello, int pid, char *error, size_t size)
 {
     json_int_t protocol = json_integer_value(json_object_get(hello, "protocol"));
-    const char *version = json_string_value(json_object_get(hello, "weft"));
+    const char *version = text_of(hello, "weft");
     if (protocol == WEFT_CLIENT_PROTOCOL)
         return true;
     say(error, size, "process %d has weft %s with protocol %d, this command knows %d only", pid,
-        version ? version : "?", (int)protocol, WEFT_CLIENT_PROTOCOL);
+        *version ? version : "?", (int)protocol, WEFT_CLIENT_PROTOCOL);
     return false;
 }
 

@@ -8,11 +8,11 @@
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tools/weft/client.h"
 #include "tools/weft/commands.h"
@@ -78,9 +78,11 @@ static int misuse(const char *format, ...)
     return EXIT_MISUSE;
 }
 
+/* For programs it is as it came. To a terminal some characters are commands, of which JSON escapes not all. */
 int print_json(const json_t *json)
 {
-    if (json_dumpf(json, stdout, JSON_INDENT(2)) < 0)
+    size_t flags = JSON_INDENT(2) | (isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0);
+    if (json_dumpf(json, stdout, flags) < 0)
         return fail("cannot write: %s", strerror(errno));
     putchar('\n');
     return EXIT_OK;
@@ -294,7 +296,6 @@ static int run(struct command_line *line, const struct command *command, char **
 int main(int argc, char **argv)
 {
     struct command_line line = {.command = NULL};
-    signal(SIGPIPE, SIG_IGN); /* who reads may have seen enough: then writing fails, and is told */
     int status = take_options(&line, argc, argv);
     if (status >= 0)
         return status;

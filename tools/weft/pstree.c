@@ -136,7 +136,7 @@ static void add_limit(char *to, size_t size, const json_t *coroutine)
     const json_t *limit = json_object_get(coroutine, "limit_ns");
     if (!json_is_integer(limit))
         return;
-    text_duration(left, sizeof(left), json_integer_value(limit));
+    text_duration(left, sizeof(left), number_value(limit));
     add(to, size, ", limit in %s", left);
 }
 

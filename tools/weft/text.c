@@ -19,6 +19,9 @@
 #include <wchar.h>
 #include <wctype.h>
 
+/* Of numbers: sums of some are still numbers, whatever a process says. */
+#define LARGEST (INT64_C(1) << 56)
+
 struct text_look text_look;
 
 static int find_width(void)
@@ -39,16 +42,6 @@ void text_begin(bool ascii)
     text_look.has_colour =
         isatty(STDOUT_FILENO) && !(no_colour && *no_colour) && term && strcmp(term, "dumb") != 0;
     text_look.width = find_width();
-}
-
-void text_paint(enum text_colour colour, const char *text)
-{
-    static const char *const codes[] = {
-        [BOLD] = "1", [DIM] = "2", [RED] = "31", [YELLOW] = "33", [GREEN] = "32", [CYAN] = "36"};
-    if (text_look.has_colour && colour != PLAIN)
-        printf("\033[%sm%s\033[0m", codes[colour], text);
-    else
-        fputs(text, stdout);
 }
 
 /* ---- Characters ---- */
@@ -80,6 +73,18 @@ void text_clean(char *to, size_t size, const char *from)
             from++;
     }
     to[used] = '\0';
+}
+
+void text_paint(enum text_colour colour, const char *text)
+{
+    static const char *const codes[] = {
+        [BOLD] = "1", [DIM] = "2", [RED] = "31", [YELLOW] = "33", [GREEN] = "32", [CYAN] = "36"};
+    char clean[5 * TEXT_ROOM]; /* where it was cut, half a character may be left */
+    text_clean(clean, sizeof(clean), text);
+    if (text_look.has_colour && colour != PLAIN)
+        printf("\033[%sm%s\033[0m", codes[colour], clean);
+    else
+        fputs(clean, stdout);
 }
 
 int text_columns(const char *text)
@@ -188,9 +193,15 @@ const char *text_of(const json_t *object, const char *key)
     return text;
 }
 
+int64_t number_value(const json_t *value)
+{
+    int64_t number = json_integer_value(value);
+    return number > LARGEST ? LARGEST : number < -LARGEST ? -LARGEST : number;
+}
+
 int64_t number_of(const json_t *object, const char *key)
 {
-    return json_integer_value(json_object_get(object, key));
+    return number_value(json_object_get(object, key));
 }
 
 bool is_true(const json_t *object, const char *key)
@@ -242,6 +253,18 @@ static bool is_number(const char *head)
     return *head == '>';
 }
 
+/* Append, and cut off what has no room. Returns the length then. */
+static size_t append(char *line, size_t size, size_t len, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+static size_t append(char *line, size_t size, size_t len, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int more = vsnprintf(line + len, size - len, format, args);
+    va_end(args);
+    return more < 0 || (size_t)more >= size - len ? size - 1 : len + (size_t)more;
+}
+
 static void measure(const struct table *table, size_t columns, int widths[MOST_COLUMNS])
 {
     for (size_t i = 0; i < columns; i++)
@@ -259,12 +282,12 @@ static void print_row(const struct table *table, char *const *cells, const int *
 {
     char line[4 * TEXT_ROOM];
     size_t columns = count_columns(table), len = 0;
-    len += (size_t)snprintf(line, sizeof(line), "%*s", indent, "");
-    for (size_t i = 0; i < columns && len < sizeof(line) - TEXT_ROOM; i++) {
+    len = append(line, sizeof(line), len, "%*s", indent, "");
+    for (size_t i = 0; i < columns; i++) {
         int pad = widths[i] - text_columns(cells[i]);
         bool right = is_number(table->heads[i]);
-        len += (size_t)snprintf(line + len, sizeof(line) - len, "%s%*s%s%*s", i ? "  " : "",
-                                right ? pad : 0, "", cells[i], right ? 0 : pad, "");
+        len = append(line, sizeof(line), len, "%s%*s%s%*s", i ? "  " : "", right ? pad : 0, "",
+                     cells[i], right ? 0 : pad, "");
     }
     while (len > 0 && line[len - 1] == ' ')
         line[--len] = '\0';

@@ -56,6 +56,7 @@ const char *text_place(const char *place);
  * there is none; is it true? */
 const char *text_of(const json_t *object, const char *key);
 int64_t number_of(const json_t *object, const char *key);
+int64_t number_value(const json_t *value);
 bool is_true(const json_t *object, const char *key);
 
 /* ---- Tables ---- */

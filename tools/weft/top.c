@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "tools/weft/client.h"
+#include "tools/weft/commands.h"
 #include "tools/weft/top_ask.h"
 #include "tools/weft/top_screen.h"
 #include "tools/weft/top_terminal.h"
@@ -56,16 +57,11 @@ static int print_once(int pid, int interval_ms)
     json_t *now = before ? weft_client_ask(pid, "stats", error, sizeof(error)) : NULL;
     struct top_stats *stats = now ? top_stats_new(now, before) : NULL;
     json_t *told = stats ? top_stats_json(stats, pid) : NULL;
-    if (told) {
-        json_dumpf(told, stdout, JSON_INDENT(2));
-        putchar('\n');
-    } else {
-        fprintf(stderr, "weft: %s\n", error[0] ? error : "out of memory");
-    }
+    int status = told ? print_json(told) : fail("%s", error[0] ? error : "out of memory");
     json_decref(told);
     top_stats_free(stats);
     json_decref(before);
-    return told ? 0 : 1;
+    return status;
 }
 
 /* ---- Where the cursor is ---- */

@@ -11,12 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/weft/text.h"
+
 /* ---- Reading an answer ---- */
 
 static int64_t number(const json_t *object, const char *key)
 {
     const json_t *found = json_object_get(object, key);
-    return json_is_integer(found) ? json_integer_value(found) : -1;
+    return json_is_integer(found) ? number_value(found) : -1;
 }
 
 static const char *text(const json_t *object, const char *key)
@@ -57,7 +59,7 @@ static double rate(int64_t count, int64_t took)
 
 static int64_t bucket_part(const json_t *buckets, size_t i, size_t part)
 {
-    return json_integer_value(json_array_get(json_array_get(buckets, i), part));
+    return number_value(json_array_get(json_array_get(buckets, i), part));
 }
 
 /* Counts between the two, of the bucket `i` of `now`. */

@@ -27,6 +27,7 @@ static int keep_signals(void)
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP); /* a recording that nobody takes would go on for ever */
     sigprocmask(SIG_BLOCK, &signals, NULL);
     return signalfd(-1, &signals, SFD_CLOEXEC);
 }
@@ -93,6 +94,8 @@ static int take(const struct command_line *line)
 
 int run_trace(const struct command_line *line)
 {
+    if (line->output && strcmp(line->output, "-") == 0 && isatty(STDOUT_FILENO))
+        return fail("a trace is nothing for a terminal: give -o a file, or stdout a pipe");
     if (line->start) {
         if (!ask(line->pid, "trace start"))
             return EXIT_FAILED;

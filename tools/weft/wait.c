@@ -52,7 +52,7 @@ static void add_time(struct words *words, int64_t left)
 static void add_deadline(struct words *words, const json_t *value)
 {
     if (json_is_integer(value))
-        add_time(words, json_integer_value(value));
+        add_time(words, number_value(value));
 }
 
 /* Members that are said elsewhere. */
@@ -95,7 +95,7 @@ static void add_others(struct words *words, const json_t *wait)
         if (is_known(key))
             continue;
         if (is_duration(key) && json_is_integer(value))
-            add_duration(words, name, json_integer_value(value));
+            add_duration(words, name, number_value(value));
         else if (json_is_integer(value))
             add(words, "%s %" PRId64, name, (int64_t)json_integer_value(value));
         else if (json_is_string(value))
@@ -158,21 +158,25 @@ void describe_wait(const json_t *wait, char *to, size_t size)
 
 void print_loop(const json_t *loop)
 {
-    char head[64], thread[TEXT_ROOM];
+    char head[64], less[64] = "", thread[TEXT_ROOM];
     const char *error = text_of(loop, "error"), *state = text_of(loop, "state");
     int64_t tid = number_of(loop, "tid"), tasks = number_of(loop, "task_count");
+    size_t listed = json_array_size(json_object_get(loop, "tasks"));
     bool from_outside = strcmp(text_of(loop, "seen"), "from outside") == 0;
     snprintf(head, sizeof(head), "loop %" PRId64, number_of(loop, "id"));
+    if (tasks > (int64_t)listed)
+        snprintf(less, sizeof(less), ", of which the newest %zu are shown", listed);
     describe_thread(json_object_get(loop, "thread"), thread, sizeof(thread));
     if (*error)
         text_line(head, YELLOW, ", thread %" PRId64 ": %s", tid, error);
     else if (from_outside)
-        text_line(head, YELLOW, ", thread %" PRId64 ": %s, %" PRId64 " task%s; seen from outside%s",
-                  tid, state, tasks, tasks == 1 ? "" : "s",
+        text_line(head, YELLOW,
+                  ", thread %" PRId64 ": %s, %" PRId64 " task%s%s; seen from outside%s", tid, state,
+                  tasks, tasks == 1 ? "" : "s", less,
                   is_true(loop, "moved") ? ", and it moved meanwhile" : ", as it did not answer");
     else
-        text_line(head, PLAIN, ", thread %" PRId64 ": %" PRId64 " task%s", tid, tasks,
-                  tasks == 1 ? "" : "s");
+        text_line(head, PLAIN, ", thread %" PRId64 ": %" PRId64 " task%s%s", tid, tasks,
+                  tasks == 1 ? "" : "s", less);
     if ((from_outside || *error) && *thread)
         text_line("", PLAIN, "  its thread: %s", thread);
 }
