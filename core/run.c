@@ -73,13 +73,12 @@ void weft__fill_standard_descriptors(void)
 int weft__run(const weft_coroutine *coroutine, const void *frame, const char *place)
 {
     weft__fill_standard_descriptors();
-    bool traced = weft__trace_begin_program();
+    char *trace = weft__trace_begin_program();
     weft_loop *loop = weft_loop_new(NULL);
     if (!loop) {
         fprintf(stderr, "weft: cannot run %s: %s\n", coroutine->name,
                 errno == EEXIST ? "this thread has a loop already" : strerror(errno));
-        if (traced)
-            weft__trace_end_program(NULL);
+        weft__trace_end_program(trace, NULL);
         return 1;
     }
     struct interrupt interrupt = {.fallback.item.run = cancel_main,
@@ -97,8 +96,7 @@ int weft__run(const weft_coroutine *coroutine, const void *frame, const char *pl
         result = weft__exit_status(interrupt.main, status);
     if (weft_loop_shutdown(loop, NULL, NULL) < 0 && result == 0)
         result = 1;
-    if (traced)
-        weft__trace_end_program(loop);
+    weft__trace_end_program(trace, loop);
     if (interruptible)
         weft__signal_end_fallback(SIGINT, &interrupt.fallback);
     weft_unref(interrupt.main);

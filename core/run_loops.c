@@ -413,7 +413,7 @@ int weft__run_loops(const struct weft_run_loops_options *options, const weft_cor
     group->place = place;
     group->loop_options = options->loop;
     weft__fill_standard_descriptors();
-    bool traced = weft__trace_begin_program();
+    char *trace = weft__trace_begin_program();
     weft_loop *loop = weft_loop_new(options->loop);
     int result = 1;
     if (!loop) {
@@ -425,8 +425,7 @@ int weft__run_loops(const struct weft_run_loops_options *options, const weft_cor
         here = NULL;
         result = group->start_error ? complain(group, group->start_error) : exit_status_of(group);
     }
-    if (traced)
-        weft__trace_end_program(NULL);
+    weft__trace_end_program(trace, NULL);
     free_group(group);
     return result;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Traces. What they look like in the whole is tried by tests/trace. */
 #include <criterion/criterion.h>
+#include <criterion/redirect.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -8,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <weft/job.h>
 #include <weft/lane.h>
@@ -119,6 +122,29 @@ Test(trace, a_file_is_written)
     cr_assert_str_eq(begin, "{\"traceEvents\":");
     cr_assert_eq(weft_trace_write("/no/such/folder/trace.json"), -ENOENT);
     cr_assert_eq(weft_trace_write("/dev/full"), -ENOSPC);
+    end();
+}
+
+/* A disk that is full half-way leaves nothing that looks like a trace. */
+Test(trace, half_a_file_is_not_left)
+{
+    char path[] = "/tmp/weft-trace-XXXXXX";
+    struct rlimit all, little;
+    struct stat left = {.st_size = 1};
+    close(mkstemp(path));
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(weft_trace_start(NULL), 0);
+    for (int i = 0; i < 100; i++)
+        weft_trace_mark("mark", i);
+    getrlimit(RLIMIT_FSIZE, &all);
+    little = (struct rlimit){.rlim_cur = 1000, .rlim_max = all.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &little);
+    int status = weft_trace_write(path);
+    setrlimit(RLIMIT_FSIZE, &all);
+    stat(path, &left);
+    unlink(path);
+    cr_assert_eq(status, -EFBIG);
+    cr_assert_eq(left.st_size, 0);
     end();
 }
 
@@ -605,6 +631,78 @@ Test(trace, a_program_is_traced_by_its_environment)
     unlink(named);
     unsetenv("WEFT_TRACE");
     cr_assert_eq(weft_trace_is_on(), 0);
+    test_loop = weft_loop_new(NULL);
+    end();
+}
+
+struct forgets {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(forgets)
+{
+    WEFT_BEGIN;
+    unsetenv("WEFT_TRACE");
+    WEFT_RETURN(weft_trace_is_on());
+    WEFT_END;
+}
+
+/* Runs it with WEFT_TRACE; true: it was traced. */
+static bool is_traced(const char *path)
+{
+    setenv("WEFT_TRACE", path, 1);
+    return weft_run(forgets) == 1;
+}
+
+Test(trace, a_program_that_changes_its_environment_is_traced_to_its_end)
+{
+    char named[64];
+    weft_loop_free(test_loop);
+    snprintf(named, sizeof(named), "/tmp/weft-trace-%d.json", (int)getpid());
+    cr_assert(is_traced("/tmp/weft-trace-%p.json"));
+    cr_assert(file_has(named, "\"name\":\"forgets\",\"ph\":\"X\""));
+    unlink(named);
+    test_loop = weft_loop_new(NULL);
+    end();
+}
+
+Test(trace, a_file_that_cannot_be_written_is_told_of_before_there_is_something_to_lose)
+{
+    weft_loop_free(test_loop);
+    cr_redirect_stderr();
+    cr_assert_not(is_traced("/no/such/folder/trace.json"));
+    cr_assert_not(is_traced("/tmp"));
+    fflush(stderr);
+    cr_assert_stderr_eq_str(
+        "weft: loop: nothing is traced, as WEFT_TRACE cannot be written: No such file or directory "
+        "(ENOENT): /no/such/folder/trace.json\n"
+        "weft: loop: nothing is traced, as WEFT_TRACE cannot be written: Is a directory (EISDIR): "
+        "/tmp\n");
+    test_loop = weft_loop_new(NULL);
+    end();
+}
+
+struct discards {
+    WEFT_FRAME;
+};
+
+static WEFT_ASYNC(discards)
+{
+    WEFT_BEGIN;
+    weft_trace_discard();
+    WEFT_END;
+}
+
+Test(trace, a_program_that_discards_the_trace_of_its_environment_is_told)
+{
+    weft_loop_free(test_loop);
+    cr_redirect_stderr();
+    setenv("WEFT_TRACE", "/dev/null", 1);
+    cr_assert_eq(weft_run(discards), 0);
+    fflush(stderr);
+    cr_assert_stderr_eq_str("weft: loop: the program has discarded the trace that WEFT_TRACE asked "
+                            "for: No data available (ENODATA): /dev/null\n");
+    unsetenv("WEFT_TRACE");
     test_loop = weft_loop_new(NULL);
     end();
 }

@@ -107,7 +107,8 @@ Test(watchdog_process, says_which_settings_make_no_sense)
 {
     setenv("WEFT_WATCHDOG", "0.1s", 1);
     print_in_a_child("; now in ");
-    ASSERT_PRINTED("weft: WEFT_WATCHDOG is no number of milliseconds, 100 are taken: 0.1s\n");
+    ASSERT_PRINTED(
+        "weft: WEFT_WATCHDOG is no number of milliseconds from 0 to a day, 100 are taken: 0.1s\n");
     setenv("WEFT_WATCHDOG", "20", 1);
     setenv("WEFT_WATCHDOG_FORMAT", "xml", 1);
     print_in_a_child("; now in ");

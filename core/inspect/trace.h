@@ -154,11 +154,12 @@ uint32_t weft__trace_task(void);
 
 /* ---- A program that is to be traced as a whole; Thread: loop ---- */
 
-/** As the environment says. True: weft__trace_end_program() is to be called. */
-bool weft__trace_begin_program(void);
+/** As the environment says: to which file, for weft__trace_end_program(); NULL: none goes on, and stderr
+ * was told if one should. */
+char *weft__trace_begin_program(void);
 
-/** Write it, and tell this loop if that fails; NULL: tell stderr. */
-void weft__trace_end_program(weft_loop *loop);
+/** Write it, and tell this loop if that fails; no loop: tell stderr. No path: nothing. */
+void weft__trace_end_program(char *path, weft_loop *loop);
 
 /** A loop or a job on this thread has been blocking for so long; by whom. Thread: any. */
 void weft__trace_blocked(pid_t tid, weft_ns duration, const char *name);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <weft/trace.h>
 
@@ -60,7 +61,7 @@ static int write_all(int fd, const char *data, size_t len)
     return 0;
 }
 
-/* What is there is kept if there is no trace. */
+/* What is there is kept if there is no trace. Half of one could not be read: it is emptied. */
 int weft_trace_write(const char *path)
 {
     struct weft__text text = {0};
@@ -70,6 +71,8 @@ int weft_trace_write(const char *path)
     int fd = status == 0 ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
     if (status == 0)
         status = fd < 0 ? -errno : write_all(fd, text.data, text.len);
+    if (fd >= 0 && status < 0)
+        (void)!ftruncate(fd, 0);
     if (fd >= 0 && close(fd) < 0 && status == 0)
         status = -errno;
     weft__text_fini(&text);
@@ -131,17 +134,6 @@ void weft__trace_blocked(pid_t tid, weft_ns duration, const char *name)
 
 /* ---- The environment ---- */
 
-static const char *wanted_path(void)
-{
-    const char *path = secure_getenv("WEFT_TRACE");
-    return path && *path ? path : NULL;
-}
-
-bool weft__trace_begin_program(void)
-{
-    return wanted_path() && weft_trace_start(NULL) == 0;
-}
-
 /* %p is the process's number, %% a percent sign. */
 static void expand(struct weft__text *to, const char *path)
 {
@@ -155,16 +147,58 @@ static void expand(struct weft__text *to, const char *path)
     }
 }
 
-void weft__trace_end_program(weft_loop *loop)
+/* Whether it can be written, as far as can be told without changing what is there: a new one is made and removed. */
+static int try_path(const char *path)
 {
-    struct weft__text path = {0};
-    expand(&path, wanted_path());
-    int status = path.status < 0 ? path.status : weft_trace_write(path.data);
-    if (status < 0) {
-        struct weft_error_report report = {
-            .what = "the trace could not be written", .status = status, .message = path.data};
-        weft__report(loop, &report);
+    struct stat there;
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd >= 0) {
+        close(fd);
+        unlink(path);
+        return 0;
     }
+    if (errno != EEXIST)
+        return -errno;
+    if (stat(path, &there) < 0)
+        return 0; /* a link to what is not there yet */
+    if (S_ISDIR(there.st_mode))
+        return -EISDIR;
+    return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
+static void complain(weft_loop *loop, const char *what, int status, const char *message)
+{
+    struct weft_error_report report = {.what = what, .status = status, .message = message};
+    weft__report(loop, &report);
+}
+
+/* The path is kept here: a program may change its environment. */
+char *weft__trace_begin_program(void)
+{
+    const char *wanted = secure_getenv("WEFT_TRACE");
+    struct weft__text path = {0};
+    if (!wanted || !*wanted)
+        return NULL;
+    expand(&path, wanted);
+    int status = path.status < 0 ? path.status : try_path(path.data);
+    if (status < 0)
+        complain(NULL, "nothing is traced, as WEFT_TRACE cannot be written", status, path.data);
+    if (status == 0 && weft_trace_start(NULL) == 0)
+        return path.data;
     weft__text_fini(&path);
+    return NULL;
+}
+
+void weft__trace_end_program(char *path, weft_loop *loop)
+{
+    if (!path)
+        return;
+    int status = weft_trace_write(path);
+    if (status == -ENODATA)
+        complain(loop, "the program has discarded the trace that WEFT_TRACE asked for", status,
+                 path);
+    else if (status < 0)
+        complain(loop, "the trace could not be written", status, path);
+    weft__free(path);
     weft__trace_discard();
 }

@@ -201,7 +201,8 @@ static weft_ns limit_of_environment(void)
     errno = 0;
     long long ms = strtoll(text, &end, 10);
     if (*end || errno || ms < 0 || ms > MOST_MS) {
-        complain_once("WEFT_WATCHDOG is no number of milliseconds, 100 are taken", text);
+        complain_once("WEFT_WATCHDOG is no number of milliseconds from 0 to a day, 100 are taken",
+                      text);
         return DEFAULT_LIMIT;
     }
     return WEFT_MS(ms);

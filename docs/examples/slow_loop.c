@@ -101,6 +101,6 @@ static WEFT_ASYNC(main_task)
 
 int main(void)
 {
-    setenv("WEFT_WATCHDOG", "100", 1); /* or from outside: WEFT_WATCHDOG=100 ./slow_loop */
+    setenv("WEFT_WATCHDOG", "100", 0); /* unless it is set: WEFT_WATCHDOG=50 ./slow_loop */
     return weft_run(main_task);
 }
