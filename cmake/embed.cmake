@@ -1,7 +1,8 @@
-# weft_embed(TARGET FILE): FILE as the C array `FILE_with_underscores`, in <FILE.h> of the target's build.
+# weft_embed(TARGET [FOLDER/]FILE): FILE as the C array `FILE_with_underscores`, in <FILE.h> of the target's build.
 function(weft_embed target file)
-  string(MAKE_C_IDENTIFIER "${file}" symbol)
-  set(header ${CMAKE_CURRENT_BINARY_DIR}/${file}.h)
+  cmake_path(GET file FILENAME name)
+  string(MAKE_C_IDENTIFIER "${name}" symbol)
+  set(header ${CMAKE_CURRENT_BINARY_DIR}/${name}.h)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
   file(READ ${file} bytes HEX)
   string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${bytes}")

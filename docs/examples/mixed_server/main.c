@@ -9,7 +9,7 @@
  * files.c, words.c. Everything else is a coroutine on the loop. Only what is there to cause trouble does
  * otherwise: /block sleeps on the loop, and trouble.c floods, leaks and deadlocks. The page at / (page.c) shows
  * what comes of it: stats.c tells it how late the loop is, what the lanes are doing and which tasks there
- * are, reports.c what the watchdog has found.
+ * are, reports.c what the watchdog has found, trace.c what happened when.
  */
 #define _GNU_SOURCE /* the C library beyond C11 */
 #include <errno.h>
@@ -60,6 +60,7 @@ static void site_close(struct site *site)
     weft_http_server_free(site->server);
     words_free(site->words);
     trouble_free(site->trouble);
+    trace_free(site);
     weft_lane_unref(site->hashing);
     weft_pool_unref(site->pool);
     if (site->root >= 0)
@@ -98,6 +99,7 @@ static void add_routes(struct site *site)
     add_word_routes(site);
     add_stats_routes(site);
     add_trouble_routes(site);
+    add_trace_routes(site);
 }
 
 static struct event *watch_signal(int number, weft_future *stop)

@@ -84,6 +84,9 @@ function drawLanes(lanes) {
 
 const base = place => (place || '').replace(/.*\//, '');
 
+/* The two functions of a coroutine are one to who reads. */
+const nameOf = frame => (frame.function || '?').replace(/^weft__(body|resume)_/, '');
+
 /* The innermost function that is none of a system library: the call that blocks is made there. */
 const culprit = report => report.frames.find(frame => frame.at && !/\.so\b/.test(frame.module));
 
@@ -92,10 +95,10 @@ function drawReport(report) {
   const what = report.kind === 'job' ? `job ${report.function} in lane ${report.lane}` : `${report.what} of task ${report.task ?? '–'}${report.function && report.function !== report.task ? `, in ${report.function}()` : ''}`;
   line.append(make('b', ms(report.for_ns / 1e6)), ` ${what}${report.stage === 'over' ? '' : ', so far'}`);
   item.append(line);
-  if (place) item.append(make('p', `${place.function} at ${base(place.at)}`, 'at where'));
+  if (place) item.append(make('p', `${nameOf(place)} at ${base(place.at)}`, 'at where'));
   if (report.syscall) item.append(make('p', report.syscall, 'at'));
-  frames.append(...report.frames.slice(0, 12).map(frame => {
-    const row = make('li', `${frame.function || '?'} `);
+  frames.append(...report.frames.filter(frame => !/^weft__resume_/.test(frame.function)).slice(0, 12).map(frame => {
+    const row = make('li', `${nameOf(frame)} `);
     row.append(make('span', base(frame.at) || base(frame.module), 'at'));
     return row;
   }));
@@ -207,7 +210,16 @@ const actions = {
   block: ['GET', '/block?ms=1500', 'on the loop'], sleep: ['GET', '/sleep?ms=1500', 'on a worker'],
   flood: ['POST', '/trouble/flood', 'flood'], leak: ['POST', '/trouble/leak', 'leak'],
   deadlock: ['POST', '/trouble/deadlock', 'deadlock'], heal: ['DELETE', '/trouble', 'cancelled'],
+  trace: ['POST', '/trace', 'trace'],
 };
+
+/* A window of its own; where the browser has something against that, the link does it. */
+function showTrace(told) {
+  const link = make('a', 'open it');
+  Object.assign(link, { href: '/viewer.html#/trace', target: '_blank' });
+  told.append(' ', link);
+  open(link.href, '_blank');
+}
 
 /* A button that waits keeps the focus: so it is not disabled, but does nothing. */
 for (const [id, [method, url, kind]] of Object.entries(actions)) {
@@ -217,7 +229,11 @@ for (const [id, [method, url, kind]] of Object.entries(actions)) {
     button.setAttribute('aria-disabled', 'true');
     told.textContent = '…';
     marks.push({ t: performance.now(), kind });
-    try { told.textContent = await (await fetch(url, { method, cache: 'no-store' })).text(); } catch { told.textContent = 'no answer'; }
+    try {
+      const answer = await fetch(url, { method, cache: 'no-store' });
+      told.textContent = await answer.text();
+      if (id === 'trace' && answer.ok) showTrace(told);
+    } catch { told.textContent = 'no answer'; }
     button.setAttribute('aria-disabled', 'false');
   };
 }

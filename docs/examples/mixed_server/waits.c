@@ -14,8 +14,7 @@
 
 enum { MAX_SLEEP_MS = 10000, MAX_PASSWORD = CRYPT_MAX_PASSPHRASE_SIZE - 1, HASH_ROUNDS = 50000 };
 
-/* The number of milliseconds that ?ms= asks for; -1: none, or none that is allowed. */
-static long wanted_ms(const weft_http_request *request)
+long wanted_ms(const weft_http_request *request)
 {
     const char *text = weft_http_request_query(request, "ms");
     char *end;
