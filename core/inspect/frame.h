@@ -43,7 +43,11 @@ static inline void weft__regs_forget(struct weft__regs *regs, unsigned reg)
     regs->known &= ~(UINT64_C(1) << reg);
 }
 
-/** The stack from where it ended; what is not in the copy is read where it is. */
+/* Below the stack pointer, and kept by signals all the same: a function that is being left has restored its caller's
+ * registers, and what says where they were saved does not know of it. */
+enum { WEFT__RED_ZONE = 128 };
+
+/** The stack from its end on, with its red zone; what is not in the copy is read where it is. */
 struct weft__memory {
     uint64_t from;
     size_t size;

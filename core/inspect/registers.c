@@ -13,9 +13,10 @@
  *
  * Which signal: SIGURG, of which nothing happens in a program that has no handler for it, and which
  * debuggers pass on; or, if the program has one, the real-time signals SIGRTMAX - 2 and - 3. The handler
- * is installed when the first thread is asked, only where the program has none, and stays.
- * SA_RESTART, SA_ONSTACK. weft's own threads, which block all other signals, leave SIGURG open. It interrupts a system call only if the thread comes to one that is never
- * restarted (epoll_wait(), poll(), nanosleep()) between the asker's last look and the signal.
+ * is installed when the first thread is asked, only where the program has none, and stays. SA_RESTART,
+ * SA_ONSTACK. weft's own threads, which block all other signals, leave SIGURG open. It interrupts a system call
+ * only if the thread comes to one that is never restarted (epoll_wait(), poll(), nanosleep()) between the
+ * asker's last look and the signal.
  *
  * Under ThreadSanitizer the handler is put past it, straight into the kernel: it would hold the signal back
  * until the thread calls the C library, which one that spins need not. Hence no part of the handler is
@@ -59,6 +60,7 @@ static struct {
     struct weft__regs regs;
     void *to;
     size_t size, copied;
+    uint64_t from; /* was copied */
 } answer;
 
 /* ---- In the handler ---- */
@@ -81,6 +83,17 @@ PLAIN static void take_registers(const mcontext_t *machine)
     answer.regs.known = (UINT64_C(1) << WEFT__REGS) - 1;
 }
 
+/* As much as there is. */
+PLAIN static void take_stack(uint64_t from)
+{
+    void *at =
+        (void *)(uintptr_t)from; /* NOLINT(performance-no-int-to-ptr): it is looked at only */
+    struct iovec local = {answer.to, answer.size}, remote = {at, answer.size};
+    long copied = syscall(SYS_process_vm_readv, answer.pid, &local, 1L, &remote, 1L, 0L);
+    answer.from = from;
+    answer.copied = copied > 0 ? (size_t)copied : 0;
+}
+
 PLAIN static void on_signal(int signum, siginfo_t *info, void *context)
 {
     int error = errno;
@@ -92,12 +105,9 @@ PLAIN static void on_signal(int signum, siginfo_t *info, void *context)
         atomic_compare_exchange_strong_explicit(&answer.state, &expected, TAKEN,
                                                 memory_order_acquire, memory_order_relaxed)) {
         take_registers(&((ucontext_t *)context)->uc_mcontext);
-        uint64_t sp = answer.regs.value[WEFT__SP];
-        void *from =
-            (void *)(uintptr_t)sp; /* NOLINT(performance-no-int-to-ptr): it is looked at only */
-        struct iovec local = {answer.to, answer.size}, remote = {from, answer.size};
-        long copied = syscall(SYS_process_vm_readv, answer.pid, &local, 1L, &remote, 1L, 0L);
-        answer.copied = copied > 0 ? (size_t)copied : 0;
+        take_stack(answer.regs.value[WEFT__SP] - WEFT__RED_ZONE);
+        if (!answer.copied) /* a signal that has a stack of its own needs no room there */
+            take_stack(answer.regs.value[WEFT__SP]);
         atomic_store_explicit(&answer.state, DONE, memory_order_release);
         syscall(SYS_futex, &answer.state, FUTEX_WAKE_PRIVATE, 1);
     }
@@ -195,8 +205,8 @@ static int is_in_a_call(pid_t tid)
     return status == 0 && weft__thread_is_parked(&state) ? -EAGAIN : status;
 }
 
-int weft__registers_of(pid_t tid, struct weft__regs *ret_regs, void *to, size_t size,
-                       size_t *ret_size)
+int weft__registers_of(pid_t tid, void *to, size_t size, struct weft__regs *ret_regs,
+                       struct weft__memory *ret_memory)
 {
     uint64_t blocked;
     int status = weft__thread_blocked_signals(tid, &blocked);
@@ -216,7 +226,7 @@ int weft__registers_of(pid_t tid, struct weft__regs *ret_regs, void *to, size_t 
     status = syscall(SYS_tgkill, answer.pid, tid, signum) < 0 ? -errno : wait_for_answer();
     if (status == 0) {
         *ret_regs = answer.regs;
-        *ret_size = answer.copied;
+        *ret_memory = (struct weft__memory){answer.from, answer.copied, to};
     }
     atomic_store_explicit(&answer.state, IDLE, memory_order_relaxed);
     return status;
@@ -224,10 +234,10 @@ int weft__registers_of(pid_t tid, struct weft__regs *ret_regs, void *to, size_t 
 
 #else
 
-int weft__registers_of(pid_t tid, struct weft__regs *ret_regs, void *to, size_t size,
-                       size_t *ret_size)
+int weft__registers_of(pid_t tid, void *to, size_t size, struct weft__regs *ret_regs,
+                       struct weft__memory *ret_memory)
 {
-    (void)tid, (void)ret_regs, (void)to, (void)size, (void)ret_size;
+    (void)tid, (void)to, (void)size, (void)ret_regs, (void)ret_memory;
     return -ENOTSUP;
 }
 

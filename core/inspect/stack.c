@@ -28,7 +28,8 @@
 #include "core/inspect/unwind.h"
 #include "core/mutex.h"
 
-enum { ROOM = 1 << 17, CHUNK = 1 << 12, MOST_TRIES = 5 };
+enum { ROOM = 1 << 17, CHUNK = 1 << 12, MOST_TRIES = 5, MOST_PAUSES = 300 };
+#define LONG_ENOUGH WEFT_MS(5)
 
 static struct weft__mutex mu = {PTHREAD_MUTEX_INITIALIZER};
 static unsigned char copy[ROOM] WEFT_GUARDED_BY(mu);
@@ -68,8 +69,12 @@ static int look_at_parked(pid_t tid, const struct weft__thread_state *state,
                           struct weft__regs *regs, struct weft__memory *memory) WEFT_REQUIRES(mu)
 {
     struct weft__thread_state after;
-    *memory = (struct weft__memory){.from = state->sp, .copy = copy};
-    memory->size = copy_stack(state->sp);
+    *memory = (struct weft__memory){.from = state->sp - WEFT__RED_ZONE, .copy = copy};
+    memory->size = copy_stack(memory->from);
+    if (!memory->size) { /* it lies on a page that is not used yet */
+        memory->from = state->sp;
+        memory->size = copy_stack(memory->from);
+    }
     int status = weft__thread_state_read(tid, &after);
     if (status < 0)
         return status;
@@ -84,12 +89,8 @@ static int look_at_parked(pid_t tid, const struct weft__thread_state *state,
 static int look_at_running(pid_t tid, struct weft__regs *regs, struct weft__memory *memory)
     WEFT_REQUIRES(mu)
 {
-    size_t size = 0;
-    int status = weft__registers_of(tid, regs, copy, ROOM, &size);
-    if (status < 0)
-        return status == -ETIMEDOUT ? -EAGAIN : status;
-    *memory = (struct weft__memory){.from = regs->value[WEFT__SP], .size = size, .copy = copy};
-    return 0;
+    int status = weft__registers_of(tid, copy, ROOM, regs, memory);
+    return status == -ETIMEDOUT ? -EAGAIN : status;
 }
 
 static int look_once(pid_t tid, struct weft__regs *regs, struct weft__memory *memory)
@@ -107,13 +108,26 @@ static int look_once(pid_t tid, struct weft__regs *regs, struct weft__memory *me
                                                      : look_at_running(tid, regs, memory);
 }
 
-/* Once more if it is doing something else by now; or blocks all signals, which the C library does for moments (to
- * start a thread, say). */
+/* Is it worth another look? It was doing something else by then; or it blocks all signals, which the C library does for
+ * moments (to start a thread, say), and the handler for an earlier question does. Such a moment lasts until
+ * the thread has had a CPU. */
+static bool may_change(int status, int looks, pid_t tid, weft_ns ran)
+{
+    struct weft__thread_state now;
+    if (status == -EAGAIN)
+        return looks < MOST_TRIES;
+    return status == -EACCES && looks < MOST_PAUSES && weft__thread_state_read(tid, &now) == 0 &&
+           now.ran - ran < LONG_ENOUGH;
+}
+
 static int look(pid_t tid, struct weft__regs *regs, struct weft__memory *memory) WEFT_REQUIRES(mu)
 {
     const struct timespec pause = {0, WEFT_MS(1)};
-    int status = look_once(tid, regs, memory);
-    for (int tries = 1; tries < MOST_TRIES && (status == -EAGAIN || status == -EACCES); tries++) {
+    struct weft__thread_state first;
+    int status = weft__thread_state_read(tid, &first);
+    if (status == 0)
+        status = look_once(tid, regs, memory);
+    for (int looks = 1; may_change(status, looks, tid, first.ran); looks++) {
         nanosleep(&pause, NULL);
         status = look_once(tid, regs, memory);
     }
