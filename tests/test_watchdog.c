@@ -15,6 +15,7 @@
 #include "core/inspect/blocked.h"
 #include "core/inspect/lookout.h"
 #include "core/loop.h"
+#include "core/memory.h"
 #include "tests/support/blocked.h"
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
@@ -495,6 +496,29 @@ Test(watchdog, too_many_reports_are_left_out_and_counted)
     cr_assert_geq(stats.blocks, 8);
     cr_assert_eq(stats.left_out, 1);
     cr_assert_eq(atomic_load(&heard.count[WEFT_BLOCKED_FOUND]), (int)stats.blocks);
+    end();
+}
+
+Test(watchdog, a_trace_has_each_report_on_a_block_that_lasts)
+{
+    begin();
+    char expected[128], *trace = NULL;
+    cr_assert_eq(weft_trace_start(NULL), 0);
+    cr_assert_eq(weft_test_run(weft_spawn(hangs, .reports = 2)), 0);
+    sem_wait(&heard.over);
+    cr_assert_eq(weft_trace_stop(), 0);
+    cr_assert_eq(weft_trace_read(&trace, NULL), 0);
+    const char *first = strstr(trace, "\"name\":\"blocked\""), *second = NULL;
+    for (int i = 0; i < 2; i++) {
+        snprintf(expected, sizeof(expected),
+                 "\"args\":{\"thread\":%d,\"for_ms\":%d,\"by\":\"hangs\"}", gettid(),
+                 (int)(told(i)->report.lasts / WEFT_MS(1)));
+        ASSERT_SAYS(trace, expected);
+    }
+    cr_assert(first && (second = strstr(first + 1, "\"name\":\"blocked\"")));
+    cr_assert_null(strstr(second + 1, "\"name\":\"blocked\""), "its end is not one");
+    weft_trace_discard();
+    weft__free(trace);
     end();
 }
 

@@ -30,6 +30,7 @@
 #include "core/inspect/lookout.h"
 #include "core/inspect/peek.h"
 #include "core/inspect/symbol.h"
+#include "core/inspect/trace.h"
 #include "core/loop.h"
 #include "core/memory.h"
 #include "core/sys.h"
@@ -387,8 +388,17 @@ static void hand_over(struct weft__lookout *to, const struct weft_blocked_report
         weft__blocked_print(report, to->format);
 }
 
+/* By function: of these there are not too many, as there may be of tasks' names. */
+static void trace(const struct weft_blocked_report *report)
+{
+    if (report->stage != WEFT_BLOCKED_OVER)
+        weft__trace_blocked(report->tid, report->lasts,
+                            report->function ? report->function : report->what);
+}
+
 void weft__watchdog_tell(uint32_t loop_id, struct weft__blocked *blocked)
 {
+    trace(&blocked->report);
     weft__mutex_lock(&mu);
     blocked->report.left_out = left_out;
     left_out = 0;

@@ -5,6 +5,7 @@
  *
  *     busy TRACE [BUFFER]      write it to this file; bytes for each thread
  *     busy TRACE BUFFER live   the trace is written while all goes on
+ *     busy TRACE BUFFER held   nothing else but a step that holds the loop up until the watchdog has told
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@ enum { ROUNDS = 40, LOOPS = 2 };
 static weft_pool *pool;
 static weft_lane *narrow;
 static const char *path;
-static bool is_live;
+static bool is_live, is_held;
 
 struct crunch {
     int turns;
@@ -82,6 +83,29 @@ static WEFT_ASYNC(hurry)
     WEFT_END;
 }
 
+struct hold_up {
+    WEFT_FRAME;
+    struct weft_watchdog_stats stats;
+};
+
+static WEFT_ASYNC(hold_up)
+{
+    WEFT_BEGIN;
+    do
+        weft_watchdog_get_stats(&self->stats);
+    while (self->stats.blocks == 0);
+    WEFT_END;
+}
+
+static int hold(void)
+{
+    struct weft_loop_options options = {.watchdog = WEFT_MS(20)};
+    weft_loop *loop = weft_loop_new(&options);
+    int status = loop ? weft_loop_run_until(loop, weft_spawn(hold_up)) : -1;
+    weft_loop_free(loop);
+    return status;
+}
+
 struct main_task {
     WEFT_FRAME;
     int i;
@@ -108,12 +132,15 @@ int main(int argc, char **argv)
         return 2;
     path = argv[1];
     struct weft_trace_options options = {.buffer_size = argc > 2 ? strtoul(argv[2], NULL, 10) : 0};
-    is_live = argc > 3;
+    is_live = argc > 3 && strcmp(argv[3], "live") == 0;
+    is_held = argc > 3 && strcmp(argv[3], "held") == 0;
     pool = weft_pool_new(&(struct weft_pool_options){.max_threads = 3});
     narrow = weft_lane_new(pool, &(struct weft_lane_options){.name = "narrow", .max_running = 1});
     if (weft_trace_start(&options) < 0)
         return 3;
-    int status = weft_run_loops(&(struct weft_run_loops_options){.loops = LOOPS}, main_task);
+    int status = is_held
+                     ? hold()
+                     : weft_run_loops(&(struct weft_run_loops_options){.loops = LOOPS}, main_task);
     weft_lane_unref(narrow);
     weft_pool_unref(pool);
     weft_trace_stop();
