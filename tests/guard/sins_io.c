@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Sockets, pipes and files. */
+#include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,6 +253,78 @@ static void commit_fopen(void)
         fclose(stream);
 }
 
+/* What was done there is gone; where it was is not. */
+static void commit_unlink(void)
+{
+    char path[] = "/tmp/weft-guard-gone-XXXXXX";
+    close(mkostemp(path, O_CLOEXEC));
+    SIN_OF(unlink(path));
+}
+
+static void commit_unlinkat(void)
+{
+    char path[] = "/tmp/weft-guard-gone-XXXXXX";
+    int folder = open("/tmp", O_PATH | O_CLOEXEC);
+    close(mkostemp(path, O_CLOEXEC));
+    SIN_OF(unlinkat(folder, strrchr(path, '/') + 1, 0));
+    close(folder);
+}
+
+static void commit_fstatat(void)
+{
+    struct stat status;
+    int folder = open("/tmp", O_PATH | O_CLOEXEC);
+    SIN_OF(fstatat(folder, strrchr(stage.path, '/') + 1, &status, 0));
+    close(folder);
+}
+
+static void commit_open_of_nothing(void)
+{
+    SIN_OF(open("/tmp/weft-guard-is-not-there", O_RDONLY | O_CLOEXEC));
+}
+
+static void commit_statx(void)
+{
+    struct statx status;
+    SIN_OF(statx(AT_FDCWD, stage.path, 0, STATX_SIZE, &status));
+}
+
+static void commit_access(void)
+{
+    SIN_OF(access(stage.path, R_OK));
+}
+
+static void commit_ftruncate(void)
+{
+    SIN_OF(ftruncate(stage.file, 4096));
+}
+
+static void commit_opendir(void)
+{
+    DIR *folder;
+    SIN(folder = opendir("/tmp"));
+    if (folder)
+        closedir(folder);
+}
+
+static void commit_readdir(void)
+{
+    DIR *folder = opendir("/tmp");
+    SIN(sin_result = readdir(folder) != NULL);
+    closedir(folder);
+}
+
+static void commit_realpath(void)
+{
+    char path[PATH_MAX];
+    SIN(sin_result = realpath(stage.path, path) != NULL);
+}
+
+static void commit_sync_file_range(void)
+{
+    SIN_OF(sync_file_range(stage.file, 0, 4096, SYNC_FILE_RANGE_WAIT_BEFORE));
+}
+
 static void commit_rename(void)
 {
     SIN_OF(rename(stage.path, stage.path));
@@ -292,5 +366,16 @@ const struct sin io_sins[] = {
     {"fopen", "on another machine", commit_fopen},
     {"rename", "on another machine", commit_rename},
     {"read", "/tmp/weft-guard-", commit_slow_read},
+    {"unlink", "on another machine", commit_unlink},
+    {"unlinkat", "on another machine", commit_unlinkat},
+    {"fstatat", "on another machine", commit_fstatat},
+    {"open", "is-not-there\", on another machine", commit_open_of_nothing},
+    {"statx", "on another machine", commit_statx},
+    {"access", "on another machine", commit_access},
+    {"ftruncate", "on another machine", commit_ftruncate},
+    {"opendir", "on another machine", commit_opendir},
+    {"readdir", "on another machine", commit_readdir},
+    {"realpath", "on another machine", commit_realpath},
+    {"sync_file_range", "/tmp/weft-guard-", commit_sync_file_range},
     {NULL, NULL, NULL},
 };

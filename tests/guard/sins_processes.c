@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <weft/blocking.h>
 
 #include "tests/guard/sins.h"
 #include "tests/guard/stage.h"
@@ -39,6 +40,23 @@ static void commit_waitid(void)
     stage_start_child();
     stage_when_blocked(stage_end_child);
     SIN_OF(waitid(P_PID, (id_t)stage.child, &info, WEXITED));
+}
+
+static void commit_wait3(void)
+{
+    struct rusage usage;
+    stage_start_child();
+    stage_when_blocked(stage_end_child);
+    SIN_OF(wait3(NULL, 0, &usage));
+}
+
+/* It reads the end of what it is written only when it is closed, and naps then. */
+static void commit_pclose(void)
+{
+    FILE *stream;
+    WEFT_ALLOW_BLOCKING("it is not what is tested")
+        stream = popen("cat; sleep 0.01", "w"); /* on purpose */
+    SIN_OF(pclose(stream));
 }
 
 static void commit_system(void)
@@ -113,6 +131,8 @@ const struct sin process_sins[] = {
     {"waitpid", "process", commit_waitpid},
     {"wait4", "process", commit_wait4},
     {"waitid", "process", commit_waitid},
+    {"wait3", "process", commit_wait3},
+    {"pclose", "", commit_pclose},
     {"system", "\"exit 0\"", commit_system},
     {"popen", "\"exit 0\"", commit_popen},
     {"flock", "/tmp/weft-guard-", commit_flock},

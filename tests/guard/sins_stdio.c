@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* stdio on a pipe that is empty, or full, and on a terminal at which nobody types. */
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "tests/guard/sins.h"
 #include "tests/guard/stage.h"
@@ -109,6 +112,115 @@ static void commit_fgets_of_a_terminal(void)
     fclose(stream);
 }
 
+/* ---- What begins well, and waits in its midst; for so long that it is slow, from then on ---- */
+
+static void wait_until_there_are(int wanted)
+{
+    int count = -1;
+    while (count != wanted && ioctl(stage.pipe[0], FIONREAD, &count) == 0)
+        sched_yield();
+    usleep(5000); /* on purpose */
+}
+
+/* The first part was taken. */
+static void feed_the_rest(void)
+{
+    wait_until_there_are(0);
+    feed_line();
+}
+
+static FILE *half_a_line(void)
+{
+    sin_result = write(stage.pipe[1], "12", 2);
+    stage_soon(feed_the_rest);
+    return fdopen(fcntl(stage.pipe[0], F_DUPFD_CLOEXEC, 0), "r");
+}
+
+static void commit_fgets_of_a_half(void)
+{
+    char line[16];
+    FILE *stream = half_a_line();
+    SIN(sin_result = fgets(line, (int)four * 4, stream) != NULL);
+    end_reading(stream);
+}
+
+static void commit_fread_of_a_half(void)
+{
+    char read[8];
+    FILE *stream = half_a_line();
+    SIN_OF(fread(read, 1, four, stream));
+    end_reading(stream);
+}
+
+enum { ROOM = 65536 };
+
+/* It is full. */
+static void take_all(void)
+{
+    char taken[4096];
+    wait_until_there_are(ROOM);
+    for (ssize_t left = 2 * ROOM; left > 0;)
+        left -= read(stage.pipe[0], taken, sizeof(taken));
+}
+
+static void commit_fwrite_of_too_much(void)
+{
+    FILE *stream = fdopen(fcntl(stage.pipe[1], F_DUPFD_CLOEXEC, 0), "w");
+    char *much = calloc(2, ROOM);
+    stage_soon(take_all);
+    SIN_OF(fwrite(much, 1, (size_t)2 * ROOM, stream));
+    end_reading(stream);
+    free(much);
+}
+
+/* ---- Wide characters ---- */
+
+static void commit_fgetws(void)
+{
+    wchar_t line[16];
+    FILE *stream = empty_pipe();
+    SIN(sin_result = fgetws(line, (int)four, stream) != NULL);
+    end_reading(stream);
+}
+
+static void commit_fgetwc(void)
+{
+    FILE *stream = empty_pipe();
+    SIN_OF(fgetwc(stream));
+    end_reading(stream);
+}
+
+static void commit_fwscanf(void)
+{
+    int number;
+    FILE *stream = empty_pipe();
+    SIN_OF(fwscanf(stream, L"%d", &number));
+    end_reading(stream);
+}
+
+static void commit_fputws(void)
+{
+    FILE *stream = full_pipe();
+    SIN_OF(fputws(L"line\n", stream));
+    end_writing(stream);
+}
+
+static void commit_fputwc(void)
+{
+    FILE *stream = full_pipe();
+    SIN_OF(fputwc(L'\n', stream));
+    end_writing(stream);
+}
+
+static void commit_fwprintf(void)
+{
+    FILE *stream = full_pipe();
+    SIN_OF(fwprintf(stream, L"%zu\n", four));
+    end_writing(stream);
+}
+
+/* ---- Writing ---- */
+
 static void commit_fprintf(void)
 {
     FILE *stream = full_pipe();
@@ -203,12 +315,29 @@ static void commit_puts(void)
 }
 
 const struct sin stdio_sins[] = {
-    {"fgets", "pipe:", commit_fgets},     {"fgetc", "pipe:", commit_fgetc},
-    {"getline", "pipe:", commit_getline}, {"fread", "pipe:", commit_fread},
-    {"fscanf", "pipe:", commit_fscanf},   {"fgets", "/dev/pts", commit_fgets_of_a_terminal},
-    {"fprintf", "pipe:", commit_fprintf}, {"fputs", "pipe:", commit_fputs},
-    {"fputc", "pipe:", commit_fputc},     {"fwrite", "pipe:", commit_fwrite},
-    {"fflush", "pipe:", commit_fflush},   {"fclose", "pipe:", commit_fclose},
-    {"dprintf", "pipe:", commit_dprintf}, {"printf", "pipe:", commit_printf},
-    {"puts", "pipe:", commit_puts},       {NULL, NULL, NULL},
+    {"fgets", "pipe:", commit_fgets},
+    {"fgetc", "pipe:", commit_fgetc},
+    {"getline", "pipe:", commit_getline},
+    {"fread", "pipe:", commit_fread},
+    {"fscanf", "pipe:", commit_fscanf},
+    {"fgets", "/dev/pts", commit_fgets_of_a_terminal},
+    {"fprintf", "pipe:", commit_fprintf},
+    {"fputs", "pipe:", commit_fputs},
+    {"fputc", "pipe:", commit_fputc},
+    {"fwrite", "pipe:", commit_fwrite},
+    {"fflush", "pipe:", commit_fflush},
+    {"fclose", "pipe:", commit_fclose},
+    {"dprintf", "pipe:", commit_dprintf},
+    {"printf", "pipe:", commit_printf},
+    {"puts", "pipe:", commit_puts},
+    {"fgets", "pipe:", commit_fgets_of_a_half},
+    {"fread", "pipe:", commit_fread_of_a_half},
+    {"fwrite", "pipe:", commit_fwrite_of_too_much},
+    {"fgetws", "pipe:", commit_fgetws},
+    {"fgetwc", "pipe:", commit_fgetwc},
+    {"fwscanf", "pipe:", commit_fwscanf},
+    {"fputws", "pipe:", commit_fputws},
+    {"fputwc", "pipe:", commit_fputwc},
+    {"fwprintf", "pipe:", commit_fwprintf},
+    {NULL, NULL, NULL},
 };

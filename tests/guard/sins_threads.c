@@ -4,6 +4,7 @@
 #include <semaphore.h>
 #include <threads.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tests/guard/sins.h"
 #include "tests/guard/stage.h"
@@ -183,6 +184,25 @@ static void commit_cnd_timedwait(void)
     mtx_destroy(&mtx);
 }
 
+static void signal_cnd(void)
+{
+    mtx_lock(&mtx);
+    cnd_signal(&cnd);
+    mtx_unlock(&mtx);
+}
+
+static void commit_cnd_wait(void)
+{
+    mtx_init(&mtx, mtx_plain);
+    cnd_init(&cnd);
+    mtx_lock(&mtx);
+    stage_when_blocked(signal_cnd);
+    SIN_OF(cnd_wait(&cnd, &mtx));
+    mtx_unlock(&mtx);
+    cnd_destroy(&cnd);
+    mtx_destroy(&mtx);
+}
+
 /* Nobody is the last one but the helper: it comes when this thread is about to wait, and yet it may be
  * first. Then this thread has not waited, and the two of them meet again. */
 static void meet(void)
@@ -203,6 +223,34 @@ static void commit_pthread_join(void)
     stage_start_thread();
     stage_when_blocked(stage_end_thread);
     SIN_OF(pthread_join(stage.joined, NULL));
+}
+
+static int wait_for_the_end(void *arg)
+{
+    char byte;
+    (void)arg;
+    return read(stage.joins[0], &byte, 1) == 1 ? 42 : 0;
+}
+
+static void commit_thrd_join(void)
+{
+    thrd_t thread;
+    int result;
+    if (thrd_create(&thread, wait_for_the_end, NULL) != thrd_success)
+        return;
+    stage_when_blocked(stage_end_thread);
+    SIN_OF(thrd_join(thread, &result));
+}
+
+static void commit_mtx_timedlock(void)
+{
+    struct timespec until = soon(CLOCK_REALTIME);
+    mtx_init(&mtx, mtx_timed);
+    stage_do(hold_mtx);
+    stage_when_blocked(let_mtx_go);
+    SIN_OF(mtx_timedlock(&mtx, &until));
+    mtx_unlock(&mtx);
+    mtx_destroy(&mtx);
 }
 
 static void commit_pthread_timedjoin_np(void)
@@ -229,5 +277,8 @@ const struct sin thread_sins[] = {
     {"pthread_barrier_wait", "barrier 0x", commit_pthread_barrier_wait},
     {"pthread_join", "thread 0x", commit_pthread_join},
     {"pthread_timedjoin_np", "thread 0x", commit_pthread_timedjoin_np},
+    {"cnd_wait", "condition 0x", commit_cnd_wait},
+    {"thrd_join", "thread 0x", commit_thrd_join},
+    {"mtx_timedlock", "mutex 0x", commit_mtx_timedlock},
     {NULL, NULL, NULL},
 };

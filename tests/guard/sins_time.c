@@ -3,6 +3,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <resolv.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -49,6 +50,57 @@ static void commit_sigtimedwait(void)
     SIN_OF(sigtimedwait(&set, NULL, &a_moment));
 }
 
+/* ---- Signals, which are blocked until they are waited for ---- */
+
+static pthread_t sinner;
+
+static void send_signal(void)
+{
+    pthread_kill(sinner, SIGUSR2);
+}
+
+static void block_signal(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGUSR2);
+    sinner = pthread_self();
+    pthread_sigmask(SIG_BLOCK, set, NULL);
+    stage_when_blocked(send_signal);
+}
+
+static void commit_sigwait(void)
+{
+    sigset_t set;
+    int number;
+    block_signal(&set);
+    SIN_OF(sigwait(&set, &number));
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void commit_sigwaitinfo(void)
+{
+    sigset_t set;
+    block_signal(&set);
+    SIN_OF(sigwaitinfo(&set, NULL));
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void on_signal(int number)
+{
+    sin_result = number;
+}
+
+static void commit_sigsuspend(void)
+{
+    sigset_t set, none;
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGUSR2, &action, NULL);
+    sigemptyset(&none);
+    block_signal(&set);
+    SIN_OF(sigsuspend(&none));
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 /* ---- Names: what is in /etc/hosts is looked up like all others ---- */
 
 static void commit_getaddrinfo(void)
@@ -87,6 +139,23 @@ static void commit_gethostbyname_r(void)
 static void commit_gethostbyaddr(void)
 {
     SIN_OF(gethostbyaddr(&stage.at->sin_addr, sizeof(stage.at->sin_addr), AF_INET) != NULL);
+}
+
+static void commit_gethostbyaddr_r(void)
+{
+    struct hostent entry, *found;
+    char buffer[1024];
+    int error;
+    SIN_OF(gethostbyaddr_r(&stage.at->sin_addr, sizeof(stage.at->sin_addr), AF_INET, &entry, buffer,
+                           sizeof(buffer), &found, &error));
+}
+
+static void commit_getaddrinfo_a(void)
+{
+    struct gaicb question = {.ar_name = "localhost"}, *list[] = {&question};
+    SIN_OF(getaddrinfo_a(GAI_WAIT, list, 1, NULL));
+    if (question.ar_result)
+        freeaddrinfo(question.ar_result);
 }
 
 /* ---- Descriptors ---- */
@@ -136,6 +205,14 @@ static void commit_epoll_pwait(void)
     close(epoll);
 }
 
+static void commit_epoll_pwait2(void)
+{
+    struct epoll_event event;
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    SIN_OF(epoll_pwait2(epoll, &event, 1, &a_moment, NULL));
+    close(epoll);
+}
+
 const struct sin time_sins[] = {
     {"sleep", "1 s", commit_sleep},
     {"usleep", "1000 us", commit_usleep},
@@ -155,5 +232,11 @@ const struct sin time_sins[] = {
     {"pselect", "up to 1 ms", commit_pselect},
     {"epoll_wait", "epoll, up to 1 ms", commit_epoll_wait},
     {"epoll_pwait", "epoll, up to 1 ms", commit_epoll_pwait},
+    {"epoll_pwait2", "epoll, up to 1 ms", commit_epoll_pwait2},
+    {"sigwait", "", commit_sigwait},
+    {"sigwaitinfo", "", commit_sigwaitinfo},
+    {"sigsuspend", "", commit_sigsuspend},
+    {"gethostbyaddr_r", "127.0.0.1", commit_gethostbyaddr_r},
+    {"getaddrinfo_a", "1 lookups", commit_getaddrinfo_a},
     {NULL, NULL, NULL},
 };

@@ -66,6 +66,11 @@ void stage_do(void (*fn)(void))
     }
 }
 
+void stage_soon(void (*fn)(void))
+{
+    send_order(fn, false);
+}
+
 static void (*release)(void);
 
 /* Once: a sin may consist of several calls. */

@@ -47,6 +47,9 @@ void stage_close(void);
 /** Run this on the other thread now, and return when it has run. */
 void stage_do(void (*fn)(void));
 
+/** Run this on the other thread, some time from now on. */
+void stage_soon(void (*fn)(void));
+
 /** Run this on the other thread once this thread is about to block. NULL: nothing. */
 void stage_when_blocked(void (*fn)(void));
 

@@ -3,6 +3,7 @@
  * Calls that might block and do not, all in a step of a task: none is reported. What was ready, what nobody
  * held, what does not wait, what is no name; and what is allowed, or made where no step is.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -16,9 +17,11 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <wchar.h>
 #include <weft/blocking.h>
 #include <weft/fd.h>
 #include <weft/guard.h>
@@ -64,6 +67,20 @@ static void look_up_addresses(void)
     result = gethostbyname("127.0.0.1") != NULL;
     getnameinfo((struct sockaddr *)stage.at, sizeof(*stage.at), host, sizeof(host), NULL, 0,
                 NI_NUMERICHOST);
+}
+
+/* Nothing is asked for, or what never waits. */
+static void ask_for_nothing(void)
+{
+    static volatile size_t none = 0; /* the compiler does not know it */
+    stage_fill(stage.full[1]);
+    if (read(stage.pipe[0], bytes, none) != 0 || write(stage.full[1], bytes, none) != 0)
+        wrong++;
+    stage_drain(stage.full[0]);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (recv(fd, bytes, sizeof(bytes), MSG_ERRQUEUE) != -1)
+        wrong++;
+    close(fd);
 }
 
 static void look_without_waiting(void)
@@ -135,6 +152,48 @@ static void connect_without_waiting(void)
         poll(&look, 1, -1);
     close(accept(stage.listener, NULL, NULL)); /* that is ready now */
     close(fd);
+}
+
+/* Not to be connected any longer waits for nobody. */
+static void disconnect(void)
+{
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(fd, &nobody, sizeof(nobody)) != 0)
+        wrong++;
+    close(fd);
+}
+
+/* A stream has more than is ready: in its buffer of wide characters, behind one that was put back. */
+static void read_what_a_stream_keeps(void)
+{
+    FILE *stream = fdopen(fcntl(stage.pipe[0], F_DUPFD_CLOEXEC, 0), "r");
+    feed_pipe();
+    if (fgetc(stream) != '1' || ungetc('x', stream) != 'x' || fgetc(stream) != 'x' ||
+        fgetc(stream) != '2')
+        wrong++;
+    fclose(stream);
+    stream = fdopen(fcntl(stage.pipe[0], F_DUPFD_CLOEXEC, 0), "r");
+    feed_pipe();
+    if (fgetwc(stream) != L'1' || fgetwc(stream) != L'2')
+        wrong++;
+    fclose(stream);
+}
+
+/* Who has met the end of what is typed is told so again, without a look at the terminal. */
+static void read_on_at_the_end(void)
+{
+    static const char end[] = {4}; /* Ctrl-D */
+    char name[64];
+    grantpt(stage.terminal);
+    unlockpt(stage.terminal);
+    if (ptsname_r(stage.terminal, name, sizeof(name)) != 0)
+        wrong++;
+    FILE *stream = fdopen(open(name, O_RDWR | O_NOCTTY | O_CLOEXEC), "r");
+    result = write(stage.terminal, end, 1);
+    if (fgetc(stream) != EOF || !feof(stream) || fgetc(stream) != EOF)
+        wrong++;
+    fclose(stream);
 }
 
 static void print_where_there_is_room(void)
@@ -219,6 +278,54 @@ static void lock_what_is_held_here(void)
     pthread_mutex_destroy(&mutex);
 }
 
+/* ---- A limit that is over: to try, in other words ---- */
+
+static pthread_mutex_t held = PTHREAD_MUTEX_INITIALIZER;
+
+static void hold(void)
+{
+    pthread_mutex_lock(&held);
+    pthread_rwlock_wrlock(&stage.rwlock);
+}
+
+static void let_go(void)
+{
+    pthread_mutex_unlock(&held);
+    pthread_rwlock_unlock(&stage.rwlock);
+}
+
+static void wait_until_long_ago(void)
+{
+    static const struct timespec past = {1, 0};
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    stage_do(hold);
+    if (pthread_mutex_timedlock(&held, &past) != ETIMEDOUT ||
+        pthread_rwlock_timedrdlock(&stage.rwlock, &past) != ETIMEDOUT ||
+        pthread_rwlock_timedwrlock(&stage.rwlock, &past) != ETIMEDOUT)
+        wrong++;
+    stage_do(let_go);
+    if (sem_timedwait(&stage.semaphore, &past) != -1 || errno != ETIMEDOUT)
+        wrong++;
+    pthread_mutex_lock(&mutex);
+    if (pthread_cond_timedwait(&stage.cond, &mutex, &past) != ETIMEDOUT)
+        wrong++;
+    pthread_mutex_unlock(&mutex);
+    stage_start_thread();
+    if (pthread_timedjoin_np(stage.joined, NULL, &past) != ETIMEDOUT)
+        wrong++;
+    stage_end_thread();
+    WEFT_ALLOW_BLOCKING("it ends")
+        pthread_join(stage.joined, NULL);
+}
+
+/* What cannot be is an error at once. */
+static void wait_for_what_cannot_be(void)
+{
+    static const struct timespec odd = {0, -1};
+    if (nanosleep(&odd, NULL) != -1) /* on purpose */
+        wrong++;
+}
+
 static void *end_at_once(void *arg)
 {
     return arg;
@@ -265,6 +372,23 @@ static void be_allowed(void)
 
 /* ---- Where no step is ---- */
 
+/* A child of a fork has no loop. It ends with how much was seen of what it did. */
+static void nap_in_a_child(void)
+{
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0) {
+        struct weft_guard_report report;
+        weft_guard_watch *watch = weft_guard_watch_begin(WEFT_GUARD_STEPS);
+        usleep(1); /* on purpose */
+        syscall(SYS_exit_group, weft_guard_watch_get(watch, 0, &report) ? 1 : 0);
+    }
+    WEFT_ALLOW_BLOCKING("it ends")
+        waitpid(child, &status, 0);
+    if (status != 0)
+        wrong++;
+}
+
 static void *sleep_elsewhere(void *arg)
 {
     usleep(1); /* on purpose */
@@ -301,6 +425,13 @@ static const struct virtue virtues[] = {
     {"lock what is held here", lock_what_is_held_here},
     {"join what has ended", join_what_has_ended},
     {"be allowed", be_allowed},
+    {"ask for nothing", ask_for_nothing},
+    {"disconnect", disconnect},
+    {"read what a stream keeps", read_what_a_stream_keeps},
+    {"read on at the end", read_on_at_the_end},
+    {"wait until long ago", wait_until_long_ago},
+    {"wait for what cannot be", wait_for_what_cannot_be},
+    {"nap in a child", nap_in_a_child},
 };
 
 static void check(const struct virtue *virtue)

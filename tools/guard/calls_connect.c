@@ -16,7 +16,16 @@
 
 #include "tools/guard/guard.h"
 
-static const char *address_text(char text[GUARD_TEXT], const struct sockaddr *address)
+/* It ends where the address does; one that begins with a 0 is a name, and no file. */
+static void path_text(char text[GUARD_TEXT], const char *path, size_t size)
+{
+    bool is_name = size > 0 && !path[0];
+    snprintf(text, GUARD_TEXT, "\"%s%.*s\"", is_name ? "@" : "",
+             (int)(size > 108 ? 108 : size) - is_name, path + is_name);
+}
+
+static const char *address_text(char text[GUARD_TEXT], const struct sockaddr *address,
+                                socklen_t size)
 {
     char host[INET6_ADDRSTRLEN];
     union {
@@ -33,7 +42,7 @@ static const char *address_text(char text[GUARD_TEXT], const struct sockaddr *ad
                  inet_ntop(AF_INET6, &at.in6->sin6_addr, host, sizeof(host)),
                  ntohs(at.in6->sin6_port));
     else if (at.any->sa_family == AF_UNIX)
-        snprintf(text, GUARD_TEXT, "\"%.108s\"", at.un->sun_path);
+        path_text(text, at.un->sun_path, size - offsetof(struct sockaddr_un, sun_path));
     else
         snprintf(text, GUARD_TEXT, "family %d", at.any->sa_family);
     return text;
@@ -67,7 +76,8 @@ GUARD_WRAPS int connect(int fd, __CONST_SOCKADDR_ARG to, socklen_t size)
     GUARD_REAL(connect);
     char text[GUARD_TEXT];
     int error = errno;
-    if (!guard__watches() || !blocks(fd) || !is_stream(fd) || size < sizeof(sa_family_t)) {
+    if (!address || size < sizeof(sa_family_t) || address->sa_family == AF_UNSPEC ||
+        !guard__watches() || !blocks(fd) || !is_stream(fd)) {
         errno = error;
         return real(fd, to, size);
     }
@@ -77,7 +87,7 @@ GUARD_WRAPS int connect(int fd, __CONST_SOCKADDR_ARG to, socklen_t size)
     int ret = real(fd, to, size);
     bool waited = is_local ? guard__was_slow(&call) : ret == 0 || !was_refused_here(errno);
     if (waited)
-        guard__end(&call, "fd %d to %s", fd, address_text(text, address));
+        guard__end(&call, "fd %d to %s", fd, address_text(text, address, size));
     else
         guard__drop(&call);
     return ret;

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -96,22 +97,25 @@ GUARD_WRAPS int tcdrain(int fd)
 
 /* ---- By path ---- */
 
-#define BY_PATH_AS(name, shown, instead, type, parameters, arguments) \
-    GUARD_WRAPS type name parameters                                  \
-    {                                                                 \
-        GUARD_REAL(name);                                             \
-        if (!guard__watches())                                        \
-            return real arguments;                                    \
-        struct guard__call call = guard__begin_slow(shown, instead);  \
-        type ret = real arguments;                                    \
-        guard__end_path(&call, path);                                 \
-        return ret;                                                   \
+/* `path` is looked up from `folder`: that of the process, or a descriptor of one. */
+#define BY_PATH_FROM(folder, name, shown, instead, type, parameters, arguments) \
+    GUARD_WRAPS type name parameters                                            \
+    {                                                                           \
+        GUARD_REAL(name);                                                       \
+        if (!guard__watches())                                                  \
+            return real arguments;                                              \
+        struct guard__call call = guard__begin_slow(shown, instead);            \
+        type ret = real arguments;                                              \
+        guard__end_path(&call, folder, path);                                   \
+        return ret;                                                             \
     }
-#define BY_PATH(name, ...) BY_PATH_AS(name, #name, __VA_ARGS__)
+#define BY_PATH_AS(...) BY_PATH_FROM(AT_FDCWD, __VA_ARGS__)
+#define BY_PATH(name, ...) BY_PATH_FROM(AT_FDCWD, name, #name, __VA_ARGS__)
+#define BY_PATH_AT(name, ...) BY_PATH_FROM(folder, name, #name, __VA_ARGS__)
 #define BY_OLD_PATH(name, shown, ...) BY_PATH_AS(name, shown, STAT, int, __VA_ARGS__)
 
 /* The third argument is there if the file may be made. */
-#define OPENS(name, parameters, arguments, with_mode)              \
+#define OPENS(folder, name, parameters, arguments, with_mode)      \
     GUARD_WRAPS int name parameters                                \
     {                                                              \
         GUARD_REAL(name);                                          \
@@ -126,15 +130,15 @@ GUARD_WRAPS int tcdrain(int fd)
             return real with_mode;                                 \
         struct guard__call call = guard__begin_slow(#name, OPEN);  \
         int ret = real with_mode;                                  \
-        guard__end_path(&call, path);                              \
+        guard__end_path(&call, folder, path);                      \
         return ret;                                                \
     }
 
-OPENS(open, (const char *path, int flags, ...), (path, flags), (path, flags, mode))
-OPENS(open64, (const char *path, int flags, ...), (path, flags), (path, flags, mode))
-OPENS(openat, (int folder, const char *path, int flags, ...), (folder, path, flags),
+OPENS(AT_FDCWD, open, (const char *path, int flags, ...), (path, flags), (path, flags, mode))
+OPENS(AT_FDCWD, open64, (const char *path, int flags, ...), (path, flags), (path, flags, mode))
+OPENS(folder, openat, (int folder, const char *path, int flags, ...), (folder, path, flags),
       (folder, path, flags, mode))
-OPENS(openat64, (int folder, const char *path, int flags, ...), (folder, path, flags),
+OPENS(folder, openat64, (int folder, const char *path, int flags, ...), (folder, path, flags),
       (folder, path, flags, mode))
 
 int __open_2(const char *path, int flags);
@@ -144,47 +148,63 @@ int __openat64_2(int folder, const char *path, int flags);
 
 BY_PATH_AS(__open_2, "open", OPEN, int, (const char *path, int flags), (path, flags))
 BY_PATH_AS(__open64_2, "open64", OPEN, int, (const char *path, int flags), (path, flags))
-BY_PATH_AS(__openat_2, "openat", OPEN, int, (int folder, const char *path, int flags),
-           (folder, path, flags))
-BY_PATH_AS(__openat64_2, "openat64", OPEN, int, (int folder, const char *path, int flags),
-           (folder, path, flags))
+BY_PATH_FROM(folder, __openat_2, "openat", OPEN, int, (int folder, const char *path, int flags),
+             (folder, path, flags))
+BY_PATH_FROM(folder, __openat64_2, "openat64", OPEN, int, (int folder, const char *path, int flags),
+             (folder, path, flags))
 BY_PATH(creat, OPEN, int, (const char *path, mode_t mode), (path, mode))
 BY_PATH(creat64, OPEN, int, (const char *path, mode_t mode), (path, mode))
 BY_PATH(fopen, OPEN, FILE *, (const char *path, const char *mode), (path, mode))
 BY_PATH(fopen64, OPEN, FILE *, (const char *path, const char *mode), (path, mode))
 BY_PATH(opendir, "weft_dir_open()", DIR *, (const char *path), (path))
+BY_PATH(freopen, OPEN, FILE *, (const char *path, const char *mode, FILE *stream),
+        (path, mode, stream))
+BY_PATH(freopen64, OPEN, FILE *, (const char *path, const char *mode, FILE *stream),
+        (path, mode, stream))
+BY_PATH(realpath, ON_A_WORKER, char *, (const char *path, char *resolved), (path, resolved))
 BY_PATH(stat, STAT, int, (const char *path, struct stat *into), (path, into))
 BY_PATH(stat64, STAT, int, (const char *path, struct stat64 *into), (path, into))
 BY_PATH(lstat, STAT, int, (const char *path, struct stat *into), (path, into))
 BY_PATH(lstat64, STAT, int, (const char *path, struct stat64 *into), (path, into))
-BY_PATH(fstatat, STAT, int, (int folder, const char *path, struct stat *into, int flags),
-        (folder, path, into, flags))
-BY_PATH(fstatat64, STAT, int, (int folder, const char *path, struct stat64 *into, int flags),
-        (folder, path, into, flags))
-BY_PATH(statx, STAT, int,
-        (int folder, const char *path, int flags, unsigned mask, struct statx *into),
-        (folder, path, flags, mask, into))
+BY_PATH_AT(fstatat, STAT, int, (int folder, const char *path, struct stat *into, int flags),
+           (folder, path, into, flags))
+BY_PATH_AT(fstatat64, STAT, int, (int folder, const char *path, struct stat64 *into, int flags),
+           (folder, path, into, flags))
+BY_PATH_AT(statx, STAT, int,
+           (int folder, const char *path, int flags, unsigned mask, struct statx *into),
+           (folder, path, flags, mask, into))
 BY_PATH(access, STAT, int, (const char *path, int how), (path, how))
-BY_PATH(faccessat, STAT, int, (int folder, const char *path, int how, int flags),
-        (folder, path, how, flags))
+BY_PATH_AT(faccessat, STAT, int, (int folder, const char *path, int how, int flags),
+           (folder, path, how, flags))
 BY_PATH(rename, "weft_path_rename()", int, (const char *from, const char *path), (from, path))
-BY_PATH(renameat, "weft_path_rename()", int,
-        (int from_folder, const char *from, int folder, const char *path),
-        (from_folder, from, folder, path))
+BY_PATH_AT(renameat, "weft_path_rename()", int,
+           (int from_folder, const char *from, int folder, const char *path),
+           (from_folder, from, folder, path))
 BY_PATH(unlink, "weft_path_unlink()", int, (const char *path), (path))
-BY_PATH(unlinkat, "weft_path_unlink()", int, (int folder, const char *path, int flags),
-        (folder, path, flags))
+BY_PATH_AT(unlinkat, "weft_path_unlink()", int, (int folder, const char *path, int flags),
+           (folder, path, flags))
 BY_PATH(remove, "weft_path_unlink()", int, (const char *path), (path))
 BY_PATH(link, ON_A_WORKER, int, (const char *from, const char *path), (from, path))
 BY_PATH(symlink, ON_A_WORKER, int, (const char *to, const char *path), (to, path))
 BY_PATH(readlink, ON_A_WORKER, ssize_t, (const char *path, char *buffer, size_t size),
         (path, buffer, size))
 BY_PATH(mkdir, "weft_path_mkdir()", int, (const char *path, mode_t mode), (path, mode))
+BY_PATH_AT(mkdirat, "weft_path_mkdir()", int, (int folder, const char *path, mode_t mode),
+           (folder, path, mode))
 BY_PATH(rmdir, "weft_path_rmdir()", int, (const char *path), (path))
 BY_PATH(chmod, ON_A_WORKER, int, (const char *path, mode_t mode), (path, mode))
 BY_PATH(truncate, ON_A_WORKER, int, (const char *path, off_t size), (path, size))
 BY_PATH(truncate64, ON_A_WORKER, int, (const char *path, off64_t size), (path, size))
 BY_PATH(statfs, ON_A_WORKER, int, (const char *path, struct statfs *into), (path, into))
+
+/* As the compiler calls these with _FORTIFY_SOURCE. */
+char *__realpath_chk(const char *path, char *resolved, size_t room);
+ssize_t __readlink_chk(const char *path, char *buffer, size_t size, size_t room);
+
+BY_PATH_AS(__realpath_chk, "realpath", ON_A_WORKER, char *,
+           (const char *path, char *resolved, size_t room), (path, resolved, room))
+BY_PATH_AS(__readlink_chk, "readlink", ON_A_WORKER, ssize_t,
+           (const char *path, char *buffer, size_t size, size_t room), (path, buffer, size, room))
 
 /* As programs call these that were built against glibc before 2.33, and sanitizers. */
 int __xstat(int version, const char *path, struct stat *into);
@@ -234,13 +254,17 @@ BY_FD(copy_file_range, "weft_path_copy()", ssize_t,
       (int from, off64_t *from_at, int fd, off64_t *to_at, size_t size, unsigned flags),
       (from, from_at, fd, to_at, size, flags))
 
-GUARD_WRAPS struct dirent *readdir(DIR *folder)
-{
-    GUARD_REAL(readdir);
-    if (!guard__watches())
-        return real(folder);
-    struct guard__call call = guard__begin_slow("readdir", "weft_dir_next()");
-    struct dirent *ret = real(folder);
-    guard__end_file(&call, dirfd(folder));
-    return ret;
-}
+#define LISTS(name, type)                                                          \
+    GUARD_WRAPS type *name(DIR *folder)                                            \
+    {                                                                              \
+        GUARD_REAL(name);                                                          \
+        if (!guard__watches())                                                     \
+            return real(folder);                                                   \
+        struct guard__call call = guard__begin_slow("readdir", "weft_dir_next()"); \
+        type *ret = real(folder);                                                  \
+        guard__end_file(&call, dirfd(folder));                                     \
+        return ret;                                                                \
+    }
+
+LISTS(readdir, struct dirent)
+LISTS(readdir64, struct dirent64)

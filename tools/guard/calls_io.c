@@ -18,12 +18,13 @@
 #define READ "weft_read(), or weft_file_read() of a file"
 #define WRITE "weft_write(), or weft_file_write() to a file"
 
-/* A call on `fd`, for `events`, that libc knows as `name` and who reads the report as `shown`. */
+/* A call on `fd`, for `events`, of `size` bytes or pieces, that libc knows as `name` and who reads the report
+ * as `shown`. Of nothing there is nothing to wait for. */
 #define TRANSFERS_AS(name, shown, fd, events, instead, type, parameters, arguments) \
     GUARD_WRAPS type name parameters                                                \
     {                                                                               \
         GUARD_REAL(name);                                                           \
-        if (!guard__watches())                                                      \
+        if (size == 0 || !guard__watches())                                         \
             return real arguments;                                                  \
         enum guard__fd how = guard__fd_is(fd, events);                              \
         if (how == GUARD_FD_NEVER)                                                  \
@@ -36,32 +37,30 @@
 #define TRANSFERS(name, ...) TRANSFERS_AS(name, #name, __VA_ARGS__)
 
 TRANSFERS(read, fd, POLLIN, READ, ssize_t, (int fd, void *buffer, size_t size), (fd, buffer, size))
-TRANSFERS(readv, fd, POLLIN, READ, ssize_t, (int fd, const struct iovec *pieces, int count),
-          (fd, pieces, count))
+TRANSFERS(readv, fd, POLLIN, READ, ssize_t, (int fd, const struct iovec *pieces, int size),
+          (fd, pieces, size))
 TRANSFERS(pread, fd, POLLIN, READ, ssize_t, (int fd, void *buffer, size_t size, off_t offset),
           (fd, buffer, size, offset))
 TRANSFERS(pread64, fd, POLLIN, READ, ssize_t, (int fd, void *buffer, size_t size, off64_t offset),
           (fd, buffer, size, offset))
 TRANSFERS(preadv, fd, POLLIN, READ, ssize_t,
-          (int fd, const struct iovec *pieces, int count, off_t offset),
-          (fd, pieces, count, offset))
+          (int fd, const struct iovec *pieces, int size, off_t offset), (fd, pieces, size, offset))
 TRANSFERS(preadv64, fd, POLLIN, READ, ssize_t,
-          (int fd, const struct iovec *pieces, int count, off64_t offset),
-          (fd, pieces, count, offset))
+          (int fd, const struct iovec *pieces, int size, off64_t offset),
+          (fd, pieces, size, offset))
 TRANSFERS(write, fd, POLLOUT, WRITE, ssize_t, (int fd, const void *bytes, size_t size),
           (fd, bytes, size))
-TRANSFERS(writev, fd, POLLOUT, WRITE, ssize_t, (int fd, const struct iovec *pieces, int count),
-          (fd, pieces, count))
+TRANSFERS(writev, fd, POLLOUT, WRITE, ssize_t, (int fd, const struct iovec *pieces, int size),
+          (fd, pieces, size))
 TRANSFERS(pwrite, fd, POLLOUT, WRITE, ssize_t,
           (int fd, const void *bytes, size_t size, off_t offset), (fd, bytes, size, offset))
 TRANSFERS(pwrite64, fd, POLLOUT, WRITE, ssize_t,
           (int fd, const void *bytes, size_t size, off64_t offset), (fd, bytes, size, offset))
 TRANSFERS(pwritev, fd, POLLOUT, WRITE, ssize_t,
-          (int fd, const struct iovec *pieces, int count, off_t offset),
-          (fd, pieces, count, offset))
+          (int fd, const struct iovec *pieces, int size, off_t offset), (fd, pieces, size, offset))
 TRANSFERS(pwritev64, fd, POLLOUT, WRITE, ssize_t,
-          (int fd, const struct iovec *pieces, int count, off64_t offset),
-          (fd, pieces, count, offset))
+          (int fd, const struct iovec *pieces, int size, off64_t offset),
+          (fd, pieces, size, offset))
 TRANSFERS(sendfile, to, POLLOUT, "weft_sendfile()", ssize_t,
           (int to, int from, off_t *offset, size_t size), (to, from, offset, size))
 TRANSFERS(sendfile64, to, POLLOUT, "weft_sendfile()", ssize_t,
@@ -96,13 +95,15 @@ GUARD_WRAPS ssize_t splice(int from, off64_t *from_at, int to, off64_t *to_at, s
     return ret;
 }
 
-/* ---- Sockets; what is asked not to wait does not ---- */
+/* ---- Sockets; what is asked not to wait does not, nor does who asks for errors ---- */
+
+#define AT_ONCE (MSG_DONTWAIT | MSG_ERRQUEUE)
 
 #define SENDS_AS(name, shown, events, instead, type, parameters, arguments) \
     GUARD_WRAPS type name parameters                                        \
     {                                                                       \
         GUARD_REAL(name);                                                   \
-        if (flags & MSG_DONTWAIT || !guard__watches())                      \
+        if (flags & AT_ONCE || !guard__watches())                           \
             return real arguments;                                          \
         enum guard__fd how = guard__fd_is(fd, events);                      \
         if (how == GUARD_FD_NEVER)                                          \

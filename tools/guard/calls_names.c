@@ -132,6 +132,17 @@ GUARD_WRAPS int gethostbyaddr_r(const void *address, socklen_t size, int family,
     return ret;
 }
 
+GUARD_WRAPS int getaddrinfo_a(int mode, struct gaicb *list[], int count, struct sigevent *event)
+{
+    GUARD_REAL(getaddrinfo_a);
+    if (mode != GAI_WAIT || !guard__watches())
+        return real(mode, list, count, event);
+    struct guard__call call = guard__begin("getaddrinfo_a", RESOLVE);
+    int ret = real(mode, list, count, event);
+    guard__end(&call, "%d lookups", count);
+    return ret;
+}
+
 GUARD_WRAPS int gai_suspend(const struct gaicb *const list[], int count,
                             const struct timespec *limit)
 {
@@ -147,27 +158,29 @@ GUARD_WRAPS int gai_suspend(const struct gaicb *const list[], int count,
 /* What <resolv.h> calls res_query() and so on. */
 #undef res_query
 #undef res_search
-int res_query(const char *name, int class, int type, unsigned char *answer, int size);
-int res_search(const char *name, int class, int type, unsigned char *answer, int size);
+#undef res_nquery
+#undef res_nsearch
 
-GUARD_WRAPS int res_query(const char *name, int class, int type, unsigned char *answer, int size)
-{
-    GUARD_REAL(res_query);
-    if (!guard__watches())
-        return real(name, class, type, answer, size);
-    struct guard__call call = guard__begin("res_query", ON_A_WORKER);
-    int ret = real(name, class, type, answer, size);
-    guard__end(&call, "\"%.150s\"", name);
-    return ret;
-}
+#define ASKS(name, parameters, arguments)                           \
+    int name parameters;                                            \
+    GUARD_WRAPS int name parameters                                 \
+    {                                                               \
+        GUARD_REAL(name);                                           \
+        if (!guard__watches())                                      \
+            return real arguments;                                  \
+        struct guard__call call = guard__begin(#name, ON_A_WORKER); \
+        int ret = real arguments;                                   \
+        guard__end(&call, "\"%.150s\"", host);                      \
+        return ret;                                                 \
+    }
 
-GUARD_WRAPS int res_search(const char *name, int class, int type, unsigned char *answer, int size)
-{
-    GUARD_REAL(res_search);
-    if (!guard__watches())
-        return real(name, class, type, answer, size);
-    struct guard__call call = guard__begin("res_search", ON_A_WORKER);
-    int ret = real(name, class, type, answer, size);
-    guard__end(&call, "\"%.150s\"", name);
-    return ret;
-}
+ASKS(res_query, (const char *host, int class, int type, unsigned char *answer, int size),
+     (host, class, type, answer, size))
+ASKS(res_search, (const char *host, int class, int type, unsigned char *answer, int size),
+     (host, class, type, answer, size))
+ASKS(res_nquery,
+     (res_state state, const char *host, int class, int type, unsigned char *answer, int size),
+     (state, host, class, type, answer, size))
+ASKS(res_nsearch,
+     (res_state state, const char *host, int class, int type, unsigned char *answer, int size),
+     (state, host, class, type, answer, size))

@@ -169,7 +169,10 @@ LOCKS_PART(lockf64, off64_t)
         struct guard__call call = guard__begin("fcntl", LOCK);               \
         ret = real(fd, what, third);                                         \
         char text[GUARD_TEXT];                                               \
-        guard__end(&call, "%s, F_SETLKW", guard__fd_text(text, fd));         \
+        if (ret < 0 && errno == EDEADLK)                                     \
+            guard__drop(&call);                                              \
+        else                                                                 \
+            guard__end(&call, "%s, F_SETLKW", guard__fd_text(text, fd));     \
         return ret;                                                          \
     }
 

@@ -5,7 +5,8 @@
  *
  * Reading waits when the buffer is empty and the descriptor is not ready. Writing waits when the
  * descriptor is not ready and the call wrote to it: then less is in the buffer than was there and came. So
- * a printf() that a pipe has room for, or that a buffer keeps, is no report.
+ * a printf() that a pipe has room for, or that a buffer keeps, is no report. What begins well may wait in its
+ * midst, for the rest of a line or for more room: it is timed, and reported if it was slow.
  *
  * Names that begin with __ are what the compiler calls in place of others.
  */
@@ -25,6 +26,15 @@
 #define READ "weft_read() of a stream: weft_stdin()"
 #define WRITE "weft_write() to a stream: weft_stdout(), or a job that writes"
 
+/* A call on a stream, begun; fd -1: it cannot wait. */
+struct transfer {
+    struct guard__call call;
+    FILE *stream;
+    size_t pending; /* in the buffer, when writing */
+    enum guard__fd how;
+    int fd;
+};
+
 /* Another process is on the other side. */
 static bool has_other_side(int fd)
 {
@@ -38,35 +48,68 @@ static bool has_other_side(int fd)
 static int fd_of(FILE *stream)
 {
     int error = errno, fd = fileno(stream);
+    if (fd >= 0 && !has_other_side(fd))
+        fd = -1;
     errno = error;
-    return fd >= 0 && has_other_side(fd) ? fd : -1;
+    return fd;
+}
+
+static void begin_io(struct transfer *transfer, const char *name, const char *instead)
+{
+    if (transfer->how == GUARD_FD_NEVER)
+        transfer->fd = -1;
+    else
+        transfer->call = guard__begin_fd(transfer->how, name, instead);
+}
+
+static void end_io(struct transfer *transfer)
+{
+    if (transfer->fd >= 0)
+        guard__end_fd(&transfer->call, transfer->how, transfer->fd);
 }
 
 /* ---- Reading ---- */
 
-static bool reading_waits(FILE *stream)
+/* In its buffer. Wide characters have one of their own, which begins with the same two pointers as this one;
+ * while something is read that was put back, the rest is aside. */
+static bool has_kept(const FILE *stream)
 {
+    enum { IN_BACKUP = 0x100 };
     if (stream->_IO_read_end > stream->_IO_read_ptr)
-        return false;
-    int fd = fd_of(stream);
-    return fd >= 0 && guard__fd_waits(fd, POLLIN);
+        return true;
+    if (stream->_flags & IN_BACKUP && stream->_IO_save_end > stream->_IO_save_base)
+        return true;
+    const wchar_t *const *wide = (const void *)stream->_wide_data;
+    return stream->_mode > 0 && wide && wide[1] > wide[0];
 }
 
-static void end_reading(struct guard__call *call, FILE *stream)
+enum amount { ONE, MANY };
+
+/* A stream that has met its end gives that again, or reads on. */
+static struct transfer begin_reading(const char *name, FILE *stream, enum amount amount)
 {
-    guard__end_fd(call, GUARD_FD_WAITS, stream->_fileno);
+    struct transfer transfer = {.stream = stream, .fd = -1};
+    if (!guard__watches())
+        return transfer;
+    bool has_answer = has_kept(stream) || feof_unlocked(stream);
+    if (has_answer && amount == ONE)
+        return transfer;
+    transfer.fd = fd_of(stream);
+    transfer.how = transfer.fd < 0 ? GUARD_FD_NEVER : guard__fd_is(transfer.fd, POLLIN);
+    if (has_answer && transfer.how == GUARD_FD_WAITS)
+        transfer.how = GUARD_FD_SLOW;
+    begin_io(&transfer, name, READ);
+    return transfer;
 }
 
-#define READS(name, shown, stream, type, parameters, arguments) \
-    GUARD_WRAPS type name parameters                            \
-    {                                                           \
-        GUARD_REAL(name);                                       \
-        if (!guard__watches() || !reading_waits(stream))        \
-            return real arguments;                              \
-        struct guard__call call = guard__begin(shown, READ);    \
-        type ret = real arguments;                              \
-        end_reading(&call, stream);                             \
-        return ret;                                             \
+#define READS(name, shown, stream, amount, type, parameters, arguments)  \
+    GUARD_WRAPS type name parameters                                     \
+    {                                                                    \
+        GUARD_REAL(name);                                                \
+        struct transfer transfer = begin_reading(shown, stream, amount); \
+        type ret = real arguments;                                       \
+        end_io(&transfer);                                               \
+        return ret;                                                      \
     }
 
 #undef getc
@@ -75,136 +118,91 @@ static void end_reading(struct guard__call *call, FILE *stream)
 #undef getchar_unlocked
 #undef fread_unlocked
 int _IO_getc(FILE *stream);
+int __uflow(FILE *stream);
+ssize_t __getdelim(char **line, size_t *size, int end, FILE *stream);
 char *__fgets_chk(char *text, size_t room, int size, FILE *stream);
 char *__fgets_unlocked_chk(char *text, size_t room, int size, FILE *stream);
 size_t __fread_chk(void *items, size_t room, size_t size, size_t count, FILE *stream);
 size_t __fread_unlocked_chk(void *items, size_t room, size_t size, size_t count, FILE *stream);
-ssize_t __getdelim(char **line, size_t *size, int end, FILE *stream);
-int __uflow(FILE *stream);
+wchar_t *__fgetws_chk(wchar_t *text, size_t room, int size, FILE *stream);
+wchar_t *__fgetws_unlocked_chk(wchar_t *text, size_t room, int size, FILE *stream);
 
-READS(fgetc, "fgetc", stream, int, (FILE * stream), (stream))
-READS(getc, "getc", stream, int, (FILE * stream), (stream))
-READS(_IO_getc, "getc", stream, int, (FILE * stream), (stream))
-READS(getc_unlocked, "getc_unlocked", stream, int, (FILE * stream), (stream))
-READS(fgetc_unlocked, "fgetc_unlocked", stream, int, (FILE * stream), (stream))
-READS(__uflow, "getc_unlocked", stream, int, (FILE * stream), (stream))
-READS(getchar, "getchar", stdin, int, (void), ())
-READS(getchar_unlocked, "getchar_unlocked", stdin, int, (void), ())
-READS(fgets, "fgets", stream, char *, (char *text, int size, FILE *stream), (text, size, stream))
-READS(fgets_unlocked, "fgets_unlocked", stream, char *, (char *text, int size, FILE *stream),
-      (text, size, stream))
-READS(__fgets_chk, "fgets", stream, char *, (char *text, size_t room, int size, FILE *stream),
-      (text, room, size, stream))
-READS(__fgets_unlocked_chk, "fgets_unlocked", stream, char *,
-      (char *text, size_t room, int size, FILE *stream), (text, room, size, stream))
-READS(fread, "fread", stream, size_t, (void *items, size_t size, size_t count, FILE *stream),
-      (items, size, count, stream))
-READS(fread_unlocked, "fread_unlocked", stream, size_t,
-      (void *items, size_t size, size_t count, FILE *stream), (items, size, count, stream))
-READS(__fread_chk, "fread", stream, size_t,
-      (void *items, size_t room, size_t size, size_t count, FILE *stream),
-      (items, room, size, count, stream))
-READS(__fread_unlocked_chk, "fread_unlocked", stream, size_t,
-      (void *items, size_t room, size_t size, size_t count, FILE *stream),
-      (items, room, size, count, stream))
-READS(getline, "getline", stream, ssize_t, (char **line, size_t *size, FILE *stream),
-      (line, size, stream))
-READS(getdelim, "getdelim", stream, ssize_t, (char **line, size_t *size, int end, FILE *stream),
-      (line, size, end, stream))
-READS(__getdelim, "getline", stream, ssize_t, (char **line, size_t *size, int end, FILE *stream),
-      (line, size, end, stream))
-READS(fgetwc, "fgetwc", stream, wint_t, (FILE * stream), (stream))
-READS(fgetws, "fgetws", stream, wchar_t *, (wchar_t * text, int size, FILE *stream),
-      (text, size, stream))
+#define READS_ONE(name, shown, stream, type, ...) READS(name, shown, stream, ONE, type, __VA_ARGS__)
 
-/* With a format: by the function that takes a va_list. */
-int __isoc99_scanf(const char *format, ...) __attribute__((__format__(__scanf__, 1, 2)));
-int __isoc99_fscanf(FILE *stream, const char *format, ...)
-    __attribute__((__format__(__scanf__, 2, 3)));
-int __isoc99_vscanf(const char *format, va_list args) __attribute__((__format__(__scanf__, 1, 0)));
-int __isoc99_vfscanf(FILE *stream, const char *format, va_list args)
-    __attribute__((__format__(__scanf__, 2, 0)));
+READS_ONE(fgetc, "fgetc", stream, int, (FILE * stream), (stream))
+READS_ONE(getc, "getc", stream, int, (FILE * stream), (stream))
+READS_ONE(_IO_getc, "getc", stream, int, (FILE * stream), (stream))
+READS_ONE(getc_unlocked, "getc_unlocked", stream, int, (FILE * stream), (stream))
+READS_ONE(fgetc_unlocked, "fgetc_unlocked", stream, int, (FILE * stream), (stream))
+READS_ONE(__uflow, "getc_unlocked", stream, int, (FILE * stream), (stream))
+READS_ONE(getchar, "getchar", stdin, int, (void), ())
+READS_ONE(getchar_unlocked, "getchar_unlocked", stdin, int, (void), ())
+READS_ONE(fgetwc, "fgetwc", stream, wint_t, (FILE * stream), (stream))
+READS_ONE(getwc, "getwc", stream, wint_t, (FILE * stream), (stream))
+READS_ONE(getwchar, "getwchar", stdin, wint_t, (void), ())
+READS_ONE(fgetwc_unlocked, "fgetwc_unlocked", stream, wint_t, (FILE * stream), (stream))
+READS_ONE(getwc_unlocked, "getwc_unlocked", stream, wint_t, (FILE * stream), (stream))
+READS_ONE(getwchar_unlocked, "getwchar_unlocked", stdin, wint_t, (void), ())
 
-typedef int scan(FILE *stream, const char *format, va_list args);
+#define READS_MANY(name, shown, type, ...) READS(name, shown, stream, MANY, type, __VA_ARGS__)
 
-static int scan_by(scan *real, const char *shown, FILE *stream, const char *format, va_list args)
-    __attribute__((__format__(__scanf__, 4, 0)));
-
-static int scan_by(scan *real, const char *shown, FILE *stream, const char *format, va_list args)
-{
-    if (!guard__watches() || !reading_waits(stream))
-        return real(stream, format, args);
-    struct guard__call call = guard__begin(shown, READ);
-    int ret = real(stream, format, args);
-    end_reading(&call, stream);
-    return ret;
-}
-
-GUARD_WRAPS int __isoc99_vfscanf(FILE *stream, const char *format, va_list args)
-{
-    GUARD_REAL(__isoc99_vfscanf);
-    return scan_by(real, "vfscanf", stream, format, args);
-}
-
-GUARD_WRAPS int __isoc99_vscanf(const char *format, va_list args)
-{
-    GUARD_REAL_AS("__isoc99_vfscanf", scan);
-    return scan_by(real, "vscanf", stdin, format, args);
-}
-
-GUARD_WRAPS int __isoc99_fscanf(FILE *stream, const char *format, ...)
-{
-    GUARD_REAL_AS("__isoc99_vfscanf", scan);
-    va_list args;
-    va_start(args, format);
-    int ret = scan_by(real, "fscanf", stream, format, args);
-    va_end(args);
-    return ret;
-}
-
-GUARD_WRAPS int __isoc99_scanf(const char *format, ...)
-{
-    GUARD_REAL_AS("__isoc99_vfscanf", scan);
-    va_list args;
-    va_start(args, format);
-    int ret = scan_by(real, "scanf", stdin, format, args);
-    va_end(args);
-    return ret;
-}
+READS_MANY(fgets, "fgets", char *, (char *text, int size, FILE *stream), (text, size, stream))
+READS_MANY(fgets_unlocked, "fgets_unlocked", char *, (char *text, int size, FILE *stream),
+           (text, size, stream))
+READS_MANY(__fgets_chk, "fgets", char *, (char *text, size_t room, int size, FILE *stream),
+           (text, room, size, stream))
+READS_MANY(__fgets_unlocked_chk, "fgets_unlocked", char *,
+           (char *text, size_t room, int size, FILE *stream), (text, room, size, stream))
+READS_MANY(fread, "fread", size_t, (void *items, size_t size, size_t count, FILE *stream),
+           (items, size, count, stream))
+READS_MANY(fread_unlocked, "fread_unlocked", size_t,
+           (void *items, size_t size, size_t count, FILE *stream), (items, size, count, stream))
+READS_MANY(__fread_chk, "fread", size_t,
+           (void *items, size_t room, size_t size, size_t count, FILE *stream),
+           (items, room, size, count, stream))
+READS_MANY(__fread_unlocked_chk, "fread_unlocked", size_t,
+           (void *items, size_t room, size_t size, size_t count, FILE *stream),
+           (items, room, size, count, stream))
+READS_MANY(getline, "getline", ssize_t, (char **line, size_t *size, FILE *stream),
+           (line, size, stream))
+READS_MANY(getdelim, "getdelim", ssize_t, (char **line, size_t *size, int end, FILE *stream),
+           (line, size, end, stream))
+READS_MANY(__getdelim, "getline", ssize_t, (char **line, size_t *size, int end, FILE *stream),
+           (line, size, end, stream))
+READS_MANY(fgetws, "fgetws", wchar_t *, (wchar_t * text, int size, FILE *stream),
+           (text, size, stream))
+READS_MANY(fgetws_unlocked, "fgetws_unlocked", wchar_t *, (wchar_t * text, int size, FILE *stream),
+           (text, size, stream))
+READS_MANY(__fgetws_chk, "fgetws", wchar_t *, (wchar_t * text, size_t room, int size, FILE *stream),
+           (text, room, size, stream))
+READS_MANY(__fgetws_unlocked_chk, "fgetws_unlocked", wchar_t *,
+           (wchar_t * text, size_t room, int size, FILE *stream), (text, room, size, stream))
 
 /* ---- Writing ---- */
 
-/* A call that writes, begun; fd -1: it cannot wait. */
-struct writing {
-    struct guard__call call;
-    FILE *stream;
-    size_t pending; /* in the buffer */
-    int fd;
-};
-
-static struct writing begin_writing(const char *name, FILE *stream)
+static struct transfer begin_writing(const char *name, FILE *stream)
 {
-    struct writing writing = {.stream = stream, .fd = -1};
+    struct transfer transfer = {.stream = stream, .fd = -1};
     if (!guard__watches())
-        return writing;
-    int fd = fd_of(stream);
-    if (fd < 0 || !guard__fd_waits(fd, POLLOUT))
-        return writing;
-    writing.fd = fd;
-    writing.pending = __fpending(stream);
-    writing.call = guard__begin(name, WRITE);
-    return writing;
+        return transfer;
+    transfer.fd = fd_of(stream);
+    if (transfer.fd < 0)
+        return transfer;
+    transfer.how = guard__fd_is(transfer.fd, POLLOUT);
+    transfer.pending = __fpending(stream);
+    begin_io(&transfer, name, WRITE);
+    return transfer;
 }
 
-/* So many bytes came; the buffer has not all that was there and came: it wrote. */
-static void end_writing(struct writing *writing, size_t came)
+/* So many characters came; if the buffer has all that was there and came, nothing was written. */
+static void end_writing(struct transfer *transfer, size_t came)
 {
-    if (writing->fd < 0)
-        return;
-    if (__fpending(writing->stream) == writing->pending + came)
-        guard__drop(&writing->call);
+    bool has_written =
+        transfer->fd >= 0 && __fpending(transfer->stream) != transfer->pending + came;
+    if (transfer->fd >= 0 && transfer->how == GUARD_FD_WAITS && !has_written)
+        guard__drop(&transfer->call);
     else
-        guard__end_fd(&writing->call, GUARD_FD_WAITS, writing->fd);
+        end_io(transfer);
 }
 
 static size_t length_of(int printed)
@@ -212,14 +210,14 @@ static size_t length_of(int printed)
     return printed > 0 ? (size_t)printed : 0;
 }
 
-/* `came`: how many bytes, of what is returned as `ret`. */
+/* `came`: how many characters, of what is returned as `ret`. */
 #define WRITES(name, shown, stream, came, type, parameters, arguments) \
     GUARD_WRAPS type name parameters                                   \
     {                                                                  \
         GUARD_REAL(name);                                              \
-        struct writing writing = begin_writing(shown, stream);         \
+        struct transfer transfer = begin_writing(shown, stream);       \
         type ret = real arguments;                                     \
-        end_writing(&writing, came);                                   \
+        end_writing(&transfer, came);                                  \
         return ret;                                                    \
     }
 
@@ -234,218 +232,159 @@ static size_t length_of(int printed)
 int _IO_putc(int c, FILE *stream);
 int __overflow(FILE *stream, int c);
 
-WRITES(fputc, "fputc", stream, ret >= 0, int, (int c, FILE *stream), (c, stream))
-WRITES(putc, "putc", stream, ret >= 0, int, (int c, FILE *stream), (c, stream))
-WRITES(_IO_putc, "putc", stream, ret >= 0, int, (int c, FILE *stream), (c, stream))
-WRITES(putc_unlocked, "putc_unlocked", stream, ret >= 0, int, (int c, FILE *stream), (c, stream))
-WRITES(fputc_unlocked, "fputc_unlocked", stream, ret >= 0, int, (int c, FILE *stream), (c, stream))
-WRITES(__overflow, "putc_unlocked", stream, ret >= 0, int, (FILE * stream, int c), (stream, c))
-WRITES(putchar, "putchar", stdout, ret >= 0, int, (int c), (c))
-WRITES(putchar_unlocked, "putchar_unlocked", stdout, ret >= 0, int, (int c), (c))
+#define WRITES_ONE(name, shown, stream, ...) WRITES(name, shown, stream, ret >= 0, int, __VA_ARGS__)
+
+WRITES_ONE(fputc, "fputc", stream, (int c, FILE *stream), (c, stream))
+WRITES_ONE(putc, "putc", stream, (int c, FILE *stream), (c, stream))
+WRITES_ONE(_IO_putc, "putc", stream, (int c, FILE *stream), (c, stream))
+WRITES_ONE(putc_unlocked, "putc_unlocked", stream, (int c, FILE *stream), (c, stream))
+WRITES_ONE(fputc_unlocked, "fputc_unlocked", stream, (int c, FILE *stream), (c, stream))
+WRITES_ONE(__overflow, "putc_unlocked", stream, (FILE * stream, int c), (stream, c))
+WRITES_ONE(putchar, "putchar", stdout, (int c), (c))
+WRITES_ONE(putchar_unlocked, "putchar_unlocked", stdout, (int c), (c))
+
+#define WRITES_WIDE(name, shown, stream, ...) \
+    WRITES(name, shown, stream, ret != WEOF, wint_t, __VA_ARGS__)
+
+WRITES_WIDE(fputwc, "fputwc", stream, (wchar_t c, FILE *stream), (c, stream))
+WRITES_WIDE(putwc, "putwc", stream, (wchar_t c, FILE *stream), (c, stream))
+WRITES_WIDE(putwchar, "putwchar", stdout, (wchar_t c), (c))
+WRITES_WIDE(fputwc_unlocked, "fputwc_unlocked", stream, (wchar_t c, FILE *stream), (c, stream))
+WRITES_WIDE(putwc_unlocked, "putwc_unlocked", stream, (wchar_t c, FILE *stream), (c, stream))
+WRITES_WIDE(putwchar_unlocked, "putwchar_unlocked", stdout, (wchar_t c), (c))
+
 WRITES(fputs, "fputs", stream, strlen(text), int, (const char *text, FILE *stream), (text, stream))
 WRITES(fputs_unlocked, "fputs_unlocked", stream, strlen(text), int,
        (const char *text, FILE *stream), (text, stream))
 WRITES(puts, "puts", stdout, strlen(text) + 1, int, (const char *text), (text))
+WRITES(fputws, "fputws", stream, wcslen(text), int, (const wchar_t *text, FILE *stream),
+       (text, stream))
+WRITES(fputws_unlocked, "fputws_unlocked", stream, wcslen(text), int,
+       (const wchar_t *text, FILE *stream), (text, stream))
 WRITES(fwrite, "fwrite", stream, size *ret, size_t,
        (const void *items, size_t size, size_t count, FILE *stream), (items, size, count, stream))
 WRITES(fwrite_unlocked, "fwrite_unlocked", stream, size *ret, size_t,
        (const void *items, size_t size, size_t count, FILE *stream), (items, size, count, stream))
-WRITES(vfprintf, "vfprintf", stream, length_of(ret), int,
-       (FILE * stream, const char *format, va_list args), (stream, format, args))
-WRITES(vprintf, "vprintf", stdout, length_of(ret), int, (const char *format, va_list args),
-       (format, args))
 
 /* Of a line that is waited for in vain, nothing was counted: errors are reported, too. */
-GUARD_WRAPS int fflush(FILE *stream)
-{
-    GUARD_REAL(fflush);
-    FILE *looked_at = stream ? stream : stdout;
-    struct writing writing = begin_writing("fflush", looked_at);
-    int ret = real(stream);
-    end_writing(&writing, 0);
-    return ret;
-}
-
-GUARD_WRAPS int fflush_unlocked(FILE *stream)
-{
-    GUARD_REAL(fflush_unlocked);
-    FILE *looked_at = stream ? stream : stdout;
-    struct writing writing = begin_writing("fflush_unlocked", looked_at);
-    int ret = real(stream);
-    end_writing(&writing, 0);
-    return ret;
-}
+WRITES(fflush, "fflush", stream ? stream : stdout, 0, int, (FILE * stream), (stream))
+WRITES(fflush_unlocked, "fflush_unlocked", stream ? stream : stdout, 0, int, (FILE * stream),
+       (stream))
 
 /* The stream is gone when it returns; what was in its buffer was written then. */
 GUARD_WRAPS int fclose(FILE *stream)
 {
     GUARD_REAL(fclose);
-    struct writing writing = begin_writing("fclose", stream);
+    struct transfer transfer = begin_writing("fclose", stream);
     char text[GUARD_TEXT];
-    if (writing.fd >= 0)
-        guard__fd_text(text, writing.fd);
+    if (transfer.fd >= 0)
+        guard__fd_text(text, transfer.fd);
     int ret = real(stream);
-    if (writing.fd >= 0 && writing.pending)
-        guard__end(&writing.call, "%s", text);
-    else if (writing.fd >= 0)
-        guard__drop(&writing.call);
+    if (transfer.fd >= 0 && transfer.pending &&
+        (transfer.how == GUARD_FD_WAITS || guard__was_slow(&transfer.call)))
+        guard__end(&transfer.call, "%s", text);
+    else if (transfer.fd >= 0)
+        guard__drop(&transfer.call);
     return ret;
 }
 
-/* ---- Writing with a format ---- */
-
-typedef int print(FILE *stream, const char *format, va_list args);
-typedef int print_checked(FILE *stream, int flag, const char *format, va_list args);
-
-/* Without its builtins the compiler does not know of these that they have a format. */
-int printf(const char *format, ...) WEFT_PRINTF(1, 2);
-int fprintf(FILE *stream, const char *format, ...) WEFT_PRINTF(2, 3);
-
-int __vfprintf_chk(FILE *stream, int flag, const char *format, va_list args) WEFT_PRINTF(3, 0);
-int __vprintf_chk(int flag, const char *format, va_list args) WEFT_PRINTF(2, 0);
-int __fprintf_chk(FILE *stream, int flag, const char *format, ...) WEFT_PRINTF(3, 4);
-int __printf_chk(int flag, const char *format, ...) WEFT_PRINTF(2, 3);
-
-static int print_by(print *real, const char *shown, FILE *stream, const char *format, va_list args)
-    WEFT_PRINTF(4, 0);
-static int print_checked_by(print_checked *real, const char *shown, FILE *stream, int flag,
-                            const char *format, va_list args) WEFT_PRINTF(5, 0);
-
-static int print_by(print *real, const char *shown, FILE *stream, const char *format, va_list args)
+static struct transfer begin_writing_to(const char *name, int fd)
 {
-    struct writing writing = begin_writing(shown, stream);
-    int ret = real(stream, format, args);
-    end_writing(&writing, length_of(ret));
-    return ret;
+    struct transfer transfer = {.fd = -1};
+    if (!guard__watches())
+        return transfer;
+    transfer.fd = fd;
+    transfer.how = guard__fd_is(fd, POLLOUT);
+    begin_io(&transfer, name, WRITE);
+    return transfer;
 }
 
-static int print_checked_by(print_checked *real, const char *shown, FILE *stream, int flag,
-                            const char *format, va_list args)
-{
-    struct writing writing = begin_writing(shown, stream);
-    int ret = real(stream, flag, format, args);
-    end_writing(&writing, length_of(ret));
-    return ret;
-}
+/* ---- With a format: all of a kind by the one that takes a stream and a list ---- */
 
-GUARD_WRAPS int fprintf(FILE *stream, const char *format, ...)
-{
-    GUARD_REAL_AS("vfprintf", print);
-    va_list args;
-    va_start(args, format);
-    int ret = print_by(real, "fprintf", stream, format, args);
-    va_end(args);
-    return ret;
-}
+#define LISTS(name, begin, end, by, parameters, arguments) \
+    int name parameters;                                   \
+    GUARD_WRAPS int name parameters                        \
+    {                                                      \
+        GUARD_REAL(by);                                    \
+        struct transfer transfer = begin;                  \
+        int ret = real arguments;                          \
+        end;                                               \
+        return ret;                                        \
+    }
 
-GUARD_WRAPS int printf(const char *format, ...)
-{
-    GUARD_REAL_AS("vfprintf", print);
-    va_list args;
-    va_start(args, format);
-    int ret = print_by(real, "printf", stdout, format, args);
-    va_end(args);
-    return ret;
-}
+/* The same with dots. */
+#define DOTS(name, begin, end, by, parameters, arguments) \
+    int name parameters;                                  \
+    GUARD_WRAPS int name parameters                       \
+    {                                                     \
+        GUARD_REAL(by);                                   \
+        va_list args;                                     \
+        va_start(args, format);                           \
+        struct transfer transfer = begin;                 \
+        int ret = real arguments;                         \
+        end;                                              \
+        va_end(args);                                     \
+        return ret;                                       \
+    }
 
-GUARD_WRAPS int __vfprintf_chk(FILE *stream, int flag, const char *format, va_list args)
-{
-    GUARD_REAL(__vfprintf_chk);
-    return print_checked_by(real, "vfprintf", stream, flag, format, args);
-}
+#define END_PRINT end_writing(&transfer, length_of(ret))
+#define END_SCAN end_io(&transfer)
 
-GUARD_WRAPS int __vprintf_chk(int flag, const char *format, va_list args)
-{
-    GUARD_REAL_AS("__vfprintf_chk", print_checked);
-    return print_checked_by(real, "vprintf", stdout, flag, format, args);
-}
+/* `w` is in the names of those for wide characters. */
+#define PRINTS(w, type)                                                                     \
+    LISTS(vf##w##printf, begin_writing("vf" #w "printf", stream), END_PRINT, vf##w##printf, \
+          (FILE * stream, const type *format, va_list args), (stream, format, args))        \
+    LISTS(v##w##printf, begin_writing("v" #w "printf", stdout), END_PRINT, vf##w##printf,   \
+          (const type *format, va_list args), (stdout, format, args))                       \
+    DOTS(f##w##printf, begin_writing("f" #w "printf", stream), END_PRINT, vf##w##printf,    \
+         (FILE * stream, const type *format, ...), (stream, format, args))                  \
+    DOTS(w##printf, begin_writing(#w "printf", stdout), END_PRINT, vf##w##printf,           \
+         (const type *format, ...), (stdout, format, args))
 
-GUARD_WRAPS int __fprintf_chk(FILE *stream, int flag, const char *format, ...)
-{
-    GUARD_REAL_AS("__vfprintf_chk", print_checked);
-    va_list args;
-    va_start(args, format);
-    int ret = print_checked_by(real, "fprintf", stream, flag, format, args);
-    va_end(args);
-    return ret;
-}
+#define PRINTS_CHECKED(w, type)                                                                 \
+    LISTS(__vf##w##printf_chk, begin_writing("vf" #w "printf", stream), END_PRINT,              \
+          __vf##w##printf_chk, (FILE * stream, int flag, const type *format, va_list args),     \
+          (stream, flag, format, args))                                                         \
+    LISTS(__v##w##printf_chk, begin_writing("v" #w "printf", stdout), END_PRINT,                \
+          __vf##w##printf_chk, (int flag, const type *format, va_list args),                    \
+          (stdout, flag, format, args))                                                         \
+    DOTS(__f##w##printf_chk, begin_writing("f" #w "printf", stream), END_PRINT,                 \
+         __vf##w##printf_chk, (FILE * stream, int flag, const type *format, ...),               \
+         (stream, flag, format, args))                                                          \
+    DOTS(__##w##printf_chk, begin_writing(#w "printf", stdout), END_PRINT, __vf##w##printf_chk, \
+         (int flag, const type *format, ...), (stdout, flag, format, args))
 
-GUARD_WRAPS int __printf_chk(int flag, const char *format, ...)
-{
-    GUARD_REAL_AS("__vfprintf_chk", print_checked);
-    va_list args;
-    va_start(args, format);
-    int ret = print_checked_by(real, "printf", stdout, flag, format, args);
-    va_end(args);
-    return ret;
-}
+/* What <stdio.h> calls them depends on the standard of the language. */
+#define SCANS(standard, w, type)                                                                   \
+    LISTS(__isoc##standard##_vf##w##scanf, begin_reading("vf" #w "scanf", stream, MANY), END_SCAN, \
+          __isoc##standard##_vf##w##scanf, (FILE * stream, const type *format, va_list args),      \
+          (stream, format, args))                                                                  \
+    LISTS(__isoc##standard##_v##w##scanf, begin_reading("v" #w "scanf", stdin, MANY), END_SCAN,    \
+          __isoc##standard##_vf##w##scanf, (const type *format, va_list args),                     \
+          (stdin, format, args))                                                                   \
+    DOTS(__isoc##standard##_f##w##scanf, begin_reading("f" #w "scanf", stream, MANY), END_SCAN,    \
+         __isoc##standard##_vf##w##scanf, (FILE * stream, const type *format, ...),                \
+         (stream, format, args))                                                                   \
+    DOTS(__isoc##standard##_##w##scanf, begin_reading(#w "scanf", stdin, MANY), END_SCAN,          \
+         __isoc##standard##_vf##w##scanf, (const type *format, ...), (stdin, format, args))
 
-/* ---- By descriptor: nothing is kept back ---- */
+PRINTS(, char)
+PRINTS(w, wchar_t)
+PRINTS_CHECKED(, char)
+PRINTS_CHECKED(w, wchar_t)
+SCANS(99, , char)
+SCANS(99, w, wchar_t)
+SCANS(23, , char)
+SCANS(23, w, wchar_t)
 
-typedef int print_to_fd(int fd, const char *format, va_list args);
-
-static int print_to(print_to_fd *real, const char *shown, int fd, const char *format, va_list args)
-    WEFT_PRINTF(4, 0);
-
-static int print_to(print_to_fd *real, const char *shown, int fd, const char *format, va_list args)
-{
-    if (!guard__watches() || !guard__fd_waits(fd, POLLOUT))
-        return real(fd, format, args);
-    struct guard__call call = guard__begin(shown, WRITE);
-    int ret = real(fd, format, args);
-    guard__end_fd(&call, GUARD_FD_WAITS, fd);
-    return ret;
-}
-
-GUARD_WRAPS int vdprintf(int fd, const char *format, va_list args)
-{
-    GUARD_REAL(vdprintf);
-    return print_to(real, "vdprintf", fd, format, args);
-}
-
-GUARD_WRAPS int dprintf(int fd, const char *format, ...)
-{
-    GUARD_REAL_AS("vdprintf", print_to_fd);
-    va_list args;
-    va_start(args, format);
-    int ret = print_to(real, "dprintf", fd, format, args);
-    va_end(args);
-    return ret;
-}
-
-typedef int print_to_fd_checked(int fd, int flag, const char *format, va_list args);
-
-int __vdprintf_chk(int fd, int flag, const char *format, va_list args) WEFT_PRINTF(3, 0);
-int __dprintf_chk(int fd, int flag, const char *format, ...) WEFT_PRINTF(3, 4);
-
-static int print_to_checked(print_to_fd_checked *real, const char *shown, int fd, int flag,
-                            const char *format, va_list args) WEFT_PRINTF(5, 0);
-
-static int print_to_checked(print_to_fd_checked *real, const char *shown, int fd, int flag,
-                            const char *format, va_list args)
-{
-    if (!guard__watches() || !guard__fd_waits(fd, POLLOUT))
-        return real(fd, flag, format, args);
-    struct guard__call call = guard__begin(shown, WRITE);
-    int ret = real(fd, flag, format, args);
-    guard__end_fd(&call, GUARD_FD_WAITS, fd);
-    return ret;
-}
-
-GUARD_WRAPS int __vdprintf_chk(int fd, int flag, const char *format, va_list args)
-{
-    GUARD_REAL(__vdprintf_chk);
-    return print_to_checked(real, "vdprintf", fd, flag, format, args);
-}
-
-GUARD_WRAPS int __dprintf_chk(int fd, int flag, const char *format, ...)
-{
-    GUARD_REAL_AS("__vdprintf_chk", print_to_fd_checked);
-    va_list args;
-    va_start(args, format);
-    int ret = print_to_checked(real, "dprintf", fd, flag, format, args);
-    va_end(args);
-    return ret;
-}
+/* By descriptor nothing is kept back. */
+LISTS(vdprintf, begin_writing_to("vdprintf", fd), end_io(&transfer), vdprintf,
+      (int fd, const char *format, va_list args), (fd, format, args))
+DOTS(dprintf, begin_writing_to("dprintf", fd), end_io(&transfer), vdprintf,
+     (int fd, const char *format, ...), (fd, format, args))
+LISTS(__vdprintf_chk, begin_writing_to("vdprintf", fd), end_io(&transfer), __vdprintf_chk,
+      (int fd, int flag, const char *format, va_list args), (fd, flag, format, args))
+DOTS(__dprintf_chk, begin_writing_to("dprintf", fd), end_io(&transfer), __vdprintf_chk,
+     (int fd, int flag, const char *format, ...), (fd, flag, format, args))
 
 /* perror(), and what else writes to stderr inside of libc, is not seen: it writes what fits a pipe. */

@@ -32,9 +32,11 @@ GUARD_WRAPS int usleep(useconds_t time)
     return ret;
 }
 
+/* No time, or none that there is: an error. */
 static bool is_none(const struct timespec *time)
 {
-    return time->tv_sec == 0 && time->tv_nsec == 0;
+    return (time->tv_sec == 0 && time->tv_nsec == 0) || time->tv_sec < 0 || time->tv_nsec < 0 ||
+           time->tv_nsec >= 1000000000;
 }
 
 static double in_ms(const struct timespec *time)
@@ -53,21 +55,16 @@ GUARD_WRAPS int nanosleep(const struct timespec *time, struct timespec *left)
     return ret;
 }
 
-/* A time that has passed is no sleep either. */
-static bool is_over(clockid_t clock, int flags, const struct timespec *time)
+static bool is_no_sleep(clockid_t clock, int flags, const struct timespec *time)
 {
-    struct timespec now;
-    if (!(flags & TIMER_ABSTIME))
-        return is_none(time);
-    return clock_gettime(clock, &now) != 0 || now.tv_sec > time->tv_sec ||
-           (now.tv_sec == time->tv_sec && now.tv_nsec >= time->tv_nsec);
+    return flags & TIMER_ABSTIME ? guard__is_over(clock, time) : is_none(time);
 }
 
 GUARD_WRAPS int clock_nanosleep(clockid_t clock, int flags, const struct timespec *time,
                                 struct timespec *left)
 {
     GUARD_REAL(clock_nanosleep);
-    if (!guard__watches() || is_over(clock, flags, time))
+    if (!guard__watches() || is_no_sleep(clock, flags, time))
         return real(clock, flags, time, left);
     struct guard__call call = guard__begin("clock_nanosleep", SLEEP);
     int ret = real(clock, flags, time, left);

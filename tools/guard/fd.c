@@ -164,13 +164,40 @@ void guard__end_file(struct guard__call *call, int fd)
     errno = error;
 }
 
-void guard__end_path(struct guard__call *call, const char *path)
+static bool is_far_at(int folder, const char *path)
+{
+    struct statfs system;
+    long fd = syscall(SYS_openat, folder, path, O_PATH | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool is_far = syscall(SYS_fstatfs, fd, &system) == 0 && is_on_another_machine(&system);
+    syscall(SYS_close, fd);
+    return is_far;
+}
+
+/* What is not there, or no longer, was looked for where it would be. */
+static bool is_path_far(int folder, const char *path)
+{
+    char parent[PATH_MAX];
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    if (!path)
+        return false;
+    if (is_far_at(folder, path))
+        return true;
+    size_t length = slash ? (size_t)(slash - path) + 1 : 0;
+    if (errno != ENOENT || length >= sizeof(parent))
+        return false;
+    memcpy(parent, path, length);
+    snprintf(parent + length, sizeof(parent) - length, ".");
+    return is_far_at(folder, parent);
+}
+
+void guard__end_path(struct guard__call *call, int folder, const char *path)
 {
     int error = errno;
-    struct statfs system;
     bool is_slow = guard__was_slow(call);
-    bool is_far =
-        !is_slow && syscall(SYS_statfs, path, &system) == 0 && is_on_another_machine(&system);
+    errno = 0;
+    bool is_far = !is_slow && is_path_far(folder, path);
     if (is_slow || is_far)
         guard__end(call, "\"%.150s\"%s", path, is_far ? ", on another machine" : "");
     else

@@ -185,9 +185,20 @@ void guard__drop(struct guard__call *call)
 bool guard__was_slow(const struct guard__call *call)
 {
     int64_t took = now() - call->began;
-    if (took < slow_ns)
-        return false;
-    return slow_ns == 0 || took - (delay() - call->delayed) >= slow_ns;
+    int error = errno;
+    bool was_slow =
+        took >= slow_ns && (slow_ns == 0 || took - (delay() - call->delayed) >= slow_ns);
+    errno = error;
+    return was_slow;
+}
+
+bool guard__is_over(clockid_t clock, const struct timespec *until)
+{
+    struct timespec time;
+    if (until->tv_nsec < 0 || until->tv_nsec >= 1000000000 || clock_gettime(clock, &time) != 0)
+        return true;
+    return time.tv_sec > until->tv_sec ||
+           (time.tv_sec == until->tv_sec && time.tv_nsec >= until->tv_nsec);
 }
 
 /* "server.c:40", of the await from which the step goes on. */

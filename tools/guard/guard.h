@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 #include <weft/guard.h>
 
 #include "core/inspect/guard.h"
@@ -72,6 +73,9 @@ void guard__drop(struct guard__call *call);
 /** It took longer than a call on a file may, not counted that there was no CPU for it. */
 bool guard__was_slow(const struct guard__call *call);
 
+/** This time has passed, by that clock, or is none. */
+bool guard__is_over(clockid_t clock, const struct timespec *until);
+
 /* ---- Descriptors ---- */
 
 enum { GUARD_TEXT = 192 };
@@ -97,7 +101,7 @@ void guard__end_fd(struct guard__call *call, enum guard__fd how, int fd);
 
 /** End a call on a file: reported if it was slow, or the file system is on another machine. */
 void guard__end_file(struct guard__call *call, int fd);
-void guard__end_path(struct guard__call *call, const char *path);
+void guard__end_path(struct guard__call *call, int folder, const char *path);
 
 /* ---- Settings ---- */
 
