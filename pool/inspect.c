@@ -2,6 +2,8 @@
 /* A pool, as it is seen from outside: its numbers, its lanes, and what its threads are at. Its metrics
  * are in pool/metrics.c. */
 #include "core/inspect/json.h"
+#include "core/inspect/load.h"
+#include "pool/lane.h"
 #include "pool/pool.h"
 #include "pool/worker.h"
 
@@ -10,21 +12,9 @@ static weft_pool *pool_of(struct weft__source *source)
     return WEFT__CONTAINER(source, weft_pool, source);
 }
 
-static void describe_latency(struct weft__text *to, const char *key,
-                             const struct weft_latency *latency)
+static void describe_lane(struct weft__text *to, const struct weft__lane_reading *lane)
 {
-    weft__json_open(to, key, '{');
-    weft__json_uint(to, "count", latency->count);
-    weft__json_int(to, "p50_ns", latency->p50);
-    weft__json_int(to, "p90_ns", latency->p90);
-    weft__json_int(to, "p99_ns", latency->p99);
-    weft__json_int(to, "max_ns", latency->max);
-    weft__json_close(to, '}');
-}
-
-static void describe_lane(void *arg, const struct weft_lane_stats *stats)
-{
-    struct weft__text *to = arg;
+    const struct weft_lane_stats *stats = &lane->stats;
     weft__json_open(to, NULL, '{');
     weft__json_string(to, "name", stats->name);
     weft__json_uint(to, "running", stats->running);
@@ -36,8 +26,8 @@ static void describe_lane(void *arg, const struct weft_lane_stats *stats)
     weft__json_uint(to, "rejected", stats->rejected);
     weft__json_uint(to, "dropped", stats->dropped);
     weft__json_uint(to, "expired", stats->expired);
-    describe_latency(to, "queue_wait", &stats->queue_wait);
-    describe_latency(to, "run_time", &stats->run_time);
+    weft__load_write_times(to, "queue_wait", &lane->times[WEFT__QUEUE_WAIT]);
+    weft__load_write_times(to, "run_time", &lane->times[WEFT__RUN_TIME]);
     weft__json_close(to, '}');
 }
 
@@ -45,6 +35,7 @@ static void describe(struct weft__source *source, struct weft__text *to)
 {
     weft_pool *pool = pool_of(source);
     struct weft_pool_stats stats;
+    struct weft__lane_reading lane;
     weft_pool_get_stats(pool, &stats);
     weft__json_string(to, "name", pool->thread_name);
     weft__json_uint(to, "threads", stats.threads);
@@ -55,7 +46,9 @@ static void describe(struct weft__source *source, struct weft__text *to)
     weft__json_uint(to, "blocked", stats.blocked);
     weft__json_uint(to, "spares", stats.spares);
     weft__json_open(to, "lanes", '[');
-    weft_pool_each_lane(pool, describe_lane, to);
+    uint64_t serial = 0;
+    while (!weft__pool_is_inherited(pool) && (serial = weft__lane_next(pool, serial, &lane)))
+        describe_lane(to, &lane);
     weft__json_close(to, ']');
 }
 

@@ -87,6 +87,38 @@ Test(control_ask, a_loop_that_is_stuck_is_seen_from_outside)
     end_task();
 }
 
+/* Of a loop with very many tasks, a look at all of them would be felt. */
+Test(control_ask, shows_one_task_alone)
+{
+    static const char *const wrong[] = {"ps 1\n", "ps x\n", "ps 0 1\n", "ps 1 -1\n",
+                                        "pstree 1 2x\n"};
+    char request[64];
+    spawn_task();
+    weft_future *other = weft_spawn(waits, .future = weft_ref(future));
+    cr_assert_eq(weft_test_run(weft_sleep(1)), 0);
+    snprintf(request, sizeof(request), "ps 1 %u\n", test_loop->id);
+    for (int i = 0; i < 2; i++) {
+        keep(i == 0 ? control_ask_running(request) : control_ask(request));
+        assert_has(i == 0 ? "\"seen\":\"by itself\"" : "\"seen\":\"from outside\"");
+        assert_has(
+            "\"task_count\":2,\"tasks\":[{\"id\":1,\"name\":\"waits\",\"state\":\"waiting\"");
+        assert_has("\"waits_for\":{\"kind\":\"future\"");
+        cr_assert_null(strstr(answer, "\"id\":2,"), "%s", answer);
+    }
+    snprintf(request, sizeof(request), "ps 7 %u\n", test_loop->id);
+    keep(control_ask_running(request));
+    assert_has("\"task_count\":2,\"tasks\":[]");
+    keep(control_ask_running("ps 1 4000000000\n"));
+    assert_has("\"loops\":[]");
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        keep(control_ask_running(wrong[i]));
+        assert_has("{\"error\":\"ps takes nothing, or a task's id and a loop's\"}\n");
+    }
+    cr_assert_eq(weft_future_resolve(future, weft_value_i64(0), NULL), 0);
+    cr_assert_eq(weft_test_run(other), 0);
+    end_task();
+}
+
 /* The request that was left is in the mailbox still: it is freed by the loop, or at its end. */
 Test(control_ask, a_late_answer_harms_nobody)
 {
@@ -336,6 +368,7 @@ Test(control_ask, shows_the_jobs_of_a_pool_with_their_threads)
     cr_assert_eq(weft_test_run(job), 0);
     assert_has("\"busy\":[{\"tid\":");
     assert_has("\"lane\":\"default\"");
+    assert_has("\"buckets\":[["); /* of the time for which it was queued */
     assert_has("\"is_abandoned\":false,");
     assert_has(",\"thread\":{\"state\":\"");
     control_end();

@@ -172,6 +172,27 @@ Test(sample, shows_the_oldest_tasks_first_and_where_they_wait)
     end();
 }
 
+enum { MANY = 20000 };
+
+Test(sample, finds_the_oldest_of_many_tasks_or_says_that_it_did_not)
+{
+    static weft_future *tasks[MANY];
+    weft_future *gate = weft_future_new();
+    for (int i = 0; i < MANY; i++)
+        tasks[i] = weft_spawn(waits, .until = weft_ref(gate));
+    cr_assert_eq(weft_test_run(weft_sleep(1)), 0);
+    weft__sample_patience = WEFT_S(3600);
+    expect("\"oldest_is_exact\":true,\"oldest\":[{\"id\":1,");
+    weft__sample_patience = -1;
+    expect("\"oldest_is_exact\":false,\"oldest\":[{\"id\":19");
+    cr_assert_eq(times(written(), "\"name\":\"waits\""), 15);
+    weft_future_resolve(gate, weft_value_i64(0), NULL);
+    for (int i = 0; i < MANY; i++)
+        cr_assert_eq(weft_test_run(tasks[i]), 0);
+    weft_unref(gate);
+    end();
+}
+
 Test(sample, says_how_old_a_task_is_at_least)
 {
     weft_future *gate = weft_future_new();

@@ -185,18 +185,23 @@ static void count_pool(void *arg, struct weft__source *source)
 
 /* ---- Tasks ---- */
 
+static int look(weft_loop *loop, bool from_outside, const struct weft__subject *subject,
+                struct weft__text *to)
+{
+    return subject->task ? weft__tree_write_task(loop, subject->task, from_outside, to)
+                         : weft__tree_write(loop, from_outside, to);
+}
+
 static int look_by_itself(weft_loop *loop, const struct weft__subject *subject,
                           struct weft__text *to)
 {
-    (void)subject;
-    return weft__tree_write(loop, false, to);
+    return look(loop, false, subject, to);
 }
 
 static int look_from_outside(weft_loop *loop, const struct weft__subject *subject,
                              struct weft__text *to)
 {
-    (void)subject;
-    return weft__tree_write(loop, true, to);
+    return look(loop, true, subject, to);
 }
 
 static void add_no_tasks(struct weft__text *to, const struct weft__answer *answer)
@@ -247,9 +252,13 @@ static void hello(char *arguments, struct weft__text *to)
 
 static void tasks(char *arguments, struct weft__text *to)
 {
-    (void)arguments;
-    static const struct weft__question question = {.by_itself = look_by_itself,
-                                                   .from_outside = look_from_outside};
+    struct weft__question question = {.by_itself = look_by_itself,
+                                      .from_outside = look_from_outside};
+    if (*arguments && (!weft__ctl_take_id(&arguments, 1, &question.subject.task) ||
+                       !weft__ctl_take_id(&arguments, 1, &question.loop_id))) {
+        weft__json_string(to, "error", "ps takes nothing, or a task's id and a loop's");
+        return;
+    }
     add_process(to);
     weft__json_open(to, "loops", '[');
     int status = weft__ask(&question, show_tasks, to);

@@ -11,6 +11,7 @@
  *     hello                weft (version), protocol, pid, program, uptime_ns, loops [{id, tid, tasks,
  *                          jobs}], pools (how many)
  *     ps, pstree           pid, program, loops: of each what weft__tree_write() writes, and `seen`
+ *     ps TASK LOOP         the same of that task alone: a look that costs a loop with many tasks nothing
  *     pool                 pid, program, pools: of each what its source describes, and `busy` [{tid, name,
  *                          started_at, lane, loop, runs_for_ns, is_abandoned, told, thread}]
  *     stats                pid, program, uptime_ns, at_ns, wall_ns, process {cpu_ns, rss_bytes, threads,
@@ -33,6 +34,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <weft/loop.h>
 
 struct weft__text;
@@ -55,6 +57,9 @@ void weft__ctl_close(weft_loop *loop);
 
 /** Write the members of an answer to `cancel`. See core/inspect/control_cancel.c. */
 void weft__ctl_cancel(char *arguments, struct weft__text *to);
+
+/** Take a number that could be an id, and the blank behind it, from a request. False: there is none. */
+bool weft__ctl_take_id(char **at, unsigned long least, uint32_t *ret);
 
 /** Answer a request, a line without its end, which is changed. Thread: any. */
 void weft__ctl_answer(char *request, struct weft__text *to);

@@ -153,8 +153,7 @@ static void show(void *arg, const struct weft__answer *answer)
         weft__text_add_bytes(to, answer->text->data, answer->text->len);
 }
 
-/* A number, and the blank behind it. False: there is none that could be an id. */
-static bool take_number(char **at, unsigned long least, uint32_t *ret)
+bool weft__ctl_take_id(char **at, unsigned long least, uint32_t *ret)
 {
     char *end;
     errno = 0;
@@ -171,7 +170,8 @@ void weft__ctl_cancel(char *arguments, struct weft__text *to)
 {
     struct weft__question question = {.by_itself = cancel_task};
     struct request request = {.to = to};
-    if (!take_number(&arguments, 1, &request.task) || !take_number(&arguments, 0, &request.loop)) {
+    if (!weft__ctl_take_id(&arguments, 1, &request.task) ||
+        !weft__ctl_take_id(&arguments, 0, &request.loop)) {
         add_error(to, "cancel takes a task's id, a loop's or 0, and a reason");
         return;
     }

@@ -225,7 +225,7 @@ static void write_buckets(struct weft__text *to, const struct weft__sum *sum)
     weft__json_close(to, ']');
 }
 
-static void write_times(struct weft__text *to, const char *key, const struct weft__sum *sum)
+void weft__load_write_times(struct weft__text *to, const char *key, const struct weft__sum *sum)
 {
     weft_ns percentiles[WEFT__PERCENTILES];
     weft__json_open(to, key, '{');
@@ -254,6 +254,6 @@ void weft__load_write(weft_loop *loop, struct weft__text *to)
     weft__json_uint(to, "spins_paid", sum.spins_paid);
     weft__json_uint(to, "reports", sum.reports);
     weft__json_uint(to, "blocked", sum.blocked);
-    write_times(to, "lag", &sum.lag);
-    write_times(to, "steps", &sum.steps);
+    weft__load_write_times(to, "lag", &sum.lag);
+    weft__load_write_times(to, "steps", &sum.steps);
 }

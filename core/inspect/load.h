@@ -56,6 +56,9 @@ void weft__load_read(weft_loop *loop, struct weft__load_sum *ret);
  * As weft__load_read(). */
 void weft__load_write(weft_loop *loop, struct weft__text *to);
 
+/** Write durations as an object of that kind. */
+void weft__load_write_times(struct weft__text *to, const char *key, const struct weft__sum *sum);
+
 /* ---- The loop's side, at the times at which it looks at the clock anyway ---- */
 
 #if WEFT_HOOKS

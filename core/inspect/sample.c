@@ -12,6 +12,10 @@
  * How old a task is nobody writes down. But ids are handed out in order: the newest id is noted now and
  * then, and a task is at least as old as the first note that has its id.
  *
+ * The oldest tasks are at the far end of the loop's list, which is followed for weft__sample_patience; so of some
+ * hundred thousand tasks, or of tasks that come and go too fast, only the oldest that were found are told, and that
+ * they may not be the oldest.
+ *
  * What it keeps is the looking thread's alone. Failure modes: with more than MAX_LOOPS loops the later ones
  * have no samples.
  */
@@ -29,7 +33,7 @@
 #include "core/task.h"
 
 enum { MAX_LOOPS = 16, MAX_KINDS = 48, MAX_OLDEST = 16, MAX_NOTES = 64 };
-enum { MAX_WALK = 1 << 14, MAX_TRIES = 4 };
+enum { MAX_TRIES = 4, LOOK_AT_CLOCK = 256 };
 
 #define PERIOD WEFT_MS(5)
 #define LOOK_ON WEFT_S(4) /* for so long after somebody asked */
@@ -58,6 +62,8 @@ struct seen {
     size_t note_count;
     weft_ns note_every;
 };
+
+weft_ns weft__sample_patience = WEFT_MS(100);
 
 static struct seen all[MAX_LOOPS];
 static weft_ns wanted_until, due;
@@ -255,16 +261,19 @@ struct walk {
     uint32_t met;
 };
 
-/* From the newest to the oldest; ids fall on the way. False: the list was changed meanwhile. */
-static bool walk(const weft_loop *loop, struct walk *ret)
+/* From the newest to the oldest; ids fall on the way. False: the list was changed meanwhile, or is too
+ * long; what was looked at last is not among what was met. */
+static bool walk(const weft_loop *loop, weft_ns deadline, struct walk *ret)
 {
     const weft__coro *at = NULL;
     uint32_t before = 0;
     ret->met = 0;
     if (!weft__peek(&at, &loop->tasks, sizeof(at)))
         return false;
-    for (; at && ret->met < MAX_WALK; before = ret->tasks[ret->met++ % MAX_OLDEST].id) {
+    for (; at; before = ret->tasks[ret->met++ % MAX_OLDEST].id) {
         weft__coro *task = &ret->tasks[ret->met % MAX_OLDEST];
+        if (ret->met % LOOK_AT_CLOCK == LOOK_AT_CLOCK - 1 && real_now() > deadline)
+            return false;
         if (!look_at_coro(loop, at, task) || !task->id ||
             (ret->met && (int32_t)(before - task->id) <= 0))
             return false;
@@ -316,11 +325,13 @@ static void write_task(const struct seen *seen, struct weft__text *to, const wef
 static void write_oldest(const weft_loop *loop, const struct seen *seen, struct weft__text *to)
 {
     static struct walk found;
-    int tries = MAX_TRIES;
-    while (tries > 0 && !walk(loop, &found))
-        tries--;
-    uint32_t known = found.met < MAX_OLDEST ? found.met : MAX_OLDEST;
-    weft__json_bool(to, "oldest_is_exact", tries > 0 && found.met < MAX_WALK);
+    weft_ns deadline = real_now() + weft__sample_patience;
+    bool is_exact = false;
+    for (int tries = 0; !is_exact && tries < MAX_TRIES; tries++)
+        is_exact = walk(loop, deadline, &found);
+    uint32_t most = is_exact ? MAX_OLDEST : MAX_OLDEST - 1;
+    uint32_t known = found.met < most ? found.met : most;
+    weft__json_bool(to, "oldest_is_exact", is_exact);
     weft__json_open(to, "oldest", '[');
     for (uint32_t i = 1; i <= known; i++)
         write_task(seen, to, &found.tasks[(found.met - i) % MAX_OLDEST]);

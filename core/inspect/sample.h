@@ -16,6 +16,9 @@ void weft__sample_want(void);
 /** In how many milliseconds weft__sample_take() is to be called; -1: nobody looks on any more. */
 int weft__sample_due_ms(void);
 
+/** For so long the oldest tasks are looked for; [const] while somebody looks on. */
+extern weft_ns weft__sample_patience;
+
 /** Look at each loop once. */
 void weft__sample_take(void);
 

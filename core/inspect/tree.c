@@ -31,7 +31,7 @@
 
 enum { FIRST_ROOM = 64, MOST_TASKS = 10000, MOST_FUTURES = 50000, EDGES_PER_FUTURE = 4 };
 
-static const struct weft__tree_limits usual_limits = {MOST_TASKS, MOST_FUTURES};
+static const struct weft__tree_limits usual_limits = {.tasks = MOST_TASKS, .futures = MOST_FUTURES};
 
 struct weft__tree_limits weft__tree_limits(void)
 {
@@ -295,12 +295,15 @@ static void see_tasks(struct weft__eye *eye)
     const weft__coro *at = NULL;
     weft__coro task;
     struct weft__tree *tree = eye->tree;
-    uint32_t node;
+    uint32_t node, only = eye->limits->only;
     weft__eye_see(eye, &tree->task_count, &eye->loop->task_count, sizeof(tree->task_count));
     weft__eye_see(eye, &at, &eye->loop->tasks, sizeof(at));
-    while (at && tree->count < eye->limits->tasks && tree->count < tree->task_count &&
-           is_task(eye, at, &task) && add_node(eye, &at->future, &task.future, &node))
-        at = task.next;
+    for (size_t met = 0; at && tree->count < eye->limits->tasks && met < tree->task_count; met++) {
+        bool goes_on = is_task(eye, at, &task);
+        if (goes_on && (!only || task.id == only))
+            goes_on = add_node(eye, &at->future, &task.future, &node) && !only;
+        at = goes_on ? task.next : NULL;
+    }
     tree->listed = tree->count;
 }
 
@@ -410,10 +413,11 @@ void weft__tree_fini(struct weft__tree *tree)
     *tree = (struct weft__tree){0};
 }
 
-int weft__tree_write(weft_loop *loop, bool from_outside, struct weft__text *to)
+static int look_and_write(weft_loop *loop, bool from_outside,
+                          const struct weft__tree_limits *limits, struct weft__text *to)
 {
     struct weft__tree tree;
-    int status = weft__tree_look(loop, from_outside, NULL, &tree);
+    int status = weft__tree_look(loop, from_outside, limits, &tree);
     if (status < 0) {
         if (to->status == 0)
             to->status = status;
@@ -422,4 +426,16 @@ int weft__tree_write(weft_loop *loop, bool from_outside, struct weft__text *to)
     weft__tree_json(&tree, to);
     weft__tree_fini(&tree);
     return to->status;
+}
+
+int weft__tree_write(weft_loop *loop, bool from_outside, struct weft__text *to)
+{
+    return look_and_write(loop, from_outside, &usual_limits, to);
+}
+
+int weft__tree_write_task(weft_loop *loop, uint32_t id, bool from_outside, struct weft__text *to)
+{
+    struct weft__tree_limits limits = usual_limits;
+    limits.only = id;
+    return look_and_write(loop, from_outside, &limits, to);
 }

@@ -24,6 +24,7 @@ struct weft__coro;
 struct weft__tree_limits {
     size_t tasks;   /* those that are listed */
     size_t futures; /* with what they wait for */
+    uint32_t only;  /* this task alone is listed; 0: all */
 };
 
 /** Of a coroutine. */
@@ -136,5 +137,8 @@ void weft__tree_say_cycle(const struct weft__tree *tree, const struct weft__cycl
  * loop's, or any one if `from_outside`; the loop stays meanwhile.
  */
 int weft__tree_write(weft_loop *loop, bool from_outside, struct weft__text *to);
+
+/** The same of one task and what that waits for; no task is listed if there is none with this id. */
+int weft__tree_write_task(weft_loop *loop, uint32_t id, bool from_outside, struct weft__text *to);
 
 #endif

@@ -3,11 +3,11 @@
  * weft top PID: what goes on in a process, live.
  *
  * It asks for all numbers at once, waits for as long as it was told to, and asks again; what it shows is
- * the difference (top_stats.c). Keys are served meanwhile (top_ask.c). While a task is open, all tasks are
- * asked for instead of the numbers.
+ * the difference (top_stats.c). Keys are served meanwhile (top_ask.c). While a task is open, this one is asked
+ * for instead of the numbers; when it is opened also in a pause.
  *
  * The terminal is as it was when the command ends, however it does: by a key, by a signal, or since the
- * process that it looks at has ended. Then the last numbers stay until a key is pressed.
+ * process that it looks at has ended. Then the last numbers stay until `q` is pressed.
  */
 #include "tools/weft/top.h"
 
@@ -77,6 +77,7 @@ static void sort(struct top *top)
 {
     if (!top->stats)
         return;
+    top_sort_loops(top->stats, top->loop_order);
     top_sort_lanes(top->stats, top->lane_order);
     top_sort_busiest(top->stats, top->task_order);
     top_sort_oldest(top->stats, top->age_order);
@@ -118,11 +119,19 @@ static void take_task(struct top *top, const json_t *answer)
 {
     const json_t *loop = find_by_id(json_object_get(answer, "loops"), top->loop);
     const json_t *task = find_by_id(json_object_get(loop, "tasks"), top->id);
+    if (json_object_get(loop, "error"))
+        return; /* nobody knows */
     top->task_ended = !task;
     if (!task)
         return;
     json_decref(top->task);
     top->task = json_deep_copy(task);
+}
+
+static const char *request_for_task(const struct top *top, char *to, size_t size)
+{
+    snprintf(to, size, "ps %lld %lld", (long long)top->id, (long long)top->loop);
+    return to;
 }
 
 static void take_answer(struct top *top, struct top_asker *asker)
@@ -131,8 +140,10 @@ static void take_answer(struct top *top, struct top_asker *asker)
     snprintf(top->problem, sizeof(top->problem), "%s", answer.error);
     if (!answer.json)
         return;
-    if (strcmp(answer.request, "ps") == 0) {
-        take_task(top, answer.json);
+    if (strcmp(answer.request, "stats") != 0) {
+        char wanted[sizeof(answer.request)];
+        if (strcmp(answer.request, request_for_task(top, wanted, sizeof(wanted))) == 0)
+            take_task(top, answer.json);
         json_decref(answer.json);
         return;
     }
@@ -156,6 +167,7 @@ static void open_task(struct top *top)
     top->id = tasks[top->selected].id;
     top->scrolled = 0;
     top->task_ended = false;
+    top->is_opened = true;
     free(top->name);
     top->name = strdup(tasks[top->selected].name);
     json_decref(top->task);
@@ -208,6 +220,10 @@ static void serve_list(struct top *top, int key)
         break;
     case 'l':
         top->lane_order = (top->lane_order + 1) % LANE_ORDERS;
+        sort(top);
+        break;
+    case 'o':
+        top->loop_order = (top->loop_order + 1) % LOOP_ORDERS;
         sort(top);
         break;
     case '\n':
@@ -281,18 +297,22 @@ static int64_t next_due(const struct top *top)
     return now_ms() + (top->stats && !top->has_rates ? FIRST_MS : top->interval_ms);
 }
 
+static bool ask(const struct top *top, struct top_asker *asker)
+{
+    char request[64];
+    return top_asker_ask(
+        asker, top->view == TOP_TASK ? request_for_task(top, request, sizeof(request)) : "stats");
+}
+
 static void watch(struct top *top, struct top_asker *asker)
 {
     struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
                            {.fd = top_asker_fd(asker), .events = POLLIN}};
-    enum top_view asked_for = top->view;
     int64_t due = now_ms();
     while (!ended_by) {
-        bool is_due = now_ms() >= due || top->view != asked_for;
-        if (is_due && !top->paused &&
-            top_asker_ask(asker, top->view == TOP_TASK ? "ps" : "stats")) {
+        if ((top->is_opened || (now_ms() >= due && !top->paused)) && ask(top, asker)) {
             due = next_due(top);
-            asked_for = top->view;
+            top->is_opened = false;
         }
         top_draw(top);
         int64_t wait = top->paused ? LONGEST_MS : due - now_ms();
@@ -308,7 +328,7 @@ static void watch(struct top *top, struct top_asker *asker)
 
 static void watch_signals(void)
 {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
     struct sigaction action = {.sa_handler = on_signal};
     for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
         sigaction(signals[i], &action, NULL);

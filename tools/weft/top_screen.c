@@ -179,7 +179,12 @@ static void put_titles(const struct table *table, int y, const char *first)
     for (size_t i = 0; i < table->count; i++)
         snprintf(cells[i].text, CELL, "%s", i ? table->columns[i].title : first);
     put_line(y, A_BOLD | A_UNDERLINE, "");
+    bool is_wide = (int)strlen(first) > table->width[0] && table->count > 1;
+    if (is_wide) /* it takes the next one's place, too */
+        cells[0].text[0] = cells[1].text[0] = '\0';
     put_row(table, y, cells, A_BOLD | A_UNDERLINE);
+    if (is_wide)
+        put(y, 0, table->width[0] + 1 + table->width[1], LEFT, A_BOLD | A_UNDERLINE, first);
 }
 
 static void set_cell(struct cell *cell, int colour, const char *text)
@@ -275,9 +280,10 @@ static int put_loops(int y, int rows, const struct top *top)
 /* ---- Lanes ---- */
 
 static const struct column lane_columns[] = {
-    {"LANE", 0, LEFT, 0},     {"RUN", 4, RIGHT, 1},      {"QUEUED", 6, RIGHT, 0},
-    {"DONE/s", 6, RIGHT, 4},  {"WAIT p50", 8, RIGHT, 6}, {"p99", 6, RIGHT, 2},
-    {"RUN p50", 7, RIGHT, 7}, {"p99", 6, RIGHT, 3},      {"REFUSED", 7, RIGHT, 5},
+    {"LANE", 0, LEFT, 0},    {"RUN", 4, RIGHT, 1},      {"QUEUED", 6, RIGHT, 0},
+    {"DONE/s", 6, RIGHT, 4}, {"WAIT p50", 8, RIGHT, 6}, {"p99", 6, RIGHT, 2},
+    {"max", 6, RIGHT, 8},    {"RUN p50", 7, RIGHT, 7},  {"p99", 6, RIGHT, 3},
+    {"max", 6, RIGHT, 9},    {"REFUSED", 7, RIGHT, 5},
 };
 
 enum { LANE_COLUMNS = sizeof(lane_columns) / sizeof(*lane_columns) };
@@ -295,9 +301,11 @@ static void put_lane(const struct table *table, int y, const struct top_lane *la
     set_count(&cells[3], lane->done, PLAIN);
     set_time(&cells[4], lane->wait.p50, 100000000, top);
     set_time(&cells[5], lane->wait.p99, 100000000, top);
-    set_time(&cells[6], lane->run.p50, INT64_MAX / 10, top);
-    set_time(&cells[7], lane->run.p99, INT64_MAX / 10, top);
-    set_count(&cells[8], (double)lane->refused, BAD);
+    set_time(&cells[6], lane->wait.max, 100000000, top);
+    set_time(&cells[7], lane->run.p50, INT64_MAX / 10, top);
+    set_time(&cells[8], lane->run.p99, INT64_MAX / 10, top);
+    set_time(&cells[9], lane->run.max, INT64_MAX / 10, top);
+    set_count(&cells[10], (double)lane->refused, BAD);
     put_row(table, y, cells, A_NORMAL);
 }
 
@@ -387,7 +395,10 @@ static void put_tasks(int y, int last, const struct top *top)
     size_t count, rows = last > y ? (size_t)(last - y) : 0;
     const struct top_task *tasks = top_shown(top, &count);
     size_t first = top->selected >= rows ? top->selected - rows + 1 : 0;
-    put_titles(&table, y++, is_busiest ? "BUSIEST TASKS" : "OLDEST TASKS");
+    put_titles(&table, y++,
+               is_busiest                    ? "BUSIEST TASKS"
+               : top->stats->oldest_is_exact ? "OLDEST TASKS"
+                                             : "OLDEST FOUND");
     if (count == 0 && y <= last)
         put(y, 0, COLS, LEFT, A_DIM, is_busiest ? "no task had the thread" : "there are no tasks");
     for (size_t i = first; i < count && y <= last; i++)
@@ -492,16 +503,19 @@ static void put_help(int y, int last)
         "USED     part of the time in which the loop was not waiting",
         "LAG      how long what became ready had to wait for the loop, at most",
         "STATE    blocked: for so long nobody else had the loop",
-        "WAIT     how long jobs were queued; RUN: how long they ran; REFUSED: jobs",
-        "         that were rejected, dropped or expired since the beginning",
+        "WAIT     how long jobs were queued; RUN: how long they ran, of those that",
+        "         began, or ended, since the last look",
+        "REFUSED  jobs that were rejected, dropped or expired since the beginning",
         "BUSIEST  who had the thread, by samples: the task, and the coroutine in it",
-        "OLDEST   tasks, and since when they are there at least",
+        "OLDEST   tasks, and since when they are there at least; FOUND: there are so",
+        "         many that some may be older",
         "",
         "Tab      busiest or oldest tasks       s    sort the tasks by another column",
         "Up Down  select (also k, j)            l    sort the lanes by another column",
-        "Enter    open the task                 p    pause",
-        "Esc      back                          + -  look more or less often",
-        "?        this help                     q    quit",
+        "Enter    open the task                 o    sort the loops by another column",
+        "Esc      back                          p    pause",
+        "?        this help                     + -  look more or less often",
+        "q        quit",
     };
     for (size_t i = 0; i < sizeof(lines) / sizeof(*lines) && y <= last; i++)
         put(y++, 0, COLS, LEFT, A_NORMAL, lines[i]);
@@ -527,6 +541,7 @@ static void put_head(const struct top *top)
 static void put_foot(const struct top *top)
 {
     static const char *const lanes[] = {"name", "queued", "done", "wait", "run"};
+    static const char *const loops[] = {"loop", "used", "lag", "tasks"};
     static const char *const busiest[] = {"share", "name", "tasks"};
     static const char *const oldest[] = {"age", "name", "place"};
     char text[CELL];
@@ -536,11 +551,15 @@ static void put_foot(const struct top *top)
         put_line(LINES - 1, pair_of(BAD) | (int)A_REVERSE, text);
         return;
     }
-    if (top->view == TOP_ALL)
-        snprintf(
-            text, CELL, " q quit  ? help  Tab %s  Enter open  s sort: %s  l lanes: %s  p pause",
-            is_busiest ? "oldest" : "busiest",
-            is_busiest ? busiest[top->task_order] : oldest[top->age_order], lanes[top->lane_order]);
+    const char *other = is_busiest ? "oldest" : "busiest",
+               *order = is_busiest ? busiest[top->task_order] : oldest[top->age_order];
+    if (top->view == TOP_ALL && top->stats && top->stats->loop_count > 1)
+        snprintf(text, CELL, " q quit  ? help  Tab %s  Enter open  s sort: %s  l: %s  o: %s", other,
+                 order, lanes[top->lane_order], loops[top->loop_order]);
+    else if (top->view == TOP_ALL)
+        snprintf(text, CELL,
+                 " q quit  ? help  Tab %s  Enter open  s sort: %s  l lanes: %s  p pause", other,
+                 order, lanes[top->lane_order]);
     else
         snprintf(text, CELL, " q quit  Esc back%s",
                  top->view == TOP_TASK ? "  Up Down scroll" : "");

@@ -14,6 +14,7 @@ struct top {
     enum top_letters letters;
     enum top_view view;
     enum top_list list;
+    enum top_loop_order loop_order;
     enum top_lane_order lane_order;
     enum top_task_order task_order;
     enum top_age_order age_order;
@@ -25,6 +26,7 @@ struct top {
     int64_t loop, id;  /* of the task that is open */
     char *name;        /* of it, owned */
     json_t *task;      /* owned: all that is known of it; NULL: nothing yet */
+    bool is_opened;    /* and was not asked for yet */
     bool task_ended;   /* it is not there any more */
     size_t scrolled;   /* lines of it */
     char problem[256]; /* why there are no newer numbers; "" */

@@ -226,6 +226,7 @@ static void read_tasks(struct top_stats *stats, const json_t *before, const json
         if (kind.share > 0)
             stats->busiest[stats->busiest_count++] = kind;
     }
+    stats->oldest_is_exact &= !json_is_false(json_object_get(now, "oldest_is_exact"));
     json_array_foreach(json_object_get(now, "oldest"), i, at) stats->oldest[stats->oldest_count++] =
         read_old(at, loop);
 }
@@ -274,6 +275,7 @@ struct top_stats *top_stats_new(json_t *answer, const json_t *before)
     }
     const json_t *loops = json_object_get(answer, "loops");
     stats->answer = answer;
+    stats->oldest_is_exact = true;
     stats->program = text(answer, "program");
     stats->rss = number(json_object_get(answer, "process"), "rss_bytes");
     stats->cpu = rate(
@@ -312,6 +314,42 @@ void top_stats_free(struct top_stats *stats)
 static int descending(double a, double b)
 {
     return (a < b) - (a > b);
+}
+
+static int loops_by_id(const void *a, const void *b)
+{
+    const struct top_loop *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+static int by_id_if_same(int order, const void *a, const void *b)
+{
+    return order ? order : loops_by_id(a, b);
+}
+
+static int loops_by_use(const void *a, const void *b)
+{
+    const struct top_loop *x = a, *y = b;
+    return by_id_if_same(descending(x->used, y->used), a, b);
+}
+
+static int loops_by_lag(const void *a, const void *b)
+{
+    const struct top_loop *x = a, *y = b;
+    return by_id_if_same(descending((double)x->lag.p99, (double)y->lag.p99), a, b);
+}
+
+static int loops_by_tasks(const void *a, const void *b)
+{
+    const struct top_loop *x = a, *y = b;
+    return by_id_if_same(descending((double)x->tasks, (double)y->tasks), a, b);
+}
+
+void top_sort_loops(struct top_stats *stats, enum top_loop_order order)
+{
+    static int (*const orders[LOOP_ORDERS])(const void *, const void *) = {
+        loops_by_id, loops_by_use, loops_by_lag, loops_by_tasks};
+    qsort(stats->loops, stats->loop_count, sizeof(*stats->loops), orders[order]);
 }
 
 static int lanes_by_name(const void *a, const void *b)
@@ -472,11 +510,12 @@ static json_t *list_of(const void *list, size_t count, size_t size,
 json_t *top_stats_json(const struct top_stats *stats, int64_t pid)
 {
     return json_pack(
-        "{s:I,s:s,s:I,s:I,s:o,s:o,s:o,s:o}", "pid", (json_int_t)pid, "program", stats->program,
+        "{s:I,s:s,s:I,s:I,s:o,s:o,s:o,s:b,s:o}", "pid", (json_int_t)pid, "program", stats->program,
         "threads", (json_int_t)stats->threads, "max_threads", (json_int_t)stats->max_threads,
         "loops", list_of(stats->loops, stats->loop_count, sizeof(*stats->loops), loop_json),
         "lanes", list_of(stats->lanes, stats->lane_count, sizeof(*stats->lanes), lane_json),
         "busiest",
-        list_of(stats->busiest, stats->busiest_count, sizeof(*stats->busiest), busy_json), "oldest",
+        list_of(stats->busiest, stats->busiest_count, sizeof(*stats->busiest), busy_json),
+        "oldest_is_exact", stats->oldest_is_exact, "oldest",
         list_of(stats->oldest, stats->oldest_count, sizeof(*stats->oldest), old_json));
 }

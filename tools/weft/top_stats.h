@@ -51,8 +51,10 @@ struct top_stats {
     struct top_lane *lanes;
     struct top_task *busiest, *oldest;
     size_t loop_count, lane_count, busiest_count, oldest_count, pool_count;
+    bool oldest_is_exact; /* else there may be older ones */
 };
 
+enum top_loop_order { BY_LOOP, BY_USE, BY_LAG, BY_TASKS, LOOP_ORDERS };
 enum top_lane_order { BY_LANE_NAME, BY_QUEUE, BY_DONE, BY_WAIT, BY_RUN, LANE_ORDERS };
 enum top_task_order { BY_SHARE, BY_TASK_NAME, BY_NUMBER, TASK_ORDERS };
 enum top_age_order { BY_AGE, BY_AGED_NAME, BY_PLACE, AGE_ORDERS };
@@ -62,6 +64,7 @@ enum top_age_order { BY_AGE, BY_AGED_NAME, BY_PLACE, AGE_ORDERS };
 struct top_stats *top_stats_new(json_t *answer, const json_t *before);
 void top_stats_free(struct top_stats *stats);
 
+void top_sort_loops(struct top_stats *stats, enum top_loop_order order);
 void top_sort_lanes(struct top_stats *stats, enum top_lane_order order);
 void top_sort_busiest(struct top_stats *stats, enum top_task_order order);
 void top_sort_oldest(struct top_stats *stats, enum top_age_order order);
