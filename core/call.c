@@ -69,6 +69,13 @@ static void call(weft__item *item)
     weft_unref(&call->timed.future);
 }
 
+uintptr_t weft__call_function(const weft__item *item)
+{
+    if (item->run != call)
+        return 0;
+    return (uintptr_t)WEFT__CONTAINER((weft__item *)item, struct call, timed.timer.item)->fn;
+}
+
 weft_future *weft__timed_start(struct weft__timed *timed, weft_ns deadline)
 {
     weft_loop *loop = weft__here();

@@ -9,6 +9,9 @@
  * failed if it could not be started. */
 weft_future *weft__timed_start(struct weft__timed *timed, weft_ns deadline);
 
+/** What a queued item of weft_call_soon() and its kin calls; 0: it is none. */
+uintptr_t weft__call_function(const weft__item *item);
+
 /** ops->cancel of one that keeps a reference until its item was run. */
 bool weft__timed_cancel(weft_future *future);
 

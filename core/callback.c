@@ -90,6 +90,11 @@ static void call(weft__item *item)
     fn(arg);
 }
 
+uintptr_t weft__callback_function(const weft__item *item)
+{
+    return item->run == call ? (uintptr_t)of_item((weft__item *)item)->fn : 0;
+}
+
 void weft_callback_init(struct weft_callback *callback, weft_call_fn *fn, void *arg)
 {
     struct callback *own = inside(callback);

@@ -13,4 +13,7 @@ void weft__callbacks_end(weft_loop *loop);
 /** The loop ends: if the timer is a callback's, disarm it, and true. */
 bool weft__callback_end_timer(weft_loop *loop, weft__timer *timer);
 
+/** What a queued callback's item calls; 0: it is none. */
+uintptr_t weft__callback_function(const weft__item *item);
+
 #endif

@@ -254,6 +254,9 @@ bool weft__request_cancel(weft_future *future, const char *reason);
  */
 void weft__wait(weft__waiter *waiter, weft_future *future);
 
+/** What a queued item of weft_then() calls; 0: it is none. */
+uintptr_t weft__then_function(const weft__item *item);
+
 /** Take a waiter out of the list of a PENDING future; it keeps its reference. */
 void weft__detach(weft__waiter *waiter);
 

@@ -131,6 +131,13 @@ static void run_post(weft__item *item)
     weft_context_unref(post.context);
 }
 
+uintptr_t weft__post_function(const weft__item *item)
+{
+    if (item->run != run_post)
+        return 0;
+    return (uintptr_t)WEFT__CONTAINER((weft__item *)item, struct post, item)->fn;
+}
+
 int weft_post(weft_loop *loop, weft_call_fn *fn, void *arg)
 {
     if (!loop || !fn)

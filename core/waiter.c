@@ -79,6 +79,13 @@ static void run_then(weft__item *item)
     weft_unref(then.waiter.future);
 }
 
+uintptr_t weft__then_function(const weft__item *item)
+{
+    if (item->run != run_then)
+        return 0;
+    return (uintptr_t)WEFT__CONTAINER((weft__item *)item, struct then, waiter.item)->fn;
+}
+
 int weft_then(weft_future *future, weft_then_fn *fn, void *arg)
 {
     if (!fn || !future)

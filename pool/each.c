@@ -19,6 +19,7 @@
 
 #include "core/loop.h"
 #include "pool/client.h"
+#include "pool/trace.h"
 #include "pool/wake.h"
 
 /* The arguments of a round. */
@@ -83,7 +84,11 @@ static weft_result call(struct weft__worker *self, struct weft__job *round)
     weft_context *context = weft_context_ref(round->context);
     weft_context **outer = weft__context_enter(&context);
     self->in_round = true;
+    if (weft__trace_is_on())
+        weft__round_trace_run(round);
     weft_result result = each->fn(each->arg);
+    if (weft__trace_is_on())
+        weft__job_trace_end(round, result.status);
     self->in_round = false;
     weft__context_leave(outer);
     weft_context_unref(context);
@@ -171,6 +176,8 @@ static weft_future *submit(struct weft__client *client, const struct weft__reque
     if (!round)
         return weft__future_enomem(client->loop);
     weft_future *future = &round->future;
+    if (weft__trace_is_on())
+        weft__round_trace_submit(round);
     weft__mutex_lock(&pool->mu);
     bool done = submit_locked(pool, round);
     weft__mutex_unlock(&pool->mu);

@@ -13,6 +13,10 @@ void weft__job_trace_submit(const struct weft__job *job);
 void weft__job_trace_run(const struct weft__job *job);
 void weft__job_trace_end(const struct weft__job *job, int status);
 
+/** The same of a round (pool/each.c), which is in no lane: several threads may run it at once. */
+void weft__round_trace_submit(const struct weft__job *round);
+void weft__round_trace_run(const struct weft__job *round);
+
 /** The loop has heard of its end, or it never began. Thread: loop. */
 void weft__job_trace_home(const struct weft__job *job, int status);
 

@@ -17,6 +17,7 @@
 #include <weft/pool.h>
 #include <weft/weft.h>
 
+#include "core/inspect/symbol.h"
 #include "core/inspect/trace.h"
 #include "core/loop.h"
 #include "core/memory.h"
@@ -261,13 +262,47 @@ Test(trace, a_loop_passes_the_probes_of_steps_once_somebody_looks_at_them)
     end();
 }
 
+static void tidy_up(void *arg)
+{
+    *(int *)arg += 1;
+}
+
+static void tidy_up_after(weft_future *future, void *arg)
+{
+    (void)future;
+    tidy_up(arg);
+}
+
+/* Whichever way it came to the loop; what weft runs itself is "callback". */
+Test(trace, a_callback_has_the_name_of_its_function)
+{
+    int calls = 0;
+    struct weft_callback own;
+    bool has_names = weft__symbols_prepare();
+    cr_assert_eq(weft_trace_start(NULL), 0);
+    weft_unref(weft_call_soon(tidy_up, &calls));
+    cr_assert_eq(weft_post(test_loop, tidy_up, &calls), 0);
+    weft_callback_init(&own, tidy_up, &calls);
+    cr_assert_eq(weft_callback_soon(&own), 0);
+    weft_future *done = weft_future_new();
+    cr_assert_eq(weft_then(done, tidy_up_after, &calls), 0);
+    weft_future_resolve(done, weft_value_i64(0), NULL);
+    weft_test_ticks(3);
+    cr_assert_eq(calls, 4);
+    read_trace();
+    cr_assert_eq(times("\"name\":\"tidy_up\",\"ph\":\"X\""), has_names ? 3 : 0, "%s", text);
+    cr_assert_eq(times("\"function\":\"tidy_up ("), has_names ? 3 : 0, "%s", text);
+    cr_assert_eq(times("\"name\":\"tidy_up_after\",\"ph\":\"X\""), has_names, "%s", text);
+    end();
+}
+
 Test(trace, callbacks_and_counts_are_recorded)
 {
     cr_assert_eq(weft_trace_start(NULL), 0);
     weft_unref(weft_call_soon(weft_test_mark_call, (void *)"c"));
     weft_test_ticks(1);
     read_trace();
-    cr_assert_geq(times("\"name\":\"callback\""), 1, "%s", text);
+    cr_assert_geq(times("\"cat\":\"callback\""), 1, "%s", text);
     cr_assert_eq(times("\"ready\":"), 1);
     cr_assert_eq(times("(test_trace)"), 1); /* "loop 1 (test_trace)" */
     cr_assert_eq(times("\"name\":\"thread_name\""), 1);

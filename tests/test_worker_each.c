@@ -6,6 +6,8 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
+#include <weft/trace.h>
 #include <weft/weft.h>
 
 #include "pool/pool.h"
@@ -85,6 +87,42 @@ Test(worker_each, runs_on_another_thread_each_time)
     weft_pool *pool = use_threads(NULL, NULL);
     for (int round = 1; round <= 20; round++) /* each thread's own counter says which round it is */
         cr_assert_eq(weft_test_run(weft_pool_run_on_each(pool, count_here, &round)), -EILSEQ);
+    weft_test_loop_end();
+}
+
+static int times(const char *text, const char *what)
+{
+    int count = 0;
+    while ((text = strstr(text, what)))
+        count++, text++;
+    return count;
+}
+
+/* An arrow leads to each, and one from the last to the loop. */
+Test(worker_each, a_trace_shows_it_on_each_thread)
+{
+    char *text;
+    struct gate gate;
+    gate_init(&gate);
+    weft_pool *pool = use_threads(NULL, NULL);
+    cr_assert_eq(weft_trace_start(NULL), 0);
+    weft_future *round = weft_pool_run_on_each(pool, gate_pass, &gate);
+    for (int i = 0; i < THREADS; i++)
+        gate_wait_entered(&gate);
+    for (int i = 0; i < THREADS; i++)
+        gate_open(&gate);
+    cr_assert_eq(value_of(round), THREADS);
+    cr_assert_eq(weft_trace_read(&text, NULL), 0);
+    cr_assert_eq(times(text, "\"name\":\"gate_pass\",\"ph\":\"X\""), THREADS, "%s", text);
+    cr_assert_eq(times(text, "\"args\":{\"job\":\"gate_pass\",\"lane\":\"each worker\""), 1);
+    cr_assert_eq(times(text, "\"name\":\"job\",\"ph\":\"s\""), THREADS);
+    cr_assert_eq(times(text, "\"name\":\"job\",\"ph\":\"t\""), 1);
+    cr_assert_eq(times(text, "\"name\":\"job\",\"ph\":\"f\""), THREADS);
+    cr_assert_eq(times(text, "{\"queued\":1,\"running\":0}"), 1);
+    cr_assert_eq(times(text, "{\"queued\":0,\"running\":3}"), 1);
+    cr_assert_eq(times(text, "{\"queued\":0,\"running\":0}"), 1);
+    free(text);
+    weft_trace_discard();
     weft_test_loop_end();
 }
 

@@ -33,6 +33,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/inspect/symbol.h"
 #include "core/inspect/trace_clock.h"
 #include "core/memory.h"
 #include "core/mutex.h"
@@ -274,6 +275,8 @@ const char *weft__trace_interned(uint32_t number)
 
 int weft__trace_start_with(uint64_t size)
 {
+    if (!weft__trace_is_on())
+        (void)weft__symbols_prepare(); /* for when it is written, by whatever thread */
     lock();
     bool is_on = weft__trace_is_on();
     if (!is_on) {

@@ -36,7 +36,7 @@ enum weft__trace_kind {
     WEFT__TRACE_STEP_END,  /* line of the await, weft__trace_how, coroutine, what is awaited */
     WEFT__TRACE_BORN,      /* behind the first STEP: -, parent's id, coroutine, "file:line" */
     WEFT__TRACE_READY,     /* a coroutine was queued: -, task's id, coroutine, - */
-    WEFT__TRACE_ITEM,      /* a callback on the loop: -, -, function, - */
+    WEFT__TRACE_ITEM,      /* a callback on the loop: 1 if it is the user's, -, function, - */
     WEFT__TRACE_ITEM_END,  /* -, -, -, - */
     WEFT__TRACE_POLL,      /* -, -, -, - */
     WEFT__TRACE_POLL_END,  /* -, events, -, - */

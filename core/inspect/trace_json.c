@@ -18,7 +18,8 @@
  * arrow is written when its second end is known, so that none has only one.
  *
  * Names are pointers to what was static when it was recorded; they are read by weft__peek(), should their
- * library have been unloaded since.
+ * library have been unloaded since. Functions of callbacks are looked up as those of stacks are
+ * (core/inspect/symbol.c): without debugging information they have no name.
  */
 #include <assert.h>
 #include <errno.h>
@@ -263,6 +264,8 @@ static void tell_job(struct weft__trace_story *story, struct weft__trace_teller 
     bool was_queued = job->from.time && !job->since.time;
     if (was_queued)
         write_queue_span(story, job, "e", at, 0);
+    else if (job->since.time) /* it runs on other threads, too, or has gone on */
+        weft__trace_write_arrow(story, "job", job->from, job->since);
     job->lane = weft__trace_small_of(record);
     job->since = at;
     write_lane(story, job->lane, was_queued ? -1 : 0, 1, at);
@@ -339,7 +342,16 @@ static void tell_item(struct weft__trace_story *story, struct weft__trace_teller
 {
     bool has_next = teller->at + 1 < teller->thread->count;
     bool is_home = has_next && weft__trace_kind_of(record + 1) == WEFT__TRACE_HOME;
-    write_slice(story, teller, is_home ? "job done" : "callback", "callback");
+    const struct weft__trace_function *function = weft__trace_function_at(story, record->id);
+    bool is_users = function && weft__trace_small_of(record);
+    open_slice(story, teller,
+               is_users  ? function->name
+               : is_home ? "job done"
+                         : "callback",
+               "callback");
+    if (function)
+        weft__json_string(story->to, "function", function->place);
+    weft__trace_close_with_args(story);
 }
 
 static void tell_poll(struct weft__trace_story *story, struct weft__trace_teller *teller,
@@ -537,7 +549,7 @@ static bool prepare(struct weft__trace_story *story)
 {
     story->names = weft__calloc(WEFT__TRACE_NAMES, sizeof(*story->names));
     story->tellers = weft__calloc(story->copy.count + 1, sizeof(*story->tellers));
-    if (!story->names || !story->tellers)
+    if (!story->names || !story->tellers || !weft__trace_read_functions(story))
         return false;
     for (size_t i = 0; i < story->copy.count; i++) {
         story->tellers[i].thread = &story->copy.threads[i];
@@ -553,6 +565,7 @@ static void fini(struct weft__trace_story *story)
         weft__free(story->tellers[i].match);
     weft__free(story->tellers);
     weft__free(story->names);
+    weft__free(story->functions);
     weft__free(story->things);
     weft__free(story->lanes);
     weft__trace_copy_fini(&story->copy);

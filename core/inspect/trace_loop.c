@@ -11,10 +11,13 @@
  */
 #include <errno.h>
 
+#include "core/call.h"
+#include "core/callback.h"
 #include "core/inspect/inspect.h"
 #include "core/inspect/peek.h"
 #include "core/inspect/trace.h"
 #include "core/loop.h"
+#include "core/post.h"
 #include "core/step.h"
 #include "core/task.h"
 
@@ -124,6 +127,17 @@ static void count(weft_loop *loop)
     weft__trace_record(WEFT__TRACE_COUNTS, 0, loop->id, counts, weft__address(loop->jobs));
 }
 
+/* 0: it is a completion, or other work of weft's own. */
+static uintptr_t users_function(const weft__item *item)
+{
+    uintptr_t function = weft__call_function(item);
+    if (!function)
+        function = weft__callback_function(item);
+    if (!function)
+        function = weft__then_function(item);
+    return function ? function : weft__post_function(item);
+}
+
 bool weft__trace_item(weft_loop *loop, const weft__item *item)
 {
     if (!weft__trace_is_on()) {
@@ -136,10 +150,7 @@ bool weft__trace_item(weft_loop *loop, const weft__item *item)
     }
     if (weft__coro_of_item(item))
         return false;
-    union {
-        void (*run)(weft__item *item);
-        uintptr_t address;
-    } fn = {item->run};
-    weft__trace_record(WEFT__TRACE_ITEM, 0, 0, fn.address, NULL);
+    uintptr_t users = users_function(item);
+    weft__trace_record(WEFT__TRACE_ITEM, users != 0, 0, users ? users : (uintptr_t)item->run, NULL);
     return true;
 }

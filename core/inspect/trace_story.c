@@ -2,9 +2,11 @@
 /* What a trace is told with. See core/inspect/trace_json.c. */
 #include "core/inspect/trace_story.h"
 
+#include <stdio.h>
 #include <weft/error.h>
 
 #include "core/inspect/peek.h"
+#include "core/inspect/symbol.h"
 #include "core/memory.h"
 
 enum { FIRST_THINGS = 256 };
@@ -43,6 +45,71 @@ const char *weft__trace_name_of_code(struct weft__trace_story *story, uint64_t a
 const char *weft__trace_file_of_code(struct weft__trace_story *story, uint64_t at)
 {
     return weft__trace_text_at(story, code_at(story, at)->file);
+}
+
+/* ---- Functions ---- */
+
+/* Its place, or where it would be; NULL: there are too many. */
+static struct weft__trace_function *place_of(struct weft__trace_function *functions, uint64_t at)
+{
+    size_t first = (at >> 2) * 0x9E3779B97F4A7C15u >> 56;
+    for (size_t i = 0; i < WEFT__TRACE_FUNCTIONS; i++) {
+        struct weft__trace_function *place = &functions[(first + i) % WEFT__TRACE_FUNCTIONS];
+        if (place->at == at || !place->at)
+            return place;
+    }
+    return NULL;
+}
+
+static void note_functions(struct weft__trace_story *story, const struct weft__trace_thread *thread)
+{
+    for (size_t i = 0; i < thread->count; i++) {
+        const struct weft__trace_record *record = &thread->records[i];
+        if (weft__trace_kind_of(record) != WEFT__TRACE_ITEM)
+            continue;
+        struct weft__trace_function *place = place_of(story->functions, record->id);
+        if (place)
+            place->at = record->id;
+    }
+}
+
+/* Of functions that were inlined into it the last one that is told is the function. */
+static void set_function(void *arg, size_t frame, const struct weft__symbol *symbol)
+{
+    struct weft__trace_function **found = arg;
+    if (!symbol->function[0])
+        return;
+    snprintf(found[frame]->name, sizeof(found[frame]->name), "%s", symbol->function);
+    weft__symbol_write(symbol, found[frame]->place, sizeof(found[frame]->place));
+}
+
+/* All at once: what they are read from is opened once. */
+bool weft__trace_read_functions(struct weft__trace_story *story)
+{
+    uintptr_t pc[WEFT__TRACE_FUNCTIONS];
+    struct weft__trace_function *found[WEFT__TRACE_FUNCTIONS];
+    size_t count = 0;
+    story->functions = weft__calloc(WEFT__TRACE_FUNCTIONS, sizeof(*story->functions));
+    if (!story->functions)
+        return false;
+    for (size_t i = 0; i < story->copy.count; i++)
+        note_functions(story, &story->copy.threads[i]);
+    for (size_t i = 0; i < WEFT__TRACE_FUNCTIONS; i++) {
+        if (!story->functions[i].at)
+            continue;
+        pc[count] = story->functions[i].at;
+        found[count++] = &story->functions[i];
+    }
+    if (count > 0)
+        weft__symbols_resolve(pc, count, set_function, found);
+    return true;
+}
+
+const struct weft__trace_function *weft__trace_function_at(const struct weft__trace_story *story,
+                                                           uint64_t at)
+{
+    const struct weft__trace_function *place = place_of(story->functions, at);
+    return place && place->at == at && place->name[0] ? place : NULL;
 }
 
 /* ---- Things ---- */

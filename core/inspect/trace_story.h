@@ -59,7 +59,14 @@ struct weft__trace_code {
     uint64_t at, name, file;
 };
 
-enum { WEFT__TRACE_NAMES = 512, WEFT__TRACE_CODES = 64 };
+/** A callback's function. */
+struct weft__trace_function {
+    uintptr_t at;   /* 0: none */
+    char name[128]; /* "": not known */
+    char place[416];
+};
+
+enum { WEFT__TRACE_NAMES = 512, WEFT__TRACE_CODES = 64, WEFT__TRACE_FUNCTIONS = 256 };
 
 struct weft__trace_story {
     struct weft__text *to;
@@ -69,7 +76,8 @@ struct weft__trace_story {
     size_t thing_count, thing_room;
     struct weft__trace_name *names; /* WEFT__TRACE_NAMES, by address */
     struct weft__trace_code codes[WEFT__TRACE_CODES];
-    struct weft__trace_lane *lanes; /* by number */
+    struct weft__trace_function *functions; /* WEFT__TRACE_FUNCTIONS, by address */
+    struct weft__trace_lane *lanes;         /* by number */
     size_t lane_room;
     uint64_t last_span, last_flow;
     pid_t pid;
@@ -104,6 +112,13 @@ const char *weft__trace_text_at(struct weft__trace_story *story, uint64_t at);
 /** The same of a weft_coroutine. */
 const char *weft__trace_name_of_code(struct weft__trace_story *story, uint64_t at);
 const char *weft__trace_file_of_code(struct weft__trace_story *story, uint64_t at);
+
+/** Look up the functions of all callbacks. False: out of memory. */
+bool weft__trace_read_functions(struct weft__trace_story *story);
+
+/** The one at this address; NULL: nothing is known of it. */
+const struct weft__trace_function *weft__trace_function_at(const struct weft__trace_story *story,
+                                                           uint64_t at);
 
 /** What is known of who is at this address, all zero at first; until the next one is asked for. Out of memory:
  * something that is forgotten. */
