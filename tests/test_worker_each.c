@@ -10,6 +10,7 @@
 #include <weft/trace.h>
 #include <weft/weft.h>
 
+#include "core/memory.h"
 #include "pool/pool.h"
 #include "tests/support/child.h"
 #include "tests/support/gate.h"
@@ -121,7 +122,7 @@ Test(worker_each, a_trace_shows_it_on_each_thread)
     cr_assert_eq(times(text, "{\"queued\":1,\"running\":0}"), 1);
     cr_assert_eq(times(text, "{\"queued\":0,\"running\":3}"), 1);
     cr_assert_eq(times(text, "{\"queued\":0,\"running\":0}"), 1);
-    free(text);
+    weft__free(text);
     weft_trace_discard();
     weft_test_loop_end();
 }
