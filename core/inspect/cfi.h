@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How a frame is left, as the compiler wrote it down. See core/inspect/cfi.c. */
+/* How a frame is left, as the compiler wrote it down. See core/inspect/cfi.c and
+ * cfi_step.c. */
 #ifndef WEFT_CORE_INSPECT_CFI_H
 #define WEFT_CORE_INSPECT_CFI_H
 
