@@ -64,5 +64,6 @@ void weft__pool_show(weft_pool *pool)
                                                 .describe = describe,
                                                 .measure = weft__pool_measure,
                                                 .each_busy = each_busy};
+    pool->source.name = pool->thread_name;
     weft__source_add(&pool->source, &ops);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The metrics of a pool and its lanes. Read as statistics are: without a lock that a job takes. */
+#include <stdio.h>
+
 #include "core/inspect/metrics.h"
 #include "pool/lane.h"
 #include "pool/pool.h"
@@ -118,12 +120,23 @@ static void measure_lane(const struct weft__lane_reading *lane, const struct wef
     measure_ends(&lane->stats, &of, to);
 }
 
+/* Of pools of one name each has its own: sums would fall when one of them ends, and a full lane would
+ * not be seen beside empty ones. */
+static void label(const weft_pool *pool, struct weft__labels *of)
+{
+    char name[sizeof(pool->thread_name) + 16];
+    int len = snprintf(name, sizeof(name), "%s", pool->thread_name);
+    if (pool->source.number > 1)
+        snprintf(name + len, sizeof(name) - (size_t)len, "-%u", pool->source.number);
+    weft__labels_add(of, "pool", name);
+}
+
 void weft__pool_measure(struct weft__source *source, struct weft__metrics *to)
 {
     weft_pool *pool = WEFT__CONTAINER(source, weft_pool, source);
     struct weft__labels of = {.len = 0};
     struct weft__lane_reading lane;
-    weft__labels_add(&of, "pool", pool->thread_name);
+    label(pool, &of);
     measure_pool(pool, &of, to);
     for (uint64_t serial = 0; (serial = weft__lane_next(pool, serial, &lane));)
         measure_lane(&lane, &of, to);

@@ -6,10 +6,12 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weft/http_server.h>
 #include <weft/weft.h>
 
 #include "core/inspect/metrics.h"
 #include "core/loop.h"
+#include "tests/support/child.h"
 #include "tests/support/gate.h"
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
@@ -113,16 +115,60 @@ Test(metrics, of_a_family_stand_together_whoever_has_them)
     weft_test_loop_end();
 }
 
-Test(metrics, of_pools_of_one_name_are_added_up)
+Test(metrics, of_pools_of_one_name_are_told_apart)
 {
     weft_pool *a = weft_pool_new(&(struct weft_pool_options){.max_threads = 3});
     weft_pool *b = weft_pool_new(&(struct weft_pool_options){.max_threads = 4});
     write_them();
-    cr_assert_eq(value_of("weft_pool_max_threads{pool=\"weft\"}"), 7);
-    cr_assert_eq(count_of("weft_pool_max_threads{"), 1);
-    cr_assert_eq(count_of("weft_lane_run_seconds_count{pool=\"weft\",lane=\"dns\"}"), 1);
+    cr_assert_eq(value_of("weft_pool_max_threads{pool=\"weft\"}"), 3);
+    cr_assert_eq(value_of("weft_pool_max_threads{pool=\"weft-2\"}"), 4);
+    cr_assert_eq(count_of("weft_pool_max_threads{"), 2);
+    cr_assert_eq(count_of("weft_lane_run_seconds_count{pool=\"weft-2\",lane=\"dns\"}"), 1);
     weft_pool_unref(a);
+    weft_pool *c = weft_pool_new(&(struct weft_pool_options){.max_threads = 5});
+    write_them();
+    cr_assert_eq(value_of("weft_pool_max_threads{pool=\"weft\"}"), 5);
+    cr_assert_eq(value_of("weft_pool_max_threads{pool=\"weft-2\"}"), 4);
     weft_pool_unref(b);
+    weft_pool_unref(c);
+    weft_test_loop_end();
+}
+
+static weft_result do_nothing(void *arg)
+{
+    (void)arg;
+    return weft_ok(0);
+}
+
+/* On a thread and a loop of its own. */
+static void *run_two_jobs(void *pool)
+{
+    weft_loop *loop = weft_loop_new(NULL);
+    cr_assert_eq(weft_loop_set_pool(loop, pool), 0);
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(weft_loop_run_until(loop, weft_to_thread_fn(NULL, do_nothing, NULL)), 0);
+    weft_loop_free(loop);
+    return NULL;
+}
+
+/* What all pools of its name had done fell by what that one had, and to Prometheus the rest was done anew. */
+Test(metrics, of_a_pool_do_not_fall_when_another_one_of_its_name_ends)
+{
+    const char *sample = "weft_lane_submitted_total{pool=\"weft-2\",lane=\"default\"}";
+    weft_pool *ends = weft_pool_new(NULL), *stays = weft_pool_new(NULL);
+    pthread_t thread;
+    cr_assert_eq(weft_loop_set_pool(test_loop, stays), 0);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(weft_test_run(weft_to_thread_fn(NULL, do_nothing, NULL)), 0);
+    cr_assert_eq(pthread_create(&thread, NULL, run_two_jobs, ends), 0);
+    pthread_join(thread, NULL);
+    write_them();
+    double before = value_of(sample);
+    weft_pool_unref(ends);
+    write_them();
+    cr_assert_geq(value_of(sample), before);
+    cr_assert_eq(before, 3);
+    weft_pool_unref(stays);
     weft_test_loop_end();
 }
 
@@ -249,6 +295,32 @@ Test(metrics, tell_of_a_loop_that_is_stuck)
     pthread_join(thread, NULL);
     cr_assert_eq(of_loop("weft_loop_tasks"), 1);
     cr_assert_gt(of_loop("weft_loop_turn_seconds"), 0);
+    weft_test_loop_end();
+}
+
+static void look_in_child(void *unused)
+{
+    (void)unused;
+    CHILD_EXPECT(weft_metrics_write(text, sizeof(text), &text_len) == 0);
+    CHILD_EXPECT(count_of("weft_http_requests_total{") == 0);
+    CHILD_EXPECT(count_of("weft_loop_tasks{") == 0);
+    CHILD_EXPECT(weft_after_fork_child(test_loop) == 0);
+    CHILD_EXPECT(weft_metrics_write(text, sizeof(text), &text_len) == 0);
+    CHILD_EXPECT(count_of("weft_http_requests_total{") == 1);
+    CHILD_EXPECT(count_of("weft_loop_tasks{") == 1);
+}
+
+/* There once it goes on with the loop, and in the parent all the time. */
+Test(metrics, of_a_server_are_told_in_a_forked_child_that_goes_on_with_it)
+{
+    weft_http_server *server = weft_http_server_new(NULL);
+    cr_assert_eq(weft_http_server_listen(server, "127.0.0.1:0"), 0);
+    weft_test_in_child(look_in_child, NULL);
+    write_them();
+    cr_assert_eq(count_of("weft_http_requests_total{"), 1);
+    weft_http_server_free(server);
+    write_them();
+    cr_assert_eq(count_of("weft_http_requests_total{"), 0);
     weft_test_loop_end();
 }
 

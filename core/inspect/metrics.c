@@ -4,7 +4,7 @@
  *
  * A family stands in one piece in that text, and its samples come from several sources: so they are
  * collected first, and written by family afterwards. Two samples of a family with the same labels
- * would make the whole text invalid. There can be such: two pools of one name; a lane that nobody
+ * would make the whole text invalid. There can be such: a lane that nobody
  * holds any more but that has jobs, and a new one of its name. They are added up.
  *
  * Labels are bounded: by loops, pools, lanes, servers. None has a task's or a peer's name.

@@ -18,6 +18,7 @@
 
 #include <pthread.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "core/mutex.h"
 #include "core/thread.h"
@@ -50,6 +51,15 @@ static void watch_forks(void)
     (void)pthread_atfork(before_fork, in_parent, in_child);
 }
 
+static bool has_number(const struct weft__source *source, unsigned number)
+{
+    for (const struct weft__source *at = sources; at; at = at->next)
+        if (at->number == number && at->ops == source->ops && at->name &&
+            strcmp(at->name, source->name) == 0)
+            return true;
+    return false;
+}
+
 void weft__source_add(struct weft__source *source, const struct weft__source_ops *ops)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -59,6 +69,9 @@ void weft__source_add(struct weft__source *source, const struct weft__source_ops
     source->generation = weft__generation;
     weft__lock(&mu);
     source->serial = ++last_serial;
+    source->number = 1;
+    while (source->name && has_number(source, source->number))
+        source->number++;
     source->next = sources;
     source->at = &sources;
     if (sources)

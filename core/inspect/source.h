@@ -48,6 +48,9 @@ struct weft__source {
     uint64_t serial;                    /* [const] once it is listed: from 1, in their order */
     struct weft__source *next, **at;    /* `at` NULL: not listed */
     unsigned pins;                      /* who looks at it now */
+    const char *name;                   /* [const] set by its owner; NULL: it has no namesakes */
+    unsigned number;                    /* [const] once it is listed: the first from 1 that no
+                                           namesake has which is listed, too */
     unsigned generation;                /* [const] of the process in which it is listed */
 };
 

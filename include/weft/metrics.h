@@ -29,7 +29,7 @@
  *     weft_loop_reports_total                     reports to the error handler
  *     weft_loop_blocked_total                     reports of the watchdog
  *
- * Of a pool; `pool` is the name of its threads, pools of one name are told as one:
+ * Of a pool; `pool` is the name of its threads, with "-2" and so on for more of that name at the same time:
  *
  *     weft_pool_threads, weft_pool_max_threads, weft_pool_idle_threads, weft_pool_spare_threads
  *     weft_pool_blocked_jobs
