@@ -263,6 +263,66 @@ Test(deadlock, is_none_with_a_limit_of_time)
     weft_test_loop_end();
 }
 
+/* The limit is not of those in the circle, but of who waits for them: it cancels them. */
+struct limits_others {
+    WEFT_FRAME;
+    weft_lock *a, *b;
+    int status;
+};
+
+static WEFT_ASYNC(limits_others)
+{
+    WEFT_BEGIN;
+    WEFT_CATCH(self->status,
+               weft_wait_for(weft_gather(weft_spawn(two_locks, .one = self->a, .other = self->b),
+                                         weft_spawn(two_locks, .one = self->b, .other = self->a)),
+                             WEFT_S(1)));
+    WEFT_RETURN(self->status == -ETIMEDOUT ? 0 : -EPROTO);
+    WEFT_END;
+}
+
+Test(deadlock, is_none_with_a_limit_of_time_for_all_of_them)
+{
+    weft_lock *a = weft_lock_new(), *b = weft_lock_new();
+    tasks[0] = weft_spawn(limits_others, .a = a, .b = b);
+    end_tasks(0);
+    cr_assert_eq(reports, 0, "%s: %s", what, message);
+    weft_lock_free(a);
+    weft_lock_free(b);
+    weft_test_loop_end();
+}
+
+/* The same by a shield, which does not let the cancel through. */
+struct limits_in_vain {
+    WEFT_FRAME;
+    weft_lock *a, *b;
+    int status;
+};
+
+static WEFT_ASYNC(limits_in_vain)
+{
+    WEFT_BEGIN;
+    spawn_two(self->a, self->b);
+    victims[0] = tasks[0];
+    WEFT_CATCH(self->status, weft_wait_for(weft_shield(weft_ref(tasks[0])), WEFT_S(1)));
+    WEFT_AWAIT(weft_ref(tasks[0]));
+    WEFT_END;
+}
+
+Test(deadlock, is_one_behind_a_shield_whoever_has_a_limit)
+{
+    weft_lock *a = weft_lock_new(), *b = weft_lock_new();
+    weft_future *limits = weft_spawn(limits_in_vain, .a = a, .b = b);
+    cr_assert_eq(weft_test_run(limits), -ECANCELED);
+    cr_assert_eq(reports, 1);
+    cr_assert_str_eq(what, in_a_circle);
+    cr_assert_eq(weft_test_run(tasks[1]), 0);
+    weft_unref(tasks[0]);
+    weft_lock_free(a);
+    weft_lock_free(b);
+    weft_test_loop_end();
+}
+
 struct races {
     WEFT_FRAME;
 };
@@ -478,6 +538,45 @@ Test(deadlock, is_none_while_a_job_is_out)
 static void post_event(void *loop)
 {
     cr_assert_eq(weft_post(loop, set_event, NULL), 0);
+}
+
+/* A job that was abandoned is not waited for, and may do something yet. */
+static void keep(void *arguments)
+{
+    (void)arguments;
+}
+
+static const struct weft_job_options abandoned = {.on_cancel = WEFT_CANCEL_ABANDON,
+                                                  .release = keep};
+
+struct posts_late {
+    struct gate *gate;
+    weft_loop *loop;
+};
+
+static WEFT_BLOCKING(posts_late)
+{
+    gate_pass(self->gate);
+    post_event(self->loop);
+    return weft_ok(NULL, NULL);
+}
+
+Test(deadlock, is_only_suspected_while_an_abandoned_job_runs_on)
+{
+    gate_init(&thread_gate);
+    weft_loop_set_error_handler(test_loop, open_thread_gate, NULL);
+    test_loop->debug->deadlocks.patience = 1;
+    weft_future *job =
+        weft_offload(&abandoned, posts_late, .gate = &thread_gate, .loop = test_loop);
+    gate_wait_entered(&thread_gate);
+    weft_cancel(job);
+    cr_assert_eq(weft_test_run(job), -ECANCELED);
+    begin_waiting();
+    end_tasks(0);
+    cr_assert_eq(reports, 1);
+    cr_assert_str_eq(what, for_a_thread);
+    weft_event_free(alarm_event);
+    weft_test_loop_end();
 }
 
 Test(deadlock, is_none_when_a_post_comes)

@@ -6,7 +6,8 @@
  * whoever has all that he needs, or one of them, among those; as far as that leads. The others never go
  * on by themselves: they wait in a circle, or for one who does. A race in which one can go on is no circle.
  * Deadlines are left out for that, and taken in for a second look: what can go on then does so when
- * its time is over, and the circle ends.
+ * its time is over, and the circle ends. Whoever has a deadline cancels then what he waits for, and so on down:
+ * who waits at a lock there goes on, too.
  *
  * Among those who cannot, each strongly connected component (Tarjan) has a circle: the shortest one from
  * its oldest task.
@@ -18,10 +19,12 @@
 
 #include "core/inspect/tree.h"
 #include "core/memory.h"
+#include "core/task.h"
 
 /* Numbers of nodes, all of `count`, in one block. */
 struct work {
     const struct weft__tree *tree;
+    weft_ns *limit;         /* when it is cancelled by one who waits for it; WEFT_FOREVER: never */
     uint32_t *missing;      /* how many must go on before it can; 0: it can */
     uint32_t *ended;        /* the same with deadlines */
     uint32_t *first, *from; /* who waits for it: from[first[n]] … from[first[n + 1]] */
@@ -63,6 +66,56 @@ static bool has_deadline(const struct weft__node *node)
            (node->coro && node->coro->deadline != WEFT_FOREVER);
 }
 
+static weft_ns earlier(const struct weft__node *node, weft_ns than)
+{
+    if (node->is.deadline < than)
+        than = node->is.deadline;
+    return node->coro && node->coro->deadline < than ? node->coro->deadline : than;
+}
+
+/* Who waits for it may be cancelled, but it is not. */
+static bool keeps_cancel(const struct weft__node *node)
+{
+    if (node->coro)
+        return node->coro->flags & WEFT__SHIELDED;
+    return node->is.kind && strcmp(node->is.kind, "shield") == 0;
+}
+
+/* It waits at something: a cancel ends that. */
+static bool is_leaf(const struct weft__tree *tree, const struct weft__node *node)
+{
+    for (uint32_t i = 0; i < node->count; i++)
+        if (tree->edges[node->first + i].kind != WEFT__EDGE_OWNER)
+            return false;
+    return !node->was_missed;
+}
+
+/* Each is met once: by a deadline that ends it, if not by the first. */
+static void hand_down_deadlines(struct work *work)
+{
+    const struct weft__tree *tree = work->tree;
+    size_t count = 0;
+    for (uint32_t i = 0; i < tree->count; i++) {
+        const struct weft__node *node = &tree->nodes[i];
+        work->limit[i] = WEFT_FOREVER;
+        if (has_deadline(node) && !keeps_cancel(node)) {
+            work->limit[i] = earlier(node, WEFT_FOREVER);
+            work->queue[count++] = i;
+        }
+    }
+    for (size_t done = 0; done < count; done++) {
+        uint32_t node = work->queue[done];
+        for (uint32_t i = 0; i < tree->nodes[node].count; i++) {
+            const struct weft__edge *edge = &edges_of(work, node)[i];
+            if (edge->kind == WEFT__EDGE_OWNER || work->limit[edge->to] != WEFT_FOREVER ||
+                keeps_cancel(&tree->nodes[edge->to]))
+                continue;
+            work->limit[edge->to] = work->limit[node];
+            work->queue[count++] = edge->to;
+        }
+    }
+}
+
 /* Turn the edges round. */
 static void find_waiters(struct work *work)
 {
@@ -88,7 +141,9 @@ static size_t go_on(struct work *work, uint32_t *missing, bool by_deadline)
     size_t count = 0;
     for (uint32_t i = 0; i < tree->count; i++) {
         const struct weft__node *node = &tree->nodes[i];
-        missing[i] = by_deadline && has_deadline(node) ? 0 : needed(tree, node);
+        bool ends = by_deadline &&
+                    (has_deadline(node) || (work->limit[i] != WEFT_FOREVER && is_leaf(tree, node)));
+        missing[i] = ends ? 0 : needed(tree, node);
         if (missing[i] == 0)
             work->queue[count++] = i;
     }
@@ -192,13 +247,6 @@ static bool is_task(const struct weft__node *node)
     return node->coro && !node->coro->is_call;
 }
 
-static weft_ns earlier(const struct weft__node *node, weft_ns than)
-{
-    if (node->is.deadline < than)
-        than = node->is.deadline;
-    return node->coro && node->coro->deadline < than ? node->coro->deadline : than;
-}
-
 /* From the last one back to the first; tasks if there are any, else calls that await each other. */
 static void note(struct work *work, struct weft__tree *tree, uint32_t start, uint32_t last)
 {
@@ -210,6 +258,8 @@ static void note(struct work *work, struct weft__tree *tree, uint32_t start, uin
     for (uint32_t node = last;; node = work->back[node]) {
         const struct weft__node *at = &tree->nodes[node];
         cycle->until = earlier(at, cycle->until);
+        if (work->limit[node] < cycle->until)
+            cycle->until = work->limit[node];
         goes_on = goes_on || work->ended[node] == 0;
         if (tasks ? is_task(at) : at->coro != NULL)
             work->queue[count++] = node;
@@ -257,6 +307,7 @@ static uint32_t *take(uint32_t **room, size_t count)
 
 static void look_closer(struct work *work, struct weft__tree *tree)
 {
+    hand_down_deadlines(work);
     go_on(work, work->ended, true);
     for (uint32_t i = 0; i < tree->count; i++)
         if (work->missing[i] > 0 && !work->order[i])
@@ -267,10 +318,11 @@ static void look_closer(struct work *work, struct weft__tree *tree)
 int weft__tree_find_cycles(struct weft__tree *tree)
 {
     size_t count = tree->count + 1;
-    uint32_t *block = weft__calloc(11 * count + tree->edge_count, sizeof(uint32_t)), *room = block;
+    uint32_t *block = weft__calloc(13 * count + tree->edge_count, sizeof(uint32_t)), *room = block;
     if (!block)
         return -ENOMEM;
     struct work work = {.tree = tree};
+    work.limit = (weft_ns *)(void *)take(&room, 2 * count); /* first, for its alignment */
     uint32_t **const parts[] = {&work.missing, &work.ended, &work.first, &work.stack,
                                 &work.order,   &work.low,   &work.at,    &work.component,
                                 &work.queue,   &work.back};

@@ -10,7 +10,8 @@
  * That nothing can wake anybody is another matter. The loop knows its timers, its descriptors, its jobs and
  * its signals; if there are none, then only another thread could post something to it:
  *
- *     there is no thread but weft's own            certain, and reported at once
+ *     there is no thread but weft's own, and       certain, and reported at once
+ *     none of these runs a job
  *     there is one                                 reported when nothing has come for a second, and in
  *                                                  other words; once for each loop
  *
@@ -26,6 +27,7 @@
 #include <time.h>
 
 #include "core/debug.h"
+#include "core/inspect/source.h"
 #include "core/inspect/tree.h"
 #include "core/loop.h"
 #include "core/memory.h"
@@ -51,11 +53,35 @@ static bool is_idle_for_ever(weft_loop *loop)
            !weft__signals_are_heard(loop);
 }
 
-/* This one, and those that weft has started, are no others. Without /proc there might be some. */
+static void note_busy(void *any, const struct weft__busy *busy)
+{
+    (void)busy;
+    *(bool *)any = true;
+}
+
+static void look_for_jobs(void *any, struct weft__source *source)
+{
+    if (source->ops->each_busy)
+        source->ops->each_busy(source, note_busy, any);
+}
+
+/* This loop's that were abandoned, and other loops'. What runs there is the program's, and may post. */
+static bool has_other_jobs(void)
+{
+    bool any = false;
+    weft__sources_each(look_for_jobs, &any);
+    return any;
+}
+
+/* This one, and those that weft has started and that are at nothing, are no others. Without /proc there might be
+ * some. */
 static bool has_other_threads(void)
 {
-    DIR *folder = opendir("/proc/self/task");
+    if (has_other_jobs())
+        return true;
+
     size_t count = 0;
+    DIR *folder = opendir("/proc/self/task");
     if (!folder)
         return true;
     for (const struct dirent *entry; (entry = readdir(folder));)

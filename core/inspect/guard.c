@@ -75,8 +75,9 @@ static void add_symbol(void *arg, size_t frame, const struct weft__symbol *symbo
 {
     struct symbols *symbols = arg;
     (void)frame;
-    /* What a header of the C library inlines is not where the call was written. */
-    bool is_libcs = symbol->is_inlined && strncmp(symbol->file, "/usr/include/", 13) == 0;
+    /* What a header of the C library inlines is not where the call was written. Of some of it there is no line. */
+    bool is_libcs = symbol->is_inlined &&
+                    (symbol->line <= 0 || strncmp(symbol->file, "/usr/include/", 13) == 0);
     if (symbols->count == symbols->most || is_libcs)
         return;
     struct weft__guard_symbol *to = &symbols->to[symbols->count++];

@@ -8,6 +8,7 @@
 
 #include "tests/guard/sins.h"
 #include "tests/guard/stage.h"
+#include "tests/support/sanitizer.h"
 
 static struct timespec soon(clockid_t clock)
 {
@@ -225,6 +226,7 @@ static void commit_pthread_join(void)
     SIN_OF(pthread_join(stage.joined, NULL));
 }
 
+#ifndef WEFT_TEST_NO_THREADS_OF_LIBC
 static int wait_for_the_end(void *arg)
 {
     char byte;
@@ -241,6 +243,7 @@ static void commit_thrd_join(void)
     stage_when_blocked(stage_end_thread);
     SIN_OF(thrd_join(thread, &result));
 }
+#endif
 
 static void commit_mtx_timedlock(void)
 {
@@ -278,7 +281,9 @@ const struct sin thread_sins[] = {
     {"pthread_join", "thread 0x", commit_pthread_join},
     {"pthread_timedjoin_np", "thread 0x", commit_pthread_timedjoin_np},
     {"cnd_wait", "condition 0x", commit_cnd_wait},
+#ifndef WEFT_TEST_NO_THREADS_OF_LIBC
     {"thrd_join", "thread 0x", commit_thrd_join},
+#endif
     {"mtx_timedlock", "mutex 0x", commit_mtx_timedlock},
     {NULL, NULL, NULL},
 };

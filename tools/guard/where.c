@@ -67,6 +67,12 @@ static const char *meant(const char *name, const char *call)
     return NULL;
 }
 
+/* By getline() the compiler calls __getdelim(): what stands before that is known by its own name only. */
+static bool is_interceptor(const char *name)
+{
+    return starts_with(name + strspn(name, "_"), "interceptor_");
+}
+
 /* A function of a sanitizer's runtime, linked or loaded; what it was called as, if that is known. */
 static bool is_sanitizers(uintptr_t address, const char *call, const char **ret_name)
 {
@@ -82,7 +88,7 @@ static bool is_sanitizers(uintptr_t address, const char *call, const char **ret_
     const char *name = info.dli_sname ? meant(called(info.dli_sname), call) : NULL;
     if (name)
         *ret_name = name;
-    return is_runtime || name;
+    return is_runtime || name || (info.dli_sname && is_interceptor(info.dli_sname));
 }
 
 static _Unwind_Reason_Code add(struct _Unwind_Context *context, void *arg)
