@@ -19,6 +19,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/allow.h"
 #include "core/future.h"
 #include "core/loop.h"
 #include "core/memory.h"
@@ -57,7 +58,7 @@ static weft_ns real_now(void)
 
 struct weft__debug_clock weft__debug_begin(struct weft__debug *debug, int line)
 {
-    struct weft__debug_clock clock = {real_now(), debug->inner, line};
+    struct weft__debug_clock clock = {real_now(), debug->inner, line, weft__allowed};
     debug->inner = 0;
     return clock;
 }
@@ -81,6 +82,8 @@ void weft__debug_step_ended(weft_loop *loop, const struct weft__debug_clock *clo
 {
     char message[512];
     weft_ns own = stop(loop->debug, clock);
+    if (weft__allowed != clock->allowed)
+        weft__allow_left_open(loop, clock->allowed, coro);
     if (own <= loop->debug->slow_step)
         return;
     const char *file = coro->code->file;

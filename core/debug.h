@@ -25,6 +25,7 @@ bool weft__debug_init(weft_loop *loop, const struct weft_loop_options *options);
 struct weft__debug_clock {
     weft_ns began, outer_inner;
     int line; /* from which the coroutine goes on; 0: from its beginning */
+    struct weft_blocking_scope *allowed; /* around it */
 };
 
 struct weft__debug_clock weft__debug_begin(struct weft__debug *debug, int line);

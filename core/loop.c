@@ -32,6 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/allow.h"
 #include "core/context.h"
 #include "core/debug.h"
 #include "core/inspect/trace.h"
@@ -367,6 +368,7 @@ void weft__run_out(weft_loop *loop)
 
 static int tick(weft_loop *loop)
 {
+    struct weft_blocking_scope *allowed = weft__allowed;
     loop->in_tick = true;
     if (__builtin_expect(loop->is_guarded, 0))
         weft__guard_on(loop);
@@ -382,6 +384,8 @@ static int tick(weft_loop *loop)
     weft__ready_move(&loop->ready, &loop->found);
     weft__loop_flush(loop);
     loop->ticks++;
+    if (__builtin_expect(weft__allowed != allowed, 0))
+        weft__allow_left_open(loop, allowed, NULL);
     loop->in_tick = false;
     if (__builtin_expect(loop->is_guarded, 0))
         weft__guard_off(loop);

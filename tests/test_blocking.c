@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <weft/blocking.h>
 #include <weft/weft.h>
 
@@ -106,6 +110,87 @@ Test(blocking, an_end_closes_what_was_left_open_within_it)
     weft_allow_blocking_end(&inner);
     weft_allow_blocking_end(&outer);
     cr_assert_null(weft_blocking_allowed());
+    weft_test_loop_end();
+}
+
+/* ---- What is left open ---- */
+
+struct leaves_open {
+    WEFT_FRAME;
+    struct weft_blocking_scope scope;
+};
+
+static WEFT_ASYNC(leaves_open)
+{
+    WEFT_BEGIN;
+    weft_allow_blocking_begin(&self->scope, "a test");
+    WEFT_AWAIT(weft_sleep(1));
+    cr_assert_null(weft_blocking_allowed());
+    weft_allow_blocking_end(&self->scope);
+    weft_allow_blocking_begin(&self->scope, "a test");
+    WEFT_END;
+}
+
+Test(blocking, is_not_allowed_beyond_the_tick_and_the_loop_is_told)
+{
+    cr_assert_eq(weft_test_run(weft_spawn(leaves_open)), 0);
+    cr_assert_null(weft_blocking_allowed());
+    cr_assert_eq(test_reports.count, 2);
+    cr_assert_eq(test_reports.status, -EPROTO);
+    WEFT_ALLOW_BLOCKING("around a loop") {
+        cr_assert_eq(weft_test_run(weft_sleep(1)), 0);
+        cr_assert_str_eq(weft_blocking_allowed(), "around a loop");
+    }
+    cr_assert_eq(test_reports.count, 2);
+    weft_test_loop_end();
+}
+
+static char left_by[32];
+
+static void note_who(weft_loop *loop, const struct weft_error_report *report, void *arg)
+{
+    (void)loop;
+    ++*(int *)arg;
+    snprintf(left_by, sizeof(left_by), "%s", report->task ? report->task : "");
+}
+
+Test(blocking, is_not_allowed_beyond_the_step_in_debug_mode_which_names_the_task)
+{
+    weft_loop_free(test_loop);
+    setenv("WEFT_DEBUG", "1", 1);
+    test_loop = weft_loop_new(NULL);
+    int reports = 0;
+    weft_loop_set_error_handler(test_loop, note_who, &reports);
+    cr_assert_eq(weft_test_run(weft_spawn(leaves_open)), 0);
+    cr_assert_eq(reports, 2);
+    cr_assert_str_eq(left_by, "leaves_open");
+    weft_test_loop_end();
+}
+
+/* By longjmp() out of the block: its struct is gone. */
+static jmp_buf out;
+
+static void jump_out(void)
+{
+    WEFT_ALLOW_BLOCKING("a test") {
+        longjmp(out, 1);
+    }
+}
+
+static void jump(void *arg)
+{
+    if (setjmp(out) == 0)
+        jump_out();
+    *(int *)arg = 1;
+}
+
+Test(blocking, is_not_allowed_any_longer_after_a_longjmp)
+{
+    int jumped = 0;
+    cr_assert_eq(weft_test_run(weft_call_soon(jump, &jumped)), 0);
+    cr_assert_eq(jumped, 1);
+    cr_assert_null(weft_blocking_allowed());
+    cr_assert_eq(test_reports.count, 1);
     weft_test_loop_end();
 }
 

@@ -176,6 +176,7 @@ Test(guard, counts_more_than_it_keeps)
     for (int i = 0; i < 70; i++)
         nap();
     cr_assert_eq(weft_guard_watch_count(watch), 70);
+    cr_assert_eq(weft_guard_watch_count_of(watch, "usleep"), 70);
     cr_assert(weft_guard_watch_get(watch, 63, &report));
     report.call = "untouched";
     cr_assert_not(weft_guard_watch_get(watch, 64, &report));
@@ -249,6 +250,28 @@ Test(guard, keeps_errno)
     weft_guard_watch_end(watch);
     close(fds[0]);
     close(fds[1]);
+    weft_test_loop_end();
+}
+
+static void on_signal(int number)
+{
+    (void)number;
+    nap();
+}
+
+/* It could have come within malloc(): nothing is asked for, and nothing is kept but the number. */
+Test(guard, counts_what_blocks_in_a_signal_handler)
+{
+    struct weft_guard_report report;
+    cr_assert_neq(signal(SIGUSR1, on_signal), SIG_ERR);
+    weft_guard_watch *watch = weft_guard_watch_begin(WEFT_GUARD_EVERYTHING);
+    raise(SIGUSR1);
+    cr_assert_eq(weft_guard_watch_count(watch), 1);
+    cr_assert_eq(weft_guard_watch_count_of(watch, "usleep"), 1);
+    cr_assert_not(weft_guard_watch_get(watch, 0, &report));
+    nap();
+    cr_assert(weft_guard_watch_get(watch, 0, &report));
+    weft_guard_watch_end(watch);
     weft_test_loop_end();
 }
 

@@ -41,7 +41,8 @@ struct weft_blocking_scope {
 
 /**
  * What the block does, for who cannot write it as one (a binding of another language): from here to the end
- * this thread may block.
+ * this thread may block. Within a step, and not across an await: what is open when the step, or the tick that
+ * it is in, is over is ended by the loop, and its error handler is told (-EPROTO).
  *
  * Thread:    any.
  * Ownership: `scope` and `why` are the caller's, and used until the end.

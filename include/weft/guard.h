@@ -82,7 +82,8 @@ WEFT_PUBLIC size_t weft_guard_watch_count(const weft_guard_watch *watch);
 WEFT_PUBLIC size_t weft_guard_watch_count_of(const weft_guard_watch *watch, const char *call);
 
 /**
- * The first calls that blocked, from index 0 on; of more than 64 only the number is kept.
+ * The first calls that blocked, from index 0 on. Of more than 64, of those for which there was no memory, and of
+ * those in a signal handler only the number is kept.
  *
  * Thread:    that which began it.
  * Ownership: texts are the watch's.

@@ -17,7 +17,8 @@
  * nothing here may confuse it: this library is built without it, and calls libc behind it.
  *
  * Signal handlers may interrupt all this. What they call within `inside` is not looked at; else they are a
- * part of the step. Reports are made without malloc(), and under a lock that only `inside` takes.
+ * part of the step. Theirs are told without names and lines, and so without malloc() (see where.c); all are
+ * made under a lock that only `inside` takes.
  */
 #include "tools/guard/guard.h"
 
@@ -51,6 +52,7 @@ static int64_t slow_ns = DEFAULT_SLOW_US * 1000;       /* [const] the same */
 static long remote[MOST_REMOTE];                       /* [const] the same */
 static size_t remote_count;                            /* [const] the same */
 static _Atomic(const struct weft__guard_table *) weft; /* released when it connects */
+static pid_t process;                                  /* [const] but in a forked child */
 static atomic_uint_fast64_t reported, allowed;         /* counters: relaxed */
 
 /* ---- What would have been called ---- */
@@ -229,8 +231,7 @@ static void report(const struct guard__call *call, const char *argument, int64_t
     tell_await(&step, awaited_at, sizeof(awaited_at));
     site.count = 0;
     for (size_t i = 0; i < stack->count && site.count < GUARD_CALLERS; i++)
-        site.count +=
-            guard__look_up(stack->address[i], &site.at[site.count], GUARD_CALLERS - site.count);
+        site.count += guard__look_up(stack, i, &site.at[site.count], GUARD_CALLERS - site.count);
     if (site.count == 0)
         site.at[0] = (struct guard__frame){.place = "?"};
     const struct weft_guard_report told = {
@@ -247,7 +248,7 @@ static void report(const struct guard__call *call, const char *argument, int64_t
     };
     struct weft_guard_watch *watch = guard__innermost();
     if (watch) {
-        guard__keep(watch, &told);
+        guard__keep(watch, &told, stack->is_in_handler);
         return;
     }
     atomic_fetch_add_explicit(&reported, 1, memory_order_relaxed);
@@ -357,9 +358,11 @@ static void read_remote(void)
 
 /* ---- The end of the process ---- */
 
+/* Not for a child of vfork(), which has our memory. */
 static bool must_fail(int status)
 {
-    return mode == FAIL && status == 0 && weft_guard_reported() > 0;
+    return mode == FAIL && status == 0 && weft_guard_reported() > 0 &&
+           (pid_t)syscall(SYS_getpid) == process;
 }
 
 /* What is still to be done at the end is done by exit(), with the new status. */
@@ -387,6 +390,7 @@ GUARD_WRAPS void _Exit(int status)
 
 static void in_child(void)
 {
+    process = (pid_t)syscall(SYS_getpid);
     atomic_store_explicit(&reported, 0, memory_order_relaxed);
     atomic_store_explicit(&allowed, 0, memory_order_relaxed);
     guard__forget();
@@ -401,6 +405,7 @@ __attribute__((constructor)) static void load(void)
     guard__read_allow_list(getenv("WEFT_GUARD_ALLOW"));
     if (mode == OFF)
         return;
+    process = (pid_t)syscall(SYS_getpid);
     (void)pthread_atfork(NULL, NULL, in_child);
     (void)on_exit(at_exit, NULL);
 }

@@ -128,13 +128,15 @@ struct guard__frame {
 struct guard__stack {
     size_t count;
     uintptr_t address[GUARD_FRAMES];
+    bool is_in_handler; /* of a signal: it may have come within malloc(), or anywhere */
 };
 
 /** Returns what was called: for a sanitizer that may have been another name than that which it calls. */
 const char *guard__unwind(struct guard__stack *ret, const char *call);
 
-/** Up to `most` functions at an address; at least one is written. */
-size_t guard__look_up(uintptr_t address, struct guard__frame *ret, size_t most);
+/** Up to `most` functions at an address of the stack; at least one is written. */
+size_t guard__look_up(const struct guard__stack *stack, size_t frame, struct guard__frame *ret,
+                      size_t most);
 
 /** The step ends here: what is outside of it is weft's. */
 bool guard__is_boundary(const struct guard__frame *frame);
@@ -177,6 +179,7 @@ struct weft_guard_watch *guard__innermost(void);
 /** Is there one for everything? */
 bool guard__watches_everything(void);
 
-void guard__keep(struct weft_guard_watch *watch, const struct weft_guard_report *report);
+void guard__keep(struct weft_guard_watch *watch, const struct weft_guard_report *report,
+                 bool is_in_handler);
 
 #endif

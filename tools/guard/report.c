@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What is printed: a line for each place, when it is first met; at the end, how often each was. A place
- * is a call and the address it was called from. The table has room for MOST places; what comes then is
- * printed each time.
+ * is a call and the address it was called from. The table has room for MOST places; of what comes then it is
+ * said once that it is not printed, and how often it was at the end.
  *
  * `lock` is taken by who is inside a call only (see guard.c), so that no signal handler meets it; a fork
  * may leave it taken in the child, where it is made anew.
@@ -30,6 +30,7 @@ struct met {
 static atomic_flag lock = ATOMIC_FLAG_INIT;
 static struct met met[MOST]; /* [lock] */
 static size_t met_count;     /* [lock] */
+static uint64_t not_met;     /* [lock] there was no room for it */
 static char patterns[MOST_ALLOWED][PATTERN];
 static atomic_size_t pattern_count; /* released when the pattern is written */
 static const char *log_path;        /* [const] after the library is loaded */
@@ -144,7 +145,9 @@ bool guard__tell(const struct weft_guard_report *report, const struct guard__sit
     take_lock();
     while (i < met_count && (met[i].address != address || strcmp(met[i].call, report->call) != 0))
         i++;
-    bool is_new = i == met_count, is_first = met_count == 0;
+    bool is_new = i == met_count, is_first = met_count == 0, is_too_much = false;
+    if (i == MOST)
+        is_too_much = not_met++ == 0;
     if (is_new && i < MOST) {
         met[met_count++] = (struct met){.call = report->call, .address = address};
         snprintf(met[i].place, sizeof(met[i].place), "%s", report->place);
@@ -152,8 +155,10 @@ bool guard__tell(const struct weft_guard_report *report, const struct guard__sit
     if (i < MOST)
         met[i].count++;
     give_lock();
-    if (is_new)
+    if (is_new && i < MOST)
         print(report, site);
+    if (is_too_much)
+        guard__print("weft guard: more than %d places: the others are counted only\n", MOST);
     return is_first;
 }
 
@@ -164,11 +169,15 @@ void guard__tell_sum(void)
         return;
     take_lock();
     size_t count = met_count;
+    uint64_t others = not_met;
     give_lock();
     for (size_t i = 0; i < count; i++)
         if (met[i].count > 1)
             guard__print("weft guard: %s() at %s blocked %llu times\n", met[i].call, met[i].place,
                          (unsigned long long)met[i].count);
+    if (others > 0)
+        guard__print("weft guard: calls at other places blocked %llu times\n",
+                     (unsigned long long)others);
     guard__print("weft guard: a loop was blocked %llu times, at %zu places; %llu times more it was "
                  "allowed\n",
                  (unsigned long long)reported, count, (unsigned long long)allowed);
@@ -178,6 +187,7 @@ void guard__forget(void)
 {
     atomic_flag_clear(&lock);
     met_count = 0;
+    not_met = 0;
 }
 
 /* ---- Who may ---- */
@@ -186,6 +196,7 @@ __attribute__((visibility("default"))) int weft_guard_allow(const char *caller)
 {
     if (!caller || !*caller || strlen(caller) >= PATTERN)
         return -EINVAL;
+    struct guard__call call = guard__begin_slow("", ""); /* `inside`: see above */
     take_lock();
     size_t count = atomic_load(&pattern_count);
     if (count < MOST_ALLOWED) {
@@ -193,6 +204,7 @@ __attribute__((visibility("default"))) int weft_guard_allow(const char *caller)
         atomic_store_explicit(&pattern_count, count + 1, memory_order_release);
     }
     give_lock();
+    guard__drop(&call);
     return count < MOST_ALLOWED ? 0 : -ENOSPC;
 }
 
@@ -241,7 +253,7 @@ bool guard__is_allowed_caller(const struct guard__stack *stack)
         return false;
     for (size_t i = 0; i < stack->count; i++) {
         struct guard__frame frames[GUARD_CALLERS];
-        size_t count = guard__look_up(stack->address[i], frames, GUARD_CALLERS);
+        size_t count = guard__look_up(stack, i, frames, GUARD_CALLERS);
         for (size_t k = 0; k < count; k++) {
             if (is_meant(&frames[k]))
                 return true;

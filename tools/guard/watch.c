@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Watches: a test keeps what blocks its thread, and looks at it. They are a stack of the thread's; the
- * innermost one keeps. A report is copied, texts and all, into one block of memory; without memory it is
- * counted only.
+ * innermost one keeps. A report is copied, texts and all, into one block of memory; without memory, and
+ * in a signal handler, where none may be asked for, it is counted only. Calls are counted by their names, which
+ * are this library's own.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,12 +11,18 @@
 
 #include "tools/guard/guard.h"
 
-enum { MOST_KEPT = 64, TEXTS = 8 };
+enum { MOST_KEPT = 64, MOST_NAMES = 256, TEXTS = 8 };
+
+struct tally {
+    const char *call;
+    size_t count;
+};
 
 struct weft_guard_watch {
     struct weft_guard_watch *outer;
     enum weft_guard_range range;
-    size_t count, kept;
+    size_t count, kept, names;
+    struct tally tallies[MOST_NAMES]; /* of all that are counted */
     struct weft_guard_report reports[MOST_KEPT];
     void *texts[MOST_KEPT];
 };
@@ -63,12 +70,25 @@ static void *copy_texts(struct weft_guard_report *report)
     return block;
 }
 
-/* Of the others only the number is kept; the name of the call is, too. */
-void guard__keep(struct weft_guard_watch *watch, const struct weft_guard_report *report)
+static void tally(struct weft_guard_watch *watch, const char *call)
+{
+    size_t i = 0;
+    while (i < watch->names && strcmp(watch->tallies[i].call, call) != 0)
+        i++;
+    if (i == MOST_NAMES)
+        return;
+    watch->tallies[i].call = call;
+    watch->tallies[i].count++;
+    watch->names += i == watch->names;
+}
+
+void guard__keep(struct weft_guard_watch *watch, const struct weft_guard_report *report,
+                 bool is_in_handler)
 {
     struct weft_guard_report copy = *report;
     watch->count++;
-    void *texts = watch->kept < MOST_KEPT ? copy_texts(&copy) : NULL;
+    tally(watch, report->call);
+    void *texts = watch->kept < MOST_KEPT && !is_in_handler ? copy_texts(&copy) : NULL;
     if (!texts)
         return;
     watch->texts[watch->kept] = texts;
@@ -95,10 +115,10 @@ PUBLIC size_t weft_guard_watch_count(const weft_guard_watch *watch)
 
 PUBLIC size_t weft_guard_watch_count_of(const weft_guard_watch *watch, const char *call)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < watch->kept; i++)
-        count += strcmp(watch->reports[i].call, call) == 0;
-    return count;
+    for (size_t i = 0; i < watch->names; i++)
+        if (strcmp(watch->tallies[i].call, call) == 0)
+            return watch->tallies[i].count;
+    return 0;
 }
 
 PUBLIC bool weft_guard_watch_get(const weft_guard_watch *watch, size_t index,

@@ -7,7 +7,8 @@
  * A function that ends in the call may have left the stack by then (-O2): its caller is seen.
  *
  * Names and lines come from weft, which reads debugging information; without it, from the table of dynamic
- * symbols, and the place is the module and the offset in it, as addr2line takes it.
+ * symbols, and the place is the module and the offset in it, as addr2line takes it. So it is in a signal
+ * handler as well: to read that information takes memory and locks, which the thread may just have been at.
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -94,7 +95,9 @@ static bool is_sanitizers(uintptr_t address, const char *call, const char **ret_
 static _Unwind_Reason_Code add(struct _Unwind_Context *context, void *arg)
 {
     struct guard__stack *stack = arg;
-    uintptr_t address = _Unwind_GetIP(context);
+    int was_interrupted = 0; /* by a signal, of which the frames before are */
+    uintptr_t address = _Unwind_GetIPInfo(context, &was_interrupted);
+    stack->is_in_handler = stack->is_in_handler || was_interrupted;
     if (address == 0)
         return _URC_END_OF_STACK;
     if (stack->count == 0 && is_own(address))
@@ -107,7 +110,7 @@ const char *guard__unwind(struct guard__stack *ret, const char *call)
 {
     size_t skipped = 0;
     const char *name = call;
-    ret->count = 0;
+    *ret = (struct guard__stack){0};
     _Unwind_Backtrace(add, ret);
     for (size_t i = 0; i < NEAR && i < ret->count; i++)
         if (is_sanitizers(ret->address[i], call, &name))
@@ -142,9 +145,11 @@ static void look_up_alone(const Dl_info *info, uintptr_t address, struct weft__g
              (unsigned long)(address - 1 - (uintptr_t)info->dli_fbase));
 }
 
-size_t guard__look_up(uintptr_t address, struct guard__frame *ret, size_t most)
+size_t guard__look_up(const struct guard__stack *stack, size_t frame, struct guard__frame *ret,
+                      size_t most)
 {
-    const struct weft__guard_table *table = guard__weft();
+    const struct weft__guard_table *table = stack->is_in_handler ? NULL : guard__weft();
+    uintptr_t address = stack->address[frame];
     struct weft__guard_symbol symbols[GUARD_CALLERS];
     Dl_info info = {0};
     size_t room = most < GUARD_CALLERS ? most : GUARD_CALLERS;
