@@ -45,15 +45,20 @@ void weft__text_add_bytes(struct weft__text *text, const void *bytes, size_t len
     text->data[text->len] = '\0';
 }
 
+/* As a rule it fits at once. */
 void weft__text_vadd(struct weft__text *text, const char *format, va_list args)
 {
     va_list again;
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, args);
-    if (len >= 0 && make_room(text, (size_t)len)) {
+    size_t left = text->status < 0 ? 0 : text->room - text->len;
+    int len = vsnprintf(left ? text->data + text->len : NULL, left, format, args);
+    bool has_room = len >= 0 && make_room(text, (size_t)len);
+    if (has_room && (size_t)len >= left)
         vsnprintf(text->data + text->len, (size_t)len + 1, format, again);
+    if (has_room)
         text->len += (size_t)len;
-    }
+    else if (left)
+        text->data[text->len] = '\0';
     va_end(again);
 }
 

@@ -172,9 +172,16 @@ void weft__metrics_times(struct weft__metrics *to, const struct weft__family *fa
     struct sample *sample = sample_of(to, family, labels, TIMES);
     if (!sample)
         return;
-    for (size_t i = 0; i < BOUNDS; i++)
-        sample->within[i] += weft__sum_within(sum, bounds[i].most);
-    sample->value += weft__sum_count(sum);
+    uint64_t count = 0;
+    size_t bound = 0;
+    for (unsigned i = 0; i < WEFT__BUCKETS; i++) {
+        for (; bound < BOUNDS && weft__bucket_end(i) > bounds[bound].most; bound++)
+            sample->within[bound] += count;
+        count += sum->counts[i];
+    }
+    for (; bound < BOUNDS; bound++)
+        sample->within[bound] += count;
+    sample->value += count;
     sample->time += weft__sum_total(sum);
 }
 
@@ -192,22 +199,38 @@ static void write_family(const struct weft__family *family, struct weft__text *t
     weft__text_add(to, "# HELP %s %s\n", family->name, family->help);
 }
 
+/* Formats would take most of the time. */
+static void add(struct weft__text *to, const char *text)
+{
+    weft__text_add_bytes(to, text, strlen(text));
+}
+
 static void write_name(const struct sample *sample, const char *suffix, const char *bound,
                        struct weft__text *to)
 {
-    const char *labels = sample->labels.text;
-    weft__text_add(to, "%s%s", sample->family->name, suffix);
-    if (bound)
-        weft__text_add(to, "{%s%sle=\"%s\"} ", labels, *labels ? "," : "", bound);
-    else if (*labels)
-        weft__text_add(to, "{%s} ", labels);
-    else
-        weft__text_add_bytes(to, " ", 1);
+    const struct weft__labels *labels = &sample->labels;
+    add(to, sample->family->name);
+    add(to, suffix);
+    if (bound || labels->len)
+        add(to, "{");
+    weft__text_add_bytes(to, labels->text, labels->len);
+    if (bound) {
+        add(to, labels->len ? ",le=\"" : "le=\"");
+        add(to, bound);
+        add(to, "\"");
+    }
+    add(to, bound || labels->len ? "} " : " ");
 }
 
 static void write_number(struct weft__text *to, uint64_t value)
 {
-    weft__text_add(to, "%" PRIu64 "\n", value);
+    char text[24], *at = text + sizeof(text);
+    *--at = '\n';
+    do {
+        *--at = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    weft__text_add_bytes(to, at, (size_t)(text + sizeof(text) - at));
 }
 
 static void write_seconds(struct weft__text *to, weft_ns time)
