@@ -3,17 +3,21 @@
 #include "core/inspect/source.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <weft/weft.h>
 
 #include "core/inspect/json.h"
 #include "core/inspect/peek.h"
+#include "tests/support/child.h"
+#include "tests/support/confine.h"
 #include "tests/support/gate.h"
 
 TestSuite(source, .timeout = 20);
@@ -163,4 +167,48 @@ Test(source, peek_says_what_cannot_be_read)
     weft__peek_text(seen, sizeof(seen), NULL);
     cr_assert_str_eq(seen, "");
     munmap(pages, 4096);
+}
+
+static void peek_at_its_own(void *arg)
+{
+    const char *word = arg;
+    char seen[8] = "";
+    CHILD_EXPECT(weft__peek(seen, word, sizeof(seen)));
+    CHILD_EXPECT(strcmp(seen, "child's") == 0);
+}
+
+/* And a child of that looks at its own memory, not at its parent's. */
+static void peek_while_refused(void *arg)
+{
+    static char word[8] = "parent";
+    char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char seen[16] = "";
+    int *error = arg, status;
+    memset(pages, 'x', 4096);
+    munmap(pages + 4096, 4096);
+    CHILD_EXPECT(weft_test_refuse(SYS_process_vm_readv, (unsigned)*error) == 0);
+    CHILD_EXPECT(syscall(SYS_process_vm_readv, getpid(), NULL, 0L, NULL, 0L, 0L) < 0);
+    CHILD_EXPECT(errno == *error);
+    CHILD_EXPECT(weft__peek(seen, pages + 4080, sizeof(seen)));
+    CHILD_EXPECT(memcmp(seen, "xxxxxxxxxxxxxxxx", sizeof(seen)) == 0);
+    CHILD_EXPECT(!weft__peek(seen, pages + 4081, sizeof(seen)));
+    CHILD_EXPECT(!weft__peek(seen, weft__address(8), 1));
+    CHILD_EXPECT(!weft__peek(seen, weft__address(UINT64_MAX - 64), 1));
+    weft__peek_text(seen, sizeof(seen), pages + 4090);
+    CHILD_EXPECT(strcmp(seen, "xxxxxx") == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        memcpy(word, "child's", sizeof(word));
+        peek_at_its_own(word);
+        weft_test_child_exit(0);
+    }
+    CHILD_EXPECT(waitpid(child, &status, 0) == child && status == 0);
+    CHILD_EXPECT(weft__peek(seen, word, sizeof(word)) && strcmp(seen, "parent") == 0);
+}
+
+Test(source, peek_finds_another_way_where_the_call_is_refused)
+{
+    static int errors[] = {EPERM, ENOSYS};
+    for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++)
+        weft_test_in_child(peek_while_refused, &errors[i]);
 }

@@ -30,24 +30,15 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 #include <weft/time.h>
 
+#include "core/inspect/peek.h"
 #include "core/inspect/thread_state.h"
 
 #if WEFT__UNWINDS
-
-#if defined(__has_attribute)
-#if __has_attribute(disable_sanitizer_instrumentation)
-#define PLAIN __attribute__((disable_sanitizer_instrumentation, no_sanitize("undefined")))
-#endif
-#endif
-#ifndef PLAIN
-#define PLAIN __attribute__((no_sanitize_address, no_sanitize_thread, no_sanitize_undefined))
-#endif
 
 enum { IDLE, ASKED, TAKEN, DONE };
 
@@ -65,7 +56,7 @@ static struct {
 
 /* ---- In the handler ---- */
 
-PLAIN static void take_registers(const mcontext_t *machine)
+WEFT__PLAIN static void take_registers(const mcontext_t *machine)
 {
 #if defined(__x86_64__)
     /* DWARF's numbers, in their order: rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8 … r15, rip */
@@ -84,17 +75,15 @@ PLAIN static void take_registers(const mcontext_t *machine)
 }
 
 /* As much as there is. */
-PLAIN static void take_stack(uint64_t from)
+WEFT__PLAIN static void take_stack(uint64_t from)
 {
-    void *at =
-        (void *)(uintptr_t)from; /* NOLINT(performance-no-int-to-ptr): it is looked at only */
-    struct iovec local = {answer.to, answer.size}, remote = {at, answer.size};
-    long copied = syscall(SYS_process_vm_readv, answer.pid, &local, 1L, &remote, 1L, 0L);
+    const void *at =
+        (const void *)(uintptr_t)from; /* NOLINT(performance-no-int-to-ptr): it is looked at only */
     answer.from = from;
-    answer.copied = copied > 0 ? (size_t)copied : 0;
+    answer.copied = weft__peek_some(answer.to, at, answer.size);
 }
 
-PLAIN static void on_signal(int signum, siginfo_t *info, void *context)
+WEFT__PLAIN static void on_signal(int signum, siginfo_t *info, void *context)
 {
     int error = errno;
     unsigned expected = ASKED;

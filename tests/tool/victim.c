@@ -7,6 +7,7 @@
  *               a task behind a shield, for a job, for the children of a scope
  *     deadlock  two tasks, two locks
  *     stuck     a task in a step that does not end
+ *     confined  the same, where the kernel refuses the call by which threads are looked at
  *     loops     two loops, one of them stuck
  *     cleanup   a task in a clean-up block
  *     names     a task whose name is an escape sequence, and one with a name that is no ASCII
@@ -18,8 +19,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <weft/weft.h>
+
+#include "tests/support/confine.h"
 
 static struct {
     weft_lock *first, *second;
@@ -271,7 +275,13 @@ int main(int argc, char **argv)
     pthread_t other;
     const char *scene = argc == 2 ? argv[1] : "tasks";
     bool has_other = strcmp(scene, "loops") == 0;
-    weft_loop *loop = weft_loop_new(NULL);
+    weft_loop *loop;
+    if (strcmp(scene, "confined") == 0) {
+        if (weft_test_refuse(SYS_process_vm_readv, EPERM) < 0)
+            return 1;
+        scene = "stuck";
+    }
+    loop = weft_loop_new(NULL);
     if (!loop || !set_up())
         return 1;
     if (has_other && pthread_create(&other, NULL, run_hanging, NULL) != 0)
