@@ -278,7 +278,7 @@ static void dispose(weft_future *future)
 static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
 {
     static const char *const stages[] = {
-        [WEFT__NOT_QUEUED] = "taken",         [WEFT__IN_LINE] = "queued",
+        [WEFT__NOT_QUEUED] = "on its way",    [WEFT__IN_LINE] = "queued",
         [WEFT__BEHIND] = "waits for its key", [WEFT__RELEASED] = "queued",
         [WEFT__NO_ROOM] = "waits for room",   [WEFT__IN_RING] = "queued"};
     struct weft__job job;

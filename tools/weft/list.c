@@ -12,7 +12,8 @@ static int64_t count_tasks(const json_t *hello)
     int64_t count = 0;
     size_t i;
     json_t *loop;
-    json_array_foreach(json_object_get(hello, "loops"), i, loop) count += number_of(loop, "tasks");
+    json_array_foreach(json_object_get(hello, "loops"), i, loop) count =
+        number_sum(count, number_of(loop, "tasks"));
     return count;
 }
 

@@ -19,7 +19,8 @@ static void add_lane(struct table *table, const json_t *lane)
     const json_t *wait = json_object_get(lane, "queue_wait"),
                  *run = json_object_get(lane, "run_time");
     int64_t refused =
-        number_of(lane, "rejected") + number_of(lane, "dropped") + number_of(lane, "expired");
+        number_sum(number_sum(number_of(lane, "rejected"), number_of(lane, "dropped")),
+                   number_of(lane, "expired"));
     table_add(table, text_of(lane, "name"));
     table_addf(table, "%" PRId64, number_of(lane, "running"));
     table_addf(table, "%" PRId64, number_of(lane, "queued"));

@@ -19,8 +19,8 @@
 #include <wchar.h>
 #include <wctype.h>
 
-/* Of numbers: sums of some are still numbers, whatever a process says. */
-#define LARGEST (INT64_C(1) << 56)
+/* Of numbers: differences are still numbers, whatever a process says; and the time of day is one until 2043. */
+#define LARGEST (INT64_C(1) << 61)
 
 struct text_look text_look;
 
@@ -197,6 +197,14 @@ int64_t number_value(const json_t *value)
 {
     int64_t number = json_integer_value(value);
     return number > LARGEST ? LARGEST : number < -LARGEST ? -LARGEST : number;
+}
+
+int64_t number_sum(int64_t a, int64_t b)
+{
+    int64_t sum;
+    if (__builtin_add_overflow(a, b, &sum))
+        return a > 0 ? LARGEST : -LARGEST;
+    return sum;
 }
 
 int64_t number_of(const json_t *object, const char *key)

@@ -57,6 +57,7 @@ const char *text_place(const char *place);
 const char *text_of(const json_t *object, const char *key);
 int64_t number_of(const json_t *object, const char *key);
 int64_t number_value(const json_t *value);
+int64_t number_sum(int64_t a, int64_t b);
 bool is_true(const json_t *object, const char *key);
 
 /* ---- Tables ---- */

@@ -16,7 +16,6 @@
 #include <langinfo.h>
 #include <locale.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,16 +26,10 @@
 #include "tools/weft/commands.h"
 #include "tools/weft/top_ask.h"
 #include "tools/weft/top_screen.h"
+#include "tools/weft/top_signals.h"
 #include "tools/weft/top_terminal.h"
 
 enum { SHORTEST_MS = 100, LONGEST_MS = 60000, FIRST_MS = 300, ESCAPE = 27 };
-
-static volatile sig_atomic_t ended_by;
-
-static void on_signal(int number)
-{
-    ended_by = number;
-}
 
 static int64_t now_ms(void)
 {
@@ -304,11 +297,13 @@ static bool ask(const struct top *top, struct top_asker *asker)
         asker, top->view == TOP_TASK ? request_for_task(top, request, sizeof(request)) : "stats");
 }
 
-static void watch(struct top *top, struct top_asker *asker)
+/* Returns the signal that ended it; 0: a key did. */
+static int watch(struct top *top, struct top_asker *asker)
 {
     struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
                            {.fd = top_asker_fd(asker), .events = POLLIN}};
     int64_t due = now_ms();
+    int ended_by = 0;
     while (!ended_by) {
         if ((top->is_opened || (now_ms() >= due && !top->paused)) && ask(top, asker)) {
             due = next_due(top);
@@ -316,7 +311,7 @@ static void watch(struct top *top, struct top_asker *asker)
         }
         top_draw(top);
         int64_t wait = top->paused ? LONGEST_MS : due - now_ms();
-        poll(fds, 2, wait > 0 ? (int)wait : SHORTEST_MS);
+        ended_by = top_signals_wait(fds, 2, wait > 0 ? (int)wait : SHORTEST_MS);
         if (fds[1].revents) {
             take_answer(top, asker);
             due = top->has_rates ? due : next_due(top);
@@ -324,14 +319,7 @@ static void watch(struct top *top, struct top_asker *asker)
         if (!serve_keys(top) || fds[0].revents & (POLLHUP | POLLERR))
             break;
     }
-}
-
-static void watch_signals(void)
-{
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-    struct sigaction action = {.sa_handler = on_signal};
-    for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
-        sigaction(signals[i], &action, NULL);
+    return ended_by;
 }
 
 static int show(struct top *top)
@@ -341,7 +329,7 @@ static int show(struct top *top)
         fprintf(stderr, "weft: %s\n", strerror(errno));
         return 1;
     }
-    watch_signals();
+    top_signals_begin();
     initscr();
     set_escdelay(25);
     cbreak();
@@ -350,10 +338,10 @@ static int show(struct top *top)
     keypad(stdscr, TRUE);
     nodelay(stdscr, TRUE);
     top_begin_colours();
-    watch(top, asker);
+    int ended_by = watch(top, asker);
     endwin();
     top_asker_leave(asker);
-    return 0;
+    return ended_by ? 128 + ended_by : top->problem[0] ? 1 : 0;
 }
 
 static bool can_show_unicode(void)
@@ -373,7 +361,6 @@ int weft_top(const struct weft_top_options *options)
     int status = show(&top);
     if (top.problem[0])
         fprintf(stderr, "weft: %s\n", top.problem);
-    status = ended_by ? 128 + ended_by : top.problem[0] ? 1 : status;
     top_stats_free(top.stats);
     json_decref(top.task);
     free(top.name);

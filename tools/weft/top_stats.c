@@ -80,7 +80,7 @@ static int64_t time_at(const json_t *before, const json_t *now, int64_t total, d
         int64_t count = bucket_grown(before, now, i);
         if (count > 0)
             limit = bucket_part(now, i, 0);
-        seen += count > 0 ? count : 0;
+        seen = number_sum(seen, count > 0 ? count : 0);
         if ((double)seen >= of * (double)total && seen > 0)
             break;
     }
@@ -143,9 +143,10 @@ static struct top_lane read_lane(const json_t *before, const json_t *now, const 
         .pool = pool,
         .name = text(now, "name"),
         .running = number(now, "running"),
-        .queued = or_zero(number(now, "queued")) + or_zero(number(now, "waiting")),
-        .refused = or_zero(number(now, "rejected")) + or_zero(number(now, "dropped")) +
-                   or_zero(number(now, "expired")),
+        .queued = number_sum(or_zero(number(now, "queued")), or_zero(number(now, "waiting"))),
+        .refused = number_sum(
+            number_sum(or_zero(number(now, "rejected")), or_zero(number(now, "dropped"))),
+            or_zero(number(now, "expired"))),
         .done = rate(grown(before, now, "completed"), took),
         .wait = times_of(json_object_get(before, "queue_wait"), json_object_get(now, "queue_wait")),
         .run = times_of(json_object_get(before, "run_time"), json_object_get(now, "run_time")),
@@ -251,8 +252,8 @@ static void read_pools(struct top_stats *stats, const json_t *before, int64_t to
     {
         const json_t *then = json_array_get(json_object_get(before, "pools"), i);
         stats->pool_count++;
-        stats->threads += or_zero(number(pool, "threads"));
-        stats->max_threads += or_zero(number(pool, "max_threads"));
+        stats->threads = number_sum(stats->threads, or_zero(number(pool, "threads")));
+        stats->max_threads = number_sum(stats->max_threads, or_zero(number(pool, "max_threads")));
         json_array_foreach(json_object_get(pool, "lanes"), k, lane)
         {
             const json_t *same = same_in(json_object_get(then, "lanes"), lane, "name");

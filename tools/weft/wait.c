@@ -107,7 +107,7 @@ static void add_others(struct words *words, const json_t *wait)
 static bool needs_address(const json_t *wait)
 {
     return !json_object_get(wait, "fd") && !json_object_get(wait, "tid") &&
-           !json_object_get(wait, "pid");
+           !json_object_get(wait, "pid") && strcmp(text_of(wait, "kind"), "job") != 0;
 }
 
 static void add_what(struct words *words, const json_t *wait)
