@@ -9,6 +9,7 @@
 
 #include "core/future.h"
 #include "core/memory.h"
+#include "core/mutex.h"
 #include "core/random.h"
 #include "core/thread.h"
 
@@ -50,6 +51,11 @@ weft_future *weft__companion_future_elsewhere(void)
 double weft__companion_random_fraction(void)
 {
     return weft__random_fraction(weft__loop);
+}
+
+void weft__companion_lock(pthread_mutex_t *mutex)
+{
+    weft__lock(mutex);
 }
 
 unsigned weft__companion_generation(void)

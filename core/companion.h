@@ -7,6 +7,7 @@
 #ifndef WEFT_CORE_COMPANION_H
 #define WEFT_CORE_COMPANION_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,6 +31,9 @@ WEFT_PUBLIC weft_future *weft__companion_future_elsewhere(void);
 
 /** The next random fraction of this thread's loop: see core/random.h. */
 WEFT_PUBLIC double weft__companion_random_fraction(void);
+
+/** Take a lock that others hold for some instructions only: see core/mutex.h. */
+WEFT_PUBLIC void weft__companion_lock(pthread_mutex_t *mutex);
 
 /** Changes in a forked child. */
 WEFT_PUBLIC unsigned weft__companion_generation(void);

@@ -11,8 +11,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <weft/guard.h>
 
 #include "net/tls/tls.h"
+#include "tests/support/beside.h"
+#include "tests/support/gate.h"
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
 #include "tests/support/net.h"
@@ -507,3 +510,41 @@ Test(tls_context, a_context_that_nobody_takes_is_freed)
     weft_unref(weft_tls_client_new(&options));
     end_behind_jobs("/nowhere");
 }
+
+/* ---- A lock that another thread holds ---- */
+
+#ifdef WEFT_TEST_HAS_GUARD
+static struct gate held;
+
+/* Until somebody waits for it: then it is 2, as libc has it. */
+static void hold(void *context)
+{
+    pthread_mutex_t *lock = &((weft_tls_context *)context)->lock;
+    pthread_mutex_lock(lock);
+    gate_open(&held);
+    while (__atomic_load_n(&lock->__data.__lock, __ATOMIC_RELAXED) != 2)
+        sched_yield();
+    pthread_mutex_unlock(lock);
+}
+
+/* It does so for a few pointers only: no sin of the loop's. */
+static void take_current(void *context)
+{
+    WEFT_ALLOW_BLOCKING("the other thread has the lock then")
+        gate_pass(&held);
+    SSL_CTX_free(weft__tls_current(context));
+}
+
+Test(tls_context, is_waited_for_without_a_report)
+{
+    make(NULL, NULL);
+    gate_init(&held);
+    weft_guard_watch *watch = weft_guard_watch_begin(WEFT_GUARD_STEPS);
+    weft_future *taken = weft_call_soon(take_current, server);
+    weft_test_beside(hold, server);
+    cr_assert_eq(weft_test_run(taken), 0);
+    cr_assert_eq(weft_guard_watch_count(watch), 0);
+    weft_guard_watch_end(watch);
+    end();
+}
+#endif

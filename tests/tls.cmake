@@ -14,3 +14,8 @@ weft_add_tls_suite(tls_memory)
 weft_add_tls_suite(tls_refusal)
 weft_add_tls_suite(tls_start)
 weft_add_tls_suite(tls_world support/process.c)
+
+if(TARGET weftguard) # it looks at the lock of a context, too
+  target_link_libraries(test_tls_context PRIVATE weft::guard)
+  target_compile_definitions(test_tls_context PRIVATE WEFT_TEST_HAS_GUARD)
+endif()

@@ -60,7 +60,7 @@ static void unref(void *context)
 
 SSL_CTX *weft__tls_current(weft_tls_context *context)
 {
-    pthread_mutex_lock(&context->lock);
+    weft__companion_lock(&context->lock);
     SSL_CTX *ctx = context->current;
     SSL_CTX_up_ref(ctx);
     pthread_mutex_unlock(&context->lock);
@@ -72,11 +72,13 @@ SSL_CTX *weft__tls_current(weft_tls_context *context)
 /* Takes over the reference. Sessions of before are of no use: whom to trust may have changed. */
 static void exchange(weft_tls_context *context, SSL_CTX *ctx)
 {
-    pthread_mutex_lock(&context->lock);
+    weft__companion_lock(&context->lock);
     SSL_CTX *old = context->current;
+    struct weft__tls_cache sessions = context->cache;
     context->current = ctx;
-    weft__tls_cache_clear(&context->cache);
+    context->cache = (struct weft__tls_cache){0};
     pthread_mutex_unlock(&context->lock);
+    weft__tls_cache_clear(&sessions); /* with their certificates: a loop may want the lock */
     SSL_CTX_free(old);
 }
 

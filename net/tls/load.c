@@ -167,7 +167,7 @@ static int keep_session(SSL *ssl, SSL_SESSION *session)
 {
     struct weft__tls *tls = weft__tls_of(ssl);
     weft_tls_context *context = tls->context;
-    pthread_mutex_lock(&context->lock);
+    weft__companion_lock(&context->lock);
     bool kept = context->current == SSL_get_SSL_CTX(ssl) && tls->server_name[0] &&
                 weft__tls_cache_put(&context->cache, tls->server_name, session);
     pthread_mutex_unlock(&context->lock);

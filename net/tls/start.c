@@ -83,7 +83,7 @@ static void resume(struct weft__tls *tls)
 {
     weft_tls_context *context = tls->context;
     SSL_SESSION *session = NULL;
-    pthread_mutex_lock(&context->lock);
+    weft__companion_lock(&context->lock);
     if (context->current == SSL_get_SSL_CTX(tls->ssl))
         session = weft__tls_cache_take(&context->cache, tls->server_name);
     pthread_mutex_unlock(&context->lock);
