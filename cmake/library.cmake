@@ -31,6 +31,7 @@ install(DIRECTORY include/weft TYPE INCLUDE FILES_MATCHING PATTERN "*.h"
   PATTERN guard.h EXCLUDE PATTERN http_client.h EXCLUDE PATTERN http_compress.h EXCLUDE
   PATTERN sqlite.h EXCLUDE PATTERN tls.h EXCLUDE) # see cmake/{guard,http_client,sqlite,tls,zlib}.cmake
 install(FILES tools/gdb/weft-gdb.py DESTINATION ${CMAKE_INSTALL_DATADIR}/weft)
+install(FILES tools/trace/viewer.html DESTINATION ${CMAKE_INSTALL_DATADIR}/weft RENAME trace-viewer.html)
 install(EXPORT weft NAMESPACE weft:: FILE weft-targets.cmake DESTINATION ${package})
 
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/weft-config-version.cmake

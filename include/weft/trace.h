@@ -4,13 +4,13 @@
  * await, jobs from their submission to their end, wakeups, polls, counters, and what the program adds.
  *
  * A trace is of the whole process. While one goes on each thread writes into a ring of its own, so that
- * the newest is kept; what is recorded takes some 10 ns an event, 40 where the CPU's counter is not to be trusted. While none
- * does it costs nothing.
+ * the newest is kept; what is recorded takes some 10 ns an event, 40 where the CPU's counter is not to
+ * be trusted. While none does it costs nothing.
  *
  * The file is JSON in Chrome's trace-event format: open it at https://ui.perfetto.dev, in
- * chrome://tracing, or with tools/trace/viewer.html. With WEFT_TRACE=FILE in the environment weft_run()
- * and weft_run_loops() trace a program from its beginning, and write the file when it ends; %p in the
- * name is the number of the process.
+ * chrome://tracing, or with weft's own viewer, share/weft/trace-viewer.html. With WEFT_TRACE=FILE in the
+ * environment weft_run() and weft_run_loops() trace a program from its beginning, and write the file when
+ * it ends; %p in the name is the number of the process.
  */
 #ifndef WEFT_TRACE_H
 #define WEFT_TRACE_H
