@@ -40,4 +40,8 @@
 /* On a function for the rare case: it is not put into who calls it, who saves no registers for it. */
 #define WEFT_APART __attribute__((noinline))
 
+/* On a function whose calls are all put into it, but those of WEFT_APART: where a few instructions count, and
+ * what the compiler would choose changes with what stands elsewhere. */
+#define WEFT_WHOLE __attribute__((flatten))
+
 #endif

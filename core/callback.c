@@ -28,6 +28,8 @@
 #include <stdatomic.h>
 #include <weft/callback.h>
 
+#include "core/annotations.h"
+
 enum state { IDLE, SOON, TIMED, POSTED };
 
 enum { STATE_BITS = 2 };
@@ -159,7 +161,7 @@ static bool claim(struct callback *own, uint64_t where)
     return true;
 }
 
-int weft_callback_post(weft_loop *loop, struct weft_callback *callback)
+WEFT_WHOLE int weft_callback_post(weft_loop *loop, struct weft_callback *callback)
 {
     struct callback *own = inside(callback);
     if (!loop || !own->fn)

@@ -230,7 +230,9 @@ static void look_after(weft_loop *loop, uint64_t items)
 int weft__loop_poll(weft_loop *loop, int flags)
 {
     bool was_quick = !loop->brought && weft__loop_skipped(loop) >= ITEMS_PER_POLL;
-    weft__load_end(loop, !(flags & EVLOOP_NONBLOCK));
+    bool may_sleep = !(flags & EVLOOP_NONBLOCK), is_passing = was_quick && !may_sleep;
+    if (!is_passing)
+        weft__load_end(loop, may_sleep);
     loop->polling = true;
     if (__builtin_expect(loop->is_guarded, 0))
         weft__guard_off(loop);
@@ -250,7 +252,10 @@ int weft__loop_poll(weft_loop *loop, int flags)
         weft__trace_record(WEFT__TRACE_POLL_END, 0, (uint32_t)loop->brought, 0, NULL);
     look_after(loop, was_quick ? ITEMS_PER_CHECK : 1);
     loop->polled_at = monotonic_now();
-    weft__load_begin(loop, loop->polled_at);
+    if (is_passing)
+        weft__load_pass(loop, loop->polled_at);
+    else
+        weft__load_begin(loop, loop->polled_at);
     loop->is_polled = loop->pause = true;
     return polled < 0 ? -EIO : 0;
 }
@@ -265,7 +270,7 @@ static bool may_run_on(weft_loop *loop)
     if (run >= most)
         return false;
     weft_ns now = monotonic_now(), took = now - loop->polled_at;
-    weft__load_look(loop, now);
+    weft__load_glance(loop, now);
     if (took >= limit)
         return false;
     uint64_t next = run ? run * (took < limit / 16 ? 7 : 1) : 1;

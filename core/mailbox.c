@@ -85,6 +85,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "core/annotations.h"
 #include "core/inspect/probe.h"
 #include "core/inspect/trace.h"
 #include "core/spin.h"
@@ -260,12 +261,9 @@ struct weft__blocks *weft__mailbox_kept(weft__mailbox *mailbox)
     return &mailbox->kept;
 }
 
-/* errno stays, for signal handlers. */
-void weft__mailbox_nudge(weft__mailbox *mailbox)
+/* Out of line, so that a put that wakes nobody stays small. errno stays, for signal handlers. */
+static WEFT_APART void wake_up(weft__mailbox *mailbox)
 {
-    int state = atomic_load(&mailbox->wake); /* P2 */
-    if (state != ASLEEP || !atomic_compare_exchange_strong(&mailbox->wake, &state, NOTIFIED))
-        return;
     int saved = errno;
     WEFT__PROBE1(wakeup, mailbox->write_fd);
     if (weft__trace_is_on())
@@ -273,6 +271,14 @@ void weft__mailbox_nudge(weft__mailbox *mailbox)
     weft__spin_wakes(&mailbox->latest);
     write_byte(mailbox);
     errno = saved;
+}
+
+void weft__mailbox_nudge(weft__mailbox *mailbox)
+{
+    int state = atomic_load(&mailbox->wake); /* P2 */
+    if (state != ASLEEP || !atomic_compare_exchange_strong(&mailbox->wake, &state, NOTIFIED))
+        return;
+    wake_up(mailbox);
 }
 
 bool weft__mailbox_is_inherited(const weft__mailbox *mailbox)

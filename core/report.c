@@ -20,6 +20,7 @@
 #include "core/context.h"
 #include "core/future.h"
 #include "core/loop.h"
+#include "core/step.h"
 
 static void print_report(const struct weft_error_report *report)
 {
@@ -45,7 +46,9 @@ void weft__report(weft_loop *loop, const struct weft_error_report *report)
         return;
     }
     loop->reporting = true;
+    loop->watched |= WEFT__WATCHED_BY_HANDLER;
     loop->error_fn(loop, &full, loop->error_arg);
+    loop->watched &= ~(unsigned)WEFT__WATCHED_BY_HANDLER;
     loop->reporting = false;
 }
 

@@ -141,7 +141,7 @@ static void go_on(weft__item *item)
     struct interrupted *sleep = WEFT__CONTAINER(item, struct interrupted, item);
     weft__item *next = &sleep->coro->waiter.item;
     weft_unref(&sleep->future);
-    next->run(next);
+    weft__run_asking(next);
 }
 
 static void skip(weft__item *item)

@@ -2,9 +2,10 @@
 /*
  * A step that somebody looks at: debug mode, which reports those that are slow, a trace, or bpftrace by probes.
  *
- * Nobody does as a rule. So a step costs the one test of loop->watched, whoever there may be, and what
- * they need of it is called from here. Who looks may change within a step: it ends for those for whom it
- * began.
+ * Nobody does as a rule. So there is one word to test, loop->watched, whoever there may be, and what
+ * they need of a step is called from here. The loop tests it before it runs items and has those that go on
+ * with a task, weft__resume(), test nothing; other steps test it each. Who looks may change within a step: it
+ * ends for those for whom it began.
  *
  * Probes in each step would cost some twenty instructions, for what they keep the compiler from. So those of
  * steps have semaphores: a loop looks when it polls whether anybody has attached.
@@ -52,7 +53,7 @@ void weft__item_watched(weft_loop *loop, weft__item *item)
     bool traced = watched & WEFT__WATCHED_FOR_TRACE && weft__trace_item(loop, item);
     if (watched & WEFT__WATCHED_FOR_SLOW)
         clock = weft__debug_begin(loop->debug, 0);
-    item->run(item);
+    weft__run_asking(item);
     if (watched & WEFT__WATCHED_FOR_SLOW)
         weft__debug_item_ended(loop, &clock);
     if (traced)

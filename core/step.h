@@ -14,9 +14,10 @@ struct weft__coro;
 
 /** Who looks at the steps of a loop: bits of loop->watched. */
 enum weft__watchers {
-    WEFT__WATCHED_FOR_SLOW = 1,  /* core/debug.c */
-    WEFT__WATCHED_FOR_TRACE = 2, /* core/inspect/trace_loop.c */
-    WEFT__WATCHED_FOR_PROBES = 4 /* bpftrace and its like: core/inspect/probe.h */
+    WEFT__WATCHED_FOR_SLOW = 1,   /* core/debug.c */
+    WEFT__WATCHED_FOR_TRACE = 2,  /* core/inspect/trace_loop.c */
+    WEFT__WATCHED_FOR_PROBES = 4, /* bpftrace and its like: core/inspect/probe.h */
+    WEFT__WATCHED_BY_HANDLER = 8  /* the error handler runs: what it makes is marked */
 };
 
 /** How many look at the probes of steps: semaphores, which the kernel counts up in this process. */

@@ -190,12 +190,18 @@ bool weft__is_running(const weft__coro *coro)
     return step;
 }
 
-static inline weft_step enter(weft_loop *loop, weft__coro *coro)
+static inline weft_step enter_unwatched(weft_loop *loop, weft__coro *coro)
 {
     loop->current = coro;
-    if (WEFT__HOOKED(loop->watched))
-        return weft__step_watched(loop, coro);
     return coro->code->resume(weft__frame_of(coro));
+}
+
+static inline weft_step enter(weft_loop *loop, weft__coro *coro)
+{
+    if (!WEFT__HOOKED(loop->watched))
+        return enter_unwatched(loop, coro);
+    loop->current = coro;
+    return weft__step_watched(loop, coro);
 }
 
 /* The step was not the last one. */
@@ -267,7 +273,8 @@ static void resume_a_rare_one(weft_loop *loop, weft__coro *coro)
     go_on(loop, coro, weft__fail_as_awaited(weft__frame_of(coro)), NULL);
 }
 
-void weft__resume(weft__item *item)
+/* Compiled twice, as what runs items is: where nobody looks, no step asks. */
+static inline __attribute__((always_inline)) void resume(weft__item *item, bool asks)
 {
     weft__coro *coro = WEFT__CONTAINER(item, weft__coro, waiter.item);
     weft_loop *loop = weft__loop;
@@ -275,13 +282,26 @@ void weft__resume(weft__item *item)
         resume_a_rare_one(loop, coro);
         return;
     }
-    weft_step step = enter(loop, coro);
+    weft_step step = asks ? enter(loop, coro) : enter_unwatched(loop, coro);
     if (step.weft_code >= WEFT__AGAIN || weft__coro_has(coro, WEFT__IN_FINALLY)) {
         go_on(loop, coro, step, NULL);
         return;
     }
     loop->current = NULL;
     suspended(loop, coro, step);
+}
+
+void weft__resume(weft__item *item)
+{
+    resume(item, false);
+}
+
+void weft__run_asking(weft__item *item)
+{
+    if (item->run == weft__resume)
+        resume(item, true);
+    else
+        item->run(item);
 }
 
 void weft__resume_nap(weft__item *item)
@@ -292,7 +312,7 @@ void weft__resume_nap(weft__item *item)
         go(weft__loop, coro, NULL);
     } else {
         coro->waiter.future = weft_ref(&weft__loop->slept);
-        weft__resume(item);
+        resume(item, true);
     }
 }
 
@@ -312,7 +332,7 @@ static void start(weft__item *item)
     if (__builtin_expect(coro->frame.weft_flags & RARE, 0))
         start_a_rare_one(weft__loop, coro);
     else
-        weft__resume(item);
+        resume(item, true);
 }
 
 weft__coro *weft__coro_of_item(const weft__item *item)
@@ -384,7 +404,8 @@ static inline void end_at_once(weft__coro *call, weft_value value)
     call->future.word |= ended.word;
 }
 
-static inline void first_step(weft_loop *loop, weft__coro *coro)
+static inline __attribute__((always_inline)) void first_step(weft_loop *loop, weft__coro *coro,
+                                                             bool asks)
 {
     struct weft__first_step first = {coro, loop->current, loop->first_steps};
     loop->first_steps = &first;
@@ -393,7 +414,7 @@ static inline void first_step(weft_loop *loop, weft__coro *coro)
         return;
     }
     loop->depth++;
-    weft_step step = enter(loop, coro);
+    weft_step step = asks ? enter(loop, coro) : enter_unwatched(loop, coro);
     if (ends_at_once(coro, step))
         end_at_once(coro, step.weft_returned);
     else
@@ -409,19 +430,21 @@ WEFT_APART static void first_step_aside(weft_loop *loop, weft__coro *coro)
     struct weft__outcome outcome = loop->outcome;
     weft_context **context = weft__context_enter(NULL);
     loop->outcome = (struct weft__outcome){0};
-    first_step(loop, coro);
+    first_step(loop, coro, true);
     loop->outcome = outcome;
     weft__context_leave(context);
 }
 
-static inline weft_future *start_at_once(weft_loop *loop, weft__coro *coro)
+/* Who knows that nobody looks does not ask. */
+static inline __attribute__((always_inline)) weft_future *start_at_once(weft_loop *loop,
+                                                                        weft__coro *coro, bool asks)
 {
     bool aside =
         weft__context_at || (loop->current && weft__coro_has(loop->current, WEFT__IN_FINALLY));
     if (__builtin_expect(aside, 0))
         first_step_aside(loop, coro);
     else
-        first_step(loop, coro);
+        first_step(loop, coro, asks);
     return &coro->future;
 }
 
@@ -440,7 +463,7 @@ weft_future *weft__spawn_eager(const weft_coroutine *coroutine, const void *fram
     link_coro(task);
     task->waiter.item.run = weft__resume;
     WEFT__PROBE4(task_spawn, task, coroutine->name, place, task->id);
-    return start_at_once(loop, task);
+    return start_at_once(loop, task, true);
 }
 
 /* While a coroutine runs, the loop is not closed. */
@@ -448,7 +471,7 @@ WEFT_APART static weft_future *call_anew(weft_loop *loop, const weft_coroutine *
                                          const void *frame, const char *place)
 {
     weft__coro *call = weft__new_call(loop, coroutine, frame, place);
-    return call ? start_at_once(loop, call) : weft__future_enomem(loop);
+    return call ? start_at_once(loop, call, true) : weft__future_enomem(loop);
 }
 
 weft_future *weft__call(const weft_coroutine *coroutine, const void *frame, const char *place)
@@ -459,7 +482,7 @@ weft_future *weft__call(const weft_coroutine *coroutine, const void *frame, cons
     weft__coro *call = weft__call_again(loop, coroutine, frame, place);
     if (!call)
         return call_anew(loop, coroutine, frame, place);
-    return start_at_once(loop, call);
+    return start_at_once(loop, call, false);
 }
 
 /* ---- Giving up ---- */

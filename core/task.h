@@ -287,8 +287,11 @@ weft__coro *weft__calls_next(struct weft__calls *calls);
 /** The coroutine that goes on, or begins, when the item is run; NULL: none does. */
 weft__coro *weft__coro_of_item(const weft__item *item);
 
-/** What a waiter's item runs: the await is over. */
+/** What a waiter's item runs: the await is over. Nobody looks at the loop's steps: else by the next one. */
 void weft__resume(weft__item *item);
+
+/** item->run(item), of whoever it is, where somebody may look. */
+void weft__run_asking(weft__item *item);
 
 /** What it runs for an await that became a yield, since there was a request to cancel. */
 void weft__resume_nap(weft__item *item);

@@ -93,6 +93,54 @@ Test(load, steps_that_are_all_slow_are_counted_by_their_mean)
     weft_test_loop_end();
 }
 
+static void glance(uint64_t items, weft_ns took)
+{
+    clock_now += took;
+    test_loop->look_at += items;
+    weft__load_glance(test_loop, clock_now);
+}
+
+Test(load, a_batch_that_is_shorter_than_a_microsecond_goes_on)
+{
+    begin();
+    glance(1, 900);
+    glance(7, 60);
+    read_load();
+    cr_assert_eq(weft__sum_count(&sum.steps), 0);
+    glance(56, 560);
+    rest();
+    cr_assert_eq(weft__sum_count(&sum.steps), 64);
+    cr_assert_eq(sum.steps.max, (900 + 60 + 560) / 64);
+    weft_test_loop_end();
+}
+
+Test(load, a_slow_step_behind_a_short_batch_is_not_lost_in_it)
+{
+    begin();
+    glance(32, 320);
+    glance(1, WEFT_MS(3));
+    rest();
+    cr_assert_eq(weft__sum_count(&sum.steps), 33);
+    cr_assert_geq(sum.steps.max, WEFT_MS(3));
+    weft_test_loop_end();
+}
+
+Test(load, a_poll_that_is_passed_ends_a_turn_and_begins_one)
+{
+    begin();
+    test_loop->look_at += 256;
+    clock_now += 1024;
+    weft__load_pass(test_loop, clock_now);
+    look(1, 300);
+    rest();
+    cr_assert_eq(weft__sum_count(&sum.steps), 257);
+    cr_assert_eq(weft__sum_within(&sum.steps, 4), 256);
+    cr_assert_eq(weft__sum_count(&sum.lag), 2);
+    cr_assert_eq(sum.lag.max, 1024);
+    cr_assert_eq(sum.busy, 1324);
+    weft_test_loop_end();
+}
+
 Test(load, a_turn_is_counted_with_its_length)
 {
     begin();

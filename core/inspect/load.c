@@ -6,7 +6,8 @@
  *                                                    TURN --a poll that does not sleep--> TURN
  *
  * A look at the clock takes longer than an item. So there is none for this but one at the end of a
- * turn, and one when 256 items were run; the rest are those that the loop takes anyway (core/loop.c).
+ * turn; the rest are those that the loop takes anyway (core/loop.c). Behind 256 quick items there is not even
+ * that: the poll that follows is charged to them, which is 1 or 2 ns for each.
  *
  * Lag: what becomes ready while the loop is in a turn waits for the turn's end, at most. So each turn in
  * which anything was run is counted with its length.
@@ -42,6 +43,7 @@
 #include "core/inspect/peek.h"
 #include "core/loop.h"
 
+#define SHORT WEFT_US(1)
 #define SLOW WEFT_MS(1)
 
 static weft_ns real_now(void)
@@ -109,6 +111,12 @@ void weft__load_look(weft_loop *loop, weft_ns now)
     set(&load->callbacks, callbacks);
 }
 
+void weft__load_glance(weft_loop *loop, weft_ns now)
+{
+    if (now - loop->load.read_at >= SHORT)
+        weft__load_look(loop, now);
+}
+
 void weft__load_begin(weft_loop *loop, weft_ns now)
 {
     struct weft__load *load = &loop->load;
@@ -147,6 +155,13 @@ void weft__load_end(weft_loop *loop, bool may_sleep)
         set_time(&load->busy, time_of(&load->busy) + end);
         set_time(&load->turn_began, 0);
     }
+}
+
+void weft__load_pass(weft_loop *loop, weft_ns now)
+{
+    weft__load_look(loop, now);
+    weft__load_end(loop, false);
+    weft__load_begin(loop, now);
 }
 
 #endif

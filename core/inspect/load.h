@@ -69,6 +69,13 @@ void weft__load_begin(weft_loop *loop, weft_ns now);
 /** Within a turn, when the clock was looked at. */
 void weft__load_look(weft_loop *loop, weft_ns now);
 
+/** The same; a batch that is still shorter than a microsecond goes on. */
+void weft__load_glance(weft_loop *loop, weft_ns now);
+
+/** A turn has ended and the next one begins, by a poll that did not sleep and whose time counts as the
+ * turn's, so that one look at the clock does for both. */
+void weft__load_pass(weft_loop *loop, weft_ns now);
+
 /** The turn ends: there will be a poll, which may sleep if `may_sleep`, or nobody runs the loop. */
 void weft__load_end(weft_loop *loop, bool may_sleep);
 
@@ -88,6 +95,18 @@ static inline void weft__load_begin(weft_loop *loop, weft_ns now)
 }
 
 static inline void weft__load_look(weft_loop *loop, weft_ns now)
+{
+    (void)loop;
+    (void)now;
+}
+
+static inline void weft__load_glance(weft_loop *loop, weft_ns now)
+{
+    (void)loop;
+    (void)now;
+}
+
+static inline void weft__load_pass(weft_loop *loop, weft_ns now)
 {
     (void)loop;
     (void)now;
