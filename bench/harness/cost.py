@@ -13,7 +13,7 @@ import statistics
 import subprocess
 
 from harness import figures, machine
-from harness.instructions import COUNTS
+from harness.instructions import COUNTS, environment
 from harness.machine import say
 
 LOOK = os.path.join(machine.RELEASE, "libbench_look.so")
@@ -54,7 +54,7 @@ PROGRAMS = sorted({row[1] for rows in WORKLOADS.values() for row in rows})
 
 
 def build():
-    for preset, targets in (("release", [*PROGRAMS, "bench_look"]), ("unhooked", PROGRAMS)):
+    for preset, targets in (("release", [*PROGRAMS, "bench_look", "bench_clock"]), ("unhooked", PROGRAMS)):
         folder = os.path.join(machine.BUILD, preset)
         if not os.path.exists(os.path.join(folder, "build.ninja")):
             subprocess.run(["cmake", "--preset", preset], cwd=machine.ROOT, check=True, stdout=subprocess.DEVNULL)
@@ -117,7 +117,7 @@ def count_instructions(folder, count):
         args = [argument.replace("{n}", str(n)) for argument in count.args]
         program = os.path.join(folder, count.source.replace("/", "_").removesuffix(".c"))
         command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", program, "cost", "weft", *args]
-        done = subprocess.run(command, env=dict(os.environ, **count.env), capture_output=True, text=True, check=True)
+        done = subprocess.run(command, env=environment(count), capture_output=True, text=True, check=True)
         points.append((n * count.per, int(done.stderr.split("Collected : ")[1].split()[0])))
     return figures.slope(*points)
 

@@ -5,9 +5,10 @@ They depend neither on caches nor on what else the machine does, so a change of 
 seen. They depend on the compiler: figures of another one are not compared. Each is the slope of two
 lengths, so that what a start costs falls out.
 
-What is done must not depend on how fast it is done, as it does on a machine that is busy with other things:
-timers are on virtual time. A loop polls more often when a tick takes long, which only adds: so of each
-length the cheapest of some runs counts.
+What is done must not depend on how fast it is done: a loop polls more often when its items take long, as
+under valgrind they do. So the programs have a clock that goes on by each look at it (cost/clock.c), and
+timers are on virtual time. What is left is chance between threads: of each length the cheapest of some
+runs counts.
 """
 import argparse
 import dataclasses
@@ -49,6 +50,8 @@ def mode(name):
     return {"MODE_": name}
 
 
+CLOCK = os.path.join(machine.RELEASE, "libbench_clock.so")
+
 VIRTUAL = {"CLOCK_": "virtual"}  # where a timer is put, and what a tick expires, depends on the time
 
 COUNTS = (
@@ -69,13 +72,17 @@ def _collected(text):
     return int(found.group(1)) if found else None
 
 
+def environment(count):
+    return dict(os.environ, LD_PRELOAD=CLOCK, **count.env)
+
+
 def _run(count, n):
     """Instructions of a whole run; None if it failed."""
     args = [argument.replace("{n}", str(n)) for argument in count.args]
     with tempfile.NamedTemporaryFile(prefix="weft-callgrind-") as out:
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out.name}",
                    *build.command(count.program), "instructions", "weft", *args]
-        done = subprocess.run(command, env=dict(os.environ, **count.env), stdout=subprocess.DEVNULL,
+        done = subprocess.run(command, env=environment(count), stdout=subprocess.DEVNULL,
                               stderr=subprocess.PIPE, text=True, timeout=300, check=False)
     return _collected(done.stderr) if done.returncode == 0 else None
 
@@ -127,7 +134,7 @@ def compare(counts, expected):
 
 def measure_all():
     found = [count for count in COUNTS if build.exists(count.program)]
-    broken = build.build([count.program for count in found])
+    broken = build.build([count.program for count in found], ["bench_clock"])
     if broken:
         raise SystemExit(f"weft: cannot build {' '.join(sorted(broken))}")
     counts = {}
