@@ -91,6 +91,11 @@ def _output(*command):
     return done.stdout.strip()
 
 
+def cpu_maker():
+    """As the CPU says it: "GenuineIntel"."""
+    return _first(r"^vendor_id\s*:\s*(.*)$", "/proc/cpuinfo") or platform.machine()
+
+
 def describe():
     """What a reader must know to compare figures with those of another machine."""
     return {

@@ -118,6 +118,19 @@ class Check(unittest.TestCase):
         self.assertEqual(after["http, one"], before["http, one"])
         self.assertEqual(after["chain, one"]["go"]["ratio"], 0.5)
 
+    def test_each_maker_of_cpus_has_ratios_of_its_own(self):
+        def of(ratio):
+            return {"chain, one": {"go": {"ratio": ratio, "noise": 0.4}}}
+
+        with tempfile.TemporaryDirectory() as folder, \
+                unittest.mock.patch.object(check, "EXPECTED", os.path.join(folder, "expected.json")):
+            for maker, ratio in (("one", 1.0), ("other", 2.0)):
+                with unittest.mock.patch.object(check.machine, "cpu_maker", return_value=maker):
+                    check.save(of(ratio))
+            for maker, ratio in (("one", 1.0), ("other", 2.0), ("unknown", 2.0)):
+                with unittest.mock.patch.object(check.machine, "cpu_maker", return_value=maker):
+                    self.assertEqual(check.load(), of(ratio))
+
     def test_weft_is_not_compared_with_itself(self):
         found = results({"weft": peer("weft", 10.0), "weft_parked": peer("weft", 20.0)})
         self.assertEqual(check.ratios(found), {})
