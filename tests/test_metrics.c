@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weft/http_server.h>
@@ -295,6 +296,66 @@ Test(metrics, tell_of_a_loop_that_is_stuck)
     pthread_join(thread, NULL);
     cr_assert_eq(of_loop("weft_loop_tasks"), 1);
     cr_assert_gt(of_loop("weft_loop_turn_seconds"), 0);
+    weft_test_loop_end();
+}
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* One that stands twice makes all of the text invalid. Cuts the text. */
+static void check_that_none_stands_twice(void)
+{
+    char *series[8192], *rest = text;
+    size_t count = 0;
+    for (char *line; (line = strsep(&rest, "\n")) && *line;) {
+        if (*line == '#')
+            continue;
+        *strrchr(line, ' ') = '\0';
+        series[count++] = line;
+    }
+    qsort(series, count, sizeof(*series), compare);
+    for (size_t i = 1; i < count; i++)
+        cr_assert_str_neq(series[i - 1], series[i]);
+}
+
+static atomic_bool is_over;
+
+/* Loops, pools, lanes and servers of the same names come and go. */
+static void *come_and_go(void *unused)
+{
+    (void)unused;
+    while (!is_over) {
+        weft_pool *pool = weft_pool_new(NULL);
+        weft_lane *lane = weft_lane_new(pool, &(struct weft_lane_options){.name = "hash"});
+        weft_loop *loop = weft_loop_new(NULL);
+        weft_http_server *server = weft_http_server_new(NULL);
+        cr_assert_eq(weft_loop_set_pool(loop, pool), 0);
+        cr_assert_eq(weft_http_server_listen(server, "127.0.0.1:0"), 0);
+        cr_assert_eq(weft_loop_run_until(loop, weft_to_thread_fn(lane, do_nothing, NULL)), 0);
+        weft_http_server_free(server);
+        weft_lane_unref(lane);
+        weft_pool_unref(pool);
+        weft_loop_free(loop);
+    }
+    return NULL;
+}
+
+Test(metrics, may_be_written_while_what_they_tell_of_comes_and_goes)
+{
+    enum { THREADS = 3, TEXTS = 100 };
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, come_and_go, NULL), 0);
+    for (int i = 0; i < TEXTS; i++) {
+        write_them();
+        cr_assert_str_eq(text + text_len - 6, "# EOF\n");
+        check_that_none_stands_twice();
+    }
+    is_over = true;
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
     weft_test_loop_end();
 }
 
