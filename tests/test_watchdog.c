@@ -3,10 +3,12 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 #include <weft/testing.h>
@@ -19,6 +21,7 @@
 #include "tests/support/blocked.h"
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
+#include "tests/support/parked.h"
 #include "tests/support/sanitizer.h"
 
 #define LIMIT WEFT_MS(20)
@@ -253,6 +256,33 @@ Test(watchdog, the_error_handler_is_reported)
     end();
 }
 
+struct has_no_descriptors {
+    WEFT_FRAME;
+    struct rlimit limit;
+};
+
+static WEFT_ASYNC(has_no_descriptors)
+{
+    WEFT_BEGIN;
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &self->limit), 0);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, self->limit.rlim_max}), 0);
+    was_cut_short |= !block_until_told(&heard) || !block_until_told(&heard);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &self->limit), 0);
+    WEFT_END;
+}
+
+/* A server that has none left is slow for that reason, as like as not. */
+Test(watchdog, names_the_task_though_no_descriptor_is_left)
+{
+    begin();
+    cr_assert_eq(weft_test_run(weft_spawn(has_no_descriptors)), 0);
+    sem_wait(&heard.over);
+    ASSERT_SAYS(told(0)->text, "\"has_no_descriptors\", spawned at ");
+    ASSERT_SAYS(told(0)->text, "(the stack could not be read)");
+    ASSERT_SAYS(told(1)->text, " is still blocked, for ");
+    end();
+}
+
 /* Each of its system calls is reported on, or a while after that another one. */
 struct naps {
     WEFT_FRAME;
@@ -299,6 +329,40 @@ Test(watchdog, a_loop_that_sleeps_is_not_reported)
     cr_assert_eq(weft_loop_run(test_loop), 0);
     pthread_join(thread, NULL);
     cr_assert_eq(blocks_reported(), 0);
+    end();
+}
+
+/* Flushing all streams holds the list of them, which is needed to open one. */
+static void flush_all(void *arg)
+{
+    (void)arg;
+    fflush(NULL);
+}
+
+Test(watchdog, looks_on_while_somebody_holds_all_of_stdio)
+{
+    int full[2];
+    char bytes[4096];
+    struct parked parked;
+    pthread_t thread;
+    cr_assert_eq(pipe2(full, O_NONBLOCK), 0);
+    while (write(full[1], "x", 1) == 1)
+        ;
+    cr_assert_eq(fcntl(full[1], F_SETFL, 0), 0);
+    FILE *stream = fdopen(full[1], "w");
+    fputs("y", stream);
+    parked_start(&parked, flush_all, NULL);
+    parked_in(&parked, "write");
+    begin();
+    pthread_create(&thread, NULL, stop_later, NULL);
+    cr_assert_eq(weft_loop_run(test_loop), 0);
+    pthread_join(thread, NULL);
+    cr_assert_eq(blocks_reported(), 0);
+    while (read(full[0], bytes, sizeof(bytes)) > 0)
+        ;
+    parked_join(&parked);
+    fclose(stream);
+    close(full[0]);
     end();
 }
 
@@ -482,8 +546,10 @@ static WEFT_ASYNC(hangs_often)
     WEFT_BEGIN;
     while (left_out() == 0) {
         wait_for_one_more();
-        WEFT_YIELD;
+        if (left_out() == 0)
+            WEFT_YIELD;
     }
+    wait_for_rounds(50); /* the last one lasts: it is one all the same */
     WEFT_END;
 }
 
@@ -590,68 +656,4 @@ Test(watchdog, a_handler_is_not_called_any_more_once_it_was_replaced)
     cr_assert(atomic_load(&handler.has_returned));
     pthread_join(thread, NULL);
     end();
-}
-
-/* ---- Writing a report ---- */
-
-static struct weft_blocked_report some_report(void)
-{
-    static const struct weft_blocked_frame frames[] = {
-        {.function = "inner", .file = "a.c", .module = "/bin/a", .line = 3, .is_inlined = true},
-        {.function = "", .file = "", .module = "/bin/a", .offset = 0x123}};
-    return (struct weft_blocked_report){.what = "step",
-                                        .task = "say \"hi\"",
-                                        .function = "greet",
-                                        .lasts = WEFT_S(90),
-                                        .frames = frames,
-                                        .frame_count = 2,
-                                        .left_out = 4};
-}
-
-Test(watchdog, a_report_is_written_as_snprintf_would)
-{
-    char text[1024], json[1024], cut[8] = "";
-    struct weft_blocked_report report = some_report();
-    int len = weft_blocked_write(&report, WEFT_BLOCKED_TEXT, text, sizeof(text));
-    cr_assert_eq(len, (int)strlen(text));
-    cr_assert_eq(weft_blocked_write(&report, WEFT_BLOCKED_TEXT, NULL, 0), len);
-    cr_assert_eq(weft_blocked_write(&report, WEFT_BLOCKED_TEXT, cut, sizeof(cut)), len);
-    cr_assert_str_eq(cut, "weft: l");
-    ASSERT_SAYS(text, " is blocked, for 90.0 s: task 0 \"say \"hi\"\", in greet(), no await yet\n");
-    ASSERT_SAYS(text, "weft:   #0  inner at a.c:3 (inlined)\nweft:   #1  /bin/a+0x123\n");
-    ASSERT_SAYS(text, "(4 more since the last report were left out)\n");
-    cr_assert_gt(weft_blocked_write(&report, WEFT_BLOCKED_JSON, json, sizeof(json)), 0);
-    ASSERT_SAYS(json, "\"task\":\"say \\\"hi\\\"\",");
-    ASSERT_SAYS(json,
-                "{\"function\":\"inner\",\"at\":\"a.c:3\",\"module\":\"/bin/a\",\"offset\":0,");
-    weft_test_loop_end();
-}
-
-Test(watchdog, what_is_no_report_is_not_written)
-{
-    char text[64];
-    struct weft_blocked_report report = some_report(), empty = {0}, strange = some_report();
-    strange.stage = (enum weft_blocked_stage)7;
-    cr_assert_eq(weft_blocked_write(NULL, WEFT_BLOCKED_TEXT, text, sizeof(text)), -EINVAL);
-    cr_assert_eq(weft_blocked_write(&empty, WEFT_BLOCKED_TEXT, text, sizeof(text)), -EINVAL);
-    cr_assert_eq(weft_blocked_write(&strange, WEFT_BLOCKED_TEXT, text, sizeof(text)), -EINVAL);
-    cr_assert_eq(weft_blocked_write(&report, WEFT_BLOCKED_TEXT, NULL, 8), -EINVAL);
-    cr_assert_eq(weft_blocked_write(&report, (enum weft_blocked_format)5, text, sizeof(text)),
-                 -EINVAL);
-    weft_test_loop_end();
-}
-
-Test(watchdog, writing_a_report_without_memory_fails)
-{
-    struct weft_blocked_report report = some_report();
-    for (size_t n = 1;; n++) {
-        weft_test_heap_fail_at(n);
-        int status = weft_blocked_write(&report, WEFT_BLOCKED_JSON, NULL, 0);
-        bool failed = weft_test_heap_failed();
-        weft_test_heap_fail_at(0);
-        if (!failed)
-            break;
-        cr_assert_eq(status, -ENOMEM);
-    }
-    weft_test_loop_end();
 }

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <weft/weft.h>
 
@@ -115,6 +116,32 @@ Test(watchdog_jobs, a_limit_that_is_set_late_holds_for_what_runs)
     wait_for_rounds(1);
     limit("default", WEFT_MS(1));
     cr_assert_eq(weft_test_run(job), 0);
+    end();
+}
+
+struct has_no_descriptors {
+    struct rlimit *limit;
+};
+
+static WEFT_BLOCKING(has_no_descriptors)
+{
+    setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, self->limit->rlim_max});
+    bool was_told = block_until_told(&heard) && block_until_told(&heard);
+    setrlimit(RLIMIT_NOFILE, self->limit);
+    return was_told ? weft_ok(0) : weft_err(-1);
+}
+
+Test(watchdog_jobs, one_that_cannot_be_looked_at_has_not_ended)
+{
+    struct rlimit before;
+    begin();
+    limit("default", WEFT_MS(30));
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    cr_assert_eq(weft_test_run(weft_to_thread(has_no_descriptors, .limit = &before)), 0);
+    sem_wait(&heard.over);
+    cr_assert_eq(heard.told[0]->report.stage, WEFT_BLOCKED_FOUND);
+    cr_assert_eq(heard.told[1]->report.stage, WEFT_BLOCKED_STILL);
+    cr_assert_eq(heard.told[2]->report.stage, WEFT_BLOCKED_OVER);
     end();
 }
 

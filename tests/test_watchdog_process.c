@@ -13,6 +13,9 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <weft/job.h>
+#include <weft/lane.h>
+#include <weft/pool.h>
 #include <weft/weft.h>
 
 #include "core/inspect/blocked.h"
@@ -50,8 +53,8 @@ static void run_one_that_hangs(void)
     weft_loop_free(loop);
 }
 
-/* Run it in a child, and let its step go on once `sign` was printed. */
-static void print_in_a_child(const char *sign)
+/* Run it in a child, and let what hangs go on once `sign` was printed. */
+static void run_and_print_in_a_child(void (*run)(int out), const char *sign)
 {
     int out[2];
     bool is_released = false;
@@ -60,10 +63,8 @@ static void print_in_a_child(const char *sign)
     cr_assert_eq(pipe(out) + pipe(release), 0);
     pid_t child = fork();
     if (child == 0) {
-        dup2(out[1], STDERR_FILENO);
         close(out[0]);
-        close(out[1]);
-        run_one_that_hangs();
+        run(out[1]);
         weft_test_child_exit(0);
     }
     close(out[1]);
@@ -75,6 +76,17 @@ static void print_in_a_child(const char *sign)
     }
     close(out[0]);
     weft_test_reap(child);
+}
+
+static void print_one_that_hangs(int out)
+{
+    CHILD_EXPECT(dup2(out, STDERR_FILENO) >= 0);
+    run_one_that_hangs();
+}
+
+static void print_in_a_child(const char *sign)
+{
+    run_and_print_in_a_child(print_one_that_hangs, sign);
 }
 
 #define ASSERT_PRINTED(what) \
@@ -122,6 +134,59 @@ Test(watchdog_process, in_debug_mode_the_end_is_told_by_the_report_of_the_slow_s
     ASSERT_PRINTED("weft: loop 1 is blocked, for ");
     ASSERT_PRINTED(": a slow step: ");
     cr_assert_null(strstr(printed, " goes on, after "), "%s", printed);
+}
+
+struct waits {
+    int unused;
+};
+
+static WEFT_BLOCKING(waits)
+{
+    char byte;
+    return read(release[0], &byte, 1) == 1 ? weft_ok(0) : weft_err(-EIO);
+}
+
+static void *watch_meanwhile(void *arg)
+{
+    struct weft_loop_options options = {.watchdog = WEFT_MS(20)};
+    weft_loop *loop = weft_loop_new(&options);
+    CHILD_EXPECT(loop && write(*(int *)arg, "x", 1) == 1);
+    while (blocks_reported() == 0)
+        ;
+    wait_for_rounds(2);
+    weft_loop_free(loop);
+    return NULL;
+}
+
+/* Its loop has no watchdog, but there is one; and somebody else has changed the environment by then. */
+static void run_a_slow_job(int out)
+{
+    pthread_t thread;
+    int begun[2];
+    char byte;
+    struct weft_lane_options options;
+    CHILD_EXPECT(dup2(out, STDERR_FILENO) >= 0 && pipe(begun) == 0);
+    pthread_create(&thread, NULL, watch_meanwhile, &begun[1]);
+    CHILD_EXPECT(read(begun[0], &byte, 1) == 1);
+    unsetenv("WEFT_WATCHDOG_FORMAT");
+    weft_loop *loop = weft_loop_new(&(struct weft_loop_options){.watchdog = -1});
+    weft_pool *pool = weft_pool_new(NULL);
+    CHILD_EXPECT(loop && pool && weft_loop_set_pool(loop, pool) == 0);
+    weft_lane_get_options(weft_pool_lane(pool, "default"), &options);
+    options.slow_job = WEFT_MS(20);
+    CHILD_EXPECT(weft_lane_configure(weft_pool_lane(pool, "default"), &options) == 0);
+    CHILD_EXPECT(weft_loop_run_until(loop, weft_to_thread(waits, .unused = 0)) == 0);
+    pthread_join(thread, NULL);
+    weft_loop_free(loop);
+    weft_pool_unref(pool);
+}
+
+Test(watchdog_process, prints_a_job_of_a_loop_without_one_as_the_environment_said)
+{
+    setenv("WEFT_WATCHDOG_FORMAT", "json", 1);
+    run_and_print_in_a_child(run_a_slow_job, "\"stage\":\"found\"");
+    ASSERT_PRINTED("{\"kind\":\"job\",\"stage\":\"found\",\"serial\":1,");
+    ASSERT_PRINTED("\"function\":\"waits\"");
 }
 
 static void *let_go_once_it_is_kept(void *arg)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +18,27 @@ static bool begins_with(const char *text, const char *prefix)
 
 /* ---- Text ---- */
 
+static bool is_control(unsigned char byte, unsigned char before)
+{
+    return byte < ' ' || byte == 0x7f || (before == 0xc2 && byte >= 0x80 && byte < 0xa0);
+}
+
+static void add(struct weft__text *to, const char *format, ...) WEFT_PRINTF(2, 3);
+
+/* Names may hold anything, and this is for terminals and logs: a line ends where the format says so only. */
+static void add(struct weft__text *to, const char *format, ...)
+{
+    size_t from = to->len, len = strlen(format);
+    va_list args;
+    va_start(args, format);
+    weft__text_vadd(to, format, args);
+    va_end(args);
+    size_t end = to->len - (to->len > from && len > 0 && format[len - 1] == '\n');
+    for (size_t i = from; i < end; i++)
+        if (is_control((unsigned char)to->data[i], i > from ? (unsigned char)to->data[i - 1] : 0))
+            to->data[i] = '?';
+}
+
 static double in_ms(weft_ns time)
 {
     return (double)time / (double)WEFT_MS(1);
@@ -25,35 +47,35 @@ static double in_ms(weft_ns time)
 static void add_time(struct weft__text *to, weft_ns time)
 {
     if (time < WEFT_S(10))
-        weft__text_add(to, "%.0f ms", in_ms(time));
+        add(to, "%.0f ms", in_ms(time));
     else
-        weft__text_add(to, "%.1f s", in_ms(time) / 1e3);
+        add(to, "%.1f s", in_ms(time) / 1e3);
 }
 
 /* "task 3 "main_task", spawned at a.c:9, in read_all(), last await at a.c:5" */
 static void add_who(struct weft__text *to, const struct weft_blocked_report *report)
 {
     if (!report->task) {
-        weft__text_add(to, "%s %s", strchr("ae", report->what[0]) ? "an" : "a", report->what);
+        add(to, "%s %s", strchr("ae", report->what[0]) ? "an" : "a", report->what);
         return;
     }
-    weft__text_add(to, "task %" PRIu64 " \"%s\"", report->task_id, report->task);
+    add(to, "task %" PRIu64 " \"%s\"", report->task_id, report->task);
     if (report->spawned_at)
-        weft__text_add(to, ", spawned at %s", report->spawned_at);
+        add(to, ", spawned at %s", report->spawned_at);
     if (report->function && strcmp(report->function, report->task) != 0)
-        weft__text_add(to, ", in %s()", report->function);
+        add(to, ", in %s()", report->function);
     if (report->awaited_at)
-        weft__text_add(to, ", last await at %s", report->awaited_at);
+        add(to, ", last await at %s", report->awaited_at);
     else
-        weft__text_add(to, ", no await yet");
+        add(to, ", no await yet");
 }
 
 static void add_job(struct weft__text *to, const struct weft_blocked_report *report)
 {
-    weft__text_add(to, "job %s(), lane \"%s\"", report->function ? report->function : "?",
-                   report->lane ? report->lane : "?");
+    add(to, "job %s(), lane \"%s\"", report->function ? report->function : "?",
+        report->lane ? report->lane : "?");
     if (report->spawned_at)
-        weft__text_add(to, ", started at %s", report->spawned_at);
+        add(to, ", started at %s", report->spawned_at);
 }
 
 static void add_head(struct weft__text *to, const struct weft_blocked_report *report)
@@ -61,44 +83,43 @@ static void add_head(struct weft__text *to, const struct weft_blocked_report *re
     static const char *const loop_is[] = {"is blocked", "is still blocked", "goes on"};
     static const char *const job_is[] = {"runs for too long", "still runs", "has ended"};
     bool is_job = report->kind == WEFT_BLOCKED_JOB;
-    weft__text_add(to, "weft: ");
+    add(to, "weft: ");
     if (is_job)
         add_job(to, report);
     else
-        weft__text_add(to, "loop %" PRIu64, report->loop_id);
-    weft__text_add(to, " %s, %s ", (is_job ? job_is : loop_is)[report->stage],
-                   report->stage == WEFT_BLOCKED_OVER ? "after" : "for");
+        add(to, "loop %" PRIu64, report->loop_id);
+    add(to, " %s, %s ", (is_job ? job_is : loop_is)[report->stage],
+        report->stage == WEFT_BLOCKED_OVER ? "after" : "for");
     add_time(to, report->lasts);
     if (!is_job) {
-        weft__text_add(to, ": ");
+        add(to, ": ");
         add_who(to, report);
     }
-    weft__text_add(to, "\n");
+    add(to, "\n");
 }
 
 static void add_times(struct weft__text *to, const struct weft_blocked_report *report)
 {
-    weft__text_add(to,
-                   "weft:   on a CPU for %.0f ms, runnable without one %.0f ms, waiting %.0f ms",
-                   in_ms(report->on_cpu), in_ms(report->runnable), in_ms(report->waiting));
+    add(to, "weft:   on a CPU for %.0f ms, runnable without one %.0f ms, waiting %.0f ms",
+        in_ms(report->on_cpu), in_ms(report->runnable), in_ms(report->waiting));
     if (report->syscall)
-        weft__text_add(to, "; now in %s", report->syscall);
-    weft__text_add(to, "\n");
+        add(to, "; now in %s", report->syscall);
+    add(to, "\n");
 }
 
 static void add_frame(struct weft__text *to, size_t number, const struct weft_blocked_frame *frame)
 {
-    weft__text_add(to, "weft:   #%-2zu ", number);
+    add(to, "weft:   #%-2zu ", number);
     size_t prefix = begins_with(frame->function, BODY) ? strlen(BODY) : 0;
     if (frame->function[0])
-        weft__text_add(to, "%s", frame->function + prefix);
+        add(to, "%s", frame->function + prefix);
     else
-        weft__text_add(to, "%s+0x%" PRIxPTR, frame->module[0] ? frame->module : "?", frame->offset);
+        add(to, "%s+0x%" PRIxPTR, frame->module[0] ? frame->module : "?", frame->offset);
     if (frame->file[0])
-        weft__text_add(to, " at %s:%d", frame->file, frame->line);
+        add(to, " at %s:%d", frame->file, frame->line);
     else if (frame->function[0])
-        weft__text_add(to, " in %s", frame->module);
-    weft__text_add(to, "%s\n", frame->is_inlined ? " (inlined)" : "");
+        add(to, " in %s", frame->module);
+    add(to, "%s\n", frame->is_inlined ? " (inlined)" : "");
 }
 
 /* What is below is the same in each report on a loop. */
@@ -126,11 +147,11 @@ static void add_frames(struct weft__text *to, const struct weft_blocked_report *
         if (!is_told_already(report->frames, i))
             add_frame(to, i, &report->frames[i]);
     if (left)
-        weft__text_add(to, "weft:   (and %zu of the loop itself)\n", left);
+        add(to, "weft:   (and %zu of the loop itself)\n", left);
     if (report->is_stack_a_guess)
-        weft__text_add(to, "weft:   (frames may be missing or wrong)\n");
+        add(to, "weft:   (frames may be missing or wrong)\n");
     if (report->frame_count == 0)
-        weft__text_add(to, "weft:   (the stack could not be read)\n");
+        add(to, "weft:   (the stack could not be read)\n");
 }
 
 void weft__blocked_text(struct weft__text *to, const struct weft_blocked_report *report)
@@ -141,8 +162,8 @@ void weft__blocked_text(struct weft__text *to, const struct weft_blocked_report 
         add_frames(to, report);
     }
     if (report->left_out)
-        weft__text_add(to, "weft:   (%" PRIu64 " more since the last report were left out)\n",
-                       report->left_out);
+        add(to, "weft:   (%" PRIu64 " more since the last report were left out)\n",
+            report->left_out);
 }
 
 /* ---- JSON ---- */

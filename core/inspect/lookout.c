@@ -17,34 +17,43 @@
  */
 #include "core/inspect/lookout.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "core/cond.h"
 #include "core/inspect/stack.h"
 #include "core/inspect/watchdog.h"
 #include "core/loop.h"
 
-enum { MOST_TRIES = 10 };
+enum { MOST_TRIES = 10, INFO_ROOM = 1024 };
 
 /* ---- Is it asleep? ---- */
 
-/* The file has a line "tfd: N ..." for each descriptor in the set. */
+/*
+ * The file has a line "tfd: N ..." for each descriptor in the set. It is not read by stdio: who flushes all streams
+ * holds the list of them, perhaps for as long as it blocks.
+ */
 static bool has_in_its_set(int epoll_fd, int fd)
 {
-    char path[64], line[256], wanted[32];
+    char path[64], wanted[32], text[INFO_ROOM + 1];
+    size_t kept = 0;
     bool found = false;
     snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", epoll_fd);
-    int len = snprintf(wanted, sizeof(wanted), "%d ", fd);
-    FILE *info = fopen(path, "re");
-    while (info && !found && fgets(line, sizeof(line), info)) {
-        const char *number = line + strcspn(line, "0123456789");
-        found = strncmp(line, "tfd:", 4) == 0 && strncmp(number, wanted, (size_t)len) == 0;
+    snprintf(wanted, sizeof(wanted), "\ntfd: %8d ", fd);
+    int info = open(path, O_RDONLY | O_CLOEXEC);
+    for (ssize_t got = 1; info >= 0 && !found && got > 0;) {
+        got = read(info, text + kept, INFO_ROOM - kept);
+        size_t len = kept + (size_t)(got > 0 ? got : 0);
+        text[len] = '\0';
+        found = strstr(text, wanted) != NULL;
+        kept = len < sizeof(wanted) ? len : sizeof(wanted); /* it may be cut in two */
+        memmove(text, text + len - kept, kept);
     }
-    if (info)
-        fclose(info);
+    if (info >= 0)
+        close(info);
     return found;
 }
 
@@ -135,13 +144,12 @@ static void tell(struct weft__lookout *lookout, enum weft_blocked_stage stage)
     weft__watchdog_tell(lookout->loop_id, lookout->told);
 }
 
-static bool read_sight(const weft_loop *loop, const struct weft__round *round, weft_ns late,
-                       struct weft__thread_state *state, struct weft__sight *ret)
+static struct weft__sight look_at_thread(const struct weft__lookout *lookout, const weft_loop *loop,
+                                         const struct weft__round *round, weft_ns late,
+                                         struct weft__thread_state *state)
 {
-    if (weft__thread_state_read(loop->tid, state) < 0)
-        return false;
-    *ret = weft__sight_of(state, round, late);
-    return true;
+    const struct weft__sight *last = lookout->is_at_something ? &lookout->patience.last : NULL;
+    return weft__sight_of(loop->tid, last, round, late, state);
 }
 
 /* What it is at, with the stack. True: it is at that still, after all of this, which may have taken long. */
@@ -150,13 +158,13 @@ static bool see(struct weft__lookout *lookout, const weft_loop *loop,
 {
     struct weft__stack stack;
     struct weft__thread_state then, now;
-    struct weft__sight sight;
     weft__blocked_see(lookout->told, loop->tid, &then, &stack);
     if (!is_same_still(lookout, loop))
         stack.count = 0;
     weft__blocked_name(lookout->told, &stack);
-    if (!is_same_still(lookout, loop) || !read_sight(loop, round, 0, &now, &sight))
+    if (!is_same_still(lookout, loop))
         return true; /* there is nothing else to be seen */
+    struct weft__sight sight = look_at_thread(lookout, loop, round, 0, &now);
     (void)weft__patience_is_over(&lookout->patience, &sight);
     return now.syscall_nr == then.syscall_nr;
 }
@@ -164,7 +172,7 @@ static bool see(struct weft__lookout *lookout, const weft_loop *loop,
 static void report(struct weft__lookout *lookout, weft_loop *loop, const struct weft__round *round)
 {
     bool is_first = !lookout->told;
-    if (is_first && weft__watchdog_may_report(round->began))
+    if (is_first && weft__watchdog_may_report(round->began, &lookout->is_left_out))
         lookout->told = weft__blocked_new(WEFT_BLOCKED_LOOP);
     if (!lookout->told)
         return;
@@ -200,15 +208,15 @@ void weft__lookout_loop(weft_loop *loop, const struct weft__round *round)
     struct weft__lookout *lookout = loop->lookout;
     struct weft__at at;
     struct weft__thread_state state;
-    struct weft__sight sight;
     if (!weft__at_look(&at, loop))
         return;
     bool is_same = lookout->is_at_something && weft__at_is_same(&at, &lookout->seen);
     if (!is_same)
         is_over(lookout);
     lookout->seen = at;
-    if (!weft__at_is_same(&at, &at) || !read_sight(loop, round, round->late, &state, &sight))
+    if (!weft__at_is_same(&at, &at))
         return;
+    struct weft__sight sight = look_at_thread(lookout, loop, round, round->late, &state);
     if (at.is_polling && is_asleep(lookout, loop, &state)) {
         is_over(lookout);
         return;
@@ -216,6 +224,7 @@ void weft__lookout_loop(weft_loop *loop, const struct weft__round *round)
     if (!lookout->is_at_something) {
         weft__patience_begin(&lookout->patience, lookout->limit, 0, &sight);
         lookout->is_at_something = true;
+        lookout->is_left_out = false;
     } else if (weft__patience_is_over(&lookout->patience, &sight)) {
         report(lookout, loop, round);
     }

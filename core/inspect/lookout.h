@@ -21,6 +21,7 @@ struct weft__lookout {
     unsigned calls;                   /* [mu] of a handler, under way */
     struct weft__at seen;             /* [dog] at the last look */
     bool is_at_something;             /* [dog] that is `seen`, and `patience` holds for it */
+    bool is_left_out;                 /* [dog] there were too many, and it was counted */
     int epoll_fd;                     /* [dog] of the base; -1: not known yet */
     struct weft__patience patience;   /* [dog] */
     struct weft__blocked *told;       /* [dog] owned; NULL: it was not reported */

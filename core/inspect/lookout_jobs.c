@@ -20,7 +20,8 @@ static struct watched {
     uint64_t pool; /* the source's serial number */
     pid_t tid;
     uint64_t serial;
-    bool is_found; /* in this round */
+    bool is_found;    /* in this round */
+    bool is_left_out; /* there were too many, and it was counted */
     struct weft__patience patience;
     struct weft__blocked *told; /* owned; NULL: it was not reported */
 } * jobs;
@@ -59,7 +60,8 @@ static struct watched *add(const struct weft__source *pool, const struct weft__b
         capacity = wanted;
     }
     struct watched *job = &jobs[count++];
-    *job = (struct watched){.pool = pool->serial, .tid = busy->tid, .serial = busy->serial};
+    *job = (struct watched){
+        .pool = pool->serial, .tid = busy->tid, .serial = busy->serial, .is_found = true};
     return job;
 }
 
@@ -106,7 +108,7 @@ static void report(struct watched *job, const struct look *look, const struct we
     struct weft__stack stack;
     struct weft__thread_state state;
     bool is_first = !job->told;
-    if (is_first && weft__watchdog_may_report(look->round->began))
+    if (is_first && weft__watchdog_may_report(look->round->began, &job->is_left_out))
         job->told = weft__blocked_new(WEFT_BLOCKED_JOB);
     if (!job->told)
         return;
@@ -115,8 +117,9 @@ static void report(struct watched *job, const struct look *look, const struct we
     if (!runs_still(job, look->pool))
         stack.count = 0;
     weft__blocked_name(job->told, &stack);
-    if (runs_still(job, look->pool) && weft__thread_state_read(job->tid, &state) == 0) {
-        struct weft__sight sight = weft__sight_of(&state, look->round, 0);
+    if (runs_still(job, look->pool)) {
+        struct weft__sight sight =
+            weft__sight_of(job->tid, &job->patience.last, look->round, 0, &state);
         (void)weft__patience_is_over(&job->patience, &sight);
     }
     tell(job, is_first ? WEFT_BLOCKED_FOUND : WEFT_BLOCKED_STILL);
@@ -137,14 +140,14 @@ static void look_at(void *arg, const struct weft__busy *busy)
 {
     const struct look *look = arg;
     struct weft__thread_state state;
-    if (!busy->slow_after || weft__thread_state_read(busy->tid, &state) < 0)
-        return;
-    struct weft__sight sight = weft__sight_of(&state, look->round, look->round->late);
     struct watched *job = find(look->pool, busy);
     bool is_new = !job;
-    if (is_new && !(job = add(look->pool, busy)))
+    if (job)
+        job->is_found = true;
+    if (!busy->slow_after || (is_new && !(job = add(look->pool, busy))))
         return;
-    job->is_found = true;
+    struct weft__sight sight = weft__sight_of(busy->tid, is_new ? NULL : &job->patience.last,
+                                              look->round, look->round->late, &state);
     if (is_new)
         weft__patience_begin(&job->patience, busy->slow_after, busy->runs_for, &sight);
     else if (weft__patience_is_over(&job->patience, &sight))

@@ -62,7 +62,7 @@ static void see_the_queue(struct weft__patience *patience, const struct weft__si
 {
     const struct weft__sight *last = &patience->last;
     bool had_a_cpu = sight->slices != last->slices || sight->ran != last->ran;
-    if (sight->waited < 0)
+    if (sight->waited < 0 || patience->first.waited < 0)
         return;
     if (had_a_cpu || !sight->wants_to_run)
         patience->queued = 0;

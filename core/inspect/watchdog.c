@@ -48,8 +48,9 @@ static pthread_t thread WEFT_GUARDED_BY(mu);
 static struct weft__lookout *lookouts WEFT_GUARDED_BY(mu); /* newest first */
 static struct weft_watchdog_stats stats WEFT_GUARDED_BY(mu);
 static struct weft__allowance allowance WEFT_GUARDED_BY(mu);
-static uint64_t left_out WEFT_GUARDED_BY(mu); /* since the last report */
-static atomic_bool looks_at_jobs;             /* [atomic] relaxed: it is seen some time */
+static uint64_t left_out WEFT_GUARDED_BY(mu);               /* since the last report */
+static enum weft_blocked_format format WEFT_GUARDED_BY(mu); /* of what is nobody's */
+static atomic_bool looks_at_jobs; /* [atomic] relaxed: it is seen some time */
 
 /* ---- The thread ---- */
 
@@ -131,6 +132,13 @@ static int start_locked(void) WEFT_REQUIRES(mu)
     return error;
 }
 
+static void forget_locked(void) WEFT_REQUIRES(mu)
+{
+    memset(&stats, 0, sizeof(stats));
+    memset(&allowance, 0, sizeof(allowance));
+    left_out = 0;
+}
+
 static void end_locked(void) WEFT_REQUIRES(mu)
 {
     pthread_t ending = thread;
@@ -141,9 +149,7 @@ static void end_locked(void) WEFT_REQUIRES(mu)
     weft__thread_end_own();
     weft__blocked_forget();
     weft__mutex_lock(&mu);
-    memset(&stats, 0, sizeof(stats));
-    memset(&allowance, 0, sizeof(allowance));
-    left_out = 0;
+    forget_locked();
     state = OFF;
     pthread_cond_broadcast(&ended);
 }
@@ -171,7 +177,7 @@ static void in_child(void) WEFT_NO_THREAD_SAFETY_ANALYSIS
     state = OFF;
     lookouts = NULL;
     (void)make_conditions(); /* glibc's needs no memory */
-    memset(&stats, 0, sizeof(stats));
+    forget_locked();
     weft__lookout_abandon_jobs();
     weft__mutex_unlock(&mu);
 }
@@ -242,6 +248,7 @@ static int join(struct weft__lookout *lookout)
         if (lookouts)
             lookouts->at = &lookout->next;
         lookouts = lookout;
+        format = lookout->format; /* of the environment: the thread does not look into it itself */
         pthread_cond_signal(&woken);
     }
     weft__mutex_unlock(&mu);
@@ -337,26 +344,36 @@ void weft__watchdog_looks_at_jobs(void)
 
 /* ---- Telling ---- */
 
-struct weft__sight weft__sight_of(const struct weft__thread_state *seen,
-                                  const struct weft__round *round, weft_ns late)
+struct weft__sight weft__sight_of(pid_t tid, const struct weft__sight *last,
+                                  const struct weft__round *round, weft_ns late,
+                                  struct weft__thread_state *ret_state)
 {
-    return (struct weft__sight){
-        .now = weft__real_after(0),
-        .period = round->period,
-        .late = late,
-        .ran = seen->ran,
-        .waited = seen->waited,
-        .slices = seen->slices,
-        .wants_to_run = seen->state == 'R',
-    };
+    struct weft__sight sight = {.waited = -1};
+    if (weft__thread_state_read(tid, ret_state) == 0) {
+        sight.ran = ret_state->ran;
+        sight.waited = ret_state->waited;
+        sight.slices = ret_state->slices;
+        sight.wants_to_run = ret_state->state == 'R';
+    } else {
+        *ret_state = (struct weft__thread_state){.state = 'S', .syscall_nr = WEFT__SYSCALL_UNKNOWN};
+        sight = last ? *last : sight;
+        sight.wants_to_run = false;
+    }
+    sight.now = weft__real_after(0);
+    sight.period = round->period;
+    sight.late = late;
+    return sight;
 }
 
-bool weft__watchdog_may_report(weft_ns now)
+bool weft__watchdog_may_report(weft_ns now, bool *is_left_out)
 {
     weft__mutex_lock(&mu);
     bool may = weft__allowance_take(&allowance, now);
-    stats.left_out += !may;
-    left_out += !may;
+    if (!may && !*is_left_out) {
+        stats.left_out++;
+        left_out++;
+        *is_left_out = true;
+    }
     weft__mutex_unlock(&mu);
     return may;
 }
@@ -376,16 +393,12 @@ static struct weft__lookout *find_locked(uint32_t loop_id) WEFT_REQUIRES(mu)
     return at;
 }
 
-/* Whoever hears of this loop; what is nobody's is printed as the environment says. */
-static void hand_over(struct weft__lookout *to, const struct weft_blocked_report *report)
+/* Debug mode tells that it is over. */
+static bool is_told_already(const struct weft__lookout *to,
+                            const struct weft_blocked_report *report)
 {
-    bool is_loop = report->kind == WEFT_BLOCKED_LOOP;
-    if (to && to->fn)
-        to->fn(report, to->arg);
-    else if (!to)
-        weft__blocked_print(report, format_of_environment());
-    else if (report->stage != WEFT_BLOCKED_OVER || !is_loop || !to->is_end_told)
-        weft__blocked_print(report, to->format);
+    return to && to->is_end_told && !to->fn && report->stage == WEFT_BLOCKED_OVER &&
+           report->kind == WEFT_BLOCKED_LOOP;
 }
 
 /* By function: of these there are not too many, as there may be of tasks' names. */
@@ -396,19 +409,26 @@ static void trace(const struct weft_blocked_report *report)
                             report->function ? report->function : report->what);
 }
 
+/* Whoever hears of this loop; what is nobody's is printed. */
 void weft__watchdog_tell(uint32_t loop_id, struct weft__blocked *blocked)
 {
-    trace(&blocked->report);
+    struct weft_blocked_report *report = &blocked->report;
+    trace(report);
     weft__mutex_lock(&mu);
-    blocked->report.left_out = left_out;
-    left_out = 0;
-    stats.blocks += blocked->report.stage == WEFT_BLOCKED_FOUND;
     struct weft__lookout *to = find_locked(loop_id);
+    enum weft_blocked_format as = to ? to->format : format;
+    bool is_silent = is_told_already(to, report);
+    report->left_out = is_silent ? 0 : left_out;
+    left_out -= report->left_out;
+    stats.blocks += report->stage == WEFT_BLOCKED_FOUND;
     if (to)
         to->calls++;
     weft__mutex_unlock(&mu);
-    hand_over(to, &blocked->report);
-    weft__blocked_keep(&blocked->report);
+    if (to && to->fn)
+        to->fn(report, to->arg);
+    else if (!is_silent)
+        weft__blocked_print(report, as);
+    weft__blocked_keep(report);
     if (!to)
         return;
     weft__mutex_lock(&mu);

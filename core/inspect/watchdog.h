@@ -48,12 +48,16 @@ void weft__lookout_jobs_end(void);
 void weft__lookout_forget_jobs(void);
 void weft__lookout_abandon_jobs(void);
 
-/** What is seen of a thread now; `late`: of the round, 0 if it is not the first look in it. */
-struct weft__sight weft__sight_of(const struct weft__thread_state *state,
-                                  const struct weft__round *round, weft_ns late);
+/**
+ * What is seen of a thread now; `late`: of the round, 0 if it is not the first look in it. If /proc cannot be
+ * read (no descriptor is left, say) it is as it was at the `last` look, or NULL, and sleeps.
+ */
+struct weft__sight weft__sight_of(pid_t tid, const struct weft__sight *last,
+                                  const struct weft__round *round, weft_ns late,
+                                  struct weft__thread_state *ret_state);
 
-/** May one more block be reported? If not it is counted. */
-bool weft__watchdog_may_report(weft_ns now);
+/** May one more block be reported? If not it is counted, unless this one was. */
+bool weft__watchdog_may_report(weft_ns now, bool *is_left_out);
 
 /** Hand a report to whoever hears of this loop, and keep it. */
 void weft__watchdog_tell(uint32_t loop_id, struct weft__blocked *blocked);
