@@ -305,7 +305,7 @@ static WEFT_ASYNC(limits_in_vain)
     spawn_two(self->a, self->b);
     victims[0] = tasks[0];
     WEFT_CATCH(self->status, weft_wait_for(weft_shield(weft_ref(tasks[0])), WEFT_S(1)));
-    WEFT_AWAIT(weft_ref(tasks[0]));
+    WEFT_RETURN(self->status == -ECANCELED ? 0 : -EPROTO); /* long before the limit */
     WEFT_END;
 }
 
@@ -313,7 +313,7 @@ Test(deadlock, is_one_behind_a_shield_whoever_has_a_limit)
 {
     weft_lock *a = weft_lock_new(), *b = weft_lock_new();
     weft_future *limits = weft_spawn(limits_in_vain, .a = a, .b = b);
-    cr_assert_eq(weft_test_run(limits), -ECANCELED);
+    cr_assert_eq(weft_test_run(limits), 0);
     cr_assert_eq(reports, 1);
     cr_assert_str_eq(what, in_a_circle);
     cr_assert_eq(weft_test_run(tasks[1]), 0);

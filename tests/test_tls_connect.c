@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* TLS by the options of those who connect and listen: from a name to a line. */
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <weft/connect.h>
 #include <weft/listen.h>
 
@@ -10,6 +16,7 @@
 #include "tests/support/names.h"
 #include "tests/support/net.h"
 #include "tests/support/tls.h"
+#include "tests/support/tree.h"
 
 struct greet {
     WEFT_FRAME;
@@ -101,5 +108,48 @@ Test(tls_connect, server_that_cannot_prove_the_name_is_refused_with_address_and_
     cr_assert(test_says("the certificate is for example.org, 127.0.0.1, not for other.test"));
     while (weft_listener_connections(listener) > 0)
         weft_test_turn();
+    end();
+}
+
+/* ---- In the task tree ---- */
+
+struct connects {
+    WEFT_FRAME;
+    weft_future *connect; /* consumed */
+};
+
+static WEFT_ASYNC(connects)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(self->connect);
+    WEFT_END;
+}
+
+/* Of a server that says nothing: the kernel answers for it, and that is all. */
+Test(tls_connect, says_that_it_is_securing_and_with_whom)
+{
+    char expected[128];
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof(at);
+    int silent = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(bind(silent, (struct sockaddr *)&at, size), 0);
+    cr_assert_eq(listen(silent, 1), 0);
+    cr_assert_eq(getsockname(silent, (struct sockaddr *)&at, &size), 0);
+    int port = ntohs(at.sin_port);
+    snprintf(expected, sizeof(expected), "example.org:%d", port);
+    weft_future *task = weft_spawn(connects, .connect = weft_connect_with(&options, expected));
+    snprintf(expected, sizeof(expected), "connect example.org:%d, securing, 127.0.0.1:%d", port,
+             port);
+    char *text = test_tree_text(true);
+    while (!strstr(text, expected)) {
+        cr_assert_not(weft_is_done(task), "%s", text);
+        free(text);
+        weft_test_turn();
+        text = test_tree_text(true);
+    }
+    free(text);
+    weft_cancel(task);
+    cr_assert_eq(weft_test_run(task), -ECANCELED);
+    close(silent);
     end();
 }

@@ -142,7 +142,7 @@ Test(tree_outside, shows_a_job_its_lane_and_its_thread)
         "\"@\",\"stage\":\"running\",\"tid\":");
     test_tree_has("\"stage\":\"queued\",\"detail\":\"lane one\"");
     char *text = test_tree_text(true);
-    assert_has(text, "lane one, running, made at HERE, thread ");
+    assert_has(text, "running, lane one, made at HERE, thread ");
     free(text);
     gate_open(&gate);
     gate_open(&gate);
@@ -180,7 +180,7 @@ Test(tree_outside, shows_a_stream_that_is_read)
     test_tree_settle();
     char *text = test_tree_text(true);
     assert_has(text, "    read @, fd ");
-    assert_has(text, ": unix socket, to read, received 0, written 0\n");
+    assert_has(text, ": unix socket, received 0, written 0\n");
     free(text);
     weft_test_send_text(peer, "x");
     cr_assert_eq(weft_test_run(task), 0);

@@ -5,6 +5,8 @@
  * A coroutine whose sleep is in its own waiter (core/sleep.c) awaits no future: it says itself that it
  * sleeps, and until when.
  */
+#include <string.h>
+
 #include "core/block.h"
 #include "core/inspect/walk.h"
 #include "core/memory.h"
@@ -178,6 +180,13 @@ static void say_owner(const struct weft__tree *tree, const struct weft__node *no
     }
 }
 
+/* "read, to read"; "wait_writable, to write" */
+static bool is_said_by_kind(const struct weft__waiting *is)
+{
+    return (strcmp(is->stage, "to read") == 0 && strstr(is->kind, "read")) ||
+           (strcmp(is->stage, "to write") == 0 && strstr(is->kind, "writ"));
+}
+
 void weft__tree_say(const struct weft__tree *tree, const struct weft__node *node,
                     struct weft__text *to)
 {
@@ -191,9 +200,9 @@ void weft__tree_say(const struct weft__tree *tree, const struct weft__node *node
         weft__text_add(to, " %s", is->name);
     if (is->resource)
         weft__text_add(to, " 0x%llx", (unsigned long long)(uintptr_t)is->resource);
+    if (is->stage && !is_said_by_kind(is))
+        weft__text_add(to, ", %s", is->stage);
     if (is->detail)
         weft__text_add(to, ", %s", is->detail);
-    if (is->stage)
-        weft__text_add(to, ", %s", is->stage);
     say_owner(tree, node, to);
 }

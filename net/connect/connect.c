@@ -200,22 +200,42 @@ static bool cancel(weft_future *future)
     return true;
 }
 
+/* The one that won, or that was begun last. */
+static void explain_attempt(struct weft__eye *eye, const struct attempt *at, const char *target,
+                            struct weft__waiting *ret)
+{
+    struct attempt attempt;
+    char text[WEFT__ADDRESS_TEXT];
+    if (!weft__eye_see(eye, &attempt, at, sizeof(attempt)))
+        return;
+    ret->fd = attempt.fd;
+    if (attempt.address.len > sizeof(attempt.address.u))
+        return; /* it was gone */
+    weft__address_format(&attempt.address, text);
+    if (!target || strcmp(text, target) != 0)
+        ret->detail = weft__eye_say(eye, "%s", text);
+}
+
 static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
 {
     struct connecting op;
-    struct attempt attempt;
     if (!weft__eye_see(eye, &op, at, sizeof(op)))
         return;
     ret->needs = WEFT__NEEDS_WORLD;
     ret->name = weft__eye_text(eye, op.target);
     ret->deadline = op.deadline;
-    ret->stage = op.stream ? "securing" : op.attempts ? "trying" : "resolving";
-    weft__waiting_number(ret, "addresses", op.count);
-    weft__waiting_number(ret, "attempts", op.next);
-    if (!op.stream && op.attempts && op.next > 0 &&
-        weft__eye_see(eye, &attempt, op.attempts + op.next - 1, sizeof(attempt)) && attempt.fd >= 0)
-        ret->fd = attempt.fd;
     weft__eye_child(eye, op.waiter.future);
+    if (!op.stream && !op.attempts) {
+        ret->stage = "resolving";
+        return;
+    }
+    ret->stage = op.stream ? "securing" : "trying";
+    if (op.stream && op.won)
+        explain_attempt(eye, op.won, ret->name, ret);
+    else if (op.attempts && op.next > 0)
+        explain_attempt(eye, op.attempts + op.next - 1, ret->name, ret);
+    weft__waiting_number(ret, "attempts", op.next);
+    weft__waiting_number(ret, "addresses", op.count);
 }
 
 WEFT__OPS(connect_ops) = {

@@ -283,9 +283,12 @@ static void explain(struct weft__eye *eye, const weft_future *at, struct weft__w
 {
     struct drain_op op;
     weft_listener listener;
+    struct weft__socket socket;
     if (!weft__eye_see(eye, &op, at, sizeof(op)) ||
         !weft__eye_see(eye, &listener, op.listener, sizeof(listener)))
         return;
+    if (listener.count > 0 && weft__eye_see(eye, &socket, listener.sockets, sizeof(socket)))
+        ret->name = weft__eye_say(eye, "%.*s", WEFT__ADDRESS_TEXT - 1, socket.text);
     ret->resource = op.listener;
     ret->place = weft__eye_text(eye, listener.place);
     ret->detail = "until its connections have ended";

@@ -270,7 +270,9 @@ static void explain(struct weft__eye *eye, const weft_future *at, struct weft__w
         !weft__eye_see(eye, &entry, asker.entry, sizeof(entry)))
         return;
     ret->needs = WEFT__NEEDS_WORLD;
-    ret->name = weft__eye_text(eye, asker.entry->key);
+    const char *key = weft__eye_text(eye, asker.entry->key);
+    if (key)
+        ret->name = weft__eye_say(eye, "%.*s", (int)strcspn(key, " "), key);
     weft__eye_child(eye, entry.waiter.future);
 }
 

@@ -430,8 +430,11 @@ void weft__explain_stream(struct weft__eye *eye, const weft_stream *at, struct w
         return;
     ret->resource = at;
     weft__explain_fd(eye, ret, copy.fd, direction);
+    size_t left = copy.out.end - copy.out.start;
     weft__waiting_number(ret, "received", copy.received);
     weft__waiting_number(ret, "written", copy.written);
+    if (left > 0)
+        weft__waiting_number(ret, "unsent", left);
 }
 
 static void explain(struct weft__eye *eye, const weft_future *at, struct weft__waiting *ret)
