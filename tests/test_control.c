@@ -60,11 +60,28 @@ static void without_loop(void)
     test_loop = NULL;
 }
 
+struct waits {
+    WEFT_FRAME;
+    weft_future *future;
+};
+
+static WEFT_ASYNC(waits)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(self->future);
+    WEFT_END;
+}
+
 /* ---- When, and where ---- */
 
 Test(control, is_at_a_path_by_the_process_number_for_its_user_only)
 {
     struct stat folder, file;
+    without_loop();
+    cr_assert_eq(rmdir(control_path("weft")), 0);
+    mode_t before = umask(0);
+    test_loop = loop_with(WEFT_CONTROL_ON);
+    umask(before);
     cr_assert_eq(path_status(), 0);
     cr_assert_str_eq(path_now, socket_name(getpid()));
     cr_assert_eq(lstat(path_now, &file), 0);
@@ -336,6 +353,29 @@ Test(control, a_forked_child_has_its_own_once_it_goes_on)
 }
 #endif
 
+#ifndef WEFT_TEST_NO_THREADS_IN_CHILD
+static void begin_anew_in_child(void *arg)
+{
+    (void)arg;
+    weft_loop_free(test_loop); /* the parent's: it counts for nothing here */
+    for (int i = 0; i < 2; i++) {
+        weft_loop *loop = loop_with(WEFT_CONTROL_ON);
+        CHILD_EXPECT(path_status() == 0);
+        CHILD_EXPECT(control_says("hello\n", "\"weft\""));
+        weft_loop_free(loop);
+        CHILD_EXPECT(path_status() == -ENOENT);
+        CHILD_EXPECT(!is_there(socket_name(getpid())));
+    }
+}
+
+Test(control, a_forked_child_may_begin_anew)
+{
+    weft_test_in_child(begin_anew_in_child, NULL);
+    cr_assert(control_says("hello\n", "\"weft\""));
+    control_end();
+}
+#endif
+
 static void count_descriptors(void *arg)
 {
     CHILD_EXPECT(weft_test_fd_count() == *(int *)arg);
@@ -403,6 +443,63 @@ Test(control, a_client_that_hangs_up_is_nothing)
         close(fd);
     }
     cr_assert(control_says("hello\n", "\"weft\""));
+    control_end();
+}
+
+static void *ask_often(void *arg)
+{
+    int *answered = arg;
+    for (int i = 0; i < 50; i++)
+        *answered += control_says("hello\n", "\"protocol\":1");
+    return NULL;
+}
+
+Test(control, many_clients_at_once_all_get_their_answer)
+{
+    pthread_t threads[8];
+    int answered[8] = {0};
+    for (int i = 0; i < 8; i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, ask_often, &answered[i]), 0);
+    for (int i = 0; i < 8; i++) {
+        pthread_join(threads[i], NULL);
+        cr_assert_eq(answered[i], 50);
+    }
+    control_end();
+}
+
+Test(control, a_flood_is_cut_off_and_the_next_one_served)
+{
+    static char flood[1 << 16];
+    char text[128] = "";
+    int fd = control_connect();
+    size_t sent = 0;
+    memset(flood, 'x', sizeof(flood));
+    for (ssize_t took = 1; took > 0 && sent<10 << 20; sent += took> 0 ? (size_t)took : 0)
+        took = send(fd, flood, sizeof(flood), MSG_NOSIGNAL);
+    cr_assert_lt(sent, 10 << 20);
+    cr_assert_gt(recv(fd, text, sizeof(text) - 1, 0), 0);
+    cr_assert_str_eq(text, "{\"error\":\"the request is too long\"}\n");
+    close(fd);
+    cr_assert(control_says("hello\n", "\"weft\""));
+    control_end();
+}
+
+Test(control, a_client_that_reads_nothing_holds_up_nobody_for_ever)
+{
+    without_loop();
+    weft__ctl_limits.answer = WEFT_MS(20);
+    test_loop = loop_with(WEFT_CONTROL_ON);
+    int fd = control_connect(), small = 1;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    weft_future *never = weft_future_new();
+    for (int i = 0; i < 5000; i++)
+        weft_unref(weft_spawn(waits, .future = weft_ref(never)));
+    cr_assert_eq(send(fd, "ps\n", 3, MSG_NOSIGNAL), 3);
+    cr_assert(control_says("hello\n", "\"weft\""));
+    close(fd);
+    cr_assert_eq(weft_future_resolve(never, weft_value_i64(0), NULL), 0);
+    cr_assert_eq(weft_test_run(weft_sleep(1)), 0);
+    weft_unref(never);
     control_end();
 }
 
