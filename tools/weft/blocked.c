@@ -56,29 +56,58 @@ static void show_times(const json_t *report)
     show_line("time", line);
 }
 
+/* ---- The stack, without what is the same in each ---- */
+
+static const char body[] = "weft__body_", resume[] = "weft__resume_";
+
+static bool begins_with(const json_t *frame, const char *start)
+{
+    return strncmp(text_of(frame, "function"), start, strlen(start)) == 0;
+}
+
 static void show_frame(const json_t *frame, size_t number)
 {
-    char line[2 * TEXT_ROOM], what[16];
+    char line[2 * TEXT_ROOM], what[24];
     const char *function = text_of(frame, "function"), *at = text_of(frame, "at");
     snprintf(what, sizeof(what), "#%zu", number);
     if (*function)
-        snprintf(line, sizeof(line), "%s%s%s%s%s", function, *at ? " at " : " in ",
+        snprintf(line, sizeof(line), "%s%s%s%s",
+                 function + (begins_with(frame, body) ? strlen(body) : 0), *at ? " at " : " in ",
                  *at ? text_place(at) : text_of(frame, "module"),
-                 is_true(frame, "is_inlined") ? ", inlined" : "", "");
+                 is_true(frame, "is_inlined") ? ", inlined" : "");
     else
         snprintf(line, sizeof(line), "%s+0x%" PRIx64, text_of(frame, "module"),
                  (uint64_t)number_of(frame, "offset"));
     show_line(what, line);
 }
 
+/* A coroutine is two functions, one of which only calls the other. */
+static bool is_shown_already(const json_t *frames, size_t at)
+{
+    return at > 0 && begins_with(json_array_get(frames, at), resume) &&
+           begins_with(json_array_get(frames, at - 1), body);
+}
+
+static void show_frames(const json_t *frames)
+{
+    size_t count = json_array_size(frames), i = 0;
+    for (; i < count; i++) {
+        const json_t *frame = json_array_get(frames, i);
+        if (begins_with(frame, "run_items") || begins_with(frame, "run_ready"))
+            break;
+        if (!is_shown_already(frames, i))
+            show_frame(frame, i);
+    }
+    if (i < count)
+        printf("  (and %zu of the loop itself)\n", count - i);
+}
+
 static void show_one(const json_t *report)
 {
-    size_t i;
-    json_t *frame;
     show_time(report);
     show_who(report);
     show_times(report);
-    json_array_foreach(json_object_get(report, "frames"), i, frame) show_frame(frame, i);
+    show_frames(json_object_get(report, "frames"));
     if (is_true(report, "is_stack_a_guess"))
         show_line("", "(the stack is a guess)");
     if (number_of(report, "left_out") > 0)
