@@ -134,9 +134,12 @@ void weft__trace_blocked(pid_t tid, weft_ns duration, const char *name)
 
 /* ---- The environment ---- */
 
-/* %p is the process's number, %% a percent sign. */
+/* %p is the process's number, %% a percent sign. Whole, as the program may go to another folder. */
 static void expand(struct weft__text *to, const char *path)
 {
+    char folder[4096];
+    if (*path != '/' && getcwd(folder, sizeof(folder)))
+        weft__text_add(to, "%s/", folder);
     for (; *path; path++) {
         if (path[0] == '%' && path[1] == 'p')
             weft__text_add(to, "%d", (int)getpid());
@@ -147,20 +150,25 @@ static void expand(struct weft__text *to, const char *path)
     }
 }
 
-/* Whether it can be written, as far as can be told without changing what is there: a new one is made and removed. */
+/* Of a file that is not there yet. */
+static int try_folder_of(const char *path)
+{
+    struct weft__text folder = {0};
+    const char *slash = strrchr(path, '/');
+    weft__text_add_bytes(&folder, slash ? path : ".", slash ? (size_t)(slash - path) + 1 : 1);
+    int status = folder.status;
+    if (status == 0 && faccessat(AT_FDCWD, folder.data, W_OK | X_OK, AT_EACCESS) < 0)
+        status = -errno;
+    weft__text_fini(&folder);
+    return status;
+}
+
+/* Whether it can be written, as far as can be told without touching anything: others may have the same path. */
 static int try_path(const char *path)
 {
     struct stat there;
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd >= 0) {
-        close(fd);
-        unlink(path);
-        return 0;
-    }
-    if (errno != EEXIST)
-        return -errno;
     if (stat(path, &there) < 0)
-        return 0; /* a link to what is not there yet */
+        return try_folder_of(path);
     if (S_ISDIR(there.st_mode))
         return -EISDIR;
     return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0 ? -errno : 0;
@@ -172,7 +180,7 @@ static void complain(weft_loop *loop, const char *what, int status, const char *
     weft__report(loop, &report);
 }
 
-/* The path is kept here: a program may change its environment. */
+/* The path is kept: a program may change its environment. */
 char *weft__trace_begin_program(void)
 {
     const char *wanted = secure_getenv("WEFT_TRACE");
