@@ -117,6 +117,7 @@ enum { WEFT__LANES_THREADS = 2 };
 struct weft__lane_reading {
     struct weft_lane_stats stats;
     size_t max_queued;
+    bool is_replaced; /* nobody holds it any more, and there is another one of its name */
     struct weft__sum times[WEFT__TIMES]; /* of which `stats` has the percentiles */
 };
 

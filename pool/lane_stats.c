@@ -13,6 +13,7 @@
  * the next serial number.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "pool/express.h"
 #include "pool/lane.h"
@@ -76,6 +77,15 @@ void weft_lane_get_stats(weft_lane *lane, struct weft_lane_stats *ret)
     snprintf(ret->name, sizeof(ret->name), "%s", lane->name);
 }
 
+/* Two lanes of a name can only be one that is closed, and a later one. */
+static bool is_replaced(const weft_lane *lane)
+{
+    const weft_lane *later = lane->next;
+    while (later && strcmp(later->name, lane->name) != 0)
+        later = later->next;
+    return later != NULL;
+}
+
 uint64_t weft__lane_next(weft_pool *pool, uint64_t after, struct weft__lane_reading *ret)
 {
     weft__mutex_lock(&pool->lanes_mu);
@@ -86,6 +96,7 @@ uint64_t weft__lane_next(weft_pool *pool, uint64_t after, struct weft__lane_read
     if (lane) {
         read_lane(lane, &ret->stats, ret->times);
         ret->max_queued = weft__count_get(&lane->max_queued);
+        ret->is_replaced = is_replaced(lane);
     }
     weft__mutex_unlock(&pool->lanes_mu);
     return serial;

@@ -109,13 +109,15 @@ static void measure_lane(const struct weft__lane_reading *lane, const struct wef
 {
     struct weft__labels of = *of_pool;
     weft__labels_add(&of, "lane", lane->stats.name);
-    weft__metrics_times(to, &queue_wait, &of, &lane->times[WEFT__QUEUE_WAIT]);
-    weft__metrics_times(to, &run_time, &of, &lane->times[WEFT__RUN_TIME]);
     weft__metrics_number(to, &queued, &of, lane->stats.queued);
-    weft__metrics_number(to, &max_queued, &of, lane->max_queued);
     weft__metrics_number(to, &running, &of, lane->stats.running);
     weft__metrics_number(to, &waiting, &of, lane->stats.waiting);
     weft__metrics_number(to, &abandoned, &of, lane->stats.abandoned_running);
+    if (lane->is_replaced)
+        return; /* what both have counted would fall when this one is gone */
+    weft__metrics_number(to, &max_queued, &of, lane->max_queued);
+    weft__metrics_times(to, &queue_wait, &of, &lane->times[WEFT__QUEUE_WAIT]);
+    weft__metrics_times(to, &run_time, &of, &lane->times[WEFT__RUN_TIME]);
     weft__metrics_number(to, &submitted, &of, lane->stats.submitted);
     measure_ends(&lane->stats, &of, to);
 }

@@ -224,6 +224,38 @@ Test(metrics, tell_what_became_of_the_jobs_of_a_lane)
     weft_test_loop_end();
 }
 
+/* Its jobs are told of to their end, what it has counted no more: it would be taken out of the other's. */
+Test(metrics, of_a_lane_that_nobody_holds_do_not_change_those_of_the_next_one_of_its_name)
+{
+    const char *counter = "weft_lane_submitted_total{pool=\"weft\",lane=\"one\"}";
+    const char *gauge = "weft_lane_running{pool=\"weft\",lane=\"one\"}";
+    struct weft_lane_options options = {.name = "one"};
+    struct gate gate;
+    gate_init(&gate);
+    weft_pool *pool = weft_pool_new(NULL);
+    cr_assert_eq(weft_loop_set_pool(test_loop, pool), 0);
+    weft_lane *lane = weft_lane_new(pool, &options);
+    weft_future *runs = weft_to_thread_fn(lane, gate_pass, &gate);
+    gate_wait_entered(&gate);
+    weft_lane_unref(lane);
+    write_them();
+    cr_assert_eq(value_of(counter), 1);
+    lane = weft_lane_new(pool, &options);
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(weft_test_run(weft_to_thread_fn(lane, do_nothing, NULL)), 0);
+    write_them();
+    cr_assert_eq(value_of(counter), 2);
+    cr_assert_eq(value_of(gauge), 1);
+    gate_open(&gate);
+    cr_assert_eq(weft_test_run(runs), 0);
+    write_them();
+    cr_assert_eq(value_of(counter), 2);
+    cr_assert_eq(value_of(gauge), 0);
+    weft_lane_unref(lane);
+    weft_pool_unref(pool);
+    weft_test_loop_end();
+}
+
 /* ---- What cannot be written ---- */
 
 Test(metrics, that_do_not_fit_say_how_long_they_are)
