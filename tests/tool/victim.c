@@ -10,7 +10,7 @@
  *     confined  the same, where the kernel refuses the call by which threads are looked at
  *     loops     two loops, one of them stuck
  *     cleanup   a task in a clean-up block
- *     names     a task whose name is an escape sequence, and one with a name that is no ASCII
+ *     names     tasks and a lane whose names are escape sequences, no ASCII, or no text at all
  *     many      twenty thousand tasks
  */
 #include <errno.h>
@@ -28,6 +28,8 @@
 static struct {
     weft_lock *first, *second;
     weft_queue *queue;
+    weft_pool *pool; /* of a lane with a strange name; NULL: there is none */
+    weft_lane *lane;
     weft_future *never;
     int pipe[2];  /* nothing is ever written to it */
     int begun[2]; /* a byte comes when the job has begun */
@@ -201,8 +203,18 @@ static void begin_deadlock(void)
 
 static void begin_names(void)
 {
-    static const char *const names[] = {"\033[2Jred", "Überblick"};
-    for (int i = 0; i < 2; i++) {
+    static const char *const names[] = {"\033[2Jred", "Überblick", "\"two\"\nlines\\",
+                                        "\xff half \xc3",
+                                        "\xc2\x9b"
+                                        "2J"};
+    the.pool = weft_pool_new(&(struct weft_pool_options){.max_threads = 1});
+    if (!the.pool || weft_loop_set_pool(weft_loop_current(), the.pool) < 0)
+        abort();
+    the.lane =
+        weft_lane_new(the.pool, &(struct weft_lane_options){.name = "\033]0;\"\n\xc2\x9b\xff"});
+    if (!the.lane)
+        abort();
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         weft_future *task = weft_spawn(naps);
         if (weft_task_set_name(task, names[i]) < 0)
             abort();
@@ -291,6 +303,8 @@ int main(int argc, char **argv)
         status = -1;
     if (has_other)
         pthread_join(other, NULL);
+    weft_lane_unref(the.lane);
+    weft_pool_unref(the.pool);
     weft_unref(the.never);
     weft_queue_unref(the.queue);
     weft_lock_free(the.second);

@@ -84,29 +84,38 @@ static void say_why(int pid, char *error, size_t size)
 
 /* ---- The connection ---- */
 
-/* By the folder's descriptor: whatever the path is, it fits into an address. -1 and errno. */
-static int connect_in(const char *folder, int pid)
+/* A folder by which its sockets are reached, whatever becomes of its path; -1 and errno. */
+static int open_folder(const char *folder)
+{
+    return open(folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* Whatever the folder's path is, it fits into an address. -1 and errno. */
+static int connect_at(int folder, int pid)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct timeval limit = {.tv_sec = CONNECT_SECONDS}, patience = {.tv_sec = ANSWER_SECONDS};
-    int at = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int fd = at < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0) {
-        snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%d.sock", at, pid);
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-        if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-            int reason = errno;
-            close(fd);
-            fd = -1;
-            errno = reason;
-        }
-    }
-    if (at >= 0) {
-        int reason = errno;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%d.sock", folder, pid);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+        return fd;
+    int reason = errno;
+    close(fd);
+    errno = reason;
+    return -1;
+}
+
+static int connect_in(const char *folder, int pid)
+{
+    int at = open_folder(folder);
+    int fd = at < 0 ? -1 : connect_at(at, pid), reason = errno;
+    if (at >= 0)
         close(at);
-        errno = reason;
-    }
+    errno = reason;
     return fd;
 }
 
@@ -244,26 +253,28 @@ static bool is_listed(const struct list *list, int pid)
     return false;
 }
 
-/* The file of a process that is gone, and at which nobody listens: he might have his number in another
- * namespace. */
-static bool is_left(const char *folder, int pid)
+/* Remove the file of a process that is gone, and at which nobody listens: he might have his number in another
+ * namespace. It is removed where it was looked at, whatever stands at the folder's path now: that is
+ * another user's, if root looks. */
+static void remove_left(const char *folder, int pid)
 {
-    if (state_of(pid))
-        return false;
-    int fd = connect_in(folder, pid);
+    char name[32];
+    int at = state_of(pid) ? -1 : open_folder(folder);
+    if (at < 0)
+        return;
+    int fd = connect_at(at, pid), reason = errno;
+    snprintf(name, sizeof(name), "%d.sock", pid);
     if (fd >= 0)
         close(fd);
-    return fd < 0 && errno == ECONNREFUSED;
+    else if (reason == ECONNREFUSED)
+        unlinkat(at, name, 0);
+    close(at);
 }
 
 static void add_to_list(void *arg, const char *folder, int pid)
 {
     struct list *list = arg;
-    char path[PLACES_PATH + 32];
-    if (is_left(folder, pid)) {
-        snprintf(path, sizeof(path), "%s/%d.sock", folder, pid);
-        unlink(path);
-    }
+    remove_left(folder, pid);
     if (is_listed(list, pid) || !state_of(pid))
         return;
     if (list->count == list->room) {
