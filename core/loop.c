@@ -15,10 +15,6 @@
  * tick_event, a timer of 0 that is armed whenever something becomes ready outside of a tick
  * (event_active() would be served before the next poll and starve the host's I/O).
  *
- * Timers stand behind one descriptor (a timerfd), set only when the earliest deadline moves
- * forward: libevent's own timers are as coarse as its clock, up to 4 ms late, and making that
- * precise costs a system call for every poll. A stale setting wakes the loop once, in vain.
- *
  * Sleeping: the mailbox is told before a blocking poll, and may refuse; see core/mailbox.c. An
  * attached loop is "asleep" whenever no tick runs.
  *
@@ -28,9 +24,7 @@
 #include "core/loop.h"
 
 #include <errno.h>
-#include <sys/timerfd.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "core/allow.h"
 #include "core/context.h"
@@ -66,7 +60,7 @@ weft_ns weft_now(void)
 
 /* ---- Scheduling ---- */
 
-static void want_tick(weft_loop *loop)
+void weft__loop_want_tick(weft_loop *loop)
 {
     static const struct timeval at_once = {0, 0};
     if (!loop->attached || loop->in_tick || loop->tick_pending)
@@ -85,7 +79,7 @@ void weft__schedule_specially(weft_loop *loop, weft__item *first, weft__item *la
         weft__shuffle_in(loop->shuffle, &loop->ready, first, last, order);
     else
         weft__ready_append(&loop->ready, first, last);
-    want_tick(loop);
+    weft__loop_want_tick(loop);
 }
 
 bool weft__unschedule(weft_loop *loop, const weft__item *item)
@@ -114,44 +108,6 @@ bool weft__is_scheduled(const weft_loop *loop, const weft__item *item)
     return false;
 }
 
-/* ---- The timer's descriptor ---- */
-
-static void set_timer(weft_loop *loop, weft_ns deadline)
-{
-    if (deadline >= loop->armed)
-        return;
-    weft_ns at = deadline > 0 ? deadline : 1;
-    struct itimerspec when = {.it_value = {.tv_sec = at / WEFT_S(1), .tv_nsec = at % WEFT_S(1)}};
-    timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
-    loop->armed = deadline;
-}
-
-static void set_next_timer(weft_loop *loop)
-{
-    if (loop->clock == WEFT_CLOCK_MONOTONIC)
-        set_timer(loop, weft__timers_next(&loop->timers));
-    set_timer(loop, loop->real_deadline);
-}
-
-void weft__loop_on_timer(evutil_socket_t fd, short what, void *arg)
-{
-    (void)what;
-    weft_loop *loop = arg;
-    if (weft__loop_is_forked(loop))
-        return;
-    uint64_t expirations;
-    if (read(fd, &expirations, sizeof(expirations)) > 0)
-        loop->armed = WEFT_FOREVER;
-    want_tick(loop);
-}
-
-void weft__loop_rearm(weft_loop *loop)
-{
-    if (!loop->attached || loop->in_tick)
-        return;
-    set_next_timer(loop);
-}
-
 /* ---- The tick ---- */
 
 void weft__loop_on_wake(evutil_socket_t fd, short what, void *arg)
@@ -162,7 +118,7 @@ void weft__loop_on_wake(evutil_socket_t fd, short what, void *arg)
     if (weft__loop_is_forked(loop))
         return;
     weft__mailbox_woken(loop->mailbox);
-    want_tick(loop);
+    weft__loop_want_tick(loop);
 }
 
 static enum weft__order order_of_mail(const weft_loop *loop, const weft__item *item)
@@ -441,11 +397,11 @@ static int poll_idle(weft_loop *loop)
             return status;
     }
     if (__builtin_expect(loop->debug != NULL, 0)) {
-        set_timer(loop, weft__deadlock_look(loop));
+        weft__loop_set_timer(loop, weft__deadlock_look(loop));
         if (loop->ready.head) /* by the error handler */
             return 0;
     }
-    set_next_timer(loop);
+    weft__loop_set_next_timer(loop);
     bool sleep = weft__loop_may_sleep(loop) && !loop->stop;
     if (sleep && can_jump(loop))
         jump(loop);
@@ -504,10 +460,10 @@ int weft__loop_settle(weft_loop *loop)
 void weft__loop_hand_back(weft_loop *loop)
 {
     if (__builtin_expect(loop->debug != NULL, 0) && !loop->ready.head)
-        set_timer(loop, weft__deadlock_look(loop));
-    set_next_timer(loop);
+        weft__loop_set_timer(loop, weft__deadlock_look(loop));
+    weft__loop_set_next_timer(loop);
     if (!weft__loop_may_sleep(loop) || loop->ready.head)
-        want_tick(loop);
+        weft__loop_want_tick(loop);
 }
 
 void weft__loop_on_tick(evutil_socket_t fd, short what, void *arg)

@@ -265,6 +265,13 @@ static inline bool weft__loop_is_busy(const weft_loop *loop)
     return loop->running || loop->in_tick || loop->current || loop->reporting;
 }
 
+/** Something is ready: an attached loop has the host call it. */
+void weft__loop_want_tick(weft_loop *loop);
+
+/** Wake the loop at this time, if it would sleep longer; and for whatever is due next. */
+void weft__loop_set_timer(weft_loop *loop, weft_ns deadline);
+void weft__loop_set_next_timer(weft_loop *loop);
+
 /** A timer was armed: an attached loop passes an earlier deadline on to the host's base. */
 void weft__loop_rearm(weft_loop *loop);
 
