@@ -32,7 +32,7 @@
 #include "core/loop.h"
 #include "core/task.h"
 
-enum { MAX_LOOPS = 16, MAX_KINDS = 48, MAX_OLDEST = 16, MAX_NOTES = 64 };
+enum { MAX_LOOPS = 128, MAX_KINDS = 48, MAX_OLDEST = 16, MAX_NOTES = 64 };
 enum { MAX_TRIES = 4, LOOK_AT_CLOCK = 256 };
 
 #define PERIOD WEFT_MS(5)

@@ -204,14 +204,12 @@ static void begin_deadlock(void)
 static void begin_names(void)
 {
     static const char *const names[] = {"\033[2Jred", "Überblick", "\"two\"\nlines\\",
-                                        "\xff half \xc3",
-                                        "\xc2\x9b"
-                                        "2J"};
+                                        "\xff half \xc3", "\302\2332J"};
     the.pool = weft_pool_new(&(struct weft_pool_options){.max_threads = 1});
     if (!the.pool || weft_loop_set_pool(weft_loop_current(), the.pool) < 0)
         abort();
     the.lane =
-        weft_lane_new(the.pool, &(struct weft_lane_options){.name = "\033]0;\"\n\xc2\x9b\xff"});
+        weft_lane_new(the.pool, &(struct weft_lane_options){.name = "\033]0;\"\n\302\233\xff"});
     if (!the.lane)
         abort();
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {

@@ -356,6 +356,15 @@ static const char *last_part(const char *place)
     return slash ? slash + 1 : place ? place : "";
 }
 
+/* "#17", or of loop 2 "2:17", as `weft cancel` takes it. */
+static void set_id(struct cell *cell, const struct top_task *task, const struct top *top)
+{
+    if (top->stats->loop_count > 1)
+        snprintf(cell->text, CELL, "%lld:%lld", (long long)task->loop, (long long)task->id);
+    else
+        snprintf(cell->text, CELL, "#%lld", (long long)task->id);
+}
+
 static void put_busy(const struct table *table, int y, const struct top_task *task,
                      const struct top *top, int attributes)
 {
@@ -367,7 +376,7 @@ static void put_busy(const struct table *table, int y, const struct top_task *ta
     set_cell(&cells[3], heat(task->share) ? heat(task->share) : GOOD,
              top_bar(text, CELL, task->share, 12, top->letters));
     set_count(&cells[4], (double)task->tasks, PLAIN);
-    snprintf(cells[5].text, CELL, "#%lld", (long long)task->id);
+    set_id(&cells[5], task, top);
     put_row(table, y, cells, attributes);
 }
 
@@ -377,7 +386,7 @@ static void put_old(const struct table *table, int y, const struct top_task *tas
     struct cell cells[OLD_COLUMNS] = {0};
     char text[TOP_NUMBER];
     set_cell(&cells[0], PLAIN, task->name);
-    snprintf(cells[1].text, CELL, "#%lld", (long long)task->id);
+    set_id(&cells[1], task, top);
     if (task->age > 0)
         snprintf(cells[2].text, CELL, ">%s", top_time(text, task->age, top->letters));
     else
