@@ -137,6 +137,20 @@ Test(sqlite, a_connection_is_a_lane_of_one_by_its_name)
     test_sqlite_end();
 }
 
+/* Names are labels of metrics: so many as there are connections at once, not as there ever were. */
+Test(sqlite, a_name_is_used_again_when_its_connection_is_closed)
+{
+    weft_sqlite *first = test_open(NULL), *second = test_open(NULL);
+    cr_assert_not_null(weft_loop_lane(test_loop, "sqlite:db#2"));
+    weft_sqlite_free(first);
+    first = test_open(NULL);
+    cr_assert_not_null(weft_loop_lane(test_loop, "sqlite:db#1"));
+    cr_assert_null(weft_loop_lane(test_loop, "sqlite:db#3"));
+    weft_sqlite_free(first);
+    weft_sqlite_free(second);
+    test_sqlite_end();
+}
+
 Test(sqlite, what_is_closed_says_so)
 {
     weft_sqlite *db = test_open_table(NULL);

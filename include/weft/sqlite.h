@@ -177,7 +177,8 @@ struct weft_sqlite_options {
  * Open a database file, or make it; ":memory:" is one in memory, of this connection only. The value
  * is a `weft_sqlite *`.
  *
- * The connection has a lane of its own in the loop's pool, "sqlite:FILE#NUMBER".
+ * The connection has a lane of its own in the loop's pool, "sqlite:FILE#NUMBER", with the first number that is
+ * free there.
  *
  * Thread:    loop.
  * Ownership: returns one reference, never NULL. The handle is whoever's takes it, until

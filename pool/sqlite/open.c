@@ -7,7 +7,6 @@
  * free.
  */
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <weft/lane.h>
@@ -27,8 +26,7 @@ enum {
     ALL_FLAGS = 63
 };
 
-static atomic_uint last_number; /* of a connection of this process; a number, so relaxed */
-
+/* With the first number that is free: names are labels of metrics, of which there should not be ever more. */
 static weft_lane *new_lane(const char *path)
 {
     char name[LANE_NAME];
@@ -36,10 +34,13 @@ static weft_lane *new_lane(const char *path)
     weft_loop *loop = weft_loop_current();
     if (!weft_loop_lane(loop, "default")) /* then there is a pool */
         return NULL;
-    snprintf(name, sizeof(name), "sqlite:%.*s#%u", FILE_NAME, file ? file + 1 : path,
-             atomic_fetch_add_explicit(&last_number, 1, memory_order_relaxed) + 1);
-    return weft_lane_new(weft_loop_pool(loop),
-                         &(struct weft_lane_options){.name = name, .max_running = 1});
+    for (unsigned number = 1;; number++) {
+        snprintf(name, sizeof(name), "sqlite:%.*s#%u", FILE_NAME, file ? file + 1 : path, number);
+        weft_lane *lane = weft_lane_new(
+            weft_loop_pool(loop), &(struct weft_lane_options){.name = name, .max_running = 1});
+        if (lane || errno != EEXIST)
+            return lane;
+    }
 }
 
 static size_t or_default(size_t value, size_t standard)
