@@ -5,6 +5,10 @@
  * A released unit goes to the first in line, so that nobody who comes later can take it. While one who
  * was called has not run yet, all who come wait, though there may be units left: as in asyncio, that
  * one calls the next when it runs.
+ *
+ * Who has a unit is noted for who looks at the loop, as far as it can be known: a release says only by whom it
+ * was made. If that task had none, units are signals that one task sends and another one takes, and from then
+ * on nobody is named. Nothing but the picture depends on it.
  */
 #include <weft/semaphore.h>
 
@@ -15,12 +19,59 @@
 #include "core/loop.h"
 #include "core/sync.h"
 
+enum { HOLDERS = 8 };
+
 struct weft_semaphore {
-    struct weft__sync sync; /* first */
-    size_t value;           /* [loop] */
-    size_t called;          /* [loop] turns that were called and have not run */
-    size_t bound;           /* [const] */
+    struct weft__sync sync;    /* first */
+    size_t value;              /* [loop] */
+    size_t called;             /* [loop] turns that were called and have not run */
+    size_t bound;              /* [const] */
+    uint64_t holders[HOLDERS]; /* [loop] ids of tasks that have a unit; 0: free */
+    size_t nameless;           /* [loop] units that somebody has who is not among these */
+    bool are_signals;          /* [loop] released by who had none */
 };
+
+/* ---- Who has a unit ---- */
+
+static uint64_t *find_holder(weft_semaphore *semaphore, uint64_t id)
+{
+    for (size_t i = 0; i < HOLDERS; i++)
+        if (semaphore->holders[i] == id)
+            return &semaphore->holders[i];
+    return NULL;
+}
+
+static void note_taken(weft_semaphore *semaphore, uint64_t id)
+{
+    uint64_t *room = id ? find_holder(semaphore, 0) : NULL;
+    if (room)
+        *room = id;
+    else
+        semaphore->nameless++;
+}
+
+static void note_release(weft_semaphore *semaphore, uint64_t id)
+{
+    uint64_t *holder = id ? find_holder(semaphore, id) : NULL;
+    if (holder)
+        *holder = 0;
+    else if (semaphore->nameless > 0)
+        semaphore->nameless--;
+    else
+        semaphore->are_signals = true;
+}
+
+/* One that was granted, and not looked at. Whose it was is not known: those who are left have no names. */
+static void note_unclaimed(weft_semaphore *semaphore)
+{
+    for (size_t i = 0; i < HOLDERS; i++) {
+        semaphore->nameless += semaphore->holders[i] != 0;
+        semaphore->holders[i] = 0;
+    }
+    semaphore->nameless -= semaphore->nameless > 0;
+}
+
+/* ---- Units ---- */
 
 static void call_next(weft_semaphore *semaphore)
 {
@@ -30,15 +81,22 @@ static void call_next(weft_semaphore *semaphore)
 
 /* A unit that nobody has: to the first in line, or back. Back is no room for one that was granted, not
  * looked at, and released all the same. */
-static void give_back(struct weft__sync *sync)
+static void pass_on(weft_semaphore *semaphore)
 {
-    weft_semaphore *semaphore = WEFT__CONTAINER(sync, weft_semaphore, sync);
-    if (sync->line.first)
+    if (semaphore->sync.line.first)
         call_next(semaphore);
     else if (semaphore->value < semaphore->bound)
         semaphore->value++;
 }
 
+static void give_back(struct weft__sync *sync)
+{
+    weft_semaphore *semaphore = WEFT__CONTAINER(sync, weft_semaphore, sync);
+    note_unclaimed(semaphore);
+    pass_on(semaphore);
+}
+
+/* A turn that was cancelled passes its unit on, which nobody has had. */
 static void run(weft__item *item)
 {
     weft__turn *turn = WEFT__CONTAINER(item, weft__turn, item);
@@ -48,6 +106,13 @@ static void run(weft__item *item)
         semaphore->value--;
         call_next(semaphore);
     }
+    bool is_cancelled = turn->is_cancelled && !semaphore->sync.closed;
+    if (is_cancelled) {
+        pass_on(semaphore);
+        weft__turn_give_up(turn, -ECANCELED);
+        return;
+    }
+    note_taken(semaphore, turn->owner);
     weft__turn_run_grant(item);
 }
 
@@ -62,6 +127,8 @@ static void explain(struct weft__eye *eye, const weft_future *at, struct weft__w
     weft__waiting_number(ret, "value", semaphore.value);
     if (semaphore.bound != SIZE_MAX)
         weft__waiting_number(ret, "bound", semaphore.bound);
+    for (size_t i = 0; !semaphore.are_signals && i < HOLDERS; i++)
+        weft__eye_owner(eye, semaphore.holders[i]);
 }
 
 WEFT__OPS(acquire_ops) = {.name = "semaphore",
@@ -98,9 +165,13 @@ weft_future *weft_semaphore_acquire(weft_semaphore *semaphore)
     if (semaphore->value > 0 && semaphore->called == 0) {
         future = weft__granted(&semaphore->sync, &acquired_ops);
         semaphore->value -= future != NULL;
+        if (future)
+            note_taken(semaphore, weft__sync_owner());
     } else {
         weft__turn *turn = weft__turn_new(&semaphore->sync, &acquire_ops, run, sizeof(*turn));
         future = turn ? &turn->future : NULL;
+        if (turn)
+            turn->owner = weft__sync_owner();
     }
     return future ? future : weft__future_enomem(weft__loop);
 }
@@ -110,8 +181,10 @@ int weft_semaphore_release(weft_semaphore *semaphore)
     int status = WEFT__SYNC_CHECK(semaphore);
     if (status == 0 && semaphore->value >= semaphore->bound)
         status = -EOVERFLOW;
-    if (status == 0)
-        give_back(&semaphore->sync);
+    if (status == 0) {
+        note_release(semaphore, weft__sync_owner());
+        pass_on(semaphore);
+    }
     return status;
 }
 

@@ -176,7 +176,9 @@ Test(tree, shows_a_lock_and_its_owner)
                  "    sleep, 1.0 s\n"
                  "#2 holder, waiting at HERE\n"
                  "    lock @, which task 1 (holder) has\n");
-    test_tree_has("\"waits_for\":{\"kind\":\"lock\",\"resource\":\"@\",\"owner\":1}");
+    test_tree_has(
+        "\"waits_for\":{\"kind\":\"lock\",\"resource\":\"@\",\"owner\":1,\"owners\":[{\"task\":1,"
+        "\"name\":\"holder\"}]}");
     weft_test_run(first);
     weft_test_run(second);
     weft_lock_free(lock);
@@ -227,6 +229,80 @@ static WEFT_ASYNC(opens_scope)
     WEFT_FINALLY;
     weft_scope_free(self->scope);
     WEFT_END;
+}
+
+/* Takes a unit for the task, and keeps it for so long. */
+struct takes {
+    WEFT_FRAME;
+    weft_semaphore *semaphore;
+    weft_event *until;
+};
+
+static WEFT_ASYNC(takes)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_semaphore_acquire(self->semaphore));
+    WEFT_AWAIT(weft_event_wait(self->until));
+    cr_assert_eq(weft_semaphore_release(self->semaphore), 0);
+    WEFT_END;
+}
+
+static void text_has(const char *part, bool has)
+{
+    char *text = test_tree_text(true);
+    cr_assert_eq(strstr(text, part) != NULL, has, "%s", text);
+    free(text);
+}
+
+Test(tree, shows_who_has_the_units_of_a_semaphore)
+{
+    weft_semaphore *semaphore = weft_semaphore_new(2, 2);
+    weft_event *first = weft_event_new(), *others = weft_event_new();
+    weft_future *tasks[4];
+    for (int i = 0; i < 4; i++)
+        tasks[i] = weft_spawn(takes, .semaphore = semaphore, .until = i ? others : first);
+    test_tree_settle();
+    text_has("semaphore @, which task 1 (takes) has, which task 2 (takes) has, value 0, bound 2\n",
+             true);
+    test_tree_has("\"owners\":[{\"task\":1,\"name\":\"takes\"},{\"task\":2,\"name\":\"takes\"}]");
+    weft_event_set(first); /* it is handed on to the third */
+    test_tree_settle();
+    text_has("semaphore @, which task 3 (takes) has, which task 2 (takes) has, value 0, bound 2\n",
+             true);
+    weft_event_set(others);
+    for (int i = 0; i < 4; i++)
+        cr_assert_eq(weft_test_run(tasks[i]), 0);
+    weft_event_free(first);
+    weft_event_free(others);
+    weft_semaphore_free(semaphore);
+    weft_test_loop_end();
+}
+
+/* Nobody in the program knows who that was. */
+Test(tree, names_nobody_where_a_unit_was_dropped_or_is_a_signal)
+{
+    weft_semaphore *semaphore = weft_semaphore_new(2, 0);
+    weft_event *until = weft_event_new();
+    weft_future *tasks[2];
+    weft_unref(weft_semaphore_acquire(semaphore)); /* granted, and back again */
+    for (int i = 0; i < 2; i++)
+        tasks[i] = weft_spawn(takes, .semaphore = semaphore, .until = until);
+    test_tree_settle();
+    weft_future *waits = weft_spawn(awaits, .what = weft_semaphore_acquire(semaphore));
+    test_tree_settle();
+    text_has("semaphore @, which task 1 (takes) has, which task 2 (takes) has, value 0\n", true);
+    cr_assert_eq(weft_semaphore_release(semaphore), 0); /* by who has none: a signal */
+    cr_assert_eq(weft_test_run(waits), 0);
+    waits = weft_spawn(awaits, .what = weft_semaphore_acquire(semaphore));
+    test_tree_settle();
+    text_has("semaphore @, value 0\n", true);
+    weft_event_set(until);
+    cr_assert_eq(weft_test_run(waits), 0);
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(weft_test_run(tasks[i]), 0);
+    weft_event_free(until);
+    weft_semaphore_free(semaphore);
+    weft_test_loop_end();
 }
 
 Test(tree, shows_scopes_open_and_closing)

@@ -79,6 +79,10 @@ bool weft__eye_children(struct weft__eye *eye, const void *first, size_t count, 
 /** This one belongs to it, and it does not wait for it: a scope that is open. */
 void weft__eye_belongs(struct weft__eye *eye, const weft_future *future);
 
+/** The task with this id has some of what it waits at; 0 is nothing. What it needs does not depend on it: it may
+ * be another one that lets go. As `owner` of struct weft__waiting, of which there is one. */
+void weft__eye_owner(struct weft__eye *eye, uint64_t id);
+
 /** Not all of its children could be seen. */
 void weft__eye_missed(struct weft__eye *eye);
 

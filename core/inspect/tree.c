@@ -199,7 +199,7 @@ void weft__eye_missed(struct weft__eye *eye)
 /* ---- Explaining ---- */
 
 /* The tasks that were seen are known by their ids. */
-static void add_owner(struct weft__eye *eye, uint64_t owner)
+void weft__eye_owner(struct weft__eye *eye, uint64_t owner)
 {
     uint32_t node;
     if (owner && find(&eye->index, key_of_id(owner), &node))
@@ -217,7 +217,7 @@ static void explain(struct weft__eye *eye, uint32_t number)
         is.kind = weft__eye_text(eye, node->ops->name);
     if (node->ops->explain && is.needs != WEFT__NEEDS_NOTHING)
         node->ops->explain(eye, node->at, &is);
-    add_owner(eye, is.owner);
+    weft__eye_owner(eye, is.owner);
     tree->nodes[number].is = is;
 }
 

@@ -46,6 +46,28 @@ static void write_deadline(const struct weft__tree *tree, struct weft__text *to,
 
 /* ---- What a task waits for ---- */
 
+/* Who has it, with names; of a lock it is one. */
+static void write_owners(const struct weft__tree *tree, struct weft__text *to,
+                         const struct weft__node *node)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < node->count; i++) {
+        const struct weft__edge *edge = &tree->edges[node->first + i];
+        const struct weft__node *owner = &tree->nodes[edge->to];
+        if (edge->kind != WEFT__EDGE_OWNER || !owner->coro)
+            continue;
+        if (!any)
+            weft__json_open(to, "owners", '[');
+        any = true;
+        weft__json_open(to, NULL, '{');
+        weft__json_uint(to, "task", owner->coro->id);
+        weft__json_string(to, "name", owner->is.name);
+        weft__json_close(to, '}');
+    }
+    if (any)
+        weft__json_close(to, ']');
+}
+
 /* A look at one task's waits: how much may still be written. */
 struct room {
     const struct weft__tree *tree;
@@ -73,6 +95,7 @@ static void write_self(const struct room *room, const struct weft__node *node)
         write_pointer(to, "resource", is->resource);
     if (is->owner)
         weft__json_uint(to, "owner", is->owner);
+    write_owners(room->tree, to, node);
     if (is->stage)
         weft__json_string(to, "stage", is->stage);
     if (is->fd >= 0)

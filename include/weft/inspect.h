@@ -30,13 +30,15 @@ struct weft_inspect_options {
  *      "tasks": [{"id": 1, "name": "buy", "state": "waiting", "spawned_at": "shop.c:40", "parent": 0,
  *                 "awaits_at": "shop.c:20", "in_finally": false, "shielded": false,
  *                 "cancel_requested": 0, "calls": [],
- *                 "waits_for": {"kind": "lock", "resource": "0x5581", "owner": 2}}, …],
+ *                 "waits_for": {"kind": "lock", "resource": "0x5581", "owner": 2,
+ *                               "owners": [{"task": 2, "name": "sell"}]}}, …],
  *      "cycles": [{"for_ever": true, "tasks": [{"id": 1, "name": "buy", "waits_for": "lock …",
  *                  "awaits_at": "shop.c:20"}, …]}]}
  *
  * Tasks are listed oldest first, and refer to each other by their ids: {"kind": "task", "task": 2}. The
  * calls within a task are in "calls", outermost first; "waits_for" is what the innermost one awaits. What
- * that waits for in turn is in its "children". A scope that a task has open is in its "scopes". Times
+ * that waits for in turn is in its "children"; the tasks that have it, as far as that is known, are its
+ * "owners". A scope that a task has open is in its "scopes". Times
  * that are left end in _ns. A member that has nothing to say is left out, or null.
  *
  * It costs some microseconds for each task and each thing it waits for. Nothing of the loop is changed.

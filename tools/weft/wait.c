@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a task waits for, in words: "lock 0x55d0, held by task 7", "sleep, 990 ms left".
+ * What a task waits for, in words: "lock 0x55d0, held by task 7 (sell)", "sleep, 990 ms left".
  *
  * The members that each operation has are known here only where their words are special. All others are
  * said as they are called: {"bound": 10} is "bound 10". So an operation that is new is shown, too.
@@ -58,9 +58,9 @@ static void add_deadline(struct words *words, const json_t *value)
 /* Members that are said elsewhere. */
 static bool is_known(const char *key)
 {
-    static const char *const known[] = {"kind",  "name",   "made_at",     "resource", "owner",
-                                        "task",  "detail", "deadline_ns", "fd",       "pid",
-                                        "stage", "thread", "tid"};
+    static const char *const known[] = {"kind",   "name",  "made_at", "resource",    "owner",
+                                        "owners", "task",  "detail",  "deadline_ns", "fd",
+                                        "pid",    "stage", "thread",  "tid"};
     for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
         if (strcmp(known[i], key) == 0)
             return true;
@@ -129,6 +129,20 @@ static bool is_said_by_kind(const json_t *wait)
            (strcmp(stage, "to write") == 0 && strstr(kind, "writ"));
 }
 
+/* "held by task 3 (sell)"; of a semaphore there may be several. */
+static void add_owners(struct words *words, const json_t *wait)
+{
+    const json_t *owners = json_object_get(wait, "owners"), *owner;
+    size_t i;
+    json_array_foreach((json_t *)(uintptr_t)owners, i, owner)
+    {
+        add(words, "held by task %" PRId64 " (%s)", number_of(owner, "task"),
+            text_of(owner, "name"));
+    }
+    if (json_array_size(owners) == 0 && number_of(wait, "owner") > 0)
+        add(words, "held by task %" PRId64, number_of(wait, "owner"));
+}
+
 void describe_wait(const json_t *wait, char *to, size_t size)
 {
     struct words words = {.to = to, .size = size, .between = ", "};
@@ -137,8 +151,7 @@ void describe_wait(const json_t *wait, char *to, size_t size)
     if (!json_is_object(wait))
         return;
     add_what(&words, wait);
-    if (number_of(wait, "owner") > 0)
-        add(&words, "held by task %" PRId64, number_of(wait, "owner"));
+    add_owners(&words, wait);
     if (json_object_get(wait, "fd") && strncmp(text_of(wait, "detail"), "fd ", 3) != 0)
         add(&words, "fd %" PRId64, number_of(wait, "fd"));
     if (number_of(wait, "pid") > 0)
