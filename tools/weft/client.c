@@ -253,29 +253,28 @@ static bool is_listed(const struct list *list, int pid)
     return false;
 }
 
-/* Remove the file of a process that is gone, and at which nobody listens: he might have his number in another
- * namespace. It is removed where it was looked at, whatever stands at the folder's path now: that is
- * another user's, if root looks. */
-static void remove_left(const char *folder, int pid)
+/* Nobody listens at the file: it was left by a process that was killed. If that number is nobody's now it is
+ * removed, where it was looked at, whatever stands at the folder's path now: that is another user's, if root looks. */
+static bool is_left(const char *folder, int pid)
 {
     char name[32];
-    int at = state_of(pid) ? -1 : open_folder(folder);
+    int at = open_folder(folder);
     if (at < 0)
-        return;
+        return true;
     int fd = connect_at(at, pid), reason = errno;
     snprintf(name, sizeof(name), "%d.sock", pid);
     if (fd >= 0)
         close(fd);
-    else if (reason == ECONNREFUSED)
+    else if (reason == ECONNREFUSED && !state_of(pid))
         unlinkat(at, name, 0);
     close(at);
+    return fd < 0 && reason == ECONNREFUSED;
 }
 
 static void add_to_list(void *arg, const char *folder, int pid)
 {
     struct list *list = arg;
-    remove_left(folder, pid);
-    if (is_listed(list, pid) || !state_of(pid))
+    if (is_listed(list, pid) || is_left(folder, pid) || !state_of(pid))
         return;
     if (list->count == list->room) {
         size_t room = list->room ? 2 * list->room : 16;
