@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A program that aborts with known tasks: tests/gdb/check looks at its core. One sleeps, two want a lock that a third
- * has, one waits for a job that waits for a pipe, one calls another coroutine, and one runs.
+ * has, one waits for a job that waits for a pipe, one calls another coroutine, and one runs. Some have names that are
+ * nothing for a terminal.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -62,7 +63,7 @@ struct caller {
 static WEFT_ASYNC(caller)
 {
     WEFT_BEGIN;
-    weft_task_set_name(weft_current_task(), "the caller");
+    weft_task_set_name(weft_current_task(), "the caller\033[2J\xff");
     WEFT_AWAIT(weft_call(sleeper));
     WEFT_END;
 }
@@ -86,6 +87,8 @@ static WEFT_ASYNC(culprit)
 struct main_task {
     WEFT_FRAME;
     weft_lock *lock;
+    weft_pool *pool;
+    weft_lane *lane;
     int fds[2], told[2];
     weft_future *all;
 };
@@ -94,6 +97,11 @@ static WEFT_ASYNC(main_task)
 {
     WEFT_BEGIN;
     self->lock = weft_lock_new();
+    self->pool = weft_pool_new(NULL);
+    self->lane =
+        weft_lane_new(self->pool, &(struct weft_lane_options){.name = "odd\n\302\233\xff"});
+    if (weft_loop_set_pool(weft_loop_current(), self->pool) < 0)
+        WEFT_FAIL(-ENOMEM);
     if (pipe(self->fds) < 0 || pipe(self->told) < 0)
         WEFT_FAIL(-errno);
     self->all = weft_gather(weft_spawn(sleeper), weft_spawn(buyer, .lock = self->lock),

@@ -44,12 +44,22 @@ def container(pointer, type_name, member):
     return gdb.Value(int(pointer) - offset).cast(outer.pointer())
 
 
+def clean(string):
+    """What a terminal takes for nothing but characters: names are the program's, and may be anything."""
+    return "".join(c if c.isprintable() and c != "\ufffd" else "?" for c in string)
+
+
 def text(pointer, default="?"):
     """A text of C; a NULL is the default."""
     try:
-        return pointer.string("utf-8", "replace") if int(pointer) else default
+        return clean(pointer.string("utf-8", "replace")) if int(pointer) else default
     except gdb.error:
         return "?"
+
+
+def array_text(array):
+    """The same of a text that is in a struct."""
+    return clean(array.string("utf-8", "replace"))
 
 
 def linked(first, member="next"):
@@ -256,12 +266,10 @@ class WeftPstree(gdb.Command):
     def __init__(self):
         super().__init__("weft pstree", gdb.COMMAND_STATUS)
 
-    def show(self, loop, task, children, depth):
+    def show(self, loop, task, depth):
         print(line_of(loop, task, "  " * depth))
         for call in loop.chain(task)[1:]:
             print("%s  in %s at %s" % ("  " * depth, call.name(), call.place()))
-        for child in children.pop(task.id, []):
-            self.show(loop, child, children, depth + 1)
 
     def invoke(self, argument, from_tty):
         for loop in each_loop():
@@ -270,8 +278,11 @@ class WeftPstree(gdb.Command):
             ids, children = {task.id for task in tasks}, {}
             for task in tasks:
                 children.setdefault(task.parent if task.parent in ids else 0, []).append(task)
-            for root in children.pop(0, []):
-                self.show(loop, root, children, 1)
+            left = [(root, 1) for root in reversed(children.pop(0, []))]
+            while left:  # no recursion: a task may have spawned the next one thousands of times
+                task, depth = left.pop()
+                self.show(loop, task, depth)
+                left += [(child, depth + 1) for child in reversed(children.pop(task.id, []))]
 
 
 class WeftPool(gdb.Command):
@@ -282,16 +293,16 @@ class WeftPool(gdb.Command):
 
     def show(self, pool):
         print("pool %s: %d threads, %d idle, %d running a job" % (
-            pool["thread_name"].string(), int(pool["threads"]), int(pool["idle_count"]), int(pool["running"])))
+            array_text(pool["thread_name"]), int(pool["threads"]), int(pool["idle_count"]), int(pool["running"])))
         for lane in linked(pool["lanes"]):
             queued = int(lane["line"]["count"]) + int(lane["behind"]["count"])
-            print("  lane %s: %d running, %d queued" % (lane["name"].string(), int(lane["running"]), queued))
+            print("  lane %s: %d running, %d queued" % (array_text(lane["name"]), int(lane["running"]), queued))
         for i in range(int(pool["places"])):
             worker = pool["workers"][i]
             job = gdb.Value(int(worker["job"])).cast(type_of("struct weft__job").pointer())
             if int(job):
                 print("  %s: job %s in lane %s of loop %d, started at %s" % (
-                    thread(int(worker["tid"])), text(job["name"]), job["lane"]["name"].string(),
+                    thread(int(worker["tid"])), text(job["name"]), array_text(job["lane"]["name"]),
                     int(job["future"]["loop_id"]), text(job["place"])))
 
     def invoke(self, argument, from_tty):
