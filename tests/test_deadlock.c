@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "tests/support/heap.h"
 #include "tests/support/loop.h"
 #include "tests/support/pool.h"
+#include "tests/support/process.h"
 
 static const char in_a_circle[] = "deadlock: tasks wait for each other in a circle";
 static const char for_nobody[] =
@@ -585,6 +587,101 @@ Test(deadlock, is_none_when_a_post_comes)
     begin_waiting();
     weft_test_beside(post_event, test_loop);
     end_waiting();
+    weft_test_loop_end();
+}
+
+/* What the loop does before it sleeps, twice: the first look may be put off. */
+static void expect_no_alarm(void)
+{
+    for (int i = 0; i < 2; i++) {
+        test_loop->debug->deadlocks.next_look = 0;
+        test_loop->debug->deadlocks.has_looked = false;
+        weft__deadlock_look(test_loop);
+    }
+    cr_assert_eq(reports, 0, "%s: %s", what, message);
+}
+
+static void begin_in_real_time(void)
+{
+    weft_loop_free(test_loop);
+    make_loop(WEFT_CLOCK_MONOTONIC);
+    begin_waiting();
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(weft_test_run(weft_sleep(0)), 0);
+}
+
+static void on_event(evutil_socket_t fd, short events, void *arg)
+{
+    (void)fd;
+    (void)events;
+    (void)arg;
+    weft_event_set(alarm_event);
+}
+
+/* A descriptor, a timer, a signal, by libevent: none of them is known to weft. */
+Test(deadlock, is_none_while_an_event_of_the_users_own_may_come)
+{
+    const struct timeval soon = {3600, 0};
+    int fds[2];
+    cr_assert_eq(pipe(fds), 0);
+    begin_in_real_time();
+    struct event_base *base = weft_loop_base(test_loop);
+    struct event *events[] = {event_new(base, fds[0], EV_READ, on_event, NULL),
+                              event_new(base, -1, 0, on_event, NULL),
+                              evsignal_new(base, SIGUSR1, on_event, NULL)};
+    for (int i = 0; i < 3; i++) {
+        event_add(events[i], i == 1 ? &soon : NULL);
+        expect_no_alarm();
+        event_del(events[i]);
+    }
+    weft__deadlock_look(test_loop); /* without them it is one */
+    cr_assert_eq(reports, 1);
+    reports = 0;
+    event_active(events[0], EV_READ, 1);
+    end_waiting();
+    for (int i = 0; i < 3; i++)
+        event_free(events[i]);
+    close(fds[0]);
+    close(fds[1]);
+    weft_test_loop_end();
+}
+
+Test(deadlock, is_none_while_a_signal_is_listened_for)
+{
+    begin_in_real_time();
+    weft_signal *signal = weft_signal_open(SIGUSR1);
+    cr_assert_not_null(signal);
+    expect_no_alarm();
+    weft_signal_close(signal);
+    weft_event_set(alarm_event);
+    end_waiting();
+    weft_test_loop_end();
+}
+
+struct waits_for_child {
+    WEFT_FRAME;
+    weft_process *child;
+};
+
+static WEFT_ASYNC(waits_for_child)
+{
+    WEFT_BEGIN;
+    WEFT_AWAIT(weft_process_wait(self->child));
+    weft_event_set(alarm_event);
+    WEFT_END;
+}
+
+Test(deadlock, is_none_while_a_child_is_waited_for)
+{
+    begin_in_real_time();
+    weft_process *child = test_start_shell("cat");
+    tasks[1] = weft_spawn(waits_for_child, .child = child);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(weft_test_run(weft_sleep(0)), 0);
+    expect_no_alarm();
+    close(weft_process_take_fd(child, 0));
+    end_waiting();
+    weft_process_free(child);
     weft_test_loop_end();
 }
 
