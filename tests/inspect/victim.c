@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * victim WHERE [without-libdw]: a thread that waits or spins in a static function, and what another
- * thread sees of it: the system call, then a line for each function, "FUNCTION FILE:LINE" or "FUNCTION
- * MODULE+0xOFFSET". tests/inspect/matrix builds it in many ways and checks what it prints; the lines it is
- * to name are marked by "HERE WHERE".
+ * victim [without-libdw | deleted]: a thread for each place, which waits or spins in a static function, and what another
+ * thread sees of it: "== PLACE", the system call, then a line for each function, "FUNCTION FILE:LINE" or
+ * "FUNCTION MODULE+0xOFFSET". Then what the watchdog reports (reported.c). tests/inspect/matrix builds it in
+ * many ways and checks what it prints; the lines it is to name are marked by "HERE PLACE".
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -21,12 +21,7 @@
 #include "core/inspect/stack.h"
 #include "core/inspect/symbol.h"
 #include "core/inspect/thread_state.h"
-
-#ifdef __clang__
-#define APART __attribute__((noinline))
-#else
-#define APART __attribute__((noinline, noclone))
-#endif
+#include "tests/inspect/reported.h"
 
 static _Atomic(pid_t) tid;
 static atomic_uint turns;
@@ -129,11 +124,9 @@ APART static void wait_inlined(void)
     sink++;
 }
 
-static const char *where;
-
 static void *run(void *arg)
 {
-    (void)arg;
+    const char *where = arg;
     atomic_store(&tid, gettid());
     if (strcmp(where, "nanosleep") == 0)
         wait_in_nanosleep();
@@ -171,37 +164,52 @@ static void show(void *arg, size_t frame, const struct weft__symbol *symbol)
         printf("%s %s+%#lx\n", name, symbol->module, (unsigned long)symbol->offset);
 }
 
-int main(int argc, char **argv)
+/* A call that waits: it may open a file before, and wait for memory. */
+static void wait_until_parked(struct weft__thread_state *state)
+{
+    do {
+        sched_yield();
+        weft__thread_state_read(tid, state);
+    } while (state->state != 'S');
+}
+
+static bool look_at(const char *where)
 {
     pthread_t thread;
     struct weft__thread_state state;
     struct weft__stack stack;
     char text[256];
-    where = argc > 1 ? argv[1] : "nanosleep";
-    if (argc > 2 && strcmp(argv[2], "without-libdw") == 0)
+    atomic_store(&tid, 0);
+    if (pthread_create(&thread, NULL, run, (void *)where) != 0)
+        return false;
+    while (atomic_load(&tid) == 0 || (strcmp(where, "spin") == 0 && atomic_load(&turns) == 0))
+        sched_yield();
+    if (strcmp(where, "spin") == 0)
+        weft__thread_state_read(tid, &state);
+    else
+        wait_until_parked(&state);
+    weft__syscall_describe(&state, text, sizeof(text));
+    int status = weft__stack_of(tid, &stack);
+    printf("== %s\n%d %s %s\n", where, status, stack.is_guess ? "guess" : "exact", text);
+    weft__symbols_resolve(stack.pc, stack.count, show, NULL);
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const places[] = {"nanosleep", "read",    "mutex", "poll",
+                                         "flock",     "alloca",  "room",  "deep",
+                                         "callback",  "inlined", "spin"};
+    if (argc > 1 && strcmp(argv[1], "without-libdw") == 0)
         weft__dwarf_library = "there-is-none.so";
+    if (argc > 1 && strcmp(argv[1], "deleted") == 0 && unlink(argv[0]) < 0)
+        return 1;
+    int status = report();
     if (pipe(fds) < 0)
         return 1;
     pthread_mutex_lock(&mutex);
-    if (pthread_create(&thread, NULL, run, NULL) != 0)
-        return 1;
-    while (atomic_load(&tid) == 0)
-        sched_yield();
-    if (strcmp(where, "spin") == 0) {
-        while (atomic_load(&turns) == 0)
-            sched_yield();
-        weft__thread_state_read(tid, &state);
-    } else {
-        /* In a call that waits: it may open a file before, and wait for memory. */
-        do {
-            sched_yield();
-            weft__thread_state_read(tid, &state);
-        } while (state.state != 'S');
-    }
-    weft__syscall_describe(&state, text, sizeof(text));
-    int status = weft__stack_of(tid, &stack);
-    printf("%d %s %s\n", status, stack.is_guess ? "guess" : "exact", text);
-    weft__symbols_resolve(stack.pc, stack.count, show, NULL);
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+        status |= !look_at(places[i]);
     fflush(stdout);
-    _exit(0);
+    _exit(status);
 }
