@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -228,6 +229,35 @@ Test(watchdog, an_event_of_the_programs_own_is_reported)
     end();
 }
 
+/* It waits as the loop itself does when it has nothing to do. */
+static void wait_in_an_epoll_of_its_own(evutil_socket_t fd, short what, void *arg)
+{
+    struct epoll_event wanted = {.events = EPOLLIN}, got;
+    int epoll = epoll_create1(0);
+    (void)fd;
+    (void)what;
+    (void)arg;
+    cr_assert_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, heard.pipe[0], &wanted), 0);
+    WEFT_ALLOW_BLOCKING("the watchdog is to see it") {
+        while (epoll_wait(epoll, &got, 1, -1) != 1)
+            ;
+    }
+    close(epoll);
+    weft_loop_stop(test_loop);
+}
+
+Test(watchdog, an_event_that_waits_in_another_epoll_is_not_taken_for_sleep)
+{
+    begin();
+    struct event *event = evtimer_new(weft_loop_base(test_loop), wait_in_an_epoll_of_its_own, NULL);
+    event_add(event, &(struct timeval){0, 0});
+    cr_assert_eq(weft_loop_run(test_loop), 0);
+    ASSERT_SAYS(told(0)->text, ": an event callback\n");
+    ASSERT_SAYS(told(0)->text, "now in epoll_");
+    event_free(event);
+    end();
+}
+
 static void hang_in_report(weft_loop *loop, const struct weft_error_report *report, void *arg)
 {
     (void)loop;
@@ -395,6 +425,32 @@ Test(watchdog, a_loop_that_is_busy_with_many_steps_is_not_reported)
     end();
 }
 
+static struct event *again;
+static uint64_t enough;
+
+static void come_again(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    (void)arg;
+    if (rounds() < enough)
+        event_add(again, &(struct timeval){0, 0});
+    else
+        weft_loop_stop(test_loop);
+}
+
+Test(watchdog, a_loop_that_is_busy_with_many_events_is_not_reported)
+{
+    begin();
+    again = evtimer_new(weft_loop_base(test_loop), come_again, NULL);
+    event_add(again, &(struct timeval){0, 0});
+    enough = rounds() + 20;
+    cr_assert_eq(weft_loop_run(test_loop), 0);
+    cr_assert_eq(blocks_reported(), 0);
+    event_free(again);
+    end();
+}
+
 Test(watchdog, what_the_program_does_outside_of_the_loop_is_its_own_business)
 {
     begin();
@@ -429,6 +485,36 @@ Test(watchdog, of_an_attached_loop_only_its_ticks_are_looked_at)
     ASSERT_SAYS(told(0)->text, "\"hangs\"");
     event_free(event);
     stop_listening(&heard);
+    weft_loop_free(test_loop);
+    test_loop = NULL;
+    event_base_free(base);
+    weft_test_loop_end();
+}
+
+static void wait_for_a_round(void *arg)
+{
+    wait_for_rounds(1);
+    ++*(int *)arg;
+}
+
+/* They run in one tick, within which an attached loop does not poll: so it lasts for longer than the limit. */
+Test(watchdog, a_tick_of_many_callbacks_is_not_reported)
+{
+    enum { CALLBACKS = 30 };
+    weft_future *calls[CALLBACKS];
+    struct event_base *base = event_base_new();
+    int waited = 0;
+    weft_loop_free(test_loop);
+    setenv("WEFT_WATCHDOG", "20", 1);
+    test_loop = weft_loop_attach(base);
+    unsetenv("WEFT_WATCHDOG");
+    for (int i = 0; i < CALLBACKS; i++)
+        calls[i] = weft_call_soon(wait_for_a_round, &waited);
+    cr_assert_eq(weft_test_run(calls[CALLBACKS - 1]), 0);
+    cr_assert_eq(waited, CALLBACKS);
+    cr_assert_eq(blocks_reported(), 0);
+    for (int i = 0; i + 1 < CALLBACKS; i++)
+        weft_unref(calls[i]);
     weft_loop_free(test_loop);
     test_loop = NULL;
     event_base_free(base);

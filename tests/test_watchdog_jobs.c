@@ -109,6 +109,35 @@ Test(watchdog_jobs, those_of_other_lanes_and_those_within_it_are_not)
     end();
 }
 
+struct is_short {
+    int rounds;
+};
+
+static WEFT_BLOCKING(is_short)
+{
+    wait_for_rounds((uint64_t)self->rounds);
+    return weft_ok(0);
+}
+
+/* One after the other on a thread that is never idle in between. */
+Test(watchdog_jobs, many_short_ones_are_not_taken_for_a_long_one)
+{
+    enum { JOBS = 30 };
+    weft_future *jobs[JOBS];
+    struct weft_lane_options options;
+    begin();
+    weft_lane_get_options(weft_pool_lane(pool, "default"), &options);
+    options.slow_job = WEFT_MS(40);
+    options.max_running = 1;
+    cr_assert_eq(weft_lane_configure(weft_pool_lane(pool, "default"), &options), 0);
+    for (size_t i = 0; i < JOBS; i++)
+        jobs[i] = weft_to_thread(is_short, .rounds = 1);
+    for (size_t i = 0; i < JOBS; i++)
+        cr_assert_eq(weft_test_run(jobs[i]), 0);
+    cr_assert_eq(blocks_reported(), 0);
+    end();
+}
+
 Test(watchdog_jobs, a_limit_that_is_set_late_holds_for_what_runs)
 {
     begin();
