@@ -5,6 +5,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -271,6 +272,39 @@ Test(guard, counts_what_blocks_in_a_signal_handler)
     cr_assert_not(weft_guard_watch_get(watch, 0, &report));
     nap();
     cr_assert(weft_guard_watch_get(watch, 0, &report));
+    weft_guard_watch_end(watch);
+    weft_test_loop_end();
+}
+
+static jmp_buf out;
+
+static void jump_out(void *arg, const char *call)
+{
+    (void)arg;
+    (void)call;
+    longjmp(out, 1);
+}
+
+static void nap_and_jump_out(void *arg)
+{
+    weft_guard_before(jump_out, NULL);
+    if (setjmp(out) == 0)
+        nap();
+    weft_guard_before(NULL, NULL);
+    *(int *)arg = 1;
+}
+
+/* As the handler of an alarm does, to end a call that takes too long. */
+Test(guard, looks_again_after_a_call_was_left_by_longjmp)
+{
+    int jumped = 0, naps = 0;
+    weft_guard_watch *watch = weft_guard_watch_begin(WEFT_GUARD_STEPS);
+    run(weft_call_soon(nap_and_jump_out, &jumped));
+    cr_assert_eq(jumped, 1);
+    run(weft_sleep(WEFT_MS(1)));
+    run(weft_call_soon(nap_soon, &naps));
+    cr_assert_eq(naps, 1);
+    cr_assert_eq(weft_guard_watch_count_of(watch, "usleep"), 1);
     weft_guard_watch_end(watch);
     weft_test_loop_end();
 }

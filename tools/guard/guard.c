@@ -38,6 +38,7 @@ enum { MOST_REMOTE = 16, DEFAULT_SLOW_US = 1000, MISUSE = 2 };
 
 struct thread {
     unsigned inside;
+    uint64_t since;       /* the poll in which that began; 0: in a step, or elsewhere */
     uint64_t poll;        /* the last one of which a wait was seen */
     const void *dispatch; /* the first wait in it: libevent's */
     void (*before)(void *arg, const char *call);
@@ -99,9 +100,20 @@ static enum weft__guard_at at(uint64_t *ret_poll)
     return table ? table->at(ret_poll) : WEFT__GUARD_OUTSIDE;
 }
 
+/* By a longjmp(), out of a handler that an alarm called, say: now there is another poll. No call that blocks
+ * has one within it. */
+static bool was_left(void)
+{
+    uint64_t poll;
+    (void)at(&poll);
+    return poll && poll != thread.since;
+}
+
 bool guard__watches_here(void)
 {
     uint64_t poll;
+    if (thread.inside && was_left())
+        thread.inside = 0;
     if (thread.inside)
         return false;
     switch (at(&poll)) {
@@ -153,9 +165,15 @@ static int64_t delay(void)
     return size > 0 && sscanf(text, "%llu %llu", &ran, &waited) == 2 ? (int64_t)waited : 0;
 }
 
+static void enter(void)
+{
+    if (thread.inside++ == 0)
+        (void)at(&thread.since);
+}
+
 static void go_in(const char *name)
 {
-    thread.inside++;
+    enter();
     if (thread.before)
         thread.before(thread.before_arg, name);
 }
@@ -171,7 +189,7 @@ struct guard__call guard__begin(const char *name, const char *instead)
 struct guard__call guard__begin_slow(const char *name, const char *instead)
 {
     int error = errno;
-    thread.inside++;
+    enter();
     struct guard__call call = {name, instead, 0, delay()};
     errno = error;
     call.began = now();
@@ -181,7 +199,7 @@ struct guard__call guard__begin_slow(const char *name, const char *instead)
 void guard__drop(struct guard__call *call)
 {
     (void)call;
-    thread.inside--;
+    thread.inside -= thread.inside > 0;
 }
 
 bool guard__was_slow(const struct guard__call *call)
