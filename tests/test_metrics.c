@@ -256,6 +256,21 @@ Test(metrics, of_a_lane_that_nobody_holds_do_not_change_those_of_the_next_one_of
     weft_test_loop_end();
 }
 
+/* changes(process_start_time_seconds[1h]) is how one asks Prometheus for restarts. */
+Test(metrics, of_the_process_have_one_time_of_its_start)
+{
+    char first[64] = "";
+    for (int i = 0; i < 100; i++) {
+        write_them();
+        const char *line = strstr(text, "\nprocess_start_time_seconds ");
+        cr_assert_not_null(line);
+        if (!i)
+            memcpy(first, line, strcspn(line + 1, "\n") + 1);
+        cr_assert_eq(strncmp(line, first, strlen(first)), 0);
+    }
+    weft_test_loop_end();
+}
+
 /* ---- What cannot be written ---- */
 
 Test(metrics, that_do_not_fit_say_how_long_they_are)

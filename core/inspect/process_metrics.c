@@ -4,6 +4,8 @@
  * of descriptors is asked of the kernel, which knows it since Linux 6.2, and not counted.
  */
 #include <fcntl.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,13 +47,21 @@ static void measure_fds(struct weft__metrics *to)
         weft__metrics_number(to, &max_fds, NULL, limit.rlim_cur);
 }
 
-/* When the machine was started, since 1970. */
+/* When the machine was started, since 1970. What was found first is kept: the two clocks drift, and a start that
+ * moves looks like a restart. */
 static weft_ns boot_time(void)
 {
+    static _Atomic weft_ns kept; /* [atomic] 0: none yet; a number, so relaxed */
     struct timespec now, up;
+    weft_ns boot = atomic_load_explicit(&kept, memory_order_relaxed);
+    if (boot)
+        return boot;
     clock_gettime(CLOCK_REALTIME, &now);
     clock_gettime(CLOCK_BOOTTIME, &up);
-    return WEFT_S(now.tv_sec - up.tv_sec) + now.tv_nsec - up.tv_nsec;
+    weft_ns found = WEFT_S(now.tv_sec - up.tv_sec) + now.tv_nsec - up.tv_nsec;
+    bool is_first = atomic_compare_exchange_strong_explicit(
+        &kept, &boot, found, memory_order_relaxed, memory_order_relaxed);
+    return is_first ? found : boot;
 }
 
 /* "PID (NAME) S …": after the name, which may have anything in it, the 18th is num_threads, the 20th
