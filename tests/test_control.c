@@ -230,6 +230,23 @@ Test(control, does_without_where_the_folder_cannot_be_made)
     control_end();
 }
 
+Test(control, says_when_the_runtime_folder_is_too_deep)
+{
+    char paths[2][600], name[251] = "";
+    memset(name, 'x', sizeof(name) - 1);
+    snprintf(paths[0], sizeof(paths[0]), "%s/%s", control_path("."), name);
+    snprintf(paths[1], sizeof(paths[1]), "%.300s/%s", paths[0], name);
+    cr_assert_eq(mkdir(paths[0], 0700), 0);
+    cr_assert_eq(mkdir(paths[1], 0700), 0);
+    setenv("XDG_RUNTIME_DIR", paths[1], 1);
+    struct told told = make_and_run();
+    cr_assert_eq(told.status, -ENAMETOOLONG);
+    cr_assert_str_eq(told.message, "there is no control socket: XDG_RUNTIME_DIR is too long");
+    cr_assert_eq(rmdir(paths[1]), 0);
+    cr_assert_eq(rmdir(paths[0]), 0);
+    control_end();
+}
+
 /* A socket as another process would have left it; its descriptor. */
 static int another(const char *path)
 {

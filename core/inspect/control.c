@@ -304,7 +304,7 @@ static void run_failure(weft__item *item)
 static void report(weft_loop *loop, int status, const char *path, const char *why)
 {
     struct failure failure = {.item.run = run_failure, .status = status};
-    snprintf(failure.message, sizeof(failure.message), "%s: %s", path, why);
+    snprintf(failure.message, sizeof(failure.message), "%s%s%s", path, *path ? ": " : "", why);
     struct failure *sent = weft__malloc(sizeof(*sent));
     if (sent)
         *sent = failure;
