@@ -3,6 +3,7 @@
 #include "core/inspect/symbol.h"
 
 #include <criterion/criterion.h>
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,6 +172,42 @@ Test(symbol, of_the_c_library_has_its_module)
     cr_assert_gt(len, 0);
     self[len] = '\0';
     cr_assert(ends_with(self, here.symbol[0].module), "%s", here.symbol[0].module);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    char command[1024];
+    snprintf(command, sizeof(command), "cp '%s' '%s.new' && mv '%s.new' '%s'", from, to, to, to);
+    cr_assert_eq(system(command), 0);
+}
+
+static struct weft__symbol symbol_in(void *library, const char *name)
+{
+    struct seen seen = {.count = 0};
+    uintptr_t address = (uintptr_t)dlsym(library, name);
+    cr_assert_neq(address, 0);
+    weft__symbols_resolve(&address, 1, see, &seen);
+    return seen.symbol[0];
+}
+
+/* As an upgrade does it while the program runs: what is in the new file is not what runs. */
+Test(symbol, of_a_library_whose_file_was_replaced_has_no_wrong_name)
+{
+    char folder[] = "/tmp/weft-symbol-XXXXXX", path[64];
+    cr_assert_not_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/library.so", folder);
+    copy_file(FIRST_FILE, path);
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    cr_assert_not_null(library, "%s", dlerror());
+    cr_assert_str_eq(symbol_in(library, "weft_test_replaced").function, "weft_test_replaced");
+    copy_file(SECOND_FILE, path);
+    struct weft__symbol symbol = symbol_in(library, "of_what_runs");
+    cr_assert_str_eq(symbol.function, "");
+    cr_assert_str_eq(symbol.module, path);
+    cr_assert_gt(symbol.offset, 0);
+    dlclose(library);
+    unlink(path);
+    rmdir(folder);
 }
 
 Test(symbol, of_an_address_of_no_module_is_the_address)

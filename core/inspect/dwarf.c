@@ -48,6 +48,7 @@ const char *weft__dwarf_library = "libdw.so.1";
     X(dwfl_end)                     \
     X(dwfl_module_addrdie)          \
     X(dwfl_module_addrname)         \
+    X(dwfl_module_build_id)         \
     X(dwfl_module_nextcu)           \
     X(dwfl_report_begin)            \
     X(dwfl_report_elf)              \
@@ -98,6 +99,16 @@ static const char *path_of(const struct weft__module *module)
     return module->is_program ? "/proc/self/exe" : module->name;
 }
 
+/* False: another file is there by now, as after an upgrade. Without a build id that cannot be told. */
+static bool is_what_runs(Dwfl_Module *found, const struct weft__module *module)
+{
+    const unsigned char *id = NULL;
+    GElf_Addr address;
+    int size = module->build_id_size ? dw.dwfl_module_build_id(found, &id, &address) : 0;
+    return !module->build_id_size || (size > 0 && (size_t)size == module->build_id_size &&
+                                      memcmp(id, module->build_id, module->build_id_size) == 0);
+}
+
 struct weft__dwarf *weft__dwarf_open(const struct weft__module *module)
 {
     struct weft__dwarf *dwarf = weft__malloc(sizeof(*dwarf));
@@ -110,7 +121,7 @@ struct weft__dwarf *weft__dwarf_open(const struct weft__module *module)
             dw.dwfl_report_elf(dwarf->dwfl, module->name, path_of(module), -1, module->bias, true);
         dw.dwfl_report_end(dwarf->dwfl, NULL, NULL);
     }
-    if (dwarf->module)
+    if (dwarf->module && is_what_runs(dwarf->module, module))
         return dwarf;
     weft__dwarf_close(dwarf);
     return NULL;
@@ -241,6 +252,16 @@ size_t weft__dwarf_look_up(struct weft__dwarf *dwarf, uintptr_t pc,
 bool weft__dwarf_load(void)
 {
     return false;
+}
+
+/* False: another file is there by now, as after an upgrade. Without a build id that cannot be told. */
+static bool is_what_runs(Dwfl_Module *found, const struct weft__module *module)
+{
+    const unsigned char *id = NULL;
+    GElf_Addr address;
+    int size = module->build_id_size ? dw.dwfl_module_build_id(found, &id, &address) : 0;
+    return !module->build_id_size || (size > 0 && (size_t)size == module->build_id_size &&
+                                      memcmp(id, module->build_id, module->build_id_size) == 0);
 }
 
 struct weft__dwarf *weft__dwarf_open(const struct weft__module *module)

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/inspect/peek.h"
 #include "core/memory.h"
 #include "core/mutex.h"
 
@@ -37,9 +38,31 @@ static void set_name(struct weft__module *module, const char *name)
     snprintf(module->name, sizeof(module->name), "%s", name + skipped);
 }
 
+/* Notes stand one behind the other: sizes, a name, and what is noted, each filled up to four bytes. */
+static void read_notes(struct weft__module *module, const char *at, const char *end)
+{
+    ElfW(Nhdr) note;
+    while ((size_t)(end - at) >= sizeof(note)) {
+        memcpy(&note, at, sizeof(note));
+        size_t name = (note.n_namesz + (size_t)3) & ~(size_t)3;
+        size_t noted = (note.n_descsz + (size_t)3) & ~(size_t)3;
+        at += sizeof(note);
+        if (name > (size_t)(end - at) || noted > (size_t)(end - at) - name)
+            return;
+        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof("GNU") &&
+            memcmp(at, "GNU", sizeof("GNU")) == 0 && note.n_descsz <= WEFT__BUILD_ID) {
+            memcpy(module->build_id, at + name, note.n_descsz);
+            module->build_id_size = note.n_descsz;
+        }
+        at += name + noted;
+    }
+}
+
 static void add_segment(struct weft__module *module, const ElfW(Phdr) * header)
 {
     uintptr_t begin = module->bias + header->p_vaddr, end = begin + header->p_memsz;
+    if (header->p_type == PT_NOTE && header->p_align <= 4)
+        read_notes(module, weft__address(begin), weft__address(end));
     if (header->p_type == PT_GNU_EH_FRAME)
         module->frames = begin;
     if (header->p_type != PT_LOAD)

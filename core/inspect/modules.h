@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { WEFT__MODULE_NAME = 192 };
+enum { WEFT__MODULE_NAME = 192, WEFT__BUILD_ID = 32 };
 
 struct weft__module {
     uintptr_t bias;           /* address in memory minus address in the file's headers */
@@ -15,6 +15,8 @@ struct weft__module {
     uintptr_t code, code_end; /* of those that can be run */
     uintptr_t frames;         /* its .eh_frame_hdr; 0: none */
     bool is_program;          /* and no library */
+    unsigned char build_id[WEFT__BUILD_ID]; /* that the linker has made of its content */
+    size_t build_id_size;                   /* 0: there is none */
     char name[WEFT__MODULE_NAME];
 };
 
