@@ -5,7 +5,7 @@ function(weft_add_http_client_suite unit)
 endfunction()
 
 weft_add_http_client_suite(elsewhere_http_client)
-weft_add_http_client_suite(http_client)
+weft_add_http_client_suite(http_client support/tree.c)
 weft_add_http_client_suite(http_client_again)
 weft_add_http_client_suite(http_client_end)
 weft_add_http_client_suite(http_client_libcurl)

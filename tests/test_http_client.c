@@ -2,10 +2,13 @@
 /* Requests and responses. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/support/http_client.h"
 #include "tests/support/loop.h"
+#include "tests/support/tree.h"
 
 TestSuite(http_client, .init = test_client_begin, .timeout = 60);
 
@@ -236,5 +239,22 @@ Test(http_client, a_null_response_says_nothing)
     cr_assert_null(weft_http_take_body(NULL));
     weft_http_response_free(NULL);
     weft_http_session_free(NULL);
+    test_client_end();
+}
+
+/* ---- In the task tree ---- */
+
+Test(http_client, says_in_the_task_tree_from_whom_it_fetches)
+{
+    weft_future *held = weft_http_get(test_session, test_url("/together?n=2"));
+    while (test_seen.together < 1)
+        cr_assert_eq(weft_test_run(weft_sleep(1)), 0);
+    char *text = test_tree_text(true), expected[128];
+    snprintf(expected, sizeof(expected), "#1 GET %s, waiting at ", test_base + strlen("http://"));
+    cr_assert_not_null(strstr(text, expected), "%s", text);
+    cr_assert_not_null(strstr(text, "in http_attempt at "), "%s", text);
+    free(text);
+    test_open_gate();
+    weft_http_response_free(test_response(held));
     test_client_end();
 }

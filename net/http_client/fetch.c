@@ -17,6 +17,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <weft/file.h>
 #include <weft/task.h>
@@ -232,11 +233,22 @@ void weft__client_fetch_cut(struct weft__client_link *link)
     weft_cancel_because(fetch->task, "the session was freed");
 }
 
+/* For who looks at the tasks: without path and query, which may be nobody's business. Without memory it has
+ * its coroutine's name. */
+static void name_task(const struct http_fetch *self)
+{
+    char name[320];
+    const struct weft__client_url *url = &self->request->url;
+    snprintf(name, sizeof(name), "%s %s:%s", self->request->method, url->host, url->port);
+    (void)weft_task_set_name(self->task, name);
+}
+
 static void enter(struct http_fetch *self)
 {
     weft_http_session *session = self->request->session;
     *self->begun = true;
     self->task = weft_current_task();
+    name_task(self);
     session->requests++;
     weft__client_link_add(&session->fetches, &self->link);
     weft__client_session_enter(session);
