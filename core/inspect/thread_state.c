@@ -21,18 +21,26 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ROOM = 512, STATUS_ROOM = 4096 };
+enum { ROOM = 512, LINE = 64 };
 
-/* A file of the thread as a text. The length or -errno; a thread that has gone is -ESRCH. */
-static int read_file(pid_t tid, const char *name, char *to, size_t size)
+/* Or -errno; a thread that has gone is -ESRCH. */
+static int open_file(pid_t tid, const char *name)
 {
     char path[64];
     snprintf(path, sizeof(path), "/proc/self/task/%d/%s", (int)tid, name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t len = fd < 0 ? -1 : read(fd, to, size - 1);
+    return fd >= 0 ? fd : errno == ENOENT ? -ESRCH : -errno;
+}
+
+/* A file of the thread as a text. The length or as above. */
+static int read_file(pid_t tid, const char *name, char *to, size_t size)
+{
+    int fd = open_file(tid, name);
+    if (fd < 0)
+        return fd;
+    ssize_t len = read(fd, to, size - 1);
     int error = errno;
-    if (fd >= 0)
-        close(fd);
+    close(fd);
     if (len < 0)
         return error == ENOENT ? -ESRCH : -error;
     to[len] = '\0';
@@ -109,17 +117,30 @@ bool weft__thread_is_parked(const struct weft__thread_state *state)
     return state->sp != 0; /* said last, and never of one that runs */
 }
 
+/* In pieces: a process may be in thousands of groups, which are told first. */
 int weft__thread_blocked_signals(pid_t tid, uint64_t *ret)
 {
-    char text[STATUS_ROOM];
-    int len = read_file(tid, "status", text, sizeof(text));
-    if (len < 0)
-        return len;
-    const char *at = strstr(text, "\nSigBlk:");
-    if (!at)
-        return -EPROTO;
-    *ret = strtoull(at + sizeof("\nSigBlk:") - 1, NULL, 16);
-    return 0;
+    char text[ROOM + 1];
+    size_t kept = 0;
+    int fd = open_file(tid, "status"), status = -EPROTO;
+    if (fd < 0)
+        return fd;
+    for (ssize_t got = 1; status < 0 && got > 0;) {
+        got = read(fd, text + kept, ROOM - kept);
+        if (got < 0)
+            status = -errno;
+        size_t len = kept + (got > 0 ? (size_t)got : 0);
+        text[len] = '\0';
+        const char *at = strstr(text, "\nSigBlk:");
+        if (at && strchr(at + 1, '\n')) {
+            *ret = strtoull(at + sizeof("\nSigBlk:") - 1, NULL, 16);
+            status = 0;
+        }
+        kept = len < LINE ? len : LINE; /* the line may be cut in two */
+        memmove(text, text + len - kept, kept);
+    }
+    close(fd);
+    return status;
 }
 
 void weft__thread_name(pid_t tid, char *to, size_t size)
