@@ -13,6 +13,7 @@
 #include <weft/weft.h>
 
 #include "tests/support/loop.h"
+#include "tests/support/sanitizer.h"
 
 TestSuite(guard, .init = weft_test_loop_begin_real, .timeout = 60);
 
@@ -276,6 +277,7 @@ Test(guard, counts_what_blocks_in_a_signal_handler)
     weft_test_loop_end();
 }
 
+#ifndef WEFT_TEST_NO_JUMPS_OUT_OF_LIBC
 static jmp_buf out;
 
 static void jump_out(void *arg, const char *call)
@@ -308,6 +310,7 @@ Test(guard, looks_again_after_a_call_was_left_by_longjmp)
     weft_guard_watch_end(watch);
     weft_test_loop_end();
 }
+#endif
 
 /* ---- Who may ---- */
 
