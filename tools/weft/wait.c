@@ -132,10 +132,9 @@ static bool is_said_by_kind(const json_t *wait)
 /* "held by task 3 (sell)"; of a semaphore there may be several. */
 static void add_owners(struct words *words, const json_t *wait)
 {
-    const json_t *owners = json_object_get(wait, "owners"), *owner;
-    size_t i;
-    json_array_foreach((json_t *)(uintptr_t)owners, i, owner)
-    {
+    const json_t *owners = json_object_get(wait, "owners");
+    for (size_t i = 0; i < json_array_size(owners); i++) {
+        const json_t *owner = json_array_get(owners, i);
         add(words, "held by task %" PRId64 " (%s)", number_of(owner, "task"),
             text_of(owner, "name"));
     }
