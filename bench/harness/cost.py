@@ -4,7 +4,8 @@
 Each of weft's programs is run as it is built without hooks (-DWEFT_HOOKS=OFF, build/unhooked), and as it is
 built always: with every tool off, and with each of them on. Rounds, and within a round one after the other,
 so that all see the same machine. What others do there only adds, by a fifth and more: so a figure is the ratio
-of the shortest runs, and behind it stand the quartiles of the ratios of each round. --instructions counts instead what callgrind counts for an operation, which is the same each time.
+of the shortest runs, and behind it stand the quartiles of the ratios of each round. Tools that have a thread
+are compared with a build without hooks that has one, too, which sleeps. --instructions counts instead what callgrind counts for an operation, which is the same each time.
 """
 import argparse
 import json
@@ -17,16 +18,20 @@ from harness.instructions import COUNTS, environment
 from harness.machine import say
 
 LOOK = os.path.join(machine.RELEASE, "libbench_look.so")
+THREAD = os.path.join(machine.RELEASE, "libbench_thread.so")
 UNHOOKED = os.path.join(machine.BUILD, "unhooked", "bench")
 
 # name: (folder of the programs, environment)
 VARIANTS = {
     "no hooks": (UNHOOKED, {}),
+    "a thread": (UNHOOKED, {"LD_PRELOAD": THREAD}),
     "off": (machine.RELEASE, {}),
     "metrics": (machine.RELEASE, {"LD_PRELOAD": LOOK, "LOOK_": "metrics"}),
     "watchdog": (machine.RELEASE, {"WEFT_WATCHDOG": "100"}),
     "trace": (machine.RELEASE, {"LD_PRELOAD": LOOK, "LOOK_": "trace"}),
 }
+
+BASES = {"metrics": "a thread", "watchdog": "a thread"}  # of others: no hooks
 
 VIRTUAL = {"CLOCK_": "virtual"}
 
@@ -54,7 +59,7 @@ PROGRAMS = sorted({row[1] for rows in WORKLOADS.values() for row in rows})
 
 
 def build():
-    for preset, targets in (("release", [*PROGRAMS, "bench_look", "bench_clock"]), ("unhooked", PROGRAMS)):
+    for preset, targets in (("release", [*PROGRAMS, "bench_look", "bench_thread", "bench_clock"]), ("unhooked", PROGRAMS)):
         folder = os.path.join(machine.BUILD, preset)
         if not os.path.exists(os.path.join(folder, "build.ninja")):
             subprocess.run(["cmake", "--preset", preset], cwd=machine.ROOT, check=True, stdout=subprocess.DEVNULL)
@@ -88,15 +93,19 @@ def measure(workload, variants, rounds):
     return found
 
 
+def base_of(found, variant):
+    return found[BASES.get(variant, "no hooks")]
+
+
 def ratios(found, variant):
-    return [ours / base for ours, base in zip(found[variant], found["no hooks"])]
+    return [ours / base for ours, base in zip(found[variant], base_of(found, variant))]
 
 
 def cell(found, variant):
     values = ratios(found, variant)
     if len(values) < 2:
         return "-"
-    least = min(found[variant]) / min(found["no hooks"])
+    least = min(found[variant]) / min(base_of(found, variant))
     low, _middle, high = statistics.quantiles(values, n=4)
     return f"{100 * (least - 1):+.1f} % ({100 * (low - 1):+.1f} … {100 * (high - 1):+.1f})"
 
@@ -146,7 +155,8 @@ def main(argv):
     variants = options.variants.split(",")
     unknown = [name for name in options.groups if name not in WORKLOADS]
     unknown += [name for name in variants if name not in VARIANTS]
-    if unknown or variants[0] != "no hooks":
+    wants = {"no hooks", *(BASES[name] for name in variants if name in BASES)}
+    if unknown or not wants <= set(variants) or variants[0] != "no hooks":
         parser.error(f"cannot use: {', '.join(unknown or variants)}")
     if not options.no_build:
         build()
