@@ -28,10 +28,11 @@ VARIANTS = {
     "off": (machine.RELEASE, {}),
     "metrics": (machine.RELEASE, {"LD_PRELOAD": LOOK, "LOOK_": "metrics"}),
     "watchdog": (machine.RELEASE, {"WEFT_WATCHDOG": "100"}),
+    "control": (machine.RELEASE, {"WEFT_CONTROL": "1"}),
     "trace": (machine.RELEASE, {"LD_PRELOAD": LOOK, "LOOK_": "trace"}),
 }
 
-BASES = {"metrics": "a thread", "watchdog": "a thread"}  # of others: no hooks
+BASES = dict.fromkeys(("metrics", "watchdog", "control"), "a thread")  # of others: no hooks
 
 VIRTUAL = {"CLOCK_": "virtual"}
 
