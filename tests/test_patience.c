@@ -149,6 +149,17 @@ Test(patience, who_was_busy_elsewhere_charges_two_periods_and_tells_all_of_the_t
     cr_assert_eq(reports_in(1), 1);
 }
 
+Test(patience, what_was_told_as_long_is_not_told_again_until_that_has_doubled)
+{
+    for (int i = 0; i < 2; i++) {
+        sight.now += 8 * PERIOD;
+        cr_assert_eq(weft__patience_is_over(&patience, &sight), i == 1);
+    }
+    cr_assert_eq(weft__patience_spell(&patience).lasts, 16 * PERIOD);
+    cr_assert_eq(reports_in(15), 0);
+    cr_assert_eq(reports_in(1), 1);
+}
+
 Test(patience, what_has_run_already_is_charged_with_no_more_than_two_periods)
 {
     weft__patience_begin(&patience, LIMIT, WEFT_S(60), &sight);

@@ -16,7 +16,8 @@
  *     gets its CPU. So while it waits for one (it wants to run, and was given no CPU since the last look) the
  *     time is reckoned here, in `queued`, until the kernel's number moves.
  *
- * A report is due when its own time reaches the limit, and then each time it has doubled.
+ * A report is due when its own time reaches the limit, and then each time both that and the duration that was told
+ * have doubled.
  */
 #include "core/inspect/patience.h"
 
@@ -73,6 +74,11 @@ static void see_the_queue(struct weft__patience *patience, const struct weft__si
     patience->runnable = runnable;
 }
 
+static weft_ns seen_for(const struct weft__patience *patience)
+{
+    return at_least_0(patience->last.now - patience->first.now - patience->lost);
+}
+
 bool weft__patience_is_over(struct weft__patience *patience, const struct weft__sight *sight)
 {
     weft_ns passed = sight->now - patience->last.now;
@@ -84,15 +90,12 @@ bool weft__patience_is_over(struct weft__patience *patience, const struct weft__
     patience->allowed += charged;
     see_the_queue(patience, sight, charged);
     patience->last = *sight;
-    if (own(patience) < patience->due)
+    weft_ns lasts = patience->already + seen_for(patience);
+    if (own(patience) < patience->due || lasts < patience->due_at)
         return false;
     patience->due = 2 * own(patience);
+    patience->due_at = 2 * lasts;
     return true;
-}
-
-static weft_ns seen_for(const struct weft__patience *patience)
-{
-    return at_least_0(patience->last.now - patience->first.now - patience->lost);
 }
 
 struct weft__spell weft__patience_spell(const struct weft__patience *patience)

@@ -28,7 +28,8 @@ struct weft__patience {
     weft_ns queued;   /* without a CPU now, and not in `waited` yet */
     weft_ns runnable; /* of all the time; and of what is allowed: */
     weft_ns excused;
-    weft_ns due; /* a report, when as much was its own */
+    weft_ns due;    /* a report, when as much was its own */
+    weft_ns due_at; /* and it has lasted for so long */
 };
 
 /** `lasts`: from its beginning; the others: since the first look. */
