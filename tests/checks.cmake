@@ -19,6 +19,7 @@ add_test(NAME check.mutations COMMAND ${checks}/mutation/run --list)
 add_test(NAME check.needs
   COMMAND ${checks}/check_needs $<TARGET_FILE:weft> ${CMAKE_C_COMPILER})
 add_test(NAME check.banned COMMAND ${checks}/check_banned)
+add_test(NAME check.without COMMAND ${checks}/check_without ${CMAKE_C_COMPILER})
 add_test(NAME check.docs COMMAND ${checks}/check_docs)
 add_test(NAME check.docs_finds_faults COMMAND ${checks}/check_docs tests/harness/page.md)
 set_tests_properties(check.docs_finds_faults PROPERTIES PASS_REGULAR_EXPRESSION

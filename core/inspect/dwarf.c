@@ -254,16 +254,6 @@ bool weft__dwarf_load(void)
     return false;
 }
 
-/* False: another file is there by now, as after an upgrade. Without a build id that cannot be told. */
-static bool is_what_runs(Dwfl_Module *found, const struct weft__module *module)
-{
-    const unsigned char *id = NULL;
-    GElf_Addr address;
-    int size = module->build_id_size ? dw.dwfl_module_build_id(found, &id, &address) : 0;
-    return !module->build_id_size || (size > 0 && (size_t)size == module->build_id_size &&
-                                      memcmp(id, module->build_id, module->build_id_size) == 0);
-}
-
 struct weft__dwarf *weft__dwarf_open(const struct weft__module *module)
 {
     (void)module;
