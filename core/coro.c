@@ -111,8 +111,8 @@ weft__coro *weft__new_call(weft_loop *loop, const weft_coroutine *code, const vo
 }
 
 /* One that is spare is a new one but for what is written here and when it is kept: one of the error handler
- * is marked, so none is taken then, nor while anybody looks, so that who takes one need not ask. The size is compared since
- * another coroutine may have come to the same address, of a library that was loaded later. */
+ * is marked, so none is taken then; nor while anybody looks, so that who takes one need not ask. The size is
+ * compared since another coroutine may have come to the same address, of a library that was loaded later. */
 weft__coro *weft__call_again(weft_loop *loop, const weft_coroutine *code, const void *frame,
                              const char *place)
 {

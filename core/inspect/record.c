@@ -36,7 +36,8 @@ int64_t weft__record_take_signed(struct weft__record *bytes, size_t size)
     return (int64_t)(weft__record_take(bytes, size) << unused) >> unused;
 }
 
-uint64_t weft__record_take_uleb(struct weft__record *bytes)
+/* Seven bits a byte, the lowest first. `ret_last`: the last byte; `ret_shift`: the bits that there were. */
+static uint64_t take_leb(struct weft__record *bytes, uint64_t *ret_last, unsigned *ret_shift)
 {
     uint64_t value = 0, byte;
     unsigned shift = 0;
@@ -46,20 +47,24 @@ uint64_t weft__record_take_uleb(struct weft__record *bytes)
             value |= (byte & 0x7f) << shift;
         shift += 7;
     } while (byte & 0x80);
+    *ret_last = byte;
+    *ret_shift = shift;
     return value;
+}
+
+uint64_t weft__record_take_uleb(struct weft__record *bytes)
+{
+    uint64_t last;
+    unsigned shift;
+    return take_leb(bytes, &last, &shift);
 }
 
 int64_t weft__record_take_sleb(struct weft__record *bytes)
 {
-    uint64_t value = 0, byte;
-    unsigned shift = 0;
-    do {
-        byte = weft__record_take(bytes, 1);
-        if (shift < 64)
-            value |= (byte & 0x7f) << shift;
-        shift += 7;
-    } while (byte & 0x80);
-    if (shift < 64 && (byte & 0x40))
+    uint64_t last;
+    unsigned shift;
+    uint64_t value = take_leb(bytes, &last, &shift);
+    if (shift < 64 && (last & 0x40))
         value |= UINT64_MAX << shift;
     return (int64_t)value;
 }
